@@ -1,0 +1,39 @@
+"""Learned active learning: policies that choose which label to buy next.
+
+The public names are imported when first used, so ``import lal`` stays light.
+"""
+
+from typing import Any
+
+from lal.registry import import_attribute
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "load_policy": "lal.policies.store:load_policy",
+    "list_policies": "lal.policies.store:list_policies",
+    "make_strategy": "lal.strategies.base:make_strategy",
+    "load_dataset": "lal.data.datasets:load_dataset",
+    "load_suite": "lal.data.suites:load_suite",
+    "make_task": "lal.data.splits:make_task",
+    "make_learner": "lal.learners:make_learner",
+    "run_episode": "lal.loop:run_episode",
+    "Curve": "lal.loop:Curve",
+    "LalError": "lal.errors:LalError",
+}
+
+__all__ = ["__version__", *sorted(_WHERE)]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for (PEP 562)."""
+    if name not in _WHERE:
+        raise AttributeError(f"module 'lal' has no attribute {name!r}; it has {', '.join(__all__)}")
+    value = import_attribute(_WHERE[name])
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return __all__

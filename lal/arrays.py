@@ -1,0 +1,12 @@
+"""Array types; the letters in names: N pool, L labelled, C classes, D columns, R reference set."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.int64]
+Bools: TypeAlias = NDArray[np.bool_]
+Rows: TypeAlias = Any
+"""Samples as a learner takes them: an array, a data frame or a sparse matrix of N rows."""

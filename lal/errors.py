@@ -1,0 +1,33 @@
+"""The exceptions a caller may want to catch; every one is a `LalError`."""
+
+
+class LalError(Exception):
+    """Base of all errors raised on purpose; scripts print it as one line and exit with 2."""
+
+
+class UnknownNameError(LalError, KeyError):
+    """A name that no registry member carries."""
+
+    def __str__(self) -> str:
+        """Return the message itself (KeyError would show its repr)."""
+        return str(self.args[0]) if self.args else ""
+
+
+class DataError(LalError, ValueError):
+    """Samples or labels that cannot be used as they are."""
+
+
+class UsageError(LalError, ValueError):
+    """Arguments that contradict each other or the state of the pool."""
+
+
+class PolicyFileError(LalError, ValueError):
+    """A policy file that is damaged, of an unknown version, or unsafe."""
+
+
+class MissingDependencyError(LalError, ImportError):
+    """An optional package is not installed; the message names the install command."""
+
+
+class FirewallError(LalError, PermissionError):
+    """Somebody reached for a label that was not bought or a part that is not theirs."""

@@ -1,0 +1,90 @@
+"""FEATURES and what a feature is: an identified, bounded statistic of a state or a candidate."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from lal.arrays import Floats, Ints
+from lal.errors import UsageError
+from lal.registry import Registry
+from lal.state import QueryState
+
+Scope = Literal["candidate", "context"]
+Need = Literal["proba", "committee", "variance"]
+Compute = Callable[[QueryState, Ints], Floats]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A named statistic.
+
+    Attributes:
+        id: Name and version, ``"margin@1"``; a changed meaning takes a new version.
+        scope: ``"candidate"`` (one row of values per sample) or ``"context"`` (one per state).
+        compute: State and row indices (n,) to values, (n, dim) for candidates, (dim,) for
+            contexts (which ignore the indices). Only called when every need is met.
+        dim: Number of values.
+        low: Smallest possible value.
+        high: Largest possible value.
+        undefined: Value where a need is not met (no model yet, one class, no committee).
+        needs: What must be there.
+        class_symmetric: Renaming classes leaves the values as they are.
+        cost: Growth of the work per query, in the letters of the project.
+        source: Paper or reason.
+    """
+
+    id: str
+    scope: Scope
+    compute: Compute
+    dim: int = 1
+    low: float = 0.0
+    high: float = 1.0
+    undefined: float = 0.0
+    needs: tuple[Need, ...] = ()
+    class_symmetric: bool = True
+    cost: str = "N"
+    source: str = ""
+
+    def values(self, state: QueryState, rows: Ints) -> Floats:
+        """Return the values, (n, dim) for a candidate feature, (dim,) for a context feature."""
+        shape = (len(rows), self.dim) if self.scope == "candidate" else (self.dim,)
+        if any(getattr(state, need) is None for need in self.needs):
+            return np.full(shape, self.undefined)
+        values: Floats = np.asarray(self.compute(state, rows), dtype=np.float64).reshape(shape)
+        return np.clip(values, self.low, self.high)
+
+
+FEATURES: Registry[Feature] = Registry("feature")
+
+
+def define(feature_id: str, scope: Scope, **fields: object) -> Callable[[Compute], Compute]:
+    """Return a decorator that registers the function as the compute of a feature."""
+
+    def add(compute: Compute) -> Compute:
+        FEATURES.add(feature_id, Feature(feature_id, scope, compute, **fields))  # type: ignore[arg-type]
+        return compute
+
+    return add
+
+
+def check_scopes(ids: Sequence[str], scope: Scope) -> None:
+    """Refuse unknown ids and ids of the other scope."""
+    for name in ids:
+        if FEATURES[name].scope != scope:
+            raise UsageError(f"feature {name!r} is a {FEATURES[name].scope} feature, not {scope}")
+
+
+def candidate_matrix(state: QueryState, ids: Sequence[str], rows: Ints | None = None) -> Floats:
+    """Return the candidate features of the given rows (all when None), shape (n, F)."""
+    rows = np.arange(state.N) if rows is None else rows
+    parts = [FEATURES[name].values(state, rows) for name in ids]
+    return np.concatenate(parts, axis=1) if parts else np.zeros((len(rows), 0))
+
+
+def context_vector(state: QueryState, ids: Sequence[str]) -> Floats:
+    """Return the context features of the state, shape (G,)."""
+    none = np.zeros(0, dtype=np.int64)
+    parts = [FEATURES[name].values(state, none) for name in ids]
+    return np.concatenate(parts) if parts else np.zeros(0)

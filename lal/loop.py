@@ -1,0 +1,264 @@
+"""The labelling loop: score, reveal, refit, measure, until the budget is spent."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from lal.arrays import Floats, Ints
+from lal.data.view import make_geometry
+from lal.errors import UsageError
+from lal.oracle import Oracle
+from lal.pool import Pool
+from lal.rng import Streams
+from lal.state import QueryState, Strategy
+from lal.strategies.base import select
+from lal.task import Model, Part, Task
+
+Metric = Callable[[Ints, Floats], float]
+"""True codes (n,) and probabilities (n, C) to a number, higher is better."""
+
+
+def accuracy(y: Ints, proba: Floats) -> float:
+    """Return the share of rows whose likeliest class is the true one."""
+    return float(np.mean(np.argmax(proba, axis=1) == y))
+
+
+def balanced_accuracy(y: Ints, proba: Floats) -> float:
+    """Return the mean over the classes present of the share predicted right."""
+    hit = np.argmax(proba, axis=1) == y
+    return float(np.mean([hit[y == c].mean() for c in np.unique(y)]))
+
+
+def log_likelihood(y: Ints, proba: Floats) -> float:
+    """Return the mean log-probability of the true class, floored at log 1e-15 a row."""
+    return float(np.mean(np.log(np.maximum(proba[np.arange(len(y)), y], 1e-15))))
+
+
+METRICS: Mapping[str, Metric] = {
+    "accuracy": accuracy,
+    "balanced_accuracy": balanced_accuracy,
+    "log_likelihood": log_likelihood,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """What one episode gave.
+
+    Attributes:
+        n_labels: Labels bought at each point, shape (T,).
+        metrics: Test metrics by name, each of shape (T,).
+        queried: Pool rows in the order of purchase, the start first.
+        n_start: Labels of the start.
+        n_all_seen: Labels at which every class of the pool was seen, or None.
+        query_seconds: Mean time of one query.
+    """
+
+    n_labels: Ints
+    metrics: Mapping[str, Floats]
+    queried: Ints
+    n_start: int
+    n_all_seen: int | None = None
+    query_seconds: float = 0.0
+
+    def area(self, metric: str = "accuracy") -> float:
+        """Return the normalised area under the curve: a constant curve c gives c."""
+        values, x = self.metrics[metric], self.n_labels
+        if len(values) == 1:
+            return float(values[0])
+        steps = np.diff(x)
+        return float(np.sum(0.5 * (values[1:] + values[:-1]) * steps) / (x[-1] - x[0]))
+
+
+class Episode:
+    """One run of a task: the pool as bought so far and the model fitted to it.
+
+    The loop and the environments share it, so both see the same states. Refits are lazy: `label`
+    may be called several times before the next `model` or `state`.
+    """
+
+    def __init__(self, task: Task, seed: int, *, corrupt: float = 0.0) -> None:
+        self.task = task
+        self.streams = Streams(seed)
+        self.geometry = make_geometry(task.pool.X)
+        self.pool = Pool(task.pool.X, task.n_classes)
+        self.corrupt = corrupt
+        self._oracle = Oracle(task.pool.y)
+        self._model: Model | None = None
+        self._buy_start()
+        self.n_start = self.pool.n_labelled
+
+    def _buy_start(self) -> None:
+        order = self.streams["start"].permutation(len(self.pool))
+        start = self.task.start
+        for index in order:
+            done = self.pool.n_seen >= 2 if start == "two_classes" else self.spent >= start
+            if done or not len(self.pool.open) > 1:
+                return
+            self.label(int(index))
+
+    @property
+    def spent(self) -> int:
+        """Labels bought so far, start included."""
+        return self.pool.n_labelled
+
+    @property
+    def budget_total(self) -> int:
+        """Labels that may be bought in all, start included; never more than the pool has."""
+        return min(self.n_start + self.task.budget, len(self.pool))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the budget is spent or nothing is left to ask."""
+        return self.spent >= self.budget_total
+
+    def label(self, index: int) -> int:
+        """Buy the label of one row and return it (flipped with probability `corrupt`)."""
+        if not 0 <= index < len(self.pool):
+            raise UsageError(f"sample {index} is not in the pool of {len(self.pool)} samples")
+        if index in self.pool.labelled:
+            raise UsageError(f"sample {index} is already labelled; ask for an open one")
+        label = self._oracle.reveal(index)
+        if self.corrupt and self.streams["noise"].random() < self.corrupt:
+            label = int(self.streams["noise"].integers(self.task.n_classes))
+        self.pool.add(index, label)
+        self._model = None
+        return label
+
+    @property
+    def model(self) -> Model:
+        """The task model fitted to what is bought, over all classes of the task."""
+        if self._model is None:
+            self._model = self._fit(self.task.n_classes, self.pool.labels)
+        return self._model
+
+    def _fit(self, n_classes: int, labels: Ints) -> Model:
+        rows = self.pool.labelled
+        return self.task.learner.fit(
+            take(self.task.pool.X, rows),
+            labels,
+            n_classes=n_classes,
+            seed=self.streams.learner_seed(len(rows)),
+        )
+
+    def state(self) -> QueryState:
+        """Return the state that a strategy may look at."""
+        seen = np.unique(self.pool.labels)
+        known = self.task.classes_known
+        n_classes = self.task.n_classes if known else len(seen)
+        labels = self.pool.labels if known else np.searchsorted(seen, self.pool.labels)
+        ready = len(seen) >= 2
+        model = _Seen(self.model, seen) if ready and not known else self.model
+        return QueryState(
+            X=self.task.pool.X,
+            geometry=self.geometry,
+            labelled=self.pool.labelled,
+            labels=labels,
+            n_classes=n_classes,
+            classes_known=known,
+            proba=model.predict_proba(self.task.pool.X) if ready else None,
+            model=model if ready else None,
+            budget=self.budget_total if self.task.budget_known else None,
+            learner=self.task.learner,
+        )
+
+    def measure(self, part: Part, metrics: Mapping[str, Metric]) -> dict[str, float]:
+        """Return the metrics of the present model on the rows of a part."""
+        proba = self.model.predict_proba(part.X)
+        return {name: metric(part.y, proba) for name, metric in metrics.items()}
+
+
+class _Seen:
+    """A model's view over the classes seen so far, for a strategy that is not told C."""
+
+    def __init__(self, model: Model, seen: Ints) -> None:
+        self.full, self.seen, self.n_classes = model, seen, len(seen)
+
+    def _narrow(self, proba: Floats) -> Floats:
+        kept = proba[..., self.seen]
+        total = kept.sum(axis=-1, keepdims=True)
+        narrow: Floats = np.where(
+            total > 0, kept / np.where(total > 0, total, 1.0), 1.0 / len(self.seen)
+        )
+        return narrow
+
+    def predict_proba(self, X: object) -> Floats:
+        return self._narrow(self.full.predict_proba(X))
+
+    def predict(self, X: object) -> Ints:
+        return np.argmax(self.predict_proba(X), axis=1)
+
+    def committee_proba(self, X: object) -> Floats | None:
+        members = self.full.committee_proba(X)
+        return None if members is None else self._narrow(members)
+
+    def variance(self, X: object) -> Floats | None:
+        return self.full.variance(X)
+
+
+def take(X: object, rows: Ints) -> object:
+    """Return rows of an array, a data frame or a sparse matrix, by position."""
+    if hasattr(X, "iloc"):
+        return X.iloc[rows]
+    return X[rows]  # type: ignore[index]
+
+
+def run_episode(
+    strategy: Strategy,
+    task: Task,
+    *,
+    seed: int,
+    batch_size: int = 1,
+    part: str = "test",
+    metrics: Mapping[str, Metric] = METRICS,
+) -> Curve:
+    """Play one episode and measure it.
+
+    Args:
+        strategy: Ranks the open rows.
+        task: What is played.
+        seed: Names every stream; equal seeds pair strategies (common random numbers).
+        batch_size: Labels bought between refits.
+        part: ``"test"`` for evaluation, ``"reward"`` for training.
+        metrics: What is measured, by name.
+
+    Returns:
+        The curve, measured after the start and after every batch.
+    """
+    import time
+
+    episode = Episode(task, seed)
+    where = task.test_part() if part == "test" else task.reward_part()
+    streams = episode.streams
+    points = [(episode.spent, episode.measure(where, metrics))]
+    clock = 0.0
+    n_queries = 0
+    while not episode.finished:
+        size = min(batch_size, episode.budget_total - episode.spent)
+        state = episode.state()
+        began = time.perf_counter()
+        chosen = select(strategy, state, streams["strategy"], streams["ties"], size)
+        clock += time.perf_counter() - began
+        n_queries += 1
+        for index in chosen:
+            episode.label(int(index))
+        points.append((episode.spent, episode.measure(where, metrics)))
+    return Curve(
+        n_labels=np.array([n for n, _ in points], dtype=np.int64),
+        metrics={k: np.array([m[k] for _, m in points]) for k in metrics},
+        queried=episode.pool.order,
+        n_start=episode.n_start,
+        n_all_seen=_n_all_seen(episode),
+        query_seconds=clock / max(n_queries, 1),
+    )
+
+
+def _n_all_seen(episode: Episode) -> int | None:
+    wanted = set(np.unique(episode.task.pool.y).tolist())
+    bought = episode.task.pool.y[episode.pool.order]
+    for n, label in enumerate(bought.tolist(), start=1):
+        wanted.discard(label)
+        if not wanted:
+            return n
+    return None

@@ -1,0 +1,35 @@
+"""Oracle: the hidden labels. It reveals one at a time and counts."""
+
+from lal.arrays import Ints
+from lal.errors import FirewallError, UsageError
+
+
+class Oracle:
+    """Answers queries about the pool's hidden labels.
+
+    Only the loop and the environments hold one; a strategy is given a `QueryState`, which has no
+    way back to it.
+    """
+
+    def __init__(self, labels: Ints) -> None:
+        self.__labels = labels.copy()
+        self.n_revealed = 0
+
+    def __len__(self) -> int:
+        """Return the number of samples it knows."""
+        return len(self.__labels)
+
+    def __repr__(self) -> str:
+        """Return a text without labels."""
+        return f"Oracle({len(self)} samples, {self.n_revealed} revealed)"
+
+    def __getstate__(self) -> object:
+        """Refuse to be pickled: labels must not travel with what a strategy may hold."""
+        raise FirewallError("an Oracle holds hidden labels and is not pickled; rebuild the episode")
+
+    def reveal(self, index: int) -> int:
+        """Return the label of one sample and count it as bought."""
+        if not 0 <= index < len(self):
+            raise UsageError(f"sample {index} is not known; the oracle has {len(self)} samples")
+        self.n_revealed += 1
+        return int(self.__labels[index])

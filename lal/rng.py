@@ -1,0 +1,53 @@
+"""One seed at the edge, spawned into named, independent streams."""
+
+import hashlib
+
+import numpy as np
+
+STREAMS = ("split", "start", "learner", "ties", "strategy", "slate", "noise")
+"""The streams of an episode. A stream is only ever drawn from by what it is named after."""
+
+
+def stable_hash(text: str) -> int:
+    """Return a 32-bit hash of `text` that is the same in every process and on every machine."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big")
+
+
+def seed_sequence(seed: int, *names: str | int) -> np.random.SeedSequence:
+    """Return the seed sequence of `seed` under a path of names, order matters."""
+    key = tuple(n & 0xFFFFFFFF if isinstance(n, int) else stable_hash(n) for n in names)
+    return np.random.SeedSequence(entropy=int(seed), spawn_key=key)
+
+
+def generator(seed: int, *names: str | int) -> np.random.Generator:
+    """Return the generator of `seed` under a path of names."""
+    return np.random.default_rng(seed_sequence(seed, *names))
+
+
+def integer_seed(seed: int, *names: str | int) -> int:
+    """Return a 31-bit integer for libraries that take only integers."""
+    return int(seed_sequence(seed, *names).generate_state(1)[0] >> 1)
+
+
+class Streams:
+    """The named streams of one episode.
+
+    Two strategies run with the same seed meet the same split, start labels, learner seeds and tie
+    breaks (common random numbers); what one draws from its own stream never moves another.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = int(seed)
+        self._open: dict[str, np.random.Generator] = {}
+
+    def __getitem__(self, name: str) -> np.random.Generator:
+        """Return the running generator of a stream."""
+        if name not in STREAMS:
+            raise KeyError(f"unknown stream {name!r}; streams are {', '.join(STREAMS)}")
+        if name not in self._open:
+            self._open[name] = generator(self.seed, name)
+        return self._open[name]
+
+    def learner_seed(self, n_labelled: int) -> int:
+        """Return the learner's seed for the fit on `n_labelled` labels, equal for all strategies."""
+        return integer_seed(self.seed, "learner", n_labelled)

@@ -1,0 +1,66 @@
+"""STRATEGIES: hand-written rules by name; "prefix:Name" reaches other libraries."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from lal.arrays import Floats, Ints
+from lal.errors import DataError, UsageError
+from lal.registry import Registry
+from lal.state import QueryState, Strategy
+
+STRATEGIES: Registry[Callable[..., Strategy]] = Registry("strategy")
+
+
+def make_strategy(name: str, **options: Any) -> Strategy:
+    """Return the strategy called `name`, for example ``"margin"`` or ``"skactiveml:BatchBALD"``.
+
+    Args:
+        name: A name of the registry, or ``"prefix:Name"`` for another library's.
+        **options: Passed to the strategy's constructor.
+    """
+    return STRATEGIES[name](**options)
+
+
+def select_top(
+    utilities: Floats, candidates: Ints, rng: np.random.Generator, batch_size: int = 1
+) -> Ints:
+    """Return the `batch_size` candidates of highest utility, best first; ties break by `rng`.
+
+    Args:
+        utilities: One finite number per row, shape (N,).
+        candidates: Rows that may be asked.
+        rng: The tie stream; drawn from exactly once, whatever the ties.
+        batch_size: Number of rows to return.
+    """
+    if batch_size < 1:
+        raise UsageError(f"batch_size must be at least 1, got {batch_size}")
+    if batch_size > len(candidates):
+        raise UsageError(
+            f"batch_size {batch_size} is more than the {len(candidates)} rows that may be asked"
+        )
+    keys = rng.random(len(utilities))
+    values = utilities[candidates]
+    if not np.isfinite(values).all():
+        raise DataError(f"{(~np.isfinite(values)).sum()} utilities are not finite numbers")
+    order = np.lexsort((keys[candidates], -values))
+    return candidates[order[:batch_size]]
+
+
+def select(
+    strategy: Strategy,
+    state: QueryState,
+    rng: np.random.Generator,
+    ties: np.random.Generator,
+    batch_size: int = 1,
+) -> Ints:
+    """Return the open rows that the strategy asks for, best first, shape (batch_size,).
+
+    A strategy that chooses whole batches has ``select_batch(state, rng, ties, batch_size)``.
+    """
+    choose = getattr(strategy, "select_batch", None)
+    if choose is not None and batch_size > 1:
+        picked: Ints = choose(state, rng, ties, batch_size)
+        return picked
+    return select_top(strategy.utilities(state, rng), state.open, ties, batch_size)

@@ -1,0 +1,131 @@
+"""Task: data set, learner, split and budget; the contracts of learners and models."""
+
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+from lal.arrays import Floats, Ints, Rows
+from lal.errors import DataError, FirewallError, UsageError
+
+Start = Literal["two_classes"] | int
+
+
+class Model(Protocol):
+    """A fitted learner that speaks of all classes of the task."""
+
+    n_classes: int
+
+    def predict_proba(self, X: Rows) -> Floats:
+        """Return probabilities of all classes, shape (n, C), rows sum to one."""
+        ...
+
+    def predict(self, X: Rows) -> Ints:
+        """Return class codes, shape (n,)."""
+        ...
+
+    def committee_proba(self, X: Rows) -> Floats | None:
+        """Return the members' probabilities, shape (M, n, C), or None without members."""
+        ...
+
+    def variance(self, X: Rows) -> Floats | None:
+        """Return the predictive variance or leverage, shape (n,), or None."""
+        ...
+
+
+class Learner(Protocol):
+    """Fits a model to labelled samples; 0 labels and one class are legal."""
+
+    name: str
+
+    def fit(
+        self,
+        X: Rows,
+        y: Ints,
+        *,
+        n_classes: int,
+        sample_weight: Floats | None = None,
+        seed: int = 0,
+    ) -> Model:
+        """Return a model fitted to X (L, D) with codes y (L,)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Rows of a data set that play one role; `y` are class codes."""
+
+    X: Rows
+    y: Ints
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.y)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One active-learning problem: disjoint parts of a data set, a learner and a budget.
+
+    Attributes:
+        name: Data set and learner, for tables.
+        family: Relatives share it; they never stand on both sides of a split.
+        learner: The task model, which is also the query model.
+        n_classes: Classes of the data set, C.
+        pool: Rows that may be asked; their labels are the oracle's.
+        test: Rows that only evaluation sees; None for environments (`blind`).
+        reward: Rows that rewards are measured on, or None.
+        state_X: Held-aside rows whose labels are never used, or None.
+        budget: Labels that are bought after the start.
+        start: ``"two_classes"`` (random labels until a second class is seen) or a number.
+        classes_known: Whether the strategy is told C.
+        budget_known: Whether the strategy is told the budget.
+        info: Where the task came from (source, hash, seed), kept with results.
+    """
+
+    name: str
+    family: str
+    learner: Learner
+    n_classes: int
+    pool: Part
+    test: Part | None
+    reward: Part | None = None
+    state_X: Rows | None = None
+    budget: int = 50
+    start: Start = "two_classes"
+    classes_known: bool = False
+    budget_known: bool = False
+    info: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a task that cannot be played."""
+        if len(self.pool) == 0:
+            raise DataError(f"task {self.name!r} has an empty pool; expected labelled rows")
+        if len(set(self.pool.y.tolist())) < 2:
+            raise DataError(
+                f"the pool of task {self.name!r} holds one class only; active learning needs two"
+            )
+        start = 2 if self.start == "two_classes" else int(self.start)
+        if self.budget < 1:
+            raise UsageError(f"budget must be at least 1, got {self.budget}")
+        if start + self.budget > len(self.pool):
+            raise UsageError(
+                f"a budget of {self.budget} labels after a start of {start} is more than the pool "
+                f"of {len(self.pool)} rows of task {self.name!r}; lower the budget"
+            )
+
+    def blind(self) -> "Task":
+        """Return the task without its test part: what environments and agents are given."""
+        return replace(self, test=None)
+
+    def test_part(self) -> Part:
+        """Return the test part; only evaluation asks for it."""
+        if self.test is None:
+            raise FirewallError(f"task {self.name!r} is blind: its test rows are not here")
+        return self.test
+
+    def reward_part(self) -> Part:
+        """Return the part that rewards are measured on."""
+        if self.reward is None:
+            raise UsageError(
+                f"task {self.name!r} has no reward part; make it with reward_share above 0"
+            )
+        return self.reward
