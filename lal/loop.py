@@ -1,5 +1,6 @@
 """The labelling loop: score, reveal, refit, measure, until the budget is spent."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -187,7 +188,8 @@ class _Seen:
         return self._narrow(self.full.predict_proba(X))
 
     def predict(self, X: object) -> Ints:
-        return np.argmax(self.predict_proba(X), axis=1)
+        codes: Ints = np.argmax(self.predict_proba(X), axis=1)
+        return codes
 
     def committee_proba(self, X: object) -> Floats | None:
         members = self.full.committee_proba(X)
@@ -226,8 +228,6 @@ def run_episode(
     Returns:
         The curve, measured after the start and after every batch.
     """
-    import time
-
     episode = Episode(task, seed)
     where = task.test_part() if part == "test" else task.reward_part()
     streams = episode.streams

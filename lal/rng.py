@@ -49,5 +49,5 @@ class Streams:
         return self._open[name]
 
     def learner_seed(self, n_labelled: int) -> int:
-        """Return the learner's seed for the fit on `n_labelled` labels, equal for all strategies."""
+        """Return the learner's seed for the fit on `n_labelled` labels, the same for all."""
         return integer_seed(self.seed, "learner", n_labelled)

@@ -1,0 +1,1 @@
+"""Many labelling episodes at once, in compiled kernels."""

@@ -1,0 +1,1 @@
+"""Data sets, suites, families, splits, the one view and the synthetic prior."""

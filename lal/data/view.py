@@ -1,6 +1,7 @@
 """The one view Z of a pool, and its reference set."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -60,12 +61,12 @@ def _content_hash(Z: Floats) -> np.ndarray:
 class _Encoder:
     """What turns rows into Z: an optional one-hot or SVD step, then shift, scale and clip."""
 
-    first: object | None
+    first: Any
     mean: Floats
     scale: Floats
 
     def transform(self, X: Rows) -> Floats:
-        raw = _numeric(X) if self.first is None else _dense(self.first.transform(X))  # type: ignore[attr-defined]
+        raw = _numeric(X) if self.first is None else _dense(self.first.transform(X))
         return self.finish(raw)
 
     def finish(self, raw: Floats) -> Floats:
@@ -80,7 +81,7 @@ def _fit(X: Rows) -> tuple[_Encoder, Floats]:
     if len(X.shape) != 2 or X.shape[1] == 0:
         raise DataError(f"X must have rows and columns, got shape {tuple(X.shape)}")
     first = _first_step(X)
-    raw = _numeric(X) if first is None else _dense(first.fit_transform(X))  # type: ignore[attr-defined]
+    raw = _numeric(X) if first is None else _dense(first.fit_transform(X))
     finite = np.isfinite(raw)
     counts = np.maximum(finite.sum(axis=0), 1)
     mean = _rounded(np.where(finite, raw, 0.0).sum(axis=0) / counts)
@@ -91,7 +92,7 @@ def _fit(X: Rows) -> tuple[_Encoder, Floats]:
     return encoder, encoder.finish(raw)
 
 
-def _first_step(X: Rows) -> object | None:
+def _first_step(X: Rows) -> Any:
     """Return the unfitted scikit-learn step for rows that are not plain numbers, else None."""
     from scipy import sparse
 

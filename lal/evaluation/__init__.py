@@ -1,0 +1,1 @@
+"""Protocol, runner, metrics, statistics and the report."""

@@ -1,0 +1,1 @@
+"""One file a host: our policies inside other people's libraries."""

@@ -1,0 +1,1 @@
+"""Learned strategies: a feature list and a scorer program in numpy."""

@@ -1,0 +1,1 @@
+"""Hand-written query rules by name."""

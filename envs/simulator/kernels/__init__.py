@@ -1,0 +1,1 @@
+"""Compiled learners and features (numba)."""
