@@ -1,0 +1,50 @@
+# Everything runs inside .venv, which the first target makes. PYTHON picks the interpreter (3.11+).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: setup demo test lint types unit notebooks kernels-nojit format docs clean
+
+setup: $(STAMP)
+
+# torch first and alone: its pin has a CPU build; left to the resolver it brings gigabytes of CUDA.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0 -c constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/python -m scripts.demo
+
+test: lint unit notebooks
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/codespell lal envs agents scripts tests docs README.md CHANGELOG.md CONTRIBUTING.md
+	$(BIN)/mypy
+
+unit: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+notebooks: $(STAMP)
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 docs/quickstart.ipynb -p no:cacheprovider
+
+# The compiled kernels once more as plain Python, so that coverage sees their lines.
+kernels-nojit: $(STAMP)
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/envs/simulator -m 'not slow' --cov=envs/simulator --cov-config=/dev/null
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(STAMP)
+	$(BIN)/python -m pytest tests/docs -q
+
+clean:
+	rm -rf build dist runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov

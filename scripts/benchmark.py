@@ -1,0 +1,34 @@
+"""Benchmarks and reproductions that are too slow for the tests: one sub-command each.
+
+Run ``python -m scripts.benchmark NAME --help``. Speeds are ratios, measured side by side in one
+process; they are printed, never asserted.
+"""
+
+import sys
+
+from lal.errors import UnknownNameError
+from lal.registry import Registry
+
+BENCHMARKS: Registry[object] = Registry("benchmark")
+"""Sub-commands: each is a ``main(arguments)`` imported when asked for."""
+
+BENCHMARKS.add_lazy("bridge", "scripts.benchmark_bridge:main")
+BENCHMARKS.add_lazy("simulator", "scripts.benchmark_simulator:main")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the sub-command named first; print the names without one."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(f"{__doc__}\nsub-commands: {', '.join(BENCHMARKS.names())}")
+        return 0
+    try:
+        command = BENCHMARKS[arguments[0]]
+    except UnknownNameError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return int(command(arguments[1:]) or 0)  # type: ignore[operator]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
