@@ -18,15 +18,18 @@ def test_package_is_ours(name):
 
 
 def test_no_init_files_under_tests():
-    found = [p for p in (ROOT / "tests").rglob("__init__.py")]
+    found = list((ROOT / "tests").rglob("__init__.py"))
     assert not found, f"{found} would shadow the packages of the same name"
 
 
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+
+
 def modules_after(code: str) -> set[str]:
-    script = f"import sys\n{code}\nprint(' '.join(m for m in {HEAVY + ['sklearn', 'scipy.stats']} if m in sys.modules))"
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
-    )
+    watched = [*HEAVY, "sklearn", "scipy.stats"]
+    done = run_python(f"import sys\n{code}\nprint(*[m for m in {watched} if m in sys.modules])")
+    assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
 
 
@@ -52,7 +55,7 @@ def test_help_loads_no_torch(name):
         f"try:\n    runpy.run_module('scripts.{name}', run_name='__main__')\n"
         "except SystemExit as stop:\n    assert not stop.code, stop.code"
     )
-    script = f"import sys\n{code}\nprint('LOADED', [m for m in ('torch', 'stable_baselines3') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    heavy = "[m for m in ('torch', 'stable_baselines3') if m in sys.modules]"
+    done = run_python(f"import sys\n{code}\nprint('LOADED', {heavy})")
     assert done.returncode == 0, done.stderr
     assert "LOADED []" in done.stdout
