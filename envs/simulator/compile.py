@@ -1,0 +1,107 @@
+"""The one decorator of all compiled kernels: numba with our flags and a safe cache."""
+
+import hashlib
+import warnings
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+from lal.registry import require
+
+numba = require("numba", "fast")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SAFE_FASTMATH = frozenset({"reassoc", "contract", "nsz", "arcp", "afn"})
+"""Lets loops be vectorised and fused, but keeps the meaning of infinities and NaN."""
+
+
+@overload
+def kernel(function: F, /) -> F: ...
+
+
+@overload
+def kernel(
+    *, fastmath: bool = True, parallel: bool = False, inline: str = "never"
+) -> Callable[[F], F]: ...
+
+
+def kernel(
+    function: F | None = None,
+    /,
+    *,
+    fastmath: bool = True,
+    parallel: bool = False,
+    inline: str = "never",
+) -> Any:
+    """Compile a function: no interpreter lock, division as in numpy, cached on disk.
+
+    Use it bare or with options. Without a writable cache folder the function is compiled anew in
+    every process, and one warning says so.
+
+    Args:
+        function: The function, when used bare.
+        fastmath: Allow re-association and fused operations (never assuming away NaN or infinity).
+        parallel: Allow ``numba.prange``.
+        inline: ``"always"`` inlines into callers before type inference.
+    """
+    options = {
+        "nogil": True,
+        "fastmath": set(SAFE_FASTMATH) if fastmath else False,
+        "parallel": parallel,
+        "inline": inline,
+        "error_model": "numpy",
+    }
+
+    def decorate(python: F) -> F:
+        try:
+            compiled = numba.njit(cache=True, **options)(python)
+        except RuntimeError as error:
+            if "cannot cache" not in str(error):
+                raise
+            _warn_uncached()
+            return numba.njit(cache=False, **options)(python)  # type: ignore[no-any-return]
+        _stamp(compiled, python)
+        return compiled  # type: ignore[no-any-return]
+
+    return decorate if function is None else decorate(function)
+
+
+@cache
+def _warn_uncached() -> None:
+    warnings.warn(
+        "no folder for compiled kernels is writable, so they are compiled in every process "
+        "(some seconds); set NUMBA_CACHE_DIR to a writable folder",
+        RuntimeWarning,
+        stacklevel=4,
+    )
+
+
+def _stamp(compiled: Any, python: Callable[..., Any]) -> None:
+    """Make the cache notice edits of the kernels that this one calls in other files.
+
+    numba's own stamp is the age of the function's own file only, so an edited callee elsewhere
+    would be ignored. Numba versions without this attribute keep their own stamp.
+    """
+    compiled.lal_fingerprint = fingerprint(python)
+    cache_file: Any = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if hasattr(cache_file, "_source_stamp"):
+        cache_file._source_stamp = compiled.lal_fingerprint
+
+
+def fingerprint(python: Callable[..., Any]) -> str:
+    """Return a hash of the function's file and of what it uses from other files."""
+    parts = [_file_hash(python.__code__.co_filename)]
+    names = set(python.__code__.co_names)
+    for name, value in sorted(python.__globals__.items()):
+        if hasattr(value, "lal_fingerprint"):
+            parts.append(f"{name}:{value.lal_fingerprint}")
+        elif name in names and isinstance(value, int | float | str | tuple):
+            parts.append(f"{name}={value!r}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+@cache
+def _file_hash(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

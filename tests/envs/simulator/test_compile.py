@@ -1,0 +1,87 @@
+import importlib.util
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+
+from envs.simulator import compile as compiling
+from envs.simulator.compile import fingerprint, kernel
+
+
+def load(path, name):
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_division_follows_numpy_and_keeps_infinity():
+    @kernel
+    def divide(a, b):
+        return a / b
+
+    assert divide(1.0, 0.0) == np.inf
+    assert np.isnan(divide(0.0, 0.0))
+
+
+def test_options_are_passed_on():
+    @kernel(fastmath=False)
+    def add(a, b):
+        return (a + b) - a
+
+    assert add(1e16, 1.0) == (1e16 + 1.0) - 1e16
+
+
+def test_an_edited_callee_in_another_file_changes_the_fingerprint(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    inner, outer = tmp_path / "inner_k.py", tmp_path / "outer_k.py"
+    head = "from envs.simulator.compile import kernel\n"
+    outer.write_text(head + "from inner_k import step\n@kernel\ndef run(x):\n    return step(x)\n")
+    results = []
+    for body in ("x + 1", "x + 22"):
+        inner.write_text(head + f"@kernel\ndef step(x):\n    return {body}\n")
+        compiling._file_hash.cache_clear()
+        sys.modules.pop("inner_k", None)
+        sys.modules["inner_k"] = load(inner, "inner_k")
+        module = load(outer, "outer_k")
+        results.append((module.run(1), fingerprint(module.run.py_func)))
+    sys.modules.pop("inner_k", None)
+    assert [value for value, _ in results] == [2, 23]
+    assert results[0][1] != results[1][1]
+
+
+def test_a_missing_cache_folder_is_said_once_and_the_kernel_still_works(monkeypatch):
+    real = compiling.numba.njit
+
+    def refuse(*, cache, **options):
+        if cache:
+            raise RuntimeError("cannot cache function 'f': no locator available for file 'x'")
+        return real(cache=False, **options)
+
+    monkeypatch.setattr(compiling.numba, "njit", refuse)
+    compiling._warn_uncached.cache_clear()
+    with pytest.warns(RuntimeWarning, match="set NUMBA_CACHE_DIR to a writable folder"):
+        double = kernel(lambda x: 2 * x)
+    assert double(4) == 8
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kernel(lambda x: 3 * x)
+
+
+def test_without_numba_the_error_names_the_extra_and_envs_still_imports():
+    code = (
+        "import sys; sys.modules['numba'] = None\n"
+        "import envs\n"
+        "try:\n    import envs.simulator.compile\n"
+        "except Exception as e:\n    print(type(e).__name__, e)\n"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "MissingDependencyError" in out.stdout
+    assert "learned-active-learning[fast]" in out.stdout
