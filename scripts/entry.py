@@ -1,0 +1,79 @@
+"""How a command starts: flags, saved configs, and errors as one line with exit code 2."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lal.errors import LalError, UsageError
+from lal.records import from_mapping, read_json
+
+C = TypeVar("C")
+
+Start = Callable[[Sequence[str], Mapping[str, Any]], C]
+"""Flags and a saved config (empty without ``--config``) to the config that flags then change."""
+
+
+def run_main(
+    main: Callable[[C], object],
+    config_type: type[C],
+    argv: Sequence[str] | None = None,
+    *,
+    start: Start[C] | None = None,
+) -> int:
+    """Parse the flags, run `main`, and return the exit code.
+
+    ``--config FILE`` starts from a saved config (a ``config.json`` of a results folder); further
+    flags change it. Use as ``raise SystemExit(run_main(main, Config))``.
+
+    Args:
+        main: Does the work; what it returns is ignored.
+        config_type: A frozen dataclass with a help string under each field.
+        argv: Flags; those of the process when None.
+        start: Makes the config that the flags then change, where defaults depend on flags.
+
+    Returns:
+        0; 2 after a `LalError`, whose message is printed on stderr as one line; 130 after Ctrl-C.
+    """
+    flags = list(sys.argv[1:] if argv is None else argv)
+    try:
+        main(parse(config_type, flags, start=start))
+    except LalError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parse(config_type: type[C], argv: Sequence[str], *, start: Start[C] | None = None) -> C:
+    """Return the config that the flags describe; see `run_main`."""
+    import tyro
+
+    flags, saved = _take_config(argv)
+    default = from_mapping(config_type, saved) if start is None else start(flags, saved)
+    description = f"{(sys.modules[config_type.__module__].__doc__ or '').strip()}\n\n{_CONFIG_HELP}"
+    config: C = tyro.cli(config_type, args=flags, default=default, description=description)
+    return config
+
+
+_CONFIG_HELP = "--config FILE reruns a saved config.json; flags after it change single fields."
+
+
+def _take_config(argv: Sequence[str]) -> tuple[list[str], Mapping[str, Any]]:
+    """Return the flags without ``--config FILE``, and what that file holds."""
+    flags = [part for flag in argv for part in _split_equals(flag)]
+    if "--config" not in flags:
+        return list(argv), {}
+    at = flags.index("--config")
+    if at + 1 >= len(flags):
+        raise UsageError("--config needs a file; expected --config FILE")
+    saved = read_json(Path(flags[at + 1]))
+    if not isinstance(saved, dict):
+        raise UsageError(f"{flags[at + 1]!r} holds no config; expected a JSON object")
+    return flags[:at] + flags[at + 2 :], saved
+
+
+def _split_equals(flag: str) -> list[str]:
+    return flag.split("=", 1) if flag.startswith("--config=") else [flag]

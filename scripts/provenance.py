@@ -1,0 +1,45 @@
+"""Where results come from: versions, git state, config hash and data hashes."""
+
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lal.records import config_hash, versions
+
+
+def provenance(config: Any = None, *, data: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return what is stored beside results as ``provenance.json``.
+
+    Args:
+        config: The command's config; its hash is kept.
+        data: Data set names to the hashes of their content.
+    """
+    return {
+        "config_hash": config_hash(config),
+        "data": dict(data or {}),
+        "git": git_state(Path(__file__).parent),
+        "machine": {"python": platform.python_version(), "platform": platform.platform()},
+        "versions": versions(),
+    }
+
+
+def git_state(folder: Path) -> dict[str, str | bool] | None:
+    """Return commit and whether tracked files differ from it; None outside a git checkout."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit, "dirty": bool(changes)}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    git = shutil.which("git")
+    if git is None:
+        return None
+    done = subprocess.run(
+        [git, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() if done.returncode == 0 else None
