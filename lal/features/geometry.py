@@ -1,0 +1,163 @@
+"""Label-free quantities of a pool: its scale, neighbours and densities, against the reference set.
+
+Distances are Euclidean in Z and are divided by the pool's scale (the root mean square distance
+between two reference rows), so that they mean the same in 2 and in 200 columns.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lal.arrays import Floats, Ints
+from lal.state import Geometry
+
+NEIGHBOURS = 10
+"""Reference rows that count as the neighbourhood of a row."""
+
+WIDE = 0.5
+"""Bandwidth of the wide density, in pool scales."""
+
+CHUNK = 2048
+"""Rows handled at once: (CHUNK, R) distances are held, 16 MB."""
+
+WHOLE = 20_000
+"""Pools of at most this many rows keep what is label-free for the whole episode."""
+
+_TIE = 512
+"""Half a unit of the 1 024 reference positions packed below the leading bits of a distance."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """The reference set in an order that depends on its content alone.
+
+    Attributes:
+        rows: Indices into Z, shape (R,).
+        order: Where they stand in `Geometry.reference`, shape (R,).
+        Z: Encoded rows, shape (R, d).
+        scale: Root mean square distance between two reference rows; 1 if all are equal.
+        position: Column of every pool row among `rows`, -1 outside, shape (N,).
+    """
+
+    rows: Ints
+    order: Ints
+    Z: Floats
+    scale: float
+    position: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """What lies around rows.
+
+    Attributes:
+        nearest: Columns of `Reference.rows`, nearest first k, in no order, shape (n, k).
+        distance: Distances to them over the scale, shape (n, k).
+        wide: Mean rational similarity to the reference set, shape (n,).
+    """
+
+    nearest: Ints
+    distance: Floats
+    wide: Floats
+
+    def take(self, rows: Ints) -> "Surroundings":
+        """Return the surroundings of some of the rows."""
+        return Surroundings(self.nearest[rows], self.distance[rows], self.wide[rows])
+
+
+def reference_of(geometry: Geometry) -> Reference:
+    """Return the reference set in content order (made once per pool)."""
+    return geometry.memo("features.reference", lambda: _make_reference(geometry))
+
+
+def _make_reference(geometry: Geometry) -> Reference:
+    Z = geometry.Z_reference
+    order = np.lexsort(np.rint(Z.T * 1e4))
+    rows = geometry.reference[order]
+    Z = np.ascontiguousarray(Z[order])
+    scale = float(np.sqrt(2.0 * Z.var(axis=0).sum()))
+    position = np.full(len(geometry.Z), -1, dtype=np.int64)
+    position[rows] = np.arange(len(rows))
+    return Reference(rows, order, Z, scale if scale > 1e-9 else 1.0, position)
+
+
+def squared_distances(A: Floats, B: Floats) -> Floats:
+    """Return squared Euclidean distances, shape (n, m), with rounding noise set to 0."""
+    a, b = (A * A).sum(axis=1)[:, None], (B * B).sum(axis=1)[None, :]
+    squares: Floats = A @ B.T
+    squares *= -2.0
+    squares += a
+    squares += b
+    squares[squares < 1e-12 * (a + b)] = 0.0
+    return squares
+
+
+def surroundings(geometry: Geometry, rows: Ints) -> Surroundings:
+    """Return what lies around the given rows; kept for the episode unless the pool is large."""
+    if len(geometry.Z) > WHOLE:
+        return _surroundings(geometry, rows)
+    everything = np.arange(len(geometry.Z))
+    whole = geometry.memo("features.surroundings", lambda: _surroundings(geometry, everything))
+    return (
+        whole if len(rows) == len(everything) and (rows == everything).all() else whole.take(rows)
+    )
+
+
+def _surroundings(geometry: Geometry, rows: Ints) -> Surroundings:
+    reference = reference_of(geometry)
+    starts = range(0, max(len(rows), 1), CHUNK)
+    parts = [_around(geometry.Z, reference, rows[i : i + CHUNK]) for i in starts]
+    return Surroundings(
+        np.concatenate([p.nearest for p in parts]),
+        np.concatenate([p.distance for p in parts]),
+        np.concatenate([p.wide for p in parts]),
+    )
+
+
+def _around(Z: Floats, reference: Reference, rows: Ints) -> Surroundings:
+    n_reference = len(reference.rows)
+    squares = squared_distances(Z[rows], reference.Z)
+    own = reference.position[rows]
+    inside = np.flatnonzero(own >= 0)
+    similar = 1.0 / (1.0 + squares.astype(np.float32) * np.float32((WIDE * reference.scale) ** -2))
+    total = similar.sum(axis=1, dtype=np.float64)
+    total[inside] -= 1.0  # a row is not its own neighbour
+    others = np.maximum(n_reference - (own >= 0), 1)
+    squares[inside, own[inside]] = np.inf
+    k = max(min(NEIGHBOURS, n_reference - 1), 1)
+    nearest = _nearest(squares, k)
+    distance = np.sqrt(np.take_along_axis(squares, nearest, axis=1)) / reference.scale
+    return Surroundings(nearest, np.where(np.isfinite(distance), distance, 0.0), total / others)
+
+
+def _nearest(squares: Floats, k: int) -> Ints:
+    """Return the columns of the k smallest entries of each row, shape (n, k).
+
+    The column is packed into the low bits of a float32 distance, so equal distances (to 1e-4) are
+    decided by the reference order, which is one of content, and one fast partition does it all.
+    """
+    keys: np.ndarray = squares.astype(np.float32).view(np.int32)
+    keys = np.where(np.isfinite(squares), keys + _TIE, np.int32(2**31 - 1024))
+    keys &= ~np.int32(1023)
+    keys |= np.arange(squares.shape[1], dtype=np.int32)
+    keys.partition(k - 1, axis=1)
+    nearest: Ints = (keys[:, :k] & 1023).astype(np.int64)
+    return nearest
+
+
+def squash(ratio: Floats) -> Floats:
+    """Map [0, inf] to [0, 1]: r / (1 + r), 1/2 at one."""
+    return np.where(np.isinf(ratio), 1.0, ratio / (1.0 + np.where(np.isinf(ratio), 0.0, ratio)))
+
+
+def rank_in(values: Floats, sample: Floats) -> Floats:
+    """Return the share of `sample` below each value, ties counted half, in [0, 1].
+
+    Values are compared to nine digits, so that the order of summation leaves no trace.
+    """
+    ordered = np.sort(np.round(sample, 9))
+    keys = np.round(values, 9)
+    below = np.searchsorted(ordered, keys, side="left")
+    not_above = np.searchsorted(ordered, keys, side="right")
+    ranks: Floats = 0.5 * (below + not_above) / max(len(ordered), 1)
+    return ranks

@@ -1,0 +1,123 @@
+"""Quantities of a state that several features share: distances to labelled rows, probabilities."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+
+from lal.arrays import Bools, Floats, Ints
+from lal.errors import UsageError
+from lal.features.geometry import CHUNK, reference_of, squared_distances
+from lal.state import QueryState
+
+T = TypeVar("T")
+
+TIE = 1e-9
+"""Probabilities and distances nearer than this count as equal."""
+
+
+def for_rows(state: QueryState, key: str, rows: Ints, make: Callable[[], T]) -> T:
+    """Return what several features need of the same rows, kept until other rows are asked for.
+
+    The reference set has a slot of its own, because ranks and contexts return to it.
+    """
+    slot = f"features.{key}.{'reference' if rows is state.reference else 'rows'}"
+    held = state.memo_store.get(slot)
+    if held is None or held[0] is not rows:
+        held = (rows, make())
+        state.memo_store[slot] = held
+    value: T = held[1]
+    return value
+
+
+def class_counts(state: QueryState) -> Ints:
+    """Return the labels bought of every class, shape (C,)."""
+    size = max(state.n_classes, 1, int(state.labels.max()) + 1 if len(state.labels) else 1)
+    counts: Ints = np.bincount(state.labels, minlength=size)
+    return counts
+
+
+def seen_classes(state: QueryState) -> Ints:
+    """Return the codes of the classes that have a label, shape (S,)."""
+    return np.flatnonzero(class_counts(state))
+
+
+def class_distances(state: QueryState, rows: Ints) -> Floats:
+    """Return distances over the scale to the nearest labelled row of each seen class, (n, S)."""
+    return _labelled(state, rows)[0]
+
+
+def mean_distances(state: QueryState, rows: Ints) -> Floats:
+    """Return mean distances over the scale to all labelled rows, shape (n,)."""
+    return _labelled(state, rows)[1]
+
+
+def _labelled(state: QueryState, rows: Ints) -> tuple[Floats, Floats]:
+    return for_rows(state, "labelled", rows, lambda: _measure(state, rows))
+
+
+def _measure(state: QueryState, rows: Ints) -> tuple[Floats, Floats]:
+    scale = reference_of(state.geometry).scale
+    seen = seen_classes(state)
+    nearest, mean = np.empty((len(rows), len(seen))), np.empty(len(rows))
+    members = [np.flatnonzero(state.labels == code) for code in seen]
+    for first in range(0, len(rows), CHUNK):
+        part = slice(first, first + CHUNK)
+        squares = squared_distances(state.Z[rows[part]], state.Z_labelled)
+        for column, member in enumerate(members):
+            nearest[part, column] = squares[:, member].min(axis=1)
+        mean[part] = np.sqrt(squares).mean(axis=1)
+    return np.sqrt(nearest) / scale, mean / scale
+
+
+def min_distances(state: QueryState, rows: Ints) -> Floats:
+    """Return distances over the scale to the nearest labelled row, shape (n,); L must not be 0."""
+    nearest: Floats = class_distances(state, rows).min(axis=1)
+    return nearest
+
+
+def nearest_classes(state: QueryState, rows: Ints) -> Bools:
+    """Return whether each seen class holds the nearest labelled row, shape (n, S)."""
+    table = class_distances(state, rows)
+    nearest: Bools = table <= table.min(axis=1, keepdims=True) + TIE
+    return nearest
+
+
+def proba_of(state: QueryState, rows: Ints) -> Floats:
+    """Return the model's probabilities of some rows, shape (n, C)."""
+    picked: Floats = given(state.proba, "proba")[rows]
+    return picked
+
+
+def given(value: Floats | None, need: str) -> Floats:
+    """Return what a feature declared among its needs; only a missing declaration gets here."""
+    if value is None:
+        raise UsageError(f"the state has no {need}; declare needs=({need!r},) on the feature")
+    return value
+
+
+def predicted_classes(state: QueryState, rows: Ints) -> Bools:
+    """Return whether each class is (one of) the likeliest, shape (n, C)."""
+    proba = proba_of(state, rows)
+    likeliest: Bools = proba >= proba.max(axis=1, keepdims=True) - TIE
+    return likeliest
+
+
+def top_two(state: QueryState, rows: Ints) -> tuple[Floats, Floats]:
+    """Return the largest and second largest probability of some rows, each of shape (n,)."""
+    return for_rows(state, "top_two", rows, lambda: _top_two(proba_of(state, rows)))
+
+
+def _top_two(proba: Floats) -> tuple[Floats, Floats]:
+    if proba.shape[1] < 2:
+        return proba[:, 0], np.zeros(len(proba))
+    two = np.partition(proba, proba.shape[1] - 2, axis=1)[:, -2:]
+    return two[:, 1], two[:, 0]
+
+
+def entropy(proba: Floats) -> Floats:
+    """Return entropies over log C of distributions along the last axis; 0 with one class."""
+    safe = np.where(proba > 0.0, proba, 1.0)
+    total: Floats = -(proba * np.log(safe)).sum(axis=-1)
+    over: Floats = total / np.log(max(proba.shape[-1], 2))
+    return over
