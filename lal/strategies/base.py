@@ -11,6 +11,14 @@ from lal.registry import Registry
 from lal.state import QueryState, Strategy
 
 STRATEGIES: Registry[Callable[..., Strategy]] = Registry("strategy")
+for _name, _where in {
+    "random": "lal.strategies.random:RandomSampling",
+    "margin": "lal.strategies.uncertainty:Margin",
+    "least_confident": "lal.strategies.uncertainty:LeastConfident",
+    "entropy": "lal.strategies.uncertainty:Entropy",
+    "epsilon_margin": "lal.strategies.uncertainty:EpsilonMargin",
+}.items():
+    STRATEGIES.add_lazy(_name, _where)
 
 
 def make_strategy(name: str, **options: Any) -> Strategy:

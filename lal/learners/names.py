@@ -1,0 +1,135 @@
+"""LEARNERS: learners by name."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from lal.errors import UsageError
+from lal.learners.sklearn_learner import SklearnLearner
+from lal.registry import Registry
+from lal.task import Learner
+
+LEARNERS: Registry[Callable[..., Learner]] = Registry("learner")
+
+
+def make_learner(learner: Any, **options: Any) -> Learner:
+    """Return a learner.
+
+    Args:
+        learner: A name of the registry, a scikit-learn classifier or pipeline, a class of one, or
+            a learner (returned as it is).
+        **options: Parameters of the estimator, for a name or a class.
+
+    Raises:
+        UnknownNameError: No learner of that name; the message has the nearest names.
+        UsageError: Not a classifier, a wrong option, or options for a finished object.
+    """
+    if isinstance(learner, str):
+        named: Learner = _build(LEARNERS[learner], learner, options)
+        return named
+    if isinstance(learner, type):
+        return SklearnLearner(_build(learner, learner.__name__, options))
+    if options:
+        raise UsageError(
+            f"options {', '.join(options)} were given with a finished {type(learner).__name__}; "
+            "set them on the object, or pass its class or name"
+        )
+    if _is_learner(learner):
+        found: Learner = learner
+        return found
+    return SklearnLearner(learner)
+
+
+def _is_learner(value: Any) -> bool:
+    fit = getattr(value, "fit", None)
+    return callable(fit) and "n_classes" in inspect.signature(fit).parameters
+
+
+def _build(make: Callable[..., Any], name: str, options: dict[str, Any]) -> Any:
+    try:
+        return make(**options)
+    except TypeError as error:
+        raise UsageError(f"learner {name!r} does not take these options: {error}") from error
+
+
+def _named(name: str, estimator: Any, options: dict[str, Any]) -> SklearnLearner:
+    shown = ", ".join(f"{key}={value!r}" for key, value in sorted(options.items()))
+    return SklearnLearner(estimator, name=f"{name}({shown})" if shown else name)
+
+
+@LEARNERS.register("logistic_regression")
+def logistic_regression(**options: Any) -> Learner:
+    """Logistic regression, ridge C=1, solved tightly enough to be called exact."""
+    from sklearn.linear_model import LogisticRegression
+
+    defaults = {"C": 1.0, "max_iter": 1000, "tol": 1e-6}
+    return _named("logistic_regression", LogisticRegression(**(defaults | options)), options)
+
+
+@LEARNERS.register("random_forest")
+def random_forest(**options: Any) -> Learner:
+    """Random forest of 50 full-depth trees; its trees are its committee."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    return _named(
+        "random_forest", RandomForestClassifier(**({"n_estimators": 50} | options)), options
+    )
+
+
+@LEARNERS.register("extra_trees")
+def extra_trees(**options: Any) -> Learner:
+    """Extremely randomised trees, 50 of them; its trees are its committee."""
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    return _named("extra_trees", ExtraTreesClassifier(**({"n_estimators": 50} | options)), options)
+
+
+@LEARNERS.register("hist_gradient_boosting")
+def hist_gradient_boosting(**options: Any) -> Learner:
+    """Gradient boosting that works with few labels.
+
+    At its defaults it is one constant probability below 40 labels, because a leaf needs 20 rows.
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    defaults = {
+        "min_samples_leaf": 3,
+        "max_iter": 50,
+        "max_leaf_nodes": 8,
+        "early_stopping": False,
+    }
+    return _named(
+        "hist_gradient_boosting", HistGradientBoostingClassifier(**(defaults | options)), options
+    )
+
+
+@LEARNERS.register("knn")
+def knn(**options: Any) -> Learner:
+    """Five nearest neighbours; fewer while there are fewer labels."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    return _named("knn", KNeighborsClassifier(**options), options)
+
+
+@LEARNERS.register("gaussian_nb")
+def gaussian_nb(**options: Any) -> Learner:
+    """Gaussian naive Bayes."""
+    from sklearn.naive_bayes import GaussianNB
+
+    return _named("gaussian_nb", GaussianNB(**options), options)
+
+
+@LEARNERS.register("rbf_svm_lu")
+def rbf_svm_lu(**options: Any) -> Learner:
+    """The SVM of the literature bridge: C=1, gamma ``1 / D`` (Lu, Li & Lin, 2023)."""
+    from sklearn.svm import SVC
+
+    return _named("rbf_svm_lu", SVC(**({"C": 1.0, "gamma": "auto"} | options)), options)
+
+
+@LEARNERS.register("rbf_svm")
+def rbf_svm(**options: Any) -> Learner:
+    """RBF-kernel SVM, one class against the rest, probabilities through a fixed logistic."""
+    from lal.learners.svm import OneVsRestSVC
+
+    return _named("rbf_svm", OneVsRestSVC(**options), options)

@@ -1,0 +1,84 @@
+"""From what a classifier answers to probabilities over all classes of the task."""
+
+from typing import Any
+
+import numpy as np
+
+from lal.arrays import Floats, Ints, Rows
+from lal.errors import DataError, UsageError
+
+DECISION_SLOPE = 2.0
+"""Slope of the fixed logistic: a support vector at margin 1 gets probability 0.88."""
+
+
+def spread(narrow: Floats, columns: Ints, n_classes: int) -> Floats:
+    """Return probabilities over all classes, zero for the classes that were not fitted.
+
+    Args:
+        narrow: Probabilities of the fitted classes, shape (..., S).
+        columns: Class code of each of them, shape (S,).
+        n_classes: C, classes of the task.
+
+    Returns:
+        Shape (..., C), rows summing to one. A row without a finite probability (naive Bayes with
+        all-equal rows has none) is uniform over the fitted classes.
+    """
+    total = narrow.sum(axis=-1, keepdims=True)
+    usable = np.isfinite(total) & (total > 0)
+    share = np.where(usable, narrow, 1.0) / np.where(usable, total, narrow.shape[-1])
+    full = np.zeros((*narrow.shape[:-1], n_classes))
+    full[..., columns] = share
+    return full
+
+
+def decision_to_proba(decision: Floats, slope: float = DECISION_SLOPE) -> Floats:
+    """Return probabilities from decision values through one fixed logistic.
+
+    Two classes: ``p1 = 1 / (1 + exp(-slope * d))``. More: the same logistic for each class against
+    the rest, normalised to one (Zadrozny & Elkan, 2002, without the fitted calibration: an inner
+    cross-validation is impossible with a handful of labels).
+
+    Args:
+        decision: Shape (n,) for two classes, (n, S) for S one-vs-rest values.
+        slope: Slope of the logistic.
+
+    Returns:
+        Shape (n, 2) or (n, S), rows summing to one.
+    """
+    values = np.asarray(decision, dtype=np.float64)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    with np.errstate(over="ignore"):
+        one = 1.0 / (1.0 + np.exp(-slope * values))
+    if one.ndim == 1:
+        return np.stack([1.0 - one, one], axis=1)
+    # The floor keeps a row that every class refuses by far from dividing zero by zero.
+    one = np.maximum(one, 1e-12)
+    normalised: Floats = one / one.sum(axis=1, keepdims=True)
+    return normalised
+
+
+def estimator_proba(estimator: Any, X: Rows) -> Floats:
+    """Return the probabilities of the classes a fitted estimator knows, shape (n, S).
+
+    Raises:
+        UsageError: The estimator has neither ``predict_proba`` nor ``decision_function``.
+        DataError: The estimator's answer has the wrong shape.
+    """
+    n_known = len(estimator.classes_)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if hasattr(estimator, "predict_proba"):
+            proba = np.asarray(estimator.predict_proba(X), dtype=np.float64)
+        elif hasattr(estimator, "decision_function"):
+            proba = decision_to_proba(estimator.decision_function(X))
+        else:
+            raise UsageError(
+                f"{type(estimator).__name__} has neither predict_proba nor decision_function; "
+                "expected a classifier with one of them"
+            )
+    if proba.ndim != 2 or proba.shape[1] != n_known:
+        raise DataError(
+            f"{type(estimator).__name__} gave probabilities of shape {proba.shape} for "
+            f"{n_known} classes; expected (n, {n_known})"
+        )
+    return proba

@@ -1,0 +1,134 @@
+"""SklearnLearner: any scikit-learn classifier or pipeline as a learner."""
+
+from typing import Any
+
+import numpy as np
+
+from lal.arrays import Floats, Ints, Rows
+from lal.errors import UsageError
+from lal.learners.sklearn_model import ConstantModel, SklearnModel
+from lal.pool import n_rows
+from lal.rng import integer_seed
+from lal.task import Model
+
+
+class SklearnLearner:
+    """Fits clones of a scikit-learn classifier; the estimator itself is never changed.
+
+    On each clone, and on every estimator nested in it: a ``random_state`` of None is set from the
+    seed, ``n_neighbors`` is lowered to the number of labelled rows, and decision values are asked
+    for one class against the rest.
+
+    Args:
+        estimator: A classifier or a pipeline that ends in one.
+        name: Name for tables; the class name by default.
+
+    Raises:
+        UsageError: The estimator is no classifier.
+    """
+
+    def __init__(self, estimator: Any, *, name: str | None = None) -> None:
+        _check_classifier(estimator)
+        self.estimator = estimator
+        self.name = name or type(estimator).__name__
+
+    def __repr__(self) -> str:
+        """Return the name and the estimator with its parameters."""
+        return f"SklearnLearner({self.estimator!r}, name={self.name!r})"
+
+    def fit(
+        self,
+        X: Rows,
+        y: Ints,
+        *,
+        n_classes: int,
+        sample_weight: Floats | None = None,
+        seed: int = 0,
+    ) -> Model:
+        """Return a model fitted to the labelled rows.
+
+        Args:
+            X: Labelled rows, shape (L, D); L may be 0.
+            y: Their class codes, shape (L,).
+            n_classes: C, classes of the task.
+            sample_weight: Weights of the rows, shape (L,).
+            seed: Sets every ``random_state`` that is None.
+
+        Raises:
+            UsageError: Codes outside ``range(n_classes)``, lengths that differ, or weights for an
+                estimator that takes none.
+        """
+        y = np.asarray(y, dtype=np.int64)
+        _check_labels(X, y, n_classes)
+        seen = np.unique(y)
+        if len(seen) < 2:
+            share = np.full(n_classes, 1.0 / n_classes)
+            if len(seen) == 1:
+                share = np.zeros(n_classes)
+                share[seen] = 1.0
+            return ConstantModel(share)
+        estimator = self._clone(len(y), seed)
+        estimator.fit(X, y, **_weights(estimator, sample_weight))
+        return SklearnModel(estimator, np.asarray(estimator.classes_, np.int64), n_classes, X)
+
+    def _clone(self, n_labelled: int, seed: int) -> Any:
+        from sklearn.base import clone
+
+        estimator = clone(self.estimator)
+        changes: dict[str, Any] = {}
+        for key, value in estimator.get_params(deep=True).items():
+            last = key.rsplit("__", 1)[-1]
+            if last == "random_state" and value is None:
+                changes[key] = integer_seed(seed, key)
+            elif last == "n_neighbors" and isinstance(value, int) and value > n_labelled:
+                changes[key] = n_labelled
+            elif last == "decision_function_shape" and value == "ovo":
+                changes[key] = "ovr"
+        return estimator.set_params(**changes) if changes else estimator
+
+
+def _check_classifier(estimator: Any) -> None:
+    from sklearn.base import is_classifier, is_regressor
+
+    if not hasattr(estimator, "fit") or isinstance(estimator, type):
+        raise UsageError(
+            f"{estimator!r} is no estimator; expected a scikit-learn classifier or pipeline"
+        )
+    if is_regressor(estimator):
+        raise UsageError(
+            f"{type(estimator).__name__} is a regressor; regression is not in this release, "
+            "expected a classifier"
+        )
+    answers = hasattr(estimator, "predict_proba") or hasattr(estimator, "decision_function")
+    if not is_classifier(estimator) and not answers:
+        raise UsageError(
+            f"{type(estimator).__name__} is no classifier; expected predict_proba or "
+            "decision_function"
+        )
+
+
+def _check_labels(X: Rows, y: Ints, n_classes: int) -> None:
+    if n_rows(X) != len(y):
+        raise UsageError(f"X has {n_rows(X)} rows but y has {len(y)} labels; expected as many")
+    if len(y) and not (y.min() >= 0 and y.max() < n_classes):
+        wrong = y.min() if y.min() < 0 else y.max()
+        raise UsageError(f"label {wrong} is no class code; expected 0 to {n_classes - 1}")
+
+
+def _weights(estimator: Any, sample_weight: Floats | None) -> dict[str, Floats]:
+    """Return the keyword that carries the weights to the (last) estimator."""
+    if sample_weight is None:
+        return {}
+    from sklearn.pipeline import Pipeline
+    from sklearn.utils.validation import has_fit_parameter
+
+    key = "sample_weight"
+    while isinstance(estimator, Pipeline):
+        name, estimator = estimator.steps[-1]
+        key = f"{name}__{key}"
+    if not has_fit_parameter(estimator, "sample_weight"):
+        raise UsageError(
+            f"{type(estimator).__name__} takes no sample_weight; drop the weights or choose a "
+            "learner that takes them, such as 'logistic_regression'"
+        )
+    return {key: sample_weight}

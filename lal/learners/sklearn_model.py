@@ -1,0 +1,134 @@
+"""Models: fitted scikit-learn classifiers that speak of all classes of the task."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lal.arrays import Floats, Ints, Rows
+from lal.errors import DataError, UsageError
+from lal.learners.leverage import class_leverage
+from lal.learners.members import last_step, member_proba
+from lal.learners.probabilities import estimator_proba, spread
+from lal.pool import n_rows
+from lal.task import Model
+
+
+class ConstantModel:
+    """What is predicted before two classes are seen.
+
+    Args:
+        proba: Probabilities of all classes, the same for every row, shape (C,).
+    """
+
+    def __init__(self, proba: Floats) -> None:
+        self.proba = proba
+        self.n_classes = len(proba)
+
+    def predict_proba(self, X: Rows) -> Floats:
+        """Return the constant probabilities, shape (n, C)."""
+        return np.tile(self.proba, (n_rows(X), 1))
+
+    def predict(self, X: Rows) -> Ints:
+        """Return the likeliest class code for every row, shape (n,)."""
+        return np.full(n_rows(X), int(np.argmax(self.proba)), dtype=np.int64)
+
+    def committee_proba(self, X: Rows) -> None:
+        """Return None: a constant has no members."""
+        return
+
+    def variance(self, X: Rows) -> None:
+        """Return None: a constant has no variance."""
+        return
+
+
+class SklearnModel:
+    """A fitted classifier with one probability column for every class of the task.
+
+    Args:
+        estimator: A fitted classifier or pipeline with ``classes_``.
+        columns: Class code of each of ``estimator.classes_``, shape (S,).
+        n_classes: C, classes of the task.
+        labelled: The rows it was fitted on; without them there is no leverage.
+    """
+
+    def __init__(
+        self, estimator: Any, columns: Ints, n_classes: int, labelled: Rows | None = None
+    ) -> None:
+        self.estimator = estimator
+        self.columns = columns
+        self.n_classes = int(n_classes)
+        self.labelled = labelled
+
+    def predict_proba(self, X: Rows) -> Floats:
+        """Return probabilities of all classes, shape (n, C); 0 for classes never seen.
+
+        Where the estimator has only a ``decision_function``, through the fixed logistic of
+        `lal.learners.probabilities.decision_to_proba`.
+        """
+        return spread(estimator_proba(self.estimator, X), self.columns, self.n_classes)
+
+    def predict(self, X: Rows) -> Ints:
+        """Return the codes of the likeliest classes, shape (n,)."""
+        codes: Ints = np.argmax(self.predict_proba(X), axis=1)
+        return codes
+
+    def committee_proba(self, X: Rows) -> Floats | None:
+        """Return the members' probabilities, shape (M, n, C); None without members."""
+        estimator, rows = last_step(self.estimator, X)
+        members = member_proba(estimator, rows)
+        return None if members is None else spread(members, self.columns, self.n_classes)
+
+    def variance(self, X: Rows) -> Floats | None:
+        """Return the predictive variance, shape (n,): leverage for logistic regression.
+
+        An estimator's own ``predictive_variance(X)`` wins. None for all other estimators.
+        """
+        from sklearn.linear_model import LogisticRegression
+
+        estimator, rows = last_step(self.estimator, X)
+        if hasattr(estimator, "predictive_variance"):
+            own: Floats = np.asarray(estimator.predictive_variance(rows), dtype=np.float64)
+            return own
+        if self.labelled is None or not isinstance(estimator, LogisticRegression):
+            return None
+        _, labelled = last_step(self.estimator, self.labelled)
+        proba = np.asarray(estimator.predict_proba(labelled), dtype=np.float64)
+        ridge = max(1.0 / estimator.C, 1e-10)
+        return class_leverage(_dense(rows), _dense(labelled), proba, ridge)
+
+
+def _dense(X: Rows) -> Floats:
+    full = X.toarray() if hasattr(X, "toarray") else X
+    dense: Floats = np.asarray(full, dtype=np.float64)
+    return dense
+
+
+def wrap_fitted(clf: Any, classes: Sequence[Any], labelled: Rows | None = None) -> Model:
+    """Return the model of a classifier that was fitted elsewhere.
+
+    Args:
+        clf: A fitted classifier or pipeline; it is used as it is and never refitted.
+        classes: All classes of the task; position is code. May hold classes `clf` never saw.
+        labelled: The rows `clf` was fitted on, for the leverage of logistic regression.
+
+    Raises:
+        UsageError: `clf` is not fitted.
+        DataError: `clf` knows a class that is not among `classes`.
+    """
+    known = getattr(clf, "classes_", None)
+    if known is None:
+        raise UsageError(
+            f"{type(clf).__name__} is not fitted (it has no classes_); fit it first, or pass "
+            "fit_clf=True to have a clone fitted"
+        )
+    code = {label: i for i, label in enumerate(np.asarray(classes).tolist())}
+    names = np.asarray(known).tolist()
+    strangers = [label for label in names if label not in code]
+    if strangers:
+        raise DataError(
+            f"the classifier knows the class {strangers[0]!r}, which is not among the "
+            f"{len(code)} classes of the task; expected a subset of them"
+        )
+    columns = np.array([code[label] for label in names], dtype=np.int64)
+    return SklearnModel(clf, columns, len(code), labelled)
