@@ -1,0 +1,428 @@
+"""Binary and multinomial logistic regression refitted after every label.
+
+The objective is scikit-learn's ``LogisticRegression``: the sum of the log-losses over the labelled
+rows plus ``penalty / 2`` times the squared weights, intercepts free. Two classes use one column of
+weights and the sigmoid, more use one column a class and the softmax.
+
+The solver is L-BFGS that remembers: its pairs and its first inverse Hessian live on from label to
+label. The inverse Hessian of one class block takes every new row by Sherman and Morrison, each pair
+``(s, y)`` gets the exact curvature of the new row added to ``y``. The step length solves the convex
+problem along the line to a tenth of a digit, so that a surprising label cannot make it overshoot.
+"""
+
+import math
+
+import numpy as np
+
+from envs.simulator.compile import kernel
+
+MEMORY = 10
+"""Pairs of the limited-memory method."""
+
+TOLERANCE = 1e-4
+"""Largest absolute entry of the gradient at which a refit stops."""
+
+MAX_ITERATIONS = 200
+"""Refits stop here at the latest; far above what was ever seen."""
+
+CURVATURE_FLOOR = 0.05
+"""Least weight of a new row in the first inverse Hessian."""
+
+_LOG2E = 1.4426950408889634
+_LN2_HIGH = 0.693145751953125
+_LN2_LOW = 1.42860682030941723212e-6
+
+
+@kernel(inline="always")
+def exponential(x):
+    """Return e**x to 1e-11 relative; unlike the library's it is vectorised in loops."""
+    x = min(max(x, -700.0), 700.0)
+    n = np.floor(x * _LOG2E + 0.5)
+    r = (x - n * _LN2_HIGH) - n * _LN2_LOW
+    p = 2.48015873015873e-05
+    p = p * r + 1.984126984126984e-04
+    p = p * r + 1.388888888888889e-03
+    p = p * r + 8.333333333333333e-03
+    p = p * r + 4.1666666666666664e-02
+    p = p * r + 1.6666666666666666e-01
+    p = p * r + 0.5
+    p = p * r + 1.0
+    p = p * r + 1.0
+    return p * np.int64((np.int64(n) + 1023) << 52).view(np.float64)
+
+
+@kernel
+def start_softmax(H, meta):
+    """Empty the memory: nothing is labelled.
+
+    Args:
+        H: First inverse Hessian of one class block, shape (D + 1, D + 1), overwritten.
+        meta: Number of pairs kept and the place of the next, shape (2,), overwritten.
+    """
+    H[:] = 0.0
+    for j in range(H.shape[0]):
+        H[j, j] = 1.0
+    H[-1, -1] = 100.0
+    meta[:] = 0
+
+
+@kernel
+def forget_pairs(W, meta):
+    """Start again from zero weights, for when a further class was seen."""
+    W[:] = 0.0
+    meta[:] = 0
+
+
+@kernel(inline="always")
+def link(Z, P, K, n):
+    """Turn scores (K, n) into probabilities of the columns; may be in place."""
+    if K == 1:
+        for i in range(n):
+            P[0, i] = 1.0 / (1.0 + exponential(-Z[0, i]))
+        return
+    for i in range(n):
+        top = Z[0, i]
+        for k in range(1, K):
+            top = max(top, Z[k, i])
+        P[K, i] = top
+    for k in range(K):
+        for i in range(n):
+            P[k, i] = exponential(Z[k, i] - P[K, i])
+    for i in range(n):
+        P[K, i] = 0.0
+    for k in range(K):
+        for i in range(n):
+            P[K, i] += P[k, i]
+    for i in range(n):
+        P[K, i] = 1.0 / P[K, i]
+    for k in range(K):
+        for i in range(n):
+            P[k, i] *= P[K, i]
+
+
+@kernel
+def scores(W, XT, Z, K, n):
+    """Write the scores of n columns of XT (D + 1, n) under W (K, D + 1) to Z (K, n)."""
+    d = XT.shape[0]
+    for k in range(K):
+        for i in range(n):
+            Z[k, i] = 0.0
+        j = 0
+        while j + 4 <= d:
+            a, b, c, e = W[k, j], W[k, j + 1], W[k, j + 2], W[k, j + 3]
+            for i in range(n):
+                Z[k, i] += a * XT[j, i] + b * XT[j + 1, i] + c * XT[j + 2, i] + e * XT[j + 3, i]
+            j += 4
+        while j < d:
+            a = W[k, j]
+            for i in range(n):
+                Z[k, i] += a * XT[j, i]
+            j += 1
+
+
+@kernel
+def _gradient(W, X, P, codes, G, K, n, penalty):
+    """Write the gradient at W to G and return its largest absolute entry."""
+    d = X.shape[1]
+    for k in range(K):
+        for j in range(d - 1):
+            G[k, j] = penalty * W[k, j]
+        G[k, d - 1] = 0.0
+        mine = 1 if K == 1 else k
+        i = 0
+        while i + 4 <= n:
+            a = P[k, i] - (1.0 if codes[i] == mine else 0.0)
+            b = P[k, i + 1] - (1.0 if codes[i + 1] == mine else 0.0)
+            c = P[k, i + 2] - (1.0 if codes[i + 2] == mine else 0.0)
+            e = P[k, i + 3] - (1.0 if codes[i + 3] == mine else 0.0)
+            for j in range(d):
+                G[k, j] += a * X[i, j] + b * X[i + 1, j] + c * X[i + 2, j] + e * X[i + 3, j]
+            i += 4
+        while i < n:
+            a = P[k, i] - (1.0 if codes[i] == mine else 0.0)
+            for j in range(d):
+                G[k, j] += a * X[i, j]
+            i += 1
+    top = 0.0
+    for k in range(K):
+        for j in range(d):
+            top = max(top, abs(G[k, j]))
+    return top
+
+
+@kernel(inline="always")
+def _dot(A, B, K, d):
+    total = 0.0
+    for k in range(K):
+        for j in range(d):
+            total += A[k, j] * B[k, j]
+    return total
+
+
+@kernel
+def _direction(G, H, S, Y, rho, meta, R, Q, alpha, K):
+    """Write minus the limited-memory inverse Hessian times G to R; Q is scratch."""
+    d = G.shape[1]
+    count, head = meta[0], meta[1]
+    size = S.shape[0]
+    for k in range(K):
+        for j in range(d):
+            Q[k, j] = G[k, j]
+    for back in range(count):
+        i = (head - 1 - back) % size
+        a = rho[i] * _dot(S[i], Q, K, d)
+        alpha[i] = a
+        for k in range(K):
+            for j in range(d):
+                Q[k, j] -= a * Y[i, k, j]
+    for k in range(K):
+        for j in range(d):
+            R[k, j] = 0.0
+        for i in range(d):
+            q = Q[k, i]
+            for j in range(d):
+                R[k, j] += q * H[i, j]
+    for back in range(count - 1, -1, -1):
+        i = (head - 1 - back) % size
+        b = alpha[i] - rho[i] * _dot(Y[i], R, K, d)
+        for k in range(K):
+            for j in range(d):
+                R[k, j] += b * S[i, k, j]
+    for k in range(K):
+        for j in range(d):
+            R[k, j] = -R[k, j]
+
+
+@kernel
+def add_row(X, row, W, H, S, Y, rho, meta, K):
+    """Take one more labelled row into the inverse Hessian and into every kept pair.
+
+    Args:
+        X: Labelled rows with a last column of ones, shape (Lmax, D + 1).
+        row: Which of them is new.
+        W: Weights before the refit, shape (Kmax, D + 1).
+        H: First inverse Hessian, shape (D + 1, D + 1), updated.
+        S: Steps of the kept pairs, shape (MEMORY, Kmax, D + 1).
+        Y: Changes of the gradient of the kept pairs, same shape, updated.
+        rho: One over their inner products, shape (MEMORY,), updated.
+        meta: Number of pairs and place of the next.
+        K: Columns in use.
+    """
+    d = X.shape[1]
+    p = np.empty(K)
+    top = -1e300
+    for k in range(K):
+        z = 0.0
+        for j in range(d):
+            z += W[k, j] * X[row, j]
+        p[k] = z
+        top = max(top, z)
+    weight = 0.0
+    if K == 1:
+        p[0] = 1.0 / (1.0 + exponential(-p[0]))
+        weight = p[0] * (1.0 - p[0])
+    else:
+        total = 0.0
+        for k in range(K):
+            p[k] = exponential(p[k] - top)
+            total += p[k]
+        weight = 1.0
+        for k in range(K):
+            p[k] /= total
+            weight -= p[k] * p[k]
+        weight /= K - 1
+    _sherman_morrison(H, X[row], max(weight, CURVATURE_FLOOR))
+    v = np.empty(K)
+    for m in range(meta[0]):
+        mean = 0.0
+        for k in range(K):
+            z = 0.0
+            for j in range(d):
+                z += S[m, k, j] * X[row, j]
+            v[k] = z
+            mean += p[k] * z
+        for k in range(K):
+            q = p[k] * (1.0 - p[k]) * v[k] if K == 1 else p[k] * (v[k] - mean)
+            for j in range(d):
+                Y[m, k, j] += q * X[row, j]
+        rho[m] = 1.0 / max(_dot(S[m], Y[m], K, d), 1e-300)
+
+
+@kernel
+def _sherman_morrison(H, x, weight):
+    d = len(x)
+    u = np.zeros(d)
+    for i in range(d):
+        a = x[i]
+        for j in range(d):
+            u[j] += a * H[i, j]
+    xu = 0.0
+    for j in range(d):
+        xu += x[j] * u[j]
+    scale = weight / (1.0 + weight * xu)
+    for i in range(d):
+        a = scale * u[i]
+        for j in range(d):
+            H[i, j] -= a * u[j]
+
+
+@kernel
+def _slope(Zs, P, codes, K, n):
+    """Return the data part of the slope along a line at probabilities P."""
+    total = 0.0
+    for k in range(K):
+        mine = 1 if K == 1 else k
+        for i in range(n):
+            total += (P[k, i] - (1.0 if codes[i] == mine else 0.0)) * Zs[k, i]
+    return total
+
+
+@kernel
+def _bend(Zs, P, K, n):
+    """Return the data part of the second derivative along a line at probabilities P."""
+    total = 0.0
+    if K == 1:
+        for i in range(n):
+            total += P[0, i] * (1.0 - P[0, i]) * Zs[0, i] * Zs[0, i]
+        return total
+    for i in range(n):
+        P[K, i] = 0.0
+    for k in range(K):
+        for i in range(n):
+            total += P[k, i] * Zs[k, i] * Zs[k, i]
+            P[K, i] += P[k, i] * Zs[k, i]
+    for i in range(n):
+        total -= P[K, i] * P[K, i]
+    return total
+
+
+@kernel
+def _reach(Zs, K, n):
+    """Return the largest change of a score difference along a line of unit length."""
+    top = 0.0
+    for i in range(n):
+        low = 0.0
+        high = 0.0
+        for k in range(K):
+            low = min(low, Zs[k, i])
+            high = max(high, Zs[k, i])
+        top = max(top, high - low)
+    return top
+
+
+@kernel
+def _line(Z, Zs, P, T, codes, K, n, slope0, linear, square):
+    """Return a step length with at most half of the slope left; P is left at that step.
+
+    The slope of the penalty at step t is ``linear + t * square``; T is scratch of P's shape.
+    """
+    bend = _bend(Zs, P, K, n) + square
+    if not bend > 0.0:
+        return 0.0
+    t = -slope0 / bend
+    reach = t * _reach(Zs, K, n)
+    if reach > 1e-3:
+        t *= math.log1p(reach) / reach
+    low, high, slope_low, slope_high = 0.0, math.inf, slope0, 0.0
+    for _ in range(60):
+        for k in range(K):
+            for i in range(n):
+                T[k, i] = Z[k, i] + t * Zs[k, i]
+        link(T, P, K, n)
+        slope = _slope(Zs, P, codes, K, n) + linear + t * square
+        if abs(slope) <= 0.5 * abs(slope0):
+            return t
+        if slope < 0.0:
+            low, slope_low = t, slope
+        else:
+            high, slope_high = t, slope
+        if high == math.inf:
+            t *= 4.0
+            continue
+        t = low - slope_low * (high - low) / (slope_high - slope_low)
+        t = min(max(t, low + 0.1 * (high - low)), high - 0.1 * (high - low))
+    return t
+
+
+@kernel
+def refit_softmax(X, XT, codes, n, K, W, H, S, Y, rho, meta, penalty, tolerance):
+    """Move the weights to the optimum of the first n labelled rows.
+
+    Args:
+        X: Labelled rows with a last column of ones, shape (Lmax, D + 1).
+        XT: The same, one row a column, shape (D + 1, Lmax).
+        codes: Compact codes in ``range(classes seen)``, shape (Lmax,).
+        n: Labelled rows, L.
+        K: Columns: 1 for two classes, else the number of classes seen.
+        W: Weights, shape (Kmax, D + 1), where to start and the result.
+        H: First inverse Hessian of a class block (`start_softmax`, `add_row`).
+        S: Steps of the kept pairs, shape (MEMORY, Kmax, D + 1).
+        Y: Gradient changes of the kept pairs, same shape.
+        rho: One over their inner products, shape (MEMORY,).
+        meta: Number of pairs and place of the next, shape (2,).
+        penalty: One over scikit-learn's C.
+        tolerance: Largest absolute gradient entry to stop at.
+
+    Returns:
+        Iterations done.
+    """
+    d = X.shape[1]
+    size = S.shape[0]
+    work = np.empty((3, K + 1, n))
+    Z, Zs, P = work[0], work[1], work[2]
+    T = np.empty((K + 1, n))
+    steps = np.empty((4, K, d))
+    G, R, Q, G1 = steps[0], steps[1], steps[2], steps[3]
+    alpha = np.empty(size)
+    scores(W, XT, Z, K, n)
+    link(Z, P, K, n)
+    top = _gradient(W, X, P, codes, G, K, n, penalty)
+    for iteration in range(MAX_ITERATIONS):
+        if top <= tolerance:
+            return iteration
+        _direction(G, H, S, Y, rho, meta, R, Q, alpha, K)
+        slope = _dot(G, R, K, d)
+        if not slope < 0.0:
+            if meta[0] == 0:
+                return iteration
+            meta[0] = 0
+            continue
+        scores(R, XT, Zs, K, n)
+        linear = penalty * _dot(W, R, K, d - 1)
+        square = penalty * _dot(R, R, K, d - 1)
+        t = _line(Z, Zs, P, T, codes, K, n, slope, linear, square)
+        if t == 0.0:
+            return iteration
+        for k in range(K):
+            for i in range(n):
+                Z[k, i] += t * Zs[k, i]
+            for j in range(d):
+                W[k, j] += t * R[k, j]
+        top = _gradient(W, X, P, codes, G1, K, n, penalty)
+        place = meta[1]
+        for k in range(K):
+            for j in range(d):
+                S[place, k, j] = t * R[k, j]
+                Y[place, k, j] = G1[k, j] - G[k, j]
+                G[k, j] = G1[k, j]
+        product = _dot(S[place], Y[place], K, d)
+        if product > 1e-300:
+            rho[place] = 1.0 / product
+            meta[1] = (place + 1) % size
+            meta[0] = min(meta[0] + 1, size)
+    return MAX_ITERATIONS
+
+
+@kernel
+def predict_softmax(W, XT, proba, K, n):
+    """Write the probabilities of n columns of XT (D + 1, n) to proba (max(K, 2) + 1, n).
+
+    The last row of `proba` is scratch.
+    """
+    scores(W, XT, proba, K, n)
+    link(proba, proba, K, n)
+    if K == 1:
+        for i in range(n):
+            q = proba[0, i]
+            proba[1, i] = q
+            proba[0, i] = 1.0 - q
