@@ -1,0 +1,269 @@
+"""Literature bridge: the published protocol of Lu, Li & Lin (2023), replayed with our pieces.
+
+One split a seed; 60 % of the rows are the pool; 20 start labels; an RBF SVM with C=1 and gamma
+``1 / D`` on standardised columns; one label at a time until the pool is used up. Learner, margin
+rule and states are ours; what the protocol asks for and our own protocol forbids lives here and
+nowhere else: a start in a given order, ties broken by row order, an area that leaves the start
+out.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from lal.arrays import Floats, Ints
+from lal.errors import DataError, UsageError
+from lal.learners import make_learner
+from lal.loop import Episode, accuracy
+from lal.state import Strategy
+from lal.strategies.base import make_strategy
+from lal.task import Part, Task
+
+N_START = 20
+POOL_SHARE = 0.6
+MATCH = 1e-4
+"""Two areas agree when they differ by no more; the published ones have five decimals."""
+
+PUBLISHED_NAMES = {"margin": "US-C", "random": "Uniform"}
+"""Our strategies by the names of the published table."""
+
+
+class StartSetError(DataError):
+    """The 20 start labels of a seed hold one class only; the published runs drop such seeds."""
+
+
+class _BridgeEpisode(Episode):
+    """An episode whose start is the first rows of the pool."""
+
+    def _buy_start(self) -> None:
+        for index in range(int(self.task.start)):
+            self.label(index)
+
+
+@dataclass(frozen=True, eq=False)
+class BridgeRow:
+    """One data set and strategy beside the published numbers.
+
+    Attributes:
+        dataset: Name in the manifest.
+        strategy: Our name of the strategy.
+        seeds: Seeds that ran (those with one class in the start set are left out), shape (S,).
+        aubc: Our area of each seed, shape (S,).
+        published: Published area of the same seeds, shape (S,), nan where none is published.
+        published_mean: Mean of the published table.
+        published_sd: Standard deviation between the published runs.
+        published_runs: Number of published runs.
+    """
+
+    dataset: str
+    strategy: str
+    seeds: Ints
+    aubc: Floats
+    published: Floats
+    published_mean: float
+    published_sd: float
+    published_runs: int
+
+    @property
+    def n_compared(self) -> int:
+        """Seeds with a published area."""
+        return int(np.isfinite(self.published).sum())
+
+    @property
+    def n_matched(self) -> int:
+        """Seeds whose area equals the published one to `MATCH`."""
+        return int((np.abs(self.aubc - self.published) <= MATCH).sum())
+
+    @property
+    def difference(self) -> float:
+        """Our mean minus the published mean."""
+        return float(self.aubc.mean() - self.published_mean)
+
+    @property
+    def standard_error(self) -> float:
+        """Standard error of `difference`, as if the runs were independent; nan for one run."""
+        if len(self.aubc) < 2:
+            return float("nan")
+        ours = float(self.aubc.var(ddof=1)) / len(self.aubc)
+        return float(np.sqrt(ours + self.published_sd**2 / self.published_runs))
+
+    @property
+    def z(self) -> float:
+        """Difference in units of its standard error."""
+        return self.difference / self.standard_error
+
+    def __str__(self) -> str:
+        """Return one line for a table."""
+        seeds = f"; {self.n_matched} of {self.n_compared} seeds equal" if self.n_compared else ""
+        return (
+            f"{self.dataset:<14} {self.strategy:<8} {len(self.aubc):>4} runs  "
+            f"ours {self.aubc.mean():.4f}  published {self.published_mean:.4f}  "
+            f"difference {self.difference:+.4f} ({self.z:+.2f} SE){seeds}"
+        )
+
+
+def published_area(accuracies: Sequence[float] | Floats) -> float:
+    """Return the published area: the trapezoid over the accuracies after query 1 to m, over m.
+
+    The accuracy of the start is not in it, and a constant curve c gives ``c (m - 1) / m``. Our own
+    normalised area is `lal.loop.Curve.area`.
+
+    Args:
+        accuracies: Test accuracy after each of the m queries, shape (m,).
+    """
+    curve = np.asarray(accuracies, dtype=np.float64)
+    if curve.ndim != 1 or len(curve) < 1:
+        raise UsageError(f"expected one accuracy a query, got an array of shape {curve.shape}")
+    return float(np.sum(0.5 * (curve[1:] + curve[:-1])) / len(curve))
+
+
+def bridge_task(X: Floats, y: Ints, seed: int) -> Task:
+    """Return the task of one seed: the pool in the protocol's order, its first 20 rows the start.
+
+    Args:
+        X: All rows, shape (n, D), not standardised.
+        y: Class codes, 0 or 1, shape (n,).
+        seed: Seed of the split and of the start.
+
+    Raises:
+        DataError: Not two classes, or too few rows.
+        StartSetError: The start holds one class only.
+    """
+    y = np.asarray(y, dtype=np.int64)
+    if set(np.unique(y).tolist()) != {0, 1}:
+        raise DataError(f"the bridge takes class codes 0 and 1, got {np.unique(y).tolist()}")
+    rows = np.arange(len(y))
+    np.random.default_rng(seed).shuffle(rows)
+    n_pool = int(POOL_SHARE * len(y))
+    pool, test = rows[:n_pool].copy(), rows[n_pool:]
+    np.random.default_rng(seed).shuffle(pool)
+    if n_pool <= N_START:
+        raise DataError(f"{len(y)} rows give a pool of {n_pool}; expected more than {N_START}")
+    if len(np.unique(y[pool[:N_START]])) < 2:
+        raise StartSetError(f"the start set of seed {seed} holds one class only; drop this seed")
+    scaled = _standardise(np.asarray(X, dtype=np.float64), pool)
+    return Task(
+        name="bridge",
+        family="bridge",
+        learner=make_learner("rbf_svm_lu"),
+        n_classes=2,
+        pool=Part(scaled[pool], y[pool]),
+        test=Part(scaled[test], y[test]),
+        budget=n_pool - N_START,
+        start=N_START,
+    )
+
+
+def bridge_run(X: Floats, y: Ints, seed: int, strategy: str | Strategy = "margin") -> float:
+    """Return the published area of one seed.
+
+    Args:
+        X: All rows, shape (n, D), not standardised.
+        y: Class codes, 0 or 1, shape (n,).
+        seed: Seed of the split, of the start and of a random strategy.
+        strategy: ``"margin"`` (US-C), ``"random"`` (Uniform) or any other strategy.
+    """
+    rule = make_strategy(strategy) if isinstance(strategy, str) else strategy
+    task = bridge_task(X, y, seed)
+    episode = _BridgeEpisode(task, seed)
+    test = task.test_part()
+    accuracies = []
+    while not episode.finished:
+        state = episode.state()
+        utilities = rule.utilities(state, episode.streams["strategy"])
+        episode.label(_first_in_row_order(utilities, state.open))
+        accuracies.append(episode.measure(test, {"accuracy": accuracy})["accuracy"])
+    return published_area(accuracies)
+
+
+def run_bridge(
+    folder: str | Path,
+    names: Iterable[str],
+    *,
+    seeds: Iterable[int],
+    strategies: Sequence[str] = ("margin", "random"),
+    n_jobs: int = 1,
+) -> list[BridgeRow]:
+    """Replay data sets of the bridge and set them beside the published numbers.
+
+    Args:
+        folder: Folder with ``manifest.json`` and the npz files it names.
+        names: Data sets, by their names in the manifest.
+        seeds: Seeds to run; those that the published runs drop are dropped.
+        strategies: Names among `PUBLISHED_NAMES`.
+        n_jobs: Processes.
+
+    Raises:
+        DataError: No manifest, or a data set that the manifest lacks or calls not comparable.
+    """
+    from joblib import Parallel, delayed
+
+    seeds = list(seeds)
+    rows = []
+    for name in names:
+        entry = _manifest_entry(Path(folder), name)
+        with np.load(Path(folder) / entry["file"]) as file:
+            X, y = file["X"], file["y"]
+        for strategy in strategies:
+            done = Parallel(n_jobs=n_jobs)(
+                delayed(_run_or_drop)(X, y, seed, strategy) for seed in seeds
+            )
+            rows.append(_compare(entry, strategy, seeds, done))
+    return rows
+
+
+def _standardise(X: Floats, rows: Ints) -> Floats:
+    """Return X with the mean and deviation of some rows taken out, as ``StandardScaler`` does."""
+    from sklearn.preprocessing import StandardScaler
+
+    return cast(Floats, StandardScaler().fit(X[rows]).transform(X))
+
+
+def _first_in_row_order(utilities: Floats, candidates: Ints) -> int:
+    """Return the candidate of highest utility; the protocol breaks ties by row order."""
+    return int(candidates[np.argmax(utilities[candidates])])
+
+
+def _run_or_drop(X: Floats, y: Ints, seed: int, strategy: str) -> float | None:
+    try:
+        return bridge_run(X, y, seed, strategy)
+    except StartSetError:
+        return None
+
+
+def _manifest_entry(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise DataError(f"{path} is missing; expected the manifest of the bridge collection")
+    entries = {entry["name"]: entry for entry in json.loads(path.read_text())["datasets"]}
+    if name not in entries:
+        raise DataError(f"the bridge has no data set {name!r}; it has {', '.join(sorted(entries))}")
+    entry: dict[str, Any] = entries[name]
+    if not entry["reference_comparable"]:
+        raise DataError(f"{name!r} cannot be compared: {entry['reference_check']}")
+    return entry
+
+
+def _compare(
+    entry: dict[str, Any], strategy: str, seeds: list[int], done: Sequence[float | None]
+) -> BridgeRow:
+    if strategy not in PUBLISHED_NAMES:
+        known = ", ".join(PUBLISHED_NAMES)
+        raise UsageError(f"no published numbers for the strategy {strategy!r}; known: {known}")
+    kept = [(seed, area) for seed, area in zip(seeds, done, strict=True) if area is not None]
+    by_seed = entry["published_aubc_usc_by_seed"] if strategy == "margin" else {}
+    table = entry["published_aubc"][PUBLISHED_NAMES[strategy]]
+    return BridgeRow(
+        dataset=entry["name"],
+        strategy=strategy,
+        seeds=np.array([seed for seed, _ in kept], dtype=np.int64),
+        aubc=np.array([area for _, area in kept], dtype=np.float64),
+        published=np.array([by_seed.get(str(seed), np.nan) for seed, _ in kept], dtype=np.float64),
+        published_mean=float(table["mean"]),
+        published_sd=float(table["sd"]),
+        published_runs=int(entry["published_runs_usc"]),
+    )
