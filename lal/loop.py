@@ -1,6 +1,7 @@
 """The labelling loop: score, reveal, refit, measure, until the budget is spent."""
 
 import time
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -126,6 +127,17 @@ class Episode:
         self.pool.add(index, label)
         self._model = None
         return label
+
+    def fork(self) -> "Episode":
+        """Return an independent copy at this point: what it buys or draws leaves no trace here."""
+        twin = copy.copy(self)
+        twin.streams = copy.deepcopy(self.streams)
+        twin._oracle = Oracle(self.task.pool.y)
+        twin.pool = Pool(self.task.pool.X, self.task.n_classes)
+        bought = dict(zip(self.pool.labelled.tolist(), self.pool.labels.tolist(), strict=True))
+        for index in self.pool.order.tolist():
+            twin.pool.add(index, bought[index])
+        return twin
 
     @property
     def model(self) -> Model:

@@ -1,0 +1,313 @@
+"""PoolEnv: active learning over any learner as a Gymnasium environment."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.endings import ENDINGS, TARGET_SHARE
+from envs.observations import Observation, Observer
+from envs.rendering import draw_pool
+from envs.rewards import REWARDS, Purchase
+from envs.slates import SLATES
+from envs.sources import TaskSource, as_source
+from lal.arrays import Bools, Ints
+from lal.errors import UsageError
+from lal.features import DEFAULT_CANDIDATE_FEATURES, DEFAULT_CONTEXT_FEATURES
+from lal.loop import METRICS, Episode, accuracy
+from lal.rng import generator
+from lal.state import QueryState, Strategy
+from lal.strategies.base import make_strategy, select_top
+from lal.task import Task
+
+
+class PoolEnv(gymnasium.Env[Observation, np.int64]):
+    """One labelling episode: an action names the slot of the offered row whose label is bought.
+
+    The environment shares its engine with `lal.loop`: on a fixed task, ``reset(seed=s)`` gives
+    the start labels, learner seeds and states of ``run_episode(..., seed=s)``. It is only ever
+    given ``task.blind()``, so test rows cannot be reached from it.
+
+    Observation: ``candidates`` (K, F), ``context`` (G,) and ``mask`` (K,); a slot that cannot be
+    chosen has mask 0, zeros for features and -1 in ``info["pool_indices"]``. A masked action is
+    replaced by a uniformly drawn legal one and ``info["invalid_action"]`` says so.
+
+    Args:
+        tasks: A task, several (one is drawn at every reset), or a callable from a generator to a
+            task, for example `envs.tasks.TaskSampler`; None for `envs.tasks.default_tasks`.
+        candidate_features: Ids of the F candidate features; None for `lal.features`' default.
+        context_features: Ids of the G context features; None for `lal.features`' default.
+        slate_size: Rows offered at once, K.
+        slate_rule: Name of `envs.slates.SLATES`.
+        reward: Name of `envs.rewards.REWARDS`.
+        ending: Name of `envs.endings.ENDINGS`.
+        batch_size: Steps whose labels come together, B: within a batch the slate stays, reward is
+            0, and labels, refit and reward come after its last step.
+        label_noise: Probability that a bought label is replaced by a uniformly drawn class.
+        strict: Raise on a masked action instead of replacing it.
+        render_mode: ``"rgb_array"`` or None.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's form)
+
+    def __init__(
+        self,
+        tasks: TaskSource | Task | Sequence[Task] | None = None,
+        *,
+        candidate_features: Sequence[str] | None = None,
+        context_features: Sequence[str] | None = None,
+        slate_size: int = 100,
+        slate_rule: str = "random",
+        reward: str = "accuracy_gain",
+        ending: str = "budget",
+        batch_size: int = 1,
+        label_noise: float = 0.0,
+        strict: bool = False,
+        render_mode: str | None = None,
+    ) -> None:
+        self._slate_rule = SLATES[slate_rule]
+        self._reward, self._ending = REWARDS[reward], ENDINGS[ending]
+        _check_options(slate_size, batch_size, label_noise, render_mode)
+        if self._reward.needs_whole_budget and self._ending.at_target:
+            raise UsageError(
+                f"reward {reward!r} means what it says only when the whole budget is spent; "
+                f"got ending {ending!r}, expected 'budget'"
+            )
+        self._source = _default_source() if tasks is None else as_source(tasks)
+        self._observer = Observer(
+            DEFAULT_CANDIDATE_FEATURES if candidate_features is None else candidate_features,
+            DEFAULT_CONTEXT_FEATURES if context_features is None else context_features,
+            slate_size,
+        )
+        self.observation_space: gymnasium.spaces.Dict = self._observer.space  # type: ignore[assignment]
+        self.action_space = gymnasium.spaces.Discrete(slate_size)
+        self.batch_size = batch_size
+        self.label_noise = label_noise
+        self.strict = strict
+        self.render_mode = render_mode
+        self._episode: Episode | None = None
+        self._over = True
+
+    @property
+    def candidate_features(self) -> tuple[str, ...]:
+        """Ids of the candidate features, in the order of the columns."""
+        return self._observer.candidate_features
+
+    @property
+    def context_features(self) -> tuple[str, ...]:
+        """Ids of the context features, in the order of the values."""
+        return self._observer.context_features
+
+    @property
+    def task(self) -> Task:
+        """The task being played, without test part."""
+        return self._running().task
+
+    @property
+    def state(self) -> QueryState:
+        """What a strategy may look at; within a batch, the state before its first step."""
+        self._running()
+        return self._state
+
+    @property
+    def target(self) -> float | None:
+        """Accuracy on the reward part that ends the search; None when nothing asks for it."""
+        return self._target
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Start an episode; `options` are not used.
+
+        Args:
+            seed: Names the task draw and every stream of the episode; None draws the next seed
+                from this environment's own generator.
+            options: Accepted for Gymnasium's sake.
+        """
+        super().reset(seed=seed)
+        episode_seed = int(self.np_random.integers(2**31)) if seed is None else int(seed)
+        task = self._source(generator(episode_seed, "task")).blind()
+        self._reward_part = task.reward_part()
+        self._episode = Episode(task, episode_seed, corrupt=self.label_noise)
+        self._legal_draws = generator(episode_seed, "invalid_action")
+        self._target = self._full_pool_target() if self._needs_target() else None
+        self._reached = False
+        self._over = False
+        self._pending: list[int] = []
+        self._measured = self._episode.measure(self._reward_part, METRICS)
+        self._curve = [(self._episode.spent, self._measured["accuracy"])]
+        self._offer()
+        return self._observation(), self._info(queried=-1, invalid=False)
+
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Buy the label of the row in slot `action`."""
+        episode = self._running()
+        if self._over:
+            raise UsageError("the episode is over; call reset before the next step")
+        slot, invalid = self._legal_slot(int(action))
+        row = int(self._slate[slot])
+        self._pending.append(row)
+        self._slate[slot] = -1
+        reward, terminated, truncated = 0.0, False, False
+        if len(self._pending) == self._batch_due():
+            reward = self._buy(episode)
+            terminated, truncated = self._ending.flags(
+                spent=episode.finished,
+                empty=episode.spent == len(episode.pool),
+                reached=self._reached,
+            )
+            self._over = terminated or truncated
+            self._offer()
+        info = self._info(queried=row, invalid=invalid)
+        return self._observation(), reward, terminated, truncated, info
+
+    def action_masks(self) -> Bools:
+        """Return which actions are legal, shape (K,); the name that MaskablePPO asks for."""
+        self._running()
+        mask: Bools = self._slate >= 0
+        return mask
+
+    def strategy_action(self, strategy: Strategy) -> int:
+        """Return the slot that a strategy would choose from this slate.
+
+        Its utilities are those of the loop: same state, same strategy and tie streams.
+        """
+        streams = self._running().streams
+        utilities = strategy.utilities(self._state, streams["strategy"])
+        row = select_top(utilities, self._slate[self._slate >= 0], streams["ties"])[0]
+        return int(np.flatnonzero(self._slate == row)[0])
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """Return a picture (H, W, 3) of the pool and the accuracy so far; None without a mode."""
+        if self.render_mode is None:
+            return None
+        pool = self._running().pool
+        return draw_pool(
+            self._state.Z,
+            labelled=pool.labelled,
+            labels=pool.labels,
+            last=int(pool.order[-1]) if pool.n_labelled else None,
+            curve=self._curve,
+        )
+
+    def _running(self) -> Episode:
+        if self._episode is None:
+            raise UsageError("no episode yet; call reset first")
+        return self._episode
+
+    def _needs_target(self) -> bool:
+        return self._ending.at_target or self._reward.needs_target
+
+    def _full_pool_target(self) -> float:
+        episode = self._running()
+        task = episode.task
+        model = task.learner.fit(
+            task.pool.X,
+            task.pool.y,
+            n_classes=task.n_classes,
+            seed=episode.streams.learner_seed(len(task.pool)),
+        )
+        quality = accuracy(self._reward_part.y, model.predict_proba(self._reward_part.X))
+        return TARGET_SHARE * quality
+
+    def _labels_left(self) -> int:
+        episode = self._running()
+        limit = episode.budget_total if self._ending.at_budget else len(episode.pool)
+        return limit - episode.spent
+
+    def _batch_due(self) -> int:
+        return min(self.batch_size, self._labels_left())
+
+    def _offer(self) -> None:
+        """Look at the pool after a refit and draw the next slate."""
+        episode = self._running()
+        self._state = episode.state()
+        n = min(self._observer.slate_size, len(self._state.open))
+        self._slate: Ints = np.full(self._observer.slate_size, -1, dtype=np.int64)
+        self._slate[:n] = self._slate_rule(self._state, n, episode.streams["slate"])
+        self._offered = self._slate[:n].copy()
+
+    def _legal_slot(self, action: int) -> tuple[int, bool]:
+        if not 0 <= action < len(self._slate):
+            raise UsageError(f"action {action} is not in 0 to {len(self._slate) - 1}")
+        if self._slate[action] >= 0:
+            return action, False
+        legal = np.flatnonzero(self._slate >= 0)
+        if self.strict:
+            raise UsageError(
+                f"action {action} is masked; {len(legal)} of {len(self._slate)} slots are legal "
+                "(see the observation's mask), or make the environment with strict=False"
+            )
+        return int(self._legal_draws.choice(legal)), True
+
+    def _buy(self, episode: Episode) -> float:
+        """Buy the pending labels, measure, and return the reward."""
+        n_bought = len(self._pending)
+        rival = self._rival_metrics(n_bought) if self._reward.needs_rival else None
+        before, reached_before = self._measured, self._reached
+        for row in self._pending:
+            episode.label(row)
+        self._pending = []
+        self._measured = episode.measure(self._reward_part, METRICS)
+        self._curve.append((episode.spent, self._measured["accuracy"]))
+        if self._target is not None and self._measured["accuracy"] >= self._target:
+            self._reached = True
+        return float(
+            self._reward.compute(
+                Purchase(
+                    before=before,
+                    after=self._measured,
+                    n_bought=n_bought,
+                    n_budget=episode.budget_total - episode.n_start,
+                    reached_before=reached_before,
+                    rival=rival,
+                )
+            )
+        )
+
+    def _rival_metrics(self, n: int) -> dict[str, float]:
+        """Return the metrics after margin's picks from the slate offered, played on a fork."""
+        fork = self._running().fork()
+        margin = make_strategy("margin")
+        utilities = margin.utilities(self._state, fork.streams["strategy"])
+        for row in select_top(utilities, self._offered, fork.streams["ties"], n):
+            fork.label(int(row))
+        return fork.measure(self._reward_part, METRICS)
+
+    def _observation(self) -> Observation:
+        return self._observer.observe(self._state, self._slate)
+
+    def _info(self, *, queried: int, invalid: bool) -> dict[str, Any]:
+        return {
+            **self._measured,
+            "pool_indices": self._slate.copy(),
+            "action_mask": (self._slate >= 0).astype(np.int8),
+            "n_labelled": self._running().spent + len(self._pending),
+            "queried": queried,
+            "invalid_action": invalid,
+            "target_reached": self._reached,
+            "task": self.task.name,
+        }
+
+
+def _default_source() -> TaskSource:
+    from envs.tasks import default_tasks  # data sets and learners: only needed here
+
+    return default_tasks()
+
+
+def _check_options(
+    slate_size: int, batch_size: int, label_noise: float, render_mode: str | None
+) -> None:
+    if batch_size < 1:
+        raise UsageError(f"batch_size must be at least 1, got {batch_size}")
+    if batch_size > slate_size:
+        raise UsageError(
+            f"a batch of {batch_size} does not fit into a slate of {slate_size}; raise slate_size"
+        )
+    if not 0.0 <= label_noise <= 1.0:
+        raise UsageError(f"label_noise must lie between 0 and 1, got {label_noise}")
+    if render_mode not in (None, *PoolEnv.metadata["render_modes"]):
+        raise UsageError(f"render_mode {render_mode!r} is unknown; expected 'rgb_array' or None")

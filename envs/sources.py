@@ -1,0 +1,48 @@
+"""Task sources: what hands an environment its next task."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lal.errors import UsageError
+from lal.task import Part, Task
+
+TaskSource = Callable[[np.random.Generator], Task]
+"""A generator to the next task; equal generators give equal tasks."""
+
+
+def as_source(tasks: TaskSource | Task | Sequence[Task]) -> TaskSource:
+    """Return a source for what an environment accepts: a task, several, or a callable."""
+    if isinstance(tasks, Task):
+        return _Draw((tasks.blind(),))
+    if callable(tasks):
+        return tasks
+    if not tasks:
+        raise UsageError("an environment needs at least one task, got an empty list")
+    return _Draw(tuple(task.blind() for task in tasks))
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """Draws one of several tasks uniformly."""
+
+    tasks: tuple[Task, ...]
+
+    def __call__(self, rng: np.random.Generator) -> Task:
+        return self.tasks[int(rng.integers(len(self.tasks)))]
+
+
+def rename_classes(task: Task, rng: np.random.Generator) -> Task:
+    """Return the task with its class codes permuted at random in every part."""
+    codes = rng.permutation(task.n_classes)
+
+    def renamed(part: Part) -> Part:
+        return replace(part, y=codes[part.y])
+
+    return replace(
+        task,
+        pool=renamed(task.pool),
+        reward=None if task.reward is None else renamed(task.reward),
+        test=None if task.test is None else renamed(task.test),
+    )
