@@ -17,14 +17,17 @@ NEIGHBOURS = 10
 WIDE = 0.5
 """Bandwidth of the wide density, in pool scales."""
 
-CHUNK = 2048
-"""Rows handled at once: (CHUNK, R) distances are held, 16 MB."""
+CHUNK = 256
+"""Rows handled at once: (CHUNK, R) distances are held, 2 MB, which stay in the cache."""
 
 WHOLE = 20_000
 """Pools of at most this many rows keep what is label-free for the whole episode."""
 
 _TIE = 512
 """Half a unit of the 1 024 reference positions packed below the leading bits of a distance."""
+
+_SELF, _FAR = 1e36, 1e12
+"""Squared distance that keeps a row from being its own neighbour, and what no distance reaches."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +91,7 @@ def squared_distances(A: Floats, B: Floats) -> Floats:
     squares *= -2.0
     squares += a
     squares += b
-    squares[squares < 1e-12 * (a + b)] = 0.0
+    squares[squares < 1e-12 * (a + b.max(initial=0.0))] = 0.0
     return squares
 
 
@@ -123,11 +126,11 @@ def _around(Z: Floats, reference: Reference, rows: Ints) -> Surroundings:
     total = similar.sum(axis=1, dtype=np.float64)
     total[inside] -= 1.0  # a row is not its own neighbour
     others = np.maximum(n_reference - (own >= 0), 1)
-    squares[inside, own[inside]] = np.inf
+    squares[inside, own[inside]] = _SELF
     k = max(min(NEIGHBOURS, n_reference - 1), 1)
     nearest = _nearest(squares, k)
     distance = np.sqrt(np.take_along_axis(squares, nearest, axis=1)) / reference.scale
-    return Surroundings(nearest, np.where(np.isfinite(distance), distance, 0.0), total / others)
+    return Surroundings(nearest, np.where(distance < _FAR, distance, 0.0), total / others)
 
 
 def _nearest(squares: Floats, k: int) -> Ints:
@@ -137,7 +140,7 @@ def _nearest(squares: Floats, k: int) -> Ints:
     decided by the reference order, which is one of content, and one fast partition does it all.
     """
     keys: np.ndarray = squares.astype(np.float32).view(np.int32)
-    keys = np.where(np.isfinite(squares), keys + _TIE, np.int32(2**31 - 1024))
+    keys += _TIE
     keys &= ~np.int32(1023)
     keys |= np.arange(squares.shape[1], dtype=np.int32)
     keys.partition(k - 1, axis=1)
