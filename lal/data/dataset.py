@@ -1,0 +1,138 @@
+"""Dataset: labelled rows, checked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lal.arrays import Ints, Rows
+from lal.data.hashing import content_sha256, is_missing
+from lal.data.targets import encode_target
+from lal.errors import DataError
+
+LARGEST = 1e100
+"""Larger magnitudes would overflow when squared sums are taken."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled rows, checked.
+
+    Attributes:
+        name: Name without its collection, ``"iris"``.
+        X: (N, D) float64 with nan where missing; dtype object where columns hold texts.
+        y: Class codes 0..C-1, every class present, shape (N,).
+        class_names: Names of the C classes.
+        feature_names: Names of the D columns.
+        family: Relatives (same source, same generator) share it; see `lal.data.families`.
+        source: What `load_dataset` was asked for, or where it came from.
+        sha256: Hash of values and labels.
+    """
+
+    name: str
+    X: Rows = field(repr=False)
+    y: Ints = field(repr=False)
+    class_names: tuple[str, ...]
+    feature_names: tuple[str, ...] = field(repr=False)
+    family: str
+    source: str
+    sha256: str
+
+    def __len__(self) -> int:
+        """Return the number of rows N."""
+        return len(self.y)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, C."""
+        return len(self.class_names)
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns before encoding, D."""
+        return int(self.X.shape[1])
+
+
+def make_dataset(
+    name: str,
+    X: object,
+    y: object,
+    *,
+    source: str,
+    family: str | None = None,
+    feature_names: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
+) -> Dataset:
+    """Return a checked data set from rows and labels.
+
+    Args:
+        name: Name for tables.
+        X: (N, D) numbers (nan where missing), or objects (numbers and texts).
+        y: N labels; codes into `class_names` where those are given.
+        source: Where it came from; also looked up in the table of families.
+        family: Relatives share it; looked up by content, source and name when None.
+        feature_names: Names of the D columns.
+        class_names: Names of the classes, in the order of the codes.
+
+    Raises:
+        DataError: The rows or labels cannot be used.
+    """
+    from lal.data.families import family_for
+
+    rows = _check_rows(X, name)
+    codes, classes = encode_target(y, name, class_names)
+    if len(rows) != len(codes):
+        raise DataError(f"{name!r} has {len(rows)} rows but {len(codes)} labels; expected as many")
+    features = _feature_names(feature_names, rows.shape[1], name)
+    _check_columns(rows, name, features)
+    sha256 = content_sha256(rows, codes)
+    return Dataset(
+        name=name,
+        X=rows,
+        y=codes,
+        class_names=classes,
+        feature_names=features,
+        family=family or family_for(name, source, sha256),
+        source=source,
+        sha256=sha256,
+    )
+
+
+def _check_rows(X: object, name: str) -> Rows:
+    rows = np.asarray(X)
+    if rows.ndim != 2 or rows.shape[0] == 0 or rows.shape[1] == 0:
+        raise DataError(
+            f"X of {name!r} must be a table with rows and columns, got shape {rows.shape}"
+        )
+    if rows.dtype.kind in "fiub":
+        return np.ascontiguousarray(rows, dtype=np.float64)
+    if rows.dtype.kind in "US":
+        return rows.astype(object)
+    if rows.dtype.kind != "O":
+        raise DataError(
+            f"X of {name!r} holds {rows.dtype}; expected numbers or texts, so convert it first"
+        )
+    return rows
+
+
+def _feature_names(names: Sequence[str] | None, width: int, dataset: str) -> tuple[str, ...]:
+    if names is None:
+        return tuple(f"x{j}" for j in range(width))
+    if len(names) != width:
+        raise DataError(f"{dataset!r} has {width} columns but {len(names)} feature names")
+    return tuple(str(n) for n in names)
+
+
+def _check_columns(X: Rows, name: str, features: Sequence[str]) -> None:
+    """Refuse infinite values and columns without a single value."""
+    if X.dtype.kind != "O" and bool((np.abs(X) <= LARGEST).all()):
+        return
+    for j, feature in enumerate(features):
+        cells = [v for v in X[:, j].tolist() if not is_missing(v)]
+        if not cells:
+            raise DataError(f"column {feature!r} of {name!r} has no value at all; drop it")
+        if any(isinstance(v, int | float) and not abs(v) <= LARGEST for v in cells):
+            raise DataError(
+                f"column {feature!r} of {name!r} has infinite values or values beyond "
+                f"{LARGEST:g}; mark them as missing (nan) or clip them"
+            )
