@@ -1,5 +1,6 @@
 """PoolEnv: active learning over any learner as a Gymnasium environment."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -112,6 +113,11 @@ class PoolEnv(gymnasium.Env[Observation, np.int64]):
         return self._state
 
     @property
+    def tasks(self) -> TaskSource:
+        """What hands this environment its tasks."""
+        return self._source
+
+    @property
     def target(self) -> float | None:
         """Accuracy on the reward part that ends the search; None when nothing asks for it."""
         return self._target
@@ -162,6 +168,16 @@ class PoolEnv(gymnasium.Env[Observation, np.int64]):
             self._offer()
         info = self._info(queried=row, invalid=invalid)
         return self._observation(), reward, terminated, truncated, info
+
+    def with_tasks(self, tasks: TaskSource | Task | Sequence[Task]) -> "PoolEnv":
+        """Return an environment of the same options over other tasks, before its first reset."""
+        twin = copy.copy(self)
+        twin.action_space = copy.deepcopy(self.action_space)
+        twin.observation_space = copy.deepcopy(self.observation_space)
+        twin._np_random, twin._np_random_seed = None, None
+        twin._source = as_source(tasks)
+        twin._episode, twin._over = None, True
+        return twin
 
     def action_masks(self) -> Bools:
         """Return which actions are legal, shape (K,); the name that MaskablePPO asks for."""
