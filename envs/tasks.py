@@ -1,20 +1,21 @@
 """Where an environment's tasks come from: samplers over data sets and the synthetic prior."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
-from lal.data.datasets import Dataset, load_dataset
+from lal.data.dataset import Dataset
+from lal.data.datasets import BUNDLED, load_dataset
 from lal.data.prior import sample_dataset
 from lal.data.splits import make_task
 from lal.errors import UsageError
 from lal.learners import make_learner
 from lal.task import Learner, Task
 
-BUNDLED = ("sklearn:iris", "sklearn:wine", "sklearn:breast_cancer", "sklearn:digits")
-"""The data sets that come with scikit-learn."""
+BUNDLED_NAMES = tuple(f"sklearn:{name}" for name in BUNDLED)
+"""The data sets that come with scikit-learn, as `lal.load_dataset` calls them."""
 
 MOST_REDRAWS = 1000
 """Draws from the synthetic prior before a hold-out that leaves nothing is reported."""
@@ -27,7 +28,7 @@ class TaskSampler:
     Attributes:
         datasets: Data sets or names for `lal.load_dataset`; a suite works too. Drawn uniformly.
         learners: Learners or names; drawn uniformly.
-        budget: Labels bought after the start; cut to what a smaller pool allows.
+        budget: Labels bought after the start, at most half of the pool.
         hold_out: Families that are never drawn, neither real nor synthetic.
         share_synthetic: Probability that the data set comes from the synthetic prior.
         classes_known: Probability that the strategy is told the number of classes.
@@ -37,7 +38,7 @@ class TaskSampler:
         synthetic: What draws a synthetic data set.
     """
 
-    datasets: Sequence[Dataset | str] = BUNDLED
+    datasets: Sequence[Dataset | str] = BUNDLED_NAMES
     learners: Sequence[Learner | str] = ("logistic_regression",)
     budget: int = 20
     hold_out: Sequence[str] = ()
@@ -69,19 +70,20 @@ class TaskSampler:
             UsageError: The families held out leave nothing to draw.
         """
         dataset = self._draw_dataset(rng)
-        learner = self.learners[int(rng.integers(len(self.learners)))]
+        learner = make_learner(self.learners[int(rng.integers(len(self.learners)))])
         classes_known, budget_known = rng.random(2) < (self.classes_known, self.budget_known)
-        return make_task(
+        task = make_task(
             dataset,
-            make_learner(learner) if isinstance(learner, str) else learner,
+            learner,
             seed=int(rng.integers(2**31)),
-            budget=min(self.budget, self._largest_budget(len(dataset))),
+            budget=1,
             reward_share=self.reward_share,
             test_share=0.0,
             max_pool=self.max_pool,
             classes_known=bool(classes_known),
             budget_known=bool(budget_known),
-        ).blind()
+        )
+        return replace(task, budget=max(1, min(self.budget, len(task.pool) // 2))).blind()
 
     def _draw_dataset(self, rng: np.random.Generator) -> Dataset:
         if rng.random() < self.share_synthetic:
@@ -107,10 +109,6 @@ class TaskSampler:
     def _allowed(self) -> list[Dataset]:
         loaded = [_loaded(d) if isinstance(d, str) else d for d in self.datasets]
         return [d for d in loaded if d.family not in self.hold_out]
-
-    def _largest_budget(self, n_rows: int) -> int:
-        """Return a budget that leaves half of the pool open."""
-        return max(1, min(self.max_pool, int(n_rows * (1 - self.reward_share))) // 2)
 
 
 @cache
