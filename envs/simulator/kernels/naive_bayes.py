@@ -1,0 +1,94 @@
+"""Gaussian naive Bayes with running means and variances (Welford)."""
+
+import math
+
+import numpy as np
+
+from envs.simulator.compile import kernel
+from envs.simulator.kernels.softmax import exponential
+
+SMOOTHING = 1e-9
+"""Share of the largest column variance that is added to all variances (scikit-learn's)."""
+
+
+@kernel
+def start_naive_bayes(count, mean, spread):
+    """Forget all rows.
+
+    Args:
+        count: Rows of every class, and of all in the last place, shape (C + 1,), overwritten.
+        mean: Column means of the same groups, shape (C + 1, D), overwritten.
+        spread: Sums of squared deviations of the same groups, shape (C + 1, D), overwritten.
+    """
+    count[:] = 0
+    mean[:] = 0.0
+    spread[:] = 0.0
+
+
+@kernel
+def add_naive_bayes(XT, row, label, count, mean, spread):
+    """Take one more labelled row, column `row` of XT, into the sums of its class and of all."""
+    C, D = mean.shape
+    for g in (label, C - 1):
+        count[g] += 1
+        share = 1.0 / count[g]
+        for j in range(D):
+            gap = XT[j, row] - mean[g, j]
+            mean[g, j] += gap * share
+            spread[g, j] += gap * (XT[j, row] - mean[g, j])
+
+
+@kernel(fastmath=False)
+def predict_naive_bayes(XT, count, mean, spread, smoothing, proba, lo, hi):
+    """Write the posterior of every class; unseen classes get 0.
+
+    Points without a finite posterior (all labelled rows equal) are uniform over the seen classes.
+
+    Args:
+        XT: Points, one a column, shape (D or more, n).
+        count: Rows of every class and of all, shape (C + 1,).
+        mean: Column means, shape (C + 1, D).
+        spread: Sums of squared deviations, shape (C + 1, D).
+        smoothing: Share of the largest variance added to all.
+        proba: Shape (C, hi - lo), overwritten.
+        lo: First point.
+        hi: One past the last point.
+    """
+    C = mean.shape[0] - 1
+    D = mean.shape[1]
+    n = hi - lo
+    widest = 0.0
+    for j in range(D):
+        widest = max(widest, spread[C, j] / count[C])
+    extra = smoothing * widest
+    seen = 0
+    for c in range(C):
+        if count[c] == 0:
+            proba[c, :] = 0.0
+            continue
+        seen += 1
+        constant = math.log(count[c] / count[C])
+        for j in range(D):
+            constant -= 0.5 * math.log(2.0 * math.pi * (spread[c, j] / count[c] + extra))
+        for i in range(n):
+            proba[c, i] = constant
+        for j in range(D):
+            half = -0.5 / (spread[c, j] / count[c] + extra)
+            centre = mean[c, j]
+            for i in range(n):
+                gap = XT[j, lo + i] - centre
+                proba[c, i] += half * gap * gap
+    for i in range(n):
+        top = -np.inf
+        for c in range(C):
+            if count[c] > 0 and not proba[c, i] <= top:
+                top = proba[c, i]
+        total = 0.0
+        if math.isfinite(top):
+            for c in range(C):
+                if count[c] > 0:
+                    proba[c, i] = exponential(proba[c, i] - top)
+                    total += proba[c, i]
+        for c in range(C):
+            if count[c] > 0:
+                proba[c, i] = proba[c, i] / total if total > 0.0 else 1.0 / seen
