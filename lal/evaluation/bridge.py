@@ -220,7 +220,7 @@ def _standardise(X: Floats, rows: Ints) -> Floats:
     """Return X with the mean and deviation of some rows taken out, as ``StandardScaler`` does."""
     from sklearn.preprocessing import StandardScaler
 
-    return cast(Floats, StandardScaler().fit(X[rows]).transform(X))
+    return cast("Floats", StandardScaler().fit(X[rows]).transform(X))
 
 
 def _first_in_row_order(utilities: Floats, candidates: Ints) -> int:

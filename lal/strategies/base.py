@@ -17,8 +17,11 @@ for _name, _where in {
     "least_confident": "lal.strategies.uncertainty:LeastConfident",
     "entropy": "lal.strategies.uncertainty:Entropy",
     "epsilon_margin": "lal.strategies.uncertainty:EpsilonMargin",
+    "query_by_committee": "lal.strategies.committee:QueryByCommittee",
+    "k_farthest_then_margin": "lal.strategies.farthest:FarthestThenMargin",
 }.items():
     STRATEGIES.add_lazy(_name, _where)
+STRATEGIES.add_prefix("skactiveml", "lal.strategies.skactiveml:from_name")
 
 
 def make_strategy(name: str, **options: Any) -> Strategy:
