@@ -115,16 +115,18 @@ def split_rows(
     """Return the rows of each part.
 
     Rows equal in values and label count once. Rows equal in values with different labels go to
-    one part together. Parts are stratified by class; a class of two rows or more has one in the
-    pool, and so has a class of one.
+    one part together. Parts are stratified by class, and every class keeps a row in the pool
+    (those met only among contradicting rows may not). Row order has no part in any of it.
     """
     _check_shares(test_share, reward_share, n_state, max_pool)
     rng = Streams(seed)["split"]
     groups, strata = _groups(dataset)
     test, rest = _carve(rng, strata, np.arange(len(groups)), test_share)
     reward, rest = _carve(rng, strata, rest, reward_share)
-    state, pool = _carve_count(rng, strata, rest, n_state)
-    pool = _carve_count(rng, strata, pool, max(len(pool) - max_pool, 0))[1]
+    sizes = np.array([len(g) for g in groups])
+    state, pool = _set_aside(rng, strata, rest, np.where(sizes == 1, 1, 0), n_state)
+    too_many = int(sizes[pool].sum()) - max_pool
+    pool = _set_aside(rng, strata, pool, sizes, too_many)[1]
     found = Split(*(_rows(groups, part) for part in (pool, test, reward, state)))
     _check_pool(dataset, found)
     return found
@@ -174,20 +176,26 @@ def _carve(rng: np.random.Generator, strata: Ints, among: Ints, share: float) ->
     return _divide(among, taken)
 
 
-def _carve_count(
-    rng: np.random.Generator, strata: Ints, among: Ints, count: int
+def _set_aside(
+    rng: np.random.Generator, strata: Ints, among: Ints, weights: Ints, count: int
 ) -> tuple[Ints, Ints]:
-    """Return `count` random groups, and the rest with at least one of each class."""
-    if count == 0:
+    """Return random groups that weigh at least `count`, and the rest with one of each class.
+
+    Groups of weight 0 are never taken.
+    """
+    if count <= 0:
         return among[:0], among
     shuffled = rng.permutation(among)
     first = np.unique(strata[shuffled], return_index=True)[1]
     free = np.delete(shuffled, first)
-    if count > len(free):
+    free = free[weights[free] > 0]
+    enough = int(np.searchsorted(np.cumsum(weights[free]), count)) + 1
+    if enough > len(free):
         raise UsageError(
-            f"cannot set {count} of {len(among)} rows aside and keep one of each class"
+            f"cannot set {count} of {len(among)} rows aside and keep one of each class; "
+            "lower n_state, or raise max_pool"
         )
-    return _divide(among, [free[:count]])
+    return _divide(among, [free[:enough]])
 
 
 def _divide(among: Ints, taken: list[Ints]) -> tuple[Ints, Ints]:
