@@ -1,7 +1,7 @@
 """The labelling loop: score, reveal, refit, measure, until the budget is spent."""
 
-import time
 import copy
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ from lal.data.view import make_geometry
 from lal.errors import UsageError
 from lal.oracle import Oracle
 from lal.pool import Pool
+from lal.pool import take as take
 from lal.rng import Streams
 from lal.state import QueryState, Strategy
 from lal.strategies.base import select
@@ -209,13 +210,6 @@ class _Seen:
 
     def variance(self, X: object) -> Floats | None:
         return self.full.variance(X)
-
-
-def take(X: object, rows: Ints) -> object:
-    """Return rows of an array, a data frame or a sparse matrix, by position."""
-    if hasattr(X, "iloc"):
-        return X.iloc[rows]
-    return X[rows]  # type: ignore[index]
 
 
 def run_episode(

@@ -11,6 +11,11 @@ def n_rows(X: Rows) -> int:
     return int(X.shape[0])
 
 
+def take(X: Rows, rows: Ints) -> Rows:
+    """Return rows of an array, a data frame or a sparse matrix, by position."""
+    return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
+
+
 class Pool:
     """Samples and what has been bought of their labels.
 

@@ -1,0 +1,267 @@
+"""PoolPolicy: a learned strategy as a feature list and a scorer program, without its trainer."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lal.arrays import Floats, Ints
+from lal.errors import DataError, PolicyFileError, UsageError
+from lal.features import FEATURES, candidate_matrix, context_vector
+from lal.features.base import check_scopes
+from lal.policies.query import Options, Request, read_request
+from lal.policies.scorer import Scorer, compile_program
+from lal.policies.selection import SELECTIONS, Batch
+from lal.state import QueryState
+
+CHUNK = 20_000
+"""Rows whose features are held at once."""
+
+
+class PolicyRangeWarning(UserWarning):
+    """A policy is used outside the range its card says it was trained in."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PoolPolicy:
+    """A policy for pools: pure, memoryless, class-symmetric unless it says otherwise.
+
+    Attributes:
+        name: Name, for tables and messages.
+        candidate_features: Ids of the candidate features, in the order of the program's columns.
+        context_features: Ids of the context features.
+        program: Scorer program over ``candidates``, ``context`` and ``reference``.
+        tensors: Arrays that the program names.
+        selection: Named step from utilities to a batch.
+        class_symmetric: Renaming classes changes no utility.
+        card: Plain JSON values: what it was trained on, its evidence, its ranges.
+        missing_label: What stands for a missing label in `query`, besides None and nan.
+    """
+
+    name: str
+    candidate_features: tuple[str, ...]
+    context_features: tuple[str, ...] = ()
+    program: Mapping[str, Any]
+    tensors: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    selection: str = "top"
+    class_symmetric: bool = True
+    card: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    missing_label: Any = float("nan")
+
+    def __post_init__(self) -> None:
+        """Check the whole specification; nothing is left to the first query."""
+        object.__setattr__(self, "candidate_features", tuple(self.candidate_features))
+        object.__setattr__(self, "context_features", tuple(self.context_features))
+        check_scopes(self.candidate_features, "candidate")
+        check_scopes(self.context_features, "context")
+        ids = (*self.candidate_features, *self.context_features)
+        uneven = [i for i in ids if not FEATURES[i].class_symmetric]
+        if self.class_symmetric and uneven:
+            raise UsageError(
+                f"feature {uneven[0]!r} depends on class names; say class_symmetric=False"
+            )
+        SELECTIONS[self.selection]
+        if self.scorer.mixes_candidates:
+            raise PolicyFileError(
+                f"policy {self.name!r} pools over the candidates, so utilities would depend on "
+                "which rows are asked about; pool over 'reference' instead"
+            )
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """The checked program."""
+        return compile_program(
+            self.program,
+            self.tensors,
+            n_candidate=sum(FEATURES[i].dim for i in self.candidate_features),
+            n_context=sum(FEATURES[i].dim for i in self.context_features),
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is rebuilt when needed."""
+        return {k: v for k, v in self.__dict__.items() if k not in ("scorer", "warned")}
+
+    def __deepcopy__(self, memo: Mapping[int, Any]) -> "PoolPolicy":
+        """Return itself: nothing in a policy changes, so copies may share it."""
+        return self
+
+    def utilities(self, state: QueryState, rng: np.random.Generator | None = None) -> Floats:
+        """Return the utility of every row, shape (N,); a function of the state alone.
+
+        Raises:
+            DataError: The program gives numbers that are not finite.
+        """
+        given = self._given(state)
+        parts = []
+        for first in range(0, max(state.N, 1), CHUNK):
+            rows = np.arange(first, min(first + CHUNK, state.N))
+            candidates = candidate_matrix(state, self.candidate_features, rows)
+            parts.append(self.scorer.run({**given, "candidates": candidates}))
+        utilities = np.concatenate(parts)
+        if not np.isfinite(utilities).all():
+            raise DataError(f"policy {self.name!r} gives utilities that are not finite numbers")
+        return utilities
+
+    def _given(self, state: QueryState) -> dict[str, Floats]:
+        given = {"context": context_vector(state, self.context_features)}
+        if "reference" in self.scorer.reads:
+            given["reference"] = candidate_matrix(state, self.candidate_features, state.reference)
+        return given
+
+    def select_batch(
+        self,
+        state: QueryState,
+        rng: np.random.Generator,
+        ties: np.random.Generator,
+        batch_size: int,
+    ) -> Ints:
+        """Return the open rows to ask for by the policy's selection step, best first."""
+        return self._select(self.utilities(state), state, state.open, (rng, ties), batch_size)
+
+    def _select(
+        self,
+        utilities: Floats,
+        state: QueryState,
+        rows: Ints,
+        streams: tuple[np.random.Generator, np.random.Generator],
+        size: int,
+    ) -> Ints:
+        if not 1 <= size <= len(rows):
+            raise UsageError(
+                f"batch_size must be 1 to {len(rows)}, the rows that may be asked; got {size}"
+            )
+        return SELECTIONS[self.selection](Batch(utilities, rows, state.Z, size), *streams)
+
+    def query(
+        self,
+        X: Any,
+        y: Any,
+        clf: Any = None,
+        *,
+        proba: Any = None,
+        classes: Sequence[Any] | None = None,
+        budget: int | None = None,
+        candidates: Any = None,
+        batch_size: int = 1,
+        fit_clf: bool = True,
+        sample_weight: Any = None,
+        random_state: Any = 0,
+        return_utilities: bool = False,
+    ) -> Any:
+        """Return the rows to label next, best first.
+
+        Args:
+            X: Pool, N rows: array, data frame or sparse matrix.
+            y: Labels (N,), missing ones as nan, None or `missing_label`.
+            clf: Classifier or pipeline; a clone is fitted to the labelled rows.
+            proba: Class probabilities (N, C) instead of a classifier.
+            classes: All classes, when known.
+            budget: Labels that may be bought in all, the present ones included, when known.
+            candidates: None (rows without a label), row numbers of X, or samples (n, D).
+            batch_size: Rows to return.
+            fit_clf: False uses `clf` as it is.
+            sample_weight: Weights of the rows of X, shape (N,).
+            random_state: Seeds the learner and breaks ties.
+            return_utilities: Also return the utilities.
+
+        Returns:
+            Row numbers of X (of `candidates` when these are samples), shape (batch_size,). With
+            `return_utilities` also the utilities before each choice, shape (batch_size, n), nan
+            for rows that cannot be asked and for those chosen before.
+
+        Raises:
+            DataError: Samples or labels that cannot be used.
+            UsageError: Arguments that contradict each other.
+        """
+        options = Options(
+            proba=proba,
+            classes=classes,
+            budget=budget,
+            candidates=candidates,
+            fit_clf=fit_clf,
+            sample_weight=sample_weight,
+            random_state=random_state,
+            missing_label=self.missing_label,
+        )
+        request = read_request(X, y, clf, options)
+        if len(request.rows) == 0:
+            raise UsageError("every row has a label or candidates is empty; nothing is left to ask")
+        self._warn_outside(request.state)
+        return self._answer(request, batch_size, return_utilities)
+
+    def _answer(self, request: Request, batch_size: int, return_utilities: bool) -> Any:
+        state, streams = request.state, request.streams
+        utilities = self.utilities(state)
+        pair = streams["strategy"], streams["ties"]
+        chosen = self._select(utilities, state, request.rows, pair, batch_size)
+        answer = chosen - request.offset
+        if not return_utilities:
+            return answer
+        table = np.full((batch_size, request.width), np.nan)
+        table[:, request.rows - request.offset] = utilities[request.rows]
+        for i, index in enumerate(answer):
+            table[i + 1 :, index] = np.nan
+        return answer, table
+
+    def explain(self, X: Any, y: Any, clf: Any, index: int, **options: Any) -> dict[str, float]:
+        """Return how the utility of a row changes when a feature is set to its pool median.
+
+        Args:
+            X: As in `query`.
+            y: As in `query`.
+            clf: As in `query`.
+            index: Row of X.
+            **options: Further arguments of `query` (proba, classes, budget, random_state ...).
+
+        Returns:
+            Candidate feature id to the change; a negative change says that the feature's value
+            speaks for the row.
+        """
+        given = Options(missing_label=self.missing_label, **options)
+        state = read_request(X, y, clf, given).state
+        if not 0 <= index < state.N:
+            raise UsageError(f"index must be 0 to {state.N - 1}, got {index}")
+        matrix = candidate_matrix(state, self.candidate_features)
+        median = np.median(matrix, axis=0)
+        ends = np.cumsum([FEATURES[i].dim for i in self.candidate_features]).tolist()
+        variants = [matrix[index]]
+        for start, end in zip([0, *ends[:-1]], ends, strict=True):
+            row = matrix[index].copy()
+            row[start:end] = median[start:end]
+            variants.append(row)
+        values = self.scorer.run({**self._given(state), "candidates": np.stack(variants)})
+        changes = (values[1:] - values[0]).tolist()
+        return dict(zip(self.candidate_features, changes, strict=True))
+
+    @cached_property
+    def warned(self) -> set[str]:
+        """Ranges that were warned of; each is mentioned once."""
+        return set()
+
+    def _warn_outside(self, state: QueryState) -> None:
+        """Warn once for every range of the card that the state lies outside of."""
+        now = {
+            "n_classes": len(np.unique(state.labels)),
+            "n_columns": int(state.X.shape[1]),
+            "n_labelled": len(state.labelled),
+            "n_pool": state.N,
+        }
+        for what, (low, high) in dict(self.card.get("ranges", {})).items():
+            if what in now and what not in self.warned and not low <= now[what] <= high:
+                self.warned.add(what)
+                warnings.warn(
+                    f"policy {self.name!r} was trained with {what} from {low} to {high}; here it "
+                    f"is {now[what]}, so its evidence does not carry over",
+                    PolicyRangeWarning,
+                    stacklevel=3,
+                )
+
+    def save(self, path: str | Path) -> None:
+        """Write the policy to a file; see `lal.policies.store.save_policy`."""
+        from lal.policies.store import save_policy
+
+        save_policy(self, path)

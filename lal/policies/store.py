@@ -1,0 +1,250 @@
+"""Policy files: safetensors with one JSON key, checked before anything is used; no code inside."""
+
+import contextlib
+import hashlib
+import json
+import os
+import struct
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lal.errors import LalError, PolicyFileError, UnknownNameError
+from lal.policies.pool_policy import PoolPolicy
+
+SCHEMA = 1
+"""Version of the file layout; older ones keep loading."""
+
+KEY = "lal"
+"""The one metadata key: several would be written in random order."""
+
+MAX_HEADER = 4_000_000
+MAX_FILE = 256_000_000
+"""Limits in bytes, checked before reading."""
+
+DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64}
+"""Types a tensor may have."""
+
+SHIPPED = Path(__file__).parent / "shipped"
+
+FIELDS = (
+    "name",
+    "candidate_features",
+    "context_features",
+    "program",
+    "selection",
+    "class_symmetric",
+    "card",
+)
+"""What the JSON holds of a policy, besides schema and sha256."""
+
+
+def save_policy(policy: PoolPolicy, path: str | Path) -> None:
+    """Write a policy to a file, atomically: a crash leaves the old file or the new one.
+
+    Equal policies give equal bytes.
+
+    Raises:
+        PolicyFileError: A tensor type that files do not hold, or a card that is no plain JSON.
+    """
+    from safetensors.numpy import save
+
+    path = Path(path)
+    # safetensors writes strided or Fortran-ordered arrays wrongly; a C-ordered copy is safe.
+    tensors = {k: np.array(v, order="C", copy=True) for k, v in policy.tensors.items()}
+    odd = [k for k, v in tensors.items() if v.dtype not in [np.dtype(d) for d in DTYPES.values()]]
+    if odd:
+        raise PolicyFileError(
+            f"tensor {odd[0]!r} has type {tensors[odd[0]].dtype}; files hold {', '.join(DTYPES)}"
+        )
+    fields: dict[str, Any] = {name: getattr(policy, name) for name in FIELDS}
+    try:
+        fields = json.loads(json.dumps({**fields, "schema": SCHEMA}, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise PolicyFileError(f"policy {policy.name!r} is no plain JSON: {error}") from error
+    fields["sha256"] = _digest(fields, tensors)
+    text = json.dumps(fields, sort_keys=True, allow_nan=False)
+    _write(path, save(tensors, metadata={KEY: text}))
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise
+
+
+def _digest(fields: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> str:
+    """Return the sha256 of all fields but itself, and of all tensors with name, type and shape."""
+    told = {k: v for k, v in fields.items() if k != "sha256"}
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"\n{name} {tensor.dtype.str} {tensor.shape}\n".encode())
+        digest.update(tensor.tobytes())
+    return digest.hexdigest()
+
+
+def load_policy(name_or_path: str | Path, *, missing_label: Any = float("nan")) -> PoolPolicy:
+    """Return a shipped policy or one from a file; loading never runs code.
+
+    Args:
+        name_or_path: Name from `list_policies`, or a path that ends in .safetensors.
+        missing_label: What stands for a missing label in `query`, besides None and nan.
+
+    Raises:
+        UnknownNameError: No shipped policy of that name.
+        PolicyFileError: The file is missing, damaged, of an unknown version, or needs a feature
+            or an operation that is not here.
+    """
+    text = str(name_or_path)
+    if text.endswith(".safetensors") or os.sep in text:
+        return _load(Path(text), missing_label)
+    resolved = _aliases().get(text, text)
+    path = SHIPPED / f"{resolved}.safetensors"
+    if not resolved.replace("-", "").replace("_", "").isalnum() or not path.is_file():
+        known = ", ".join(list_policies())
+        raise UnknownNameError(
+            f"unknown policy {text!r}; shipped: {known}; a file's name ends in .safetensors"
+        )
+    return _load(path, missing_label)
+
+
+def list_policies() -> dict[str, str]:
+    """Return the shipped policies: name to one line of description."""
+    lines = {}
+    for path in sorted(SHIPPED.glob("*.safetensors")):
+        fields, _ = read_file(path)
+        lines[path.stem] = str(fields["card"].get("summary", ""))
+    for alias, target in _aliases().items():
+        if target in lines:
+            lines[alias] = f"alias of {target}: {lines[target]}"
+    return lines
+
+
+@cache
+def _aliases() -> dict[str, str]:
+    path = SHIPPED / "aliases.json"
+    aliases: dict[str, str] = json.loads(path.read_text()) if path.is_file() else {}
+    return aliases
+
+
+def _load(path: Path, missing_label: Any) -> PoolPolicy:
+    fields, tensors = read_file(path)
+    given = {name: fields[name] for name in FIELDS}
+    try:
+        return PoolPolicy(**given, tensors=tensors, missing_label=missing_label)
+    except LalError as error:
+        raise PolicyFileError(f"{path}: {error}") from error
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+        raise PolicyFileError(f"{path}: the policy is malformed ({error})") from error
+
+
+def read_file(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the fields and tensors of a policy file after checking size, layout and sha256.
+
+    Raises:
+        PolicyFileError: Anything is not as written by `save_policy`; one line.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE:
+            raise PolicyFileError(f"the file has {size} bytes, more than {MAX_FILE}")
+        content = path.read_bytes()
+    except OSError as error:
+        raise PolicyFileError(f"{path}: cannot be read ({error.strerror})") from error
+    except PolicyFileError as error:
+        raise PolicyFileError(f"{path}: {error}") from None
+    try:
+        return _parse(content)
+    except PolicyFileError as error:
+        raise PolicyFileError(f"{path}: {error}") from None
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+        OverflowError,
+    ) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise PolicyFileError(f"{path}: damaged or no policy file ({reason[:200]})") from error
+
+
+def _parse(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    if len(content) < 8:
+        raise PolicyFileError("too short to be a policy file")
+    (length,) = struct.unpack("<Q", content[:8])
+    if length > min(MAX_HEADER, len(content) - 8):
+        raise PolicyFileError(f"the header claims {length} bytes; damaged or no policy file")
+    header = json.loads(content[8 : 8 + length].decode())
+    metadata = header.pop("__metadata__")
+    fields = json.loads(metadata[KEY])
+    if not isinstance(fields, dict) or fields.get("schema") != SCHEMA:
+        found = fields.get("schema") if isinstance(fields, dict) else None
+        raise PolicyFileError(f"schema {found!r} is unknown; this release reads {SCHEMA}")
+    _check_fields(fields)
+    tensors = _tensors(header, memoryview(content)[8 + length :])
+    if _digest(fields, tensors) != fields["sha256"]:
+        raise PolicyFileError("the sha256 does not match; the file is damaged")
+    return fields, tensors
+
+
+def _check_fields(fields: Mapping[str, Any]) -> None:
+    kinds = dict.fromkeys(FIELDS, str) | {
+        "candidate_features": list,
+        "context_features": list,
+        "program": dict,
+        "class_symmetric": bool,
+        "card": dict,
+        "schema": int,
+        "sha256": str,
+    }
+    if set(fields) != set(kinds):
+        raise PolicyFileError(f"the fields are {sorted(fields)}, expected {sorted(kinds)}")
+    for name, kind in kinds.items():
+        if type(fields[name]) is not kind:
+            raise PolicyFileError(f"the field {name!r} must be {kind.__name__}")
+    ids = (*fields["candidate_features"], *fields["context_features"])
+    if not all(isinstance(i, str) for i in ids) or len(ids) > 1000:
+        raise PolicyFileError("feature ids must be text, 1 000 at most")
+
+
+def _tensors(header: Mapping[str, Any], data: memoryview) -> dict[str, np.ndarray]:
+    """Return the tensors; safetensors' layout, read without it so that limits come first."""
+    tensors = {}
+    end_of_last = 0
+    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        if entry["dtype"] not in DTYPES:
+            raise PolicyFileError(
+                f"tensor {name!r} has type {entry['dtype']!r}, expected {[*DTYPES]}"
+            )
+        start, end = entry["data_offsets"]
+        shape = entry["shape"]
+        if len(shape) > 4 or not all(type(s) is int and s >= 0 for s in (*shape, start, end)):
+            raise PolicyFileError(f"tensor {name!r} has the shape {shape!r}")
+        dtype = np.dtype(DTYPES[entry["dtype"]]).newbyteorder("<")
+        count = 1
+        for s in shape:
+            count *= s
+        if start != end_of_last or end - start != count * dtype.itemsize or end > len(data):
+            raise PolicyFileError(f"tensor {name!r} does not fill its place; the file is damaged")
+        end_of_last = end
+        array = np.frombuffer(data[start:end], dtype=dtype).reshape(shape)
+        tensors[name] = array.astype(dtype.newbyteorder("="))
+    if end_of_last != len(data):
+        raise PolicyFileError("there are bytes behind the last tensor; the file is damaged")
+    return tensors
