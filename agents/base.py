@@ -1,0 +1,101 @@
+"""What every agent is: a config, presets, and functions that are imported when they are needed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from lal.errors import UnknownNameError
+from lal.registry import Registry, import_attribute
+
+Control = Literal["none", "shuffled_reward"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """What all agents have in common: the tasks they learn on and how results are kept."""
+
+    seed: int = 0
+    """Names every random stream of the run."""
+
+    control: Control = "none"
+    """none: learn. shuffled_reward: learn from rewards that were earned at other times; what such
+    a policy achieves is not learning."""
+
+    datasets: tuple[str, ...] = ("sklearn:iris", "sklearn:digits")
+    """Real data sets to train on, or "suite:NAME" for all of a suite."""
+
+    hold_out: tuple[str, ...] = ("wine", "breast_cancer_wisconsin_diagnostic")
+    """Families that are never trained or validated on, real or synthetic."""
+
+    share_synthetic: float = 0.7
+    """Probability that a training task comes from the synthetic prior."""
+
+    learners: tuple[str, ...] = ("logistic_regression",)
+    """Learners that the policy is trained with; drawn uniformly."""
+
+    budget: int = 20
+    """Labels that an episode may buy after its start."""
+
+    max_pool: int = 150
+    """Largest pool; larger ones are cut at random."""
+
+    candidate_features: tuple[str, ...] = ()
+    """Candidate features that the policy sees; none given: the default list."""
+
+    context_features: tuple[str, ...] = ()
+    """Context features that the policy sees; none given: the default list."""
+
+    n_dev_tasks: int = 12
+    """Training-side tasks on which the best policy is chosen (on their reward part)."""
+
+
+@dataclass(frozen=True)
+class Agent:
+    """One method. Its functions live in its room and load torch only when called.
+
+    Attributes:
+        name: Name in `AGENTS`.
+        summary: One line.
+        config_type: Its frozen dataclass, a `TrainConfig`.
+        presets: Named configs; ``"demo"`` trains in about a minute on two cores.
+        train_path: ``"module:function"`` of ``train(config, folder, *, progress) -> policy file``.
+        untrained_path: ``"module:function"`` of ``export_untrained(config, n) -> policies``.
+    """
+
+    name: str
+    summary: str
+    config_type: type[TrainConfig]
+    presets: Mapping[str, TrainConfig]
+    train_path: str
+    untrained_path: str
+
+    def preset(self, name: str) -> TrainConfig:
+        """Return the config called `name`."""
+        if name not in self.presets:
+            known = ", ".join(sorted(self.presets))
+            raise UnknownNameError(f"agent {self.name!r} has no preset {name!r}; known: {known}")
+        return self.presets[name]
+
+    def train(self, config: TrainConfig, folder: Path, *, progress: bool = False) -> Path:
+        """Train into `folder`, or go on where it stopped; return the policy's file.
+
+        A finished folder is left as it is. A folder of another config is refused.
+        """
+        policy: Path = import_attribute(self.train_path)(config, folder, progress=progress)
+        return policy
+
+    def export_untrained(self, config: TrainConfig, n: int) -> list[Any]:
+        """Return `n` policies of the same architecture with random weights, seeded by the config.
+
+        An honest comparison with a trained policy is with their mean: an untrained scorer of good
+        features often beats random asking.
+        """
+        policies: list[Any] = import_attribute(self.untrained_path)(config, n)
+        return policies
+
+
+AGENTS: Registry[Agent] = Registry("agent")
+"""Agents by name; a member is imported, without torch, when it is first asked for."""
+
+AGENTS.add_lazy("dqn", "agents.dqn.config:AGENT")

@@ -1,0 +1,1 @@
+"""Double DQN that scores candidates with shared weights; see README.md."""

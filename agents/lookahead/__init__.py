@@ -1,0 +1,1 @@
+"""Imitation of look-ahead: gains of single labels, regressed within candidate sets."""

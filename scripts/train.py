@@ -1,0 +1,87 @@
+"""Train a query policy: python -m scripts.train --agent dqn --preset demo --out runs/demo.
+
+The same command after an interruption goes on where it stopped; a finished run is left alone.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from agents import AGENTS, TrainConfig
+from lal.errors import UsageError
+from lal.records import config_hash, from_mapping, read_json, write_json
+from scripts.entry import run_main
+from scripts.provenance import provenance
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Which agent learns, how, and where the results go."""
+
+    agent: str = "dqn"
+    """Name of the agent; it decides which flags there are."""
+
+    preset: str = "demo"
+    """Named settings of the agent that flags then change."""
+
+    out: Path | None = None
+    """Folder of the results; without one, runs/AGENT-CONFIGHASH."""
+
+    progress: bool = True
+    """Show a progress bar."""
+
+    options: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
+    """The agent's own settings."""
+
+
+def main(config: Config) -> None:
+    """Train, or go on, or say that there is nothing to do."""
+    agent = AGENTS[config.agent]
+    digest = config_hash({"agent": config.agent, "options": config.options})
+    folder = config.out or Path("runs") / f"{config.agent}-{digest}"
+    finished = (folder / "finished.json").exists()
+    policy = agent.train(config.options, folder, progress=config.progress)
+    if not (folder / "provenance.json").exists():
+        write_json(folder / "provenance.json", provenance(config.options, data=_hashes(folder)))
+    if finished:
+        print(f"{folder} is finished already; nothing was done")
+    print(policy)
+
+
+def _hashes(folder: Path) -> Mapping[str, str]:
+    return {name: about["sha256"] for name, about in read_json(folder / "data.json").items()}
+
+
+def start(flags: Sequence[str], saved: Mapping[str, Any]) -> Config:
+    """Return the config that flags then change: a saved one, or a preset of the agent."""
+    name = _flag(flags, "agent") or saved.get("agent") or Config.agent
+    agent = AGENTS[str(name)]
+    if not saved:
+        preset = _flag(flags, "preset") or Config.preset
+        return Config(agent=agent.name, preset=preset, options=agent.preset(preset))
+    rest = {key: value for key, value in saved.items() if key != "options"}
+    if not isinstance(saved.get("options"), Mapping):
+        raise UsageError("the saved config has no options; expected a config.json of a run")
+    options = from_mapping(agent.config_type, saved["options"], where="the saved options")
+    base = from_mapping(Config, {**rest, "agent": agent.name}, where="the saved config")
+    return Config(
+        agent=base.agent, preset=base.preset, out=base.out, progress=base.progress, options=options
+    )
+
+
+def _flag(flags: Sequence[str], name: str) -> str | None:
+    """Return the value of ``--name VALUE`` or ``--name=VALUE``, if it is there."""
+    for i, flag in enumerate(flags):
+        if flag.startswith(f"--{name}="):
+            return flag.split("=", 1)[1]
+        if flag == f"--{name}" and i + 1 < len(flags):
+            return flags[i + 1]
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main, Config, start=start))
