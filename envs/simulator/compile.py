@@ -1,6 +1,7 @@
 """The one decorator of all compiled kernels: numba with our flags and a safe cache."""
 
 import hashlib
+import sys
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -99,6 +100,9 @@ def fingerprint(python: Callable[..., Any]) -> str:
             parts.append(f"{name}:{value.lal_fingerprint}")
         elif name in names and isinstance(value, int | float | str | tuple):
             parts.append(f"{name}={value!r}")
+        elif name in names and str(getattr(value, "__module__", "")).startswith("envs."):
+            module = sys.modules.get(value.__module__)
+            parts.append(_file_hash(str(getattr(module, "__file__", __file__))))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -1,0 +1,367 @@
+"""Binary L2 logistic regression, refitted after every label at the cost of a few vectors.
+
+Minimises ``1/2 |w|^2 + sum_l log(1 + exp(-y_l (x_l w + b)))``, which is scikit-learn's objective
+at C = 1 with the intercept free. The approximate inverse Hessian H is kept across labels: a new
+point enters by Sherman-Morrison, every iteration adds a BFGS pair. The step along ``-H g`` is the
+exact one-dimensional Newton step, shortened to ``ln(1 + r) / r`` of itself, r the largest change
+of a score: by generalised self-concordance it never overshoots. A fit that does not reach the
+tolerance within `CAP` iterations is finished by damped Newton steps in float64.
+
+One fit works on one flat float32 array `F`, in which `Layout` places: H (stride, D + 1 rows), Q
+(labelled samples as columns, D + 1 rows of `cap`), w, the gradient and scratch (of `stride`), t,
+z and scratch (of `cap`). The intercept is the last coordinate (a constant column of ones).
+"""
+
+import math
+
+import numpy as np
+
+from envs.simulator.compile import kernel
+from envs.simulator.kernels.dense import (
+    add_outer,
+    add_outer_pair,
+    combine_listed_rows,
+    combine_rows,
+    dot,
+    fill,
+    largest_absolute,
+)
+from envs.simulator.kernels.simd import load, logistic, splat, store
+from envs.simulator.kernels.simd import total as lane_sum
+
+TOLERANCE = 1e-4
+"""Largest component of the gradient at which a fit is done."""
+
+CAP = 40
+"""Iterations before the fit is handed to Newton."""
+
+NEWTON_CAP = 100
+FREE_INTERCEPT = 100.0
+"""Prior inverse curvature of the intercept, large enough to leave it free."""
+
+ZERO = np.float32(0.0)
+HALF = np.float32(0.5)
+ONE = np.float32(1.0)
+
+
+@kernel
+def room(stride, cap):
+    """Return how many numbers of `F` one fit takes."""
+    return stride * stride + stride * cap + 8 * stride + 5 * cap
+
+
+@kernel
+def places(base, stride, cap):
+    """Return the offsets of H, Q, w and t.
+
+    After w lie g, q = H g and five scratch vectors; after t lie z, r = p - t, c = p (1 - p), u.
+    """
+    Q = base + stride * stride
+    w = Q + stride * cap
+    return base, Q, w, w + 8 * stride
+
+
+@kernel
+def start_fit(F, base, stride, cap, D):
+    """Empty the model: no samples, zero weights, H the inverse of the prior curvature."""
+    H, Q, w, t = places(base, stride, cap)
+    fill(F, H, stride * (D + 1), np.float32(0.0))
+    for j in range(D):
+        F[H + j * stride + j] = ONE
+    F[H + D * stride + D] = np.float32(FREE_INTERCEPT)
+    fill(F, Q, cap * (D + 1), np.float32(0.0))
+    fill(F, w, 8 * stride, np.float32(0.0))
+    fill(F, t, cap, HALF)
+    fill(F, t + cap, 4 * cap, np.float32(0.0))
+
+
+@kernel
+def add_sample(F, base, stride, cap, D, L, R, row_at, label):
+    """Append sample L (a padded row of R, its constant 1 included) and update H for it."""
+    H, Q, w, t = places(base, stride, cap)
+    scratch = w + 3 * stride
+    for j in range(D + 1):
+        F[Q + j * cap + L] = R[row_at + j]
+    F[t + L] = label
+    nv = stride // 16
+    z = dot(F, w, R, row_at, nv)
+    p = ONE / (ONE + np.float32(math.exp(-z)))
+    curvature = p * (ONE - p)
+    combine_rows(F, H, stride, D + 1, R, row_at, nv, F, scratch)
+    k = -curvature / (ONE + curvature * dot(F, scratch, R, row_at, nv))
+    add_outer(F, H, stride, D + 1, k, F, scratch, nv)
+
+
+@kernel
+def _residuals(F, t, cap, nvl, step):
+    """Move z by -step u, then write r = p - t and c = p (1 - p)."""
+    z, r, c, u = t + cap, t + 2 * cap, t + 3 * cap, t + 4 * cap
+    k = splat(-step)
+    one = splat(ONE)
+    for v in range(nvl):
+        i = v * 16
+        moved = load(F, z + i) + k * load(F, u + i)
+        p = logistic(moved)
+        store(F, z + i, moved)
+        store(F, r + i, p - load(F, t + i))
+        store(F, c + i, p * (one - p))
+
+
+@kernel
+def _gradient(F, w, out, r, R, rows_at, stride, rows, L, D):
+    """Write w + sum_l r_l x_l, without w for the intercept."""
+    nv = stride // 16
+    combine_listed_rows(R, rows_at, stride, rows, L, F, r, nv, F, out)
+    free = F[out + D]
+    for v in range(nv):
+        store(F, out + v * 16, load(F, out + v * 16) + load(F, w + v * 16))
+    F[out + D] = free
+
+
+@kernel
+def fit(F, base, stride, cap, D, L, R, rows_at, rows, tolerance):
+    """Refit to the L samples; returns the number of iterations (over `CAP`: Newton finished it).
+
+    Args:
+        F: The flat array of the fit.
+        base: Where this fit begins in `F`.
+        stride: Padded D + 1.
+        cap: Padded number of samples there is room for.
+        D: Columns.
+        L: Samples.
+        R: Samples as padded rows, each of `stride` numbers, constant 1 in place D.
+        rows_at: Where row 0 begins in `R`.
+        rows: Row numbers of the L samples in the order in which they were added.
+        tolerance: Largest component of the gradient when done.
+    """
+    H, Q, w, t = places(base, stride, cap)
+    g, q, new = w + stride, w + 2 * stride, w + 4 * stride
+    r, c, u = t + 2 * cap, t + 3 * cap, t + 4 * cap
+    nv, d1, nvl = stride // 16, D + 1, (L + 15) // 16
+    combine_rows(F, Q, cap, d1, F, w, nvl, F, t + cap)
+    fill(F, u, nvl * 16, np.float32(0.0))
+    _residuals(F, t, cap, nvl, np.float32(0.0))
+    _gradient(F, w, g, r, R, rows_at, stride, rows, L, D)
+    combine_rows(F, H, stride, d1, F, g, nv, F, q)
+    for iteration in range(CAP):
+        if largest_absolute(F, g, nv) < tolerance:
+            return iteration
+        combine_rows(F, Q, cap, d1, F, q, nvl, F, u)
+        slope = dot(F, g, F, q, nv)
+        bend = splat(np.float32(0.0))
+        for v in range(nvl):
+            ul = load(F, u + v * 16)
+            bend = bend + load(F, c + v * 16) * ul * ul
+        curvature = lane_sum(bend) + dot(F, q, F, q, nv) - F[q + D] * F[q + D]
+        if not (slope > 0.0 and curvature > 0.0):
+            break
+        step = slope / curvature
+        change = step * largest_absolute(F, u, nvl)
+        if change > np.float32(1e-3):
+            step *= np.float32(math.log1p(change)) / change
+        _residuals(F, t, cap, nvl, step)
+        for v in range(nv):
+            i = v * 16
+            store(F, w + i, load(F, w + i) - splat(step) * load(F, q + i))
+        _gradient(F, w, new, r, R, rows_at, stride, rows, L, D)
+        _update(F, H, g, stride, d1, step)
+    newton(F, base, stride, cap, D, L, R, rows_at, rows)
+    return CAP + 1
+
+
+@kernel
+def _update(F, H, g, stride, d1, step):
+    """Add the BFGS pair to H, put the new gradient into g and H g into q.
+
+    On entry `new` holds the new gradient and q = H g; the step taken is s = -step q. H times the
+    new gradient costs one product; the pair's share in it is added from inner products.
+    """
+    q, h, new, s, A, B = (
+        g + stride,
+        g + 2 * stride,
+        g + 3 * stride,
+        g + 4 * stride,
+        g + 5 * stride,
+        g + 6 * stride,
+    )
+    nv = stride // 16
+    combine_rows(F, H, stride, d1, F, new, nv, F, h)
+    sum_sy = splat(ZERO)
+    sum_yHy = sum_sy
+    sum_sg = sum_sy
+    sum_hg = sum_sy
+    for v in range(nv):
+        i = v * 16
+        moved = splat(-step) * load(F, q + i)
+        gradient = load(F, new + i)
+        difference = gradient - load(F, g + i)
+        hessian_difference = load(F, h + i) - load(F, q + i)
+        sum_sy = sum_sy + moved * difference
+        sum_yHy = sum_yHy + difference * hessian_difference
+        sum_sg = sum_sg + moved * gradient
+        sum_hg = sum_hg + hessian_difference * gradient
+        store(F, g + i, gradient)
+        store(F, s + i, moved)
+        store(F, q + i, load(F, h + i))
+        store(F, h + i, hessian_difference)
+    sy = lane_sum(sum_sy)
+    if not sy > np.float32(1e-30):
+        return
+    inverse = ONE / sy
+    both = (ONE + lane_sum(sum_yHy) * inverse) * inverse
+    sg = lane_sum(sum_sg)
+    along = both * sg - lane_sum(sum_hg) * inverse
+    across = -inverse * sg
+    for v in range(nv):
+        i = v * 16
+        moved = load(F, s + i)
+        hy = load(F, h + i)
+        store(F, A + i, splat(both) * moved - splat(inverse) * hy)
+        store(F, B + i, splat(-inverse) * moved)
+        store(F, q + i, load(F, q + i) + splat(along) * moved + splat(across) * hy)
+    add_outer_pair(F, H, stride, d1, F, s, A, h, B, nv)
+
+
+@kernel
+def newton(F, base, stride, cap, D, L, R, rows_at, rows):
+    """Finish a fit by damped Newton steps in float64 and replace H by the exact inverse."""
+    H, Q, w, t = places(base, stride, cap)
+    d1 = D + 1
+    X = np.empty((L, d1))
+    target = np.empty(L)
+    weights = np.empty(d1)
+    for l in range(L):
+        target[l] = F[t + l]
+        for j in range(d1):
+            X[l, j] = R[rows_at + rows[l] * stride + j]
+    for j in range(d1):
+        weights[j] = F[w + j] if math.isfinite(F[w + j]) else 0.0
+    factor = newton_weights(X, target, weights)
+    column = np.empty(d1)
+    for j in range(d1):
+        F[w + j] = weights[j]
+        column[:] = 0.0
+        column[j] = 1.0
+        _solve_factored(factor, column)
+        for i in range(d1):
+            F[H + i * stride + j] = column[i]
+
+
+@kernel(fastmath=False)
+def newton_weights(X, target, weights):
+    """Minimise by damped Newton steps in float64, in place; returns the Cholesky factor.
+
+    Args:
+        X: Samples (L, D + 1), the last column ones.
+        target: 0 or 1, (L,).
+        weights: Start, and result, (D + 1,).
+    """
+    n, d1 = X.shape
+    hessian = np.empty((d1, d1))
+    step = np.empty(d1)
+    for iteration in range(NEWTON_CAP):
+        hessian[:] = 0.0
+        for j in range(d1 - 1):
+            hessian[j, j] = 1.0
+            step[j] = weights[j]
+        hessian[d1 - 1, d1 - 1] = 1e-10
+        step[d1 - 1] = 0.0
+        for l in range(n):
+            z = 0.0
+            for j in range(d1):
+                z += X[l, j] * weights[j]
+            p = 1.0 / (1.0 + math.exp(-min(max(z, -500.0), 500.0)))
+            residual = p - target[l]
+            c = p * (1.0 - p)
+            for j in range(d1):
+                step[j] += residual * X[l, j]
+                k = c * X[l, j]
+                for i in range(j + 1):
+                    hessian[j, i] += k * X[l, i]
+        largest = 0.0
+        for j in range(d1):
+            largest = max(largest, abs(step[j]))
+        _factor(hessian)
+        if largest < 1e-9:
+            break
+        _solve_factored(hessian, step)
+        change = 0.0
+        for l in range(n):
+            u = 0.0
+            for j in range(d1):
+                u += X[l, j] * step[j]
+            change = max(change, abs(u))
+        size = math.log1p(change) / change if change > 1e-6 else 1.0
+        for j in range(d1):
+            weights[j] -= size * step[j]
+    return hessian
+
+
+@kernel(fastmath=False)
+def _factor(A):
+    """Replace the lower triangle of a positive definite matrix by its Cholesky factor."""
+    n = len(A)
+    for j in range(n):
+        d = A[j, j]
+        for k in range(j):
+            d -= A[j, k] * A[j, k]
+        root = math.sqrt(max(d, 1e-300))
+        A[j, j] = root
+        for i in range(j + 1, n):
+            s = A[i, j]
+            for k in range(j):
+                s -= A[i, k] * A[j, k]
+            A[i, j] = s / root
+
+
+@kernel(fastmath=False)
+def _solve_factored(A, b):
+    """Solve A A^T x = b in place, A lower triangular."""
+    n = len(b)
+    for i in range(n):
+        s = b[i]
+        for k in range(i):
+            s -= A[i, k] * b[k]
+        b[i] = s / A[i, i]
+    for i in range(n - 1, -1, -1):
+        s = b[i]
+        for k in range(i + 1, n):
+            s -= A[k, i] * b[k]
+        b[i] = s / A[i, i]
+
+
+@kernel
+def fit_path(X, labels, order, tolerance):
+    """Label the rows of X one by one and return the weights after each, (L, D + 1).
+
+    Args:
+        X: Samples (N, D), float32.
+        labels: 0 or 1 by row, (N,).
+        order: Rows in the order of labelling; the first two hold both classes.
+        tolerance: Largest component of the gradient at the end of a fit.
+
+    Returns:
+        The weights after every label from the second on and the iterations each took.
+    """
+    N, D = X.shape
+    stride = (D + 16) // 16 * 16
+    n = len(order)
+    cap = (n + 15) // 16 * 16
+    F = np.zeros(room(stride, cap), dtype=np.float32)
+    R = np.zeros(N * stride, dtype=np.float32)
+    for i in range(N):
+        for j in range(D):
+            R[i * stride + j] = X[i, j]
+        R[i * stride + D] = ONE
+    rows = np.empty(n, dtype=np.int64)
+    weights = np.empty((n - 1, D + 1), dtype=np.float32)
+    iterations = np.empty(n - 1, dtype=np.int64)
+    w = places(0, stride, cap)[2]
+    start_fit(F, 0, stride, cap, D)
+    for l in range(n):
+        rows[l] = order[l]
+        add_sample(F, 0, stride, cap, D, l, R, order[l] * stride, np.float32(labels[order[l]]))
+        if l > 0:
+            iterations[l - 1] = fit(F, 0, stride, cap, D, l + 1, R, 0, rows, tolerance)
+            weights[l - 1] = F[w : w + D + 1]
+    return weights, iterations
