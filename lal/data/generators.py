@@ -27,7 +27,7 @@ def clusters(rng: np.random.Generator, n: int, d: int, shares: Floats) -> tuple[
     y = draw_codes(rng, n, shares)
     n_clusters = int(rng.integers(1, 4))
     which = y * n_clusters + rng.integers(n_clusters, size=n)
-    separation = rng.uniform(0.7, 2.5) / np.sqrt(max(d, 2) / 2)
+    separation = rng.uniform(0.7, 4.0) / np.sqrt(max(d, 2) / 2)
     centres = rng.normal(size=(len(shares) * n_clusters, d)) * separation
     spread = np.exp(rng.normal(0, 0.3, size=len(centres)))
     mix = np.eye(d) + rng.normal(size=(d, d)) * (rng.uniform(0, 1) / np.sqrt(d))
@@ -125,8 +125,9 @@ def _leaf_codes(rng: np.random.Generator, leaf: Ints, n_leaves: int, shares: Flo
 def network(rng: np.random.Generator, n: int, d: int, shares: Floats) -> tuple[Floats, Ints]:
     """Classes are the largest outputs of a random network with one hidden layer."""
     X = base_rows(rng, n, d)
-    width = int(rng.integers(4, 24))
-    hidden = np.tanh(X @ rng.normal(0, 2.0 / np.sqrt(d), size=(d, width)) + rng.normal(size=width))
+    width = int(rng.integers(3, 17))
+    weights = rng.normal(size=(d, width)) * (rng.uniform(0.5, 2.5) / np.sqrt(d))
+    hidden = np.tanh(X @ weights + rng.normal(size=width))
     return X, assign(hidden @ rng.normal(size=(width, len(shares))), shares)
 
 
@@ -135,7 +136,7 @@ def categorical(rng: np.random.Generator, n: int, d: int, shares: Floats) -> tup
     y = draw_codes(rng, n, shares)
     n_levels = int(rng.integers(2, min(6, max(3, d))))
     n_columns = max(d // n_levels, 1)
-    odds = rng.gamma(rng.uniform(0.5, 2.0), size=(len(shares), n_columns, n_levels)) + 1e-3
+    odds = rng.gamma(rng.uniform(0.2, 2.0), size=(len(shares), n_columns, n_levels)) + 1e-3
     edges = np.cumsum(odds / odds.sum(axis=2, keepdims=True), axis=2)[:, :, :-1]
     level = (rng.random((n, n_columns, 1)) > edges[y]).sum(axis=2)
     one_hot = (level[:, :, None] == np.arange(n_levels)).reshape(n, -1).astype(np.float64)
@@ -146,10 +147,20 @@ def categorical(rng: np.random.Generator, n: int, d: int, shares: Floats) -> tup
 
 
 def base_rows(rng: np.random.Generator, n: int, d: int) -> Floats:
-    """Return rows without classes: independent normals or uniforms of unit scale."""
-    if rng.random() < 0.7:
-        return rng.normal(size=(n, d))
-    return rng.uniform(-1.7, 1.7, size=(n, d))
+    """Return rows without classes, about unit scale: normal or uniform, often of low rank."""
+    full = rng.random() < 0.4
+    rank = d if full else int(rng.integers(1, d + 1))
+    latent = rng.normal(size=(n, rank)) if rng.random() < 0.7 else uniform(rng, n, rank)
+    if full:
+        return latent
+    mixed = latent @ rng.normal(size=(rank, d)) / np.sqrt(rank)
+    rows: Floats = mixed + rng.uniform(0.05, 0.5) * rng.normal(size=(n, d))
+    return rows
+
+
+def uniform(rng: np.random.Generator, n: int, d: int) -> Floats:
+    """Return independent uniform columns of unit variance."""
+    return rng.uniform(-np.sqrt(3.0), np.sqrt(3.0), size=(n, d))
 
 
 def assign(scores: Floats, shares: Floats) -> Ints:

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lal.data.dataset import Dataset
-from lal.data.generators import GENERATORS
-from lal.data.recipes import Recipe, compose, few_columns
+from lal.data.generators import FEW_COLUMNS, GENERATORS
+from lal.data.recipes import Recipe, compose
 from lal.errors import UsageError
+
+MANY_REGIONS = 5
+"""Boards and shells of more classes cannot be learned from a few hundred rows."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +29,16 @@ class PriorConfig:
         balanced: Chance of equal shares.
         label_noise: Largest share of wrong labels.
         clean: Chance of no wrong labels.
-        informative: Share of informative columns.
+        informative: Share of informative columns, the larger of two uniform draws.
         heavy: Largest share of heavy-tailed columns.
         levels: Largest share of columns with few levels.
         plain: Chance of no heavy-tailed and no levelled columns, each.
     """
 
     rows: tuple[int, int] = (150, 1000)
-    columns: tuple[int, int] = (3, 200)
+    columns: tuple[int, int] = (2, 320)
     classes: tuple[int, int] = (2, 30)
-    two_classes: float = 0.35
+    two_classes: float = 0.45
     kinds: Mapping[str, float] = field(
         default_factory=lambda: {
             "clusters": 3.0,
@@ -53,8 +56,8 @@ class PriorConfig:
     smallest_share: float = 0.02
     balanced: float = 0.3
     label_noise: float = 0.2
-    clean: float = 0.4
-    informative: tuple[float, float] = (0.1, 1.0)
+    clean: float = 0.6
+    informative: tuple[float, float] = (0.2, 1.0)
     heavy: float = 0.6
     levels: float = 0.8
     plain: float = 0.5
@@ -81,20 +84,17 @@ def sample_recipe(rng: np.random.Generator, config: PriorConfig | None = None) -
     """Return a recipe drawn from the prior."""
     config = config or PriorConfig()
     rows = log_uniform(rng, *config.rows)
-    columns = log_uniform(rng, *config.columns)
     kind = _draw_kind(rng, config.kinds)
+    columns, informative = _draw_columns(rng, config, few=kind in FEW_COLUMNS)
     n_classes = _draw_classes(rng, config, rows)
-    informative = max(int(np.ceil(columns * rng.uniform(*config.informative))), 2)
-    if few_columns(kind):
-        informative = int(rng.integers(2, 5))
-    if kind in ("xor", "checkerboard", "rings"):
-        n_classes = min(n_classes, 5)
+    if kind in FEW_COLUMNS:
+        n_classes = min(n_classes, max(MANY_REGIONS, config.classes[0]))
     return Recipe(
         kind=kind,
         rows=rows,
         columns=columns,
         shares=draw_shares(rng, n_classes, config),
-        informative=min(informative, columns),
+        informative=informative,
         correlated=float(rng.uniform()),
         heavy=0.0 if rng.random() < config.plain else float(rng.uniform(0, config.heavy)),
         levels=0.0 if rng.random() < config.plain else float(rng.uniform(0, config.levels)),
@@ -128,6 +128,18 @@ def _draw_kind(rng: np.random.Generator, kinds: Mapping[str, float]) -> str:
     names = sorted(kinds)
     weights = np.array([kinds[k] for k in names], dtype=np.float64)
     return names[int(rng.choice(len(names), p=weights / weights.sum()))]
+
+
+def _draw_columns(rng: np.random.Generator, config: PriorConfig, *, few: bool) -> tuple[int, int]:
+    """Return the number of columns and how many of them are informative."""
+    low, high = config.columns
+    if few and rng.random() < 0.8:
+        high = min(high, max(low, 12))
+    columns = log_uniform(rng, low, high)
+    if few:
+        return columns, min(columns, int(rng.integers(2, 5)))
+    share = rng.uniform(*config.informative, size=2).max()
+    return columns, min(columns, max(int(np.ceil(columns * share)), 2))
 
 
 def _draw_classes(rng: np.random.Generator, config: PriorConfig, rows: int) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 
 from lal.arrays import Floats, Ints
 from lal.data.dataset import Dataset, make_dataset
-from lal.data.generators import FEW_COLUMNS, GENERATORS
+from lal.data.generators import GENERATORS
 from lal.errors import DataError, UsageError
 
 BOARDS = ("xor", "checkerboard")
@@ -137,8 +137,3 @@ def noisy(rng: np.random.Generator, y: Ints, share: float, n_classes: int) -> In
     flipped = rng.random(len(y)) < share
     moved = (y + rng.integers(1, n_classes, size=len(y))) % n_classes
     return np.where(flipped, moved, y)
-
-
-def few_columns(kind: str) -> bool:
-    """Whether a kind is only learnable in few columns."""
-    return kind in FEW_COLUMNS
