@@ -90,9 +90,10 @@ class SklearnLearner:
 def _check_classifier(estimator: Any) -> None:
     from sklearn.base import is_classifier, is_regressor
 
-    if not hasattr(estimator, "fit") or isinstance(estimator, type):
+    if not (hasattr(estimator, "fit") and hasattr(estimator, "__sklearn_tags__")):
         raise UsageError(
-            f"{estimator!r} is no estimator; expected a scikit-learn classifier or pipeline"
+            f"{estimator!r} is no estimator; expected a scikit-learn classifier or pipeline, or a "
+            "learner whose fit takes n_classes"
         )
     if is_regressor(estimator):
         raise UsageError(

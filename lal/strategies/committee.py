@@ -24,7 +24,8 @@ def consensus_divergence(members: Floats) -> Floats:
     """
     n_members, n_rows, n_classes = members.shape
     single = entropy_utility(members.reshape(-1, n_classes)).reshape(n_members, n_rows)
-    return np.maximum(entropy_utility(members.mean(axis=0)) - single.mean(axis=0), 0.0)
+    spread: Floats = entropy_utility(members.mean(axis=0)) - single.mean(axis=0)
+    return spread.clip(min=0.0)
 
 
 def vote_entropy(members: Floats) -> Floats:

@@ -24,7 +24,8 @@ def distance_to_nearest(Z: Floats, Z_labelled: Floats) -> Floats:
     for row in Z_labelled:
         offset = Z - row
         np.minimum(nearest, np.einsum("ij,ij->i", offset, offset), out=nearest)
-    return np.sqrt(nearest)
+    distance: Floats = np.sqrt(nearest)
+    return distance
 
 
 class FarthestThenMargin:

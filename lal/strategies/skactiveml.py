@@ -2,7 +2,7 @@
 
 What a strategy is given follows from its own signature. Model-free strategies and those that bring
 their own classifier see the encoded rows Z; strategies that ask a classifier see X and the model
-as it stands (only the look-ahead strategies refit its learner), through `lal.strategies.skactiveml_model`.
+as it stands (only the look-ahead strategies refit its learner).
 """
 
 import difflib
@@ -36,6 +36,9 @@ OWN_CLASSIFIER = {
 
 LOOK_AHEAD = ("MonteCarloEER", "ValueOfInformationEER")
 """Strategies that refit for every row and class, so they fit the present model themselves too."""
+
+NEEDS_A_LABEL = ("CostEmbeddingAL", "DiscriminativeAL")
+"""Strategies that contrast labelled with unlabelled rows; all rows are equal before a label."""
 
 
 def skactiveml_names() -> list[str]:
@@ -106,7 +109,7 @@ class SkactivemlStrategy:
         its choice at random (Badge) has the drawn row on top. All equal before two classes are
         seen, for strategies that ask a model.
         """
-        if self._asks_model and state.proba is None:
+        if self._undefined(state):
             return np.zeros(state.N)
         chosen, table = self._ask(state, rng, 1)
         return _finite(table[0], int(chosen[0]))
@@ -127,7 +130,7 @@ class SkactivemlStrategy:
             raise UsageError(
                 f"batch_size {batch_size} is more than the {len(state.open)} rows that may be asked"
             )
-        if self._asks_model and state.proba is None:
+        if self._undefined(state):
             return select_top(np.zeros(state.N), state.open, ties, batch_size)
         chosen, table = self._ask(state, rng, batch_size)
         batch = list(dict.fromkeys(int(index) for index in chosen))
@@ -137,6 +140,10 @@ class SkactivemlStrategy:
             last = _finite(table[-1], batch[0])
             batch += select_top(last, left, ties, missing).tolist()
         return np.array(batch, dtype=np.int64)
+
+    def _undefined(self, state: QueryState) -> bool:
+        no_model = self._asks_model and state.proba is None
+        return no_model or (self.name in NEEDS_A_LABEL and not len(state.labelled))
 
     def _ask(
         self, state: QueryState, rng: np.random.Generator, batch_size: int

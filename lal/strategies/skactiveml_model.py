@@ -58,7 +58,8 @@ class TaskClassifier(SkactivemlClassifier):  # type: ignore[misc]
 
     def predict_proba(self, X: Any, **_: Any) -> Floats:
         """Return the model's probabilities, shape (n, C)."""
-        return self.answer_(X)
+        proba: Floats = self.answer_(X)
+        return proba
 
 
 class _Members:

@@ -1,0 +1,122 @@
+"""The literature bridge: its area by hand, its protocol, and a few published numbers."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lal.errors import DataError, UsageError
+from lal.evaluation.bridge import (
+    BridgeRow,
+    StartSetError,
+    bridge_run,
+    bridge_task,
+    published_area,
+    run_bridge,
+)
+
+DATA = Path(os.environ.get("LAL_DATA", Path(__file__).parents[4] / "shared" / "data")) / "bridge"
+needs_data = pytest.mark.skipif(
+    not DATA.is_dir(), reason="the bridge data sets are not here; set LAL_DATA to their folder"
+)
+
+
+def toy(n=60, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 2))
+    return X, (X[:, 0] > 0).astype(np.int64)
+
+
+def test_published_area_by_hand():
+    assert published_area([0.5, 0.7, 0.9]) == pytest.approx((0.6 + 0.8) / 3)
+    constant = published_area(np.full(10, 0.8))
+    assert constant == pytest.approx(0.8 * 9 / 10)
+    with pytest.raises(UsageError, match="one accuracy a query"):
+        published_area([])
+
+
+def test_task_follows_the_protocol():
+    X, y = toy()
+    task = bridge_task(X, y, seed=4)
+    order = np.arange(60)
+    np.random.default_rng(4).shuffle(order)
+    pool = order[:36].copy()
+    np.random.default_rng(4).shuffle(pool)
+    np.testing.assert_array_equal(task.pool.y, y[pool])
+    np.testing.assert_array_equal(task.test_part().y, y[order[36:]])
+    scaled = (X - X[pool].mean(axis=0)) / X[pool].std(axis=0)
+    np.testing.assert_allclose(task.pool.X, scaled[pool])
+    np.testing.assert_allclose(task.test_part().X, scaled[order[36:]])
+    assert task.budget == 16
+    assert task.start == 20
+
+
+def test_runs_repeat_and_pass_margin_and_random():
+    X, y = toy()
+    first = bridge_run(X, y, seed=1)
+    assert first == bridge_run(X, y, seed=1)
+    assert 0.5 < bridge_run(X, y, seed=1, strategy="random") < 1.0
+    assert first != bridge_run(X, y, seed=2)
+
+
+def test_unusable_data_is_refused():
+    X, y = toy()
+    with pytest.raises(DataError, match="class codes 0 and 1"):
+        bridge_run(X, y + 1, seed=0)
+    with pytest.raises(DataError, match="expected more than 20"):
+        bridge_run(X[:30], y[:30], seed=0)
+    rare = np.zeros(60, dtype=np.int64)
+    order = np.arange(60)
+    np.random.default_rng(0).shuffle(order)
+    rare[order[-1]] = 1
+    with pytest.raises(StartSetError, match="start set of seed 0 holds one class only"):
+        bridge_task(X, rare, seed=0)
+
+
+def row(ours, published, mean=0.8, sd=0.04, runs=100):
+    return BridgeRow(
+        "toy", "margin", np.arange(len(ours)), np.array(ours), np.array(published), mean, sd, runs
+    )
+
+
+def test_row_counts_matches_and_standard_errors_by_hand():
+    found = row([0.81, 0.83, 0.85], [0.81005, 0.8302, np.nan])
+    assert found.n_compared == 2
+    assert found.n_matched == 1
+    assert found.difference == pytest.approx(0.03)
+    assert found.standard_error == pytest.approx(np.sqrt(0.0004 / 3 + 0.0016 / 100))
+    assert found.z == pytest.approx(0.03 / found.standard_error)
+    assert "1 of 2 seeds equal" in str(found)
+
+
+def test_folder_errors_are_one_clear_line(tmp_path):
+    with pytest.raises(DataError, match="manifest"):
+        run_bridge(tmp_path, ["heart"], seeds=[0])
+    entry = {"name": "tic", "reference_comparable": False, "reference_check": "other labels"}
+    (tmp_path / "manifest.json").write_text(json.dumps({"datasets": [entry]}))
+    with pytest.raises(DataError, match="no data set 'heart'; it has tic"):
+        run_bridge(tmp_path, ["heart"], seeds=[0])
+    with pytest.raises(DataError, match="'tic' cannot be compared: other labels"):
+        run_bridge(tmp_path, ["tic"], seeds=[0])
+
+
+@needs_data
+@pytest.mark.parametrize("name", ["heart", "haberman"])
+def test_margin_equals_the_published_area_seed_by_seed(name):
+    (found,) = run_bridge(DATA, [name], seeds=range(2), strategies=["margin"])
+    np.testing.assert_allclose(found.aubc, found.published, atol=1e-4)
+
+
+@needs_data
+def test_random_is_near_the_published_mean():
+    (found,) = run_bridge(DATA, ["heart"], seeds=range(4), strategies=["random"])
+    assert found.n_compared == 0
+    assert abs(found.difference) < 4 * found.standard_error
+
+
+@needs_data
+def test_a_strategy_without_published_numbers_is_refused():
+    with pytest.raises(UsageError, match="no published numbers for the strategy 'entropy'"):
+        run_bridge(DATA, ["heart"], seeds=[], strategies=["entropy"])
