@@ -24,7 +24,11 @@ def kernel(function: F, /) -> F: ...
 
 @overload
 def kernel(
-    *, fastmath: bool = True, parallel: bool = False, inline: str = "never"
+    *,
+    fastmath: bool = True,
+    parallel: bool = False,
+    inline: str = "never",
+    forceinline: bool = False,
 ) -> Callable[[F], F]: ...
 
 
@@ -35,6 +39,7 @@ def kernel(
     fastmath: bool = True,
     parallel: bool = False,
     inline: str = "never",
+    forceinline: bool = False,
 ) -> Any:
     """Compile a function: no interpreter lock, division as in numpy, cached on disk.
 
@@ -46,12 +51,14 @@ def kernel(
         fastmath: Allow re-association and fused operations (never assuming away NaN or infinity).
         parallel: Allow ``numba.prange``.
         inline: ``"always"`` inlines into callers before type inference.
+        forceinline: Have LLVM inline the function wherever it is called.
     """
     options = {
         "nogil": True,
         "fastmath": set(SAFE_FASTMATH) if fastmath else False,
         "parallel": parallel,
         "inline": inline,
+        "forceinline": forceinline,
         "error_model": "numpy",
     }
 
