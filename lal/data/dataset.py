@@ -106,13 +106,26 @@ def _check_rows(X: object, name: str) -> Rows:
         )
     if rows.dtype.kind in "fiub":
         return np.ascontiguousarray(rows, dtype=np.float64)
-    if rows.dtype.kind in "US":
-        return rows.astype(object)
-    if rows.dtype.kind != "O":
+    if rows.dtype.kind not in "OUS":
         raise DataError(
             f"X of {name!r} holds {rows.dtype}; expected numbers or texts, so convert it first"
         )
-    return rows
+    return stack_columns([rows[:, j].tolist() for j in range(rows.shape[1])])
+
+
+def stack_columns(columns: Sequence[Sequence[object]]) -> Rows:
+    """Return (N, D) floats, or objects where a column holds texts; nan where missing.
+
+    A column with any cell that is no number becomes one of texts, so that each is of one kind.
+    """
+    if not columns:
+        raise DataError("the table has a target but no other column; expected features")
+    numeric = [all(is_missing(v) or isinstance(v, int | float) for v in c) for c in columns]
+    X = np.empty((len(columns[0]), len(columns)), dtype=object)
+    for j, column in enumerate(columns):
+        cells = [np.nan if is_missing(v) else (v if numeric[j] else str(v)) for v in column]
+        X[:, j] = cells
+    return X.astype(np.float64) if all(numeric) else X
 
 
 def _feature_names(names: Sequence[str] | None, width: int, dataset: str) -> tuple[str, ...]:

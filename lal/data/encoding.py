@@ -1,5 +1,6 @@
 """Encoding of rows for learners: impute, one-hot, scale; fitted on the pool's features."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,13 +34,25 @@ class TableEncoder:
         filled = np.where(np.isnan(numbers), self.mean, numbers)
         blocks = [(filled - self.mean) / self.scale]
         for j, levels in self.levels.items():
-            blocks.append(_one_hot(_texts(X[:, j]), levels))
+            blocks.append(one_hot(texts(X[:, j]), levels))
         return np.concatenate(blocks, axis=1)
 
 
-def fit_encoder(X: Rows) -> TableEncoder:
-    """Return the encoder of these rows, (N, D) numbers or objects; labels have no part in it."""
-    words = [j for j in range(X.shape[1]) if X.dtype.kind == "O" and not _is_numeric(X[:, j])]
+def word_columns(X: Rows) -> tuple[int, ...]:
+    """Return the positions of the columns that hold texts."""
+    if X.dtype.kind != "O":
+        return ()
+    return tuple(j for j in range(X.shape[1]) if not is_number_column(X[:, j]))
+
+
+def fit_encoder(X: Rows, words: Sequence[int] | None = None) -> TableEncoder:
+    """Return the encoder of these rows; labels have no part in it.
+
+    Args:
+        X: (N, D) numbers, or objects whose columns hold either numbers or texts.
+        words: Positions of the text columns, found in X when None.
+    """
+    words = word_columns(X) if words is None else words
     numeric = tuple(j for j in range(X.shape[1]) if j not in words)
     numbers = numeric_part(X, numeric)
     present = ~np.isnan(numbers)
@@ -48,7 +61,7 @@ def fit_encoder(X: Rows) -> TableEncoder:
     spread = np.where(present, numbers - mean, 0.0)
     scale = np.sqrt((spread * spread).sum(axis=0) / counts)
     constant = scale <= 1e-12 * np.maximum(1.0, np.abs(mean))
-    levels = {j: _levels(_texts(X[:, j])) for j in words}
+    levels = {j: kept_levels(texts(X[:, j])) for j in words}
     return TableEncoder(numeric, mean, np.where(constant, 1.0, scale), levels)
 
 
@@ -60,23 +73,29 @@ def numeric_part(X: Rows, columns: tuple[int, ...]) -> Floats:
     return np.asarray(part, dtype=np.float64).reshape(len(X), len(columns))
 
 
-def _is_numeric(column: Rows) -> bool:
+def is_number_column(column: Rows) -> bool:
+    """Whether every present cell of a column is a number."""
     return all(is_missing(v) or isinstance(v, int | float) for v in column.tolist())
 
 
-def _texts(column: Rows) -> Rows:
-    return np.array(["" if is_missing(v) else str(v) for v in column.tolist()])
+def texts(column: Rows) -> Rows:
+    """Return the cells as texts, missing ones empty."""
+    return np.array(["" if is_missing(v) else str(v) for v in column.tolist()], dtype=str)
 
 
-def _levels(texts: Rows) -> tuple[str, ...]:
-    """Return the levels that get a column, most frequent first when there are too many."""
-    names, counts = np.unique(texts, return_counts=True)
+def kept_levels(words: Rows) -> tuple[str, ...]:
+    """Return the levels that get a column of their own: all, or the most frequent ones."""
+    names, counts = np.unique(words, return_counts=True)
     if len(names) > MAX_LEVELS:
         names = np.sort(names[np.lexsort((names, -counts))][: MAX_LEVELS - 1])
     return tuple(str(n) for n in names)
 
 
-def _one_hot(texts: Rows, levels: tuple[str, ...]) -> Floats:
-    known = texts[:, None] == np.array(levels)[None, :]
+def one_hot(words: Rows, levels: tuple[str, ...]) -> Floats:
+    """Return a 0/1 column per level, and one for the others where levels were left out."""
+    known = words[:, None] == np.array(levels, dtype=str)[None, :]
+    if len(levels) < MAX_LEVELS - 1:
+        return known.astype(np.float64)
     other = ~known.any(axis=1, keepdims=True)
-    return np.concatenate([known, other], axis=1).astype(np.float64)
+    coded: Floats = np.concatenate([known, other], axis=1).astype(np.float64)
+    return coded

@@ -27,7 +27,7 @@ def clusters(rng: np.random.Generator, n: int, d: int, shares: Floats) -> tuple[
     y = draw_codes(rng, n, shares)
     n_clusters = int(rng.integers(1, 4))
     which = y * n_clusters + rng.integers(n_clusters, size=n)
-    separation = rng.uniform(0.7, 4.0) / np.sqrt(max(d, 2) / 2)
+    separation = rng.uniform(1.0, 5.0) / np.sqrt(max(d, 2) / 2)
     centres = rng.normal(size=(len(shares) * n_clusters, d)) * separation
     spread = np.exp(rng.normal(0, 0.3, size=len(centres)))
     mix = np.eye(d) + rng.normal(size=(d, d)) * (rng.uniform(0, 1) / np.sqrt(d))

@@ -7,7 +7,7 @@ import numpy as np
 
 from lal.arrays import Ints
 from lal.data.dataset import Dataset
-from lal.data.encoding import fit_encoder
+from lal.data.encoding import fit_encoder, word_columns
 from lal.data.hashing import row_hashes
 from lal.errors import DataError, UsageError
 from lal.rng import Streams
@@ -72,7 +72,7 @@ def make_task(
         test_share=test_share,
         max_pool=max_pool,
     )
-    encoder = fit_encoder(dataset.X[split.pool])
+    encoder = fit_encoder(dataset.X[split.pool], word_columns(dataset.X))
     parts = {
         role: Part(encoder.transform(dataset.X[rows]), dataset.y[rows])
         for role, rows in vars(split).items()

@@ -9,8 +9,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from lal.arrays import Rows
-from lal.data.dataset import Dataset, make_dataset
+from lal.data.dataset import Dataset, make_dataset, stack_columns
 from lal.data.hashing import is_missing
 from lal.errors import DataError, MissingDependencyError
 from lal.registry import require
@@ -20,6 +19,9 @@ TARGET_NAMES = ("target", "class", "label", "y")
 
 MISSING = ("", "?", "na", "n/a", "nan", "null", "none")
 """Cells of a text table (in lower case) that stand for a missing value."""
+
+MISSING_LABEL = ("", "?")
+"""The same for the target, where "none" or "na" may well be a class."""
 
 
 def file_loader(spec: str) -> Callable[[], Dataset]:
@@ -95,7 +97,11 @@ def _frame_fields(frame: Any, target: str | None) -> dict[str, Any]:
     place = _target_place(names, target)
     columns = [_frame_column(frame[key], str(key)) for key in frame.columns]
     y = columns.pop(place)
-    return {"X": _stack(columns), "y": y, "feature_names": names[:place] + names[place + 1 :]}
+    return {
+        "X": stack_columns(columns),
+        "y": y,
+        "feature_names": names[:place] + names[place + 1 :],
+    }
 
 
 def _frame_column(column: Any, name: str) -> list[object]:
@@ -111,25 +117,6 @@ def _plain(cell: Any) -> object:
     if isinstance(value, bool):
         return float(value)
     return float(value) if isinstance(value, int | float) else value
-
-
-def _stack(columns: Sequence[Sequence[object]]) -> Rows:
-    """Return (N, D) floats, or objects where a column holds texts."""
-    if not columns:
-        raise DataError("the table has a target but no other column; expected features")
-    if all(_is_number_column(column) for column in columns):
-        return np.array(
-            [[np.nan if v is None else v for v in column] for column in columns], dtype=np.float64
-        ).T
-    X = np.empty((len(columns[0]), len(columns)), dtype=object)
-    for j, column in enumerate(columns):
-        numeric = _is_number_column(column)
-        X[:, j] = [np.nan if v is None else (v if numeric else str(v)) for v in column]
-    return X
-
-
-def _is_number_column(column: Sequence[object]) -> bool:
-    return all(v is None or isinstance(v, int | float) for v in column)
 
 
 def _target_place(names: Sequence[str], target: str | None) -> int:
@@ -172,9 +159,13 @@ def _read_csv(path: Path, target: str | None) -> dict[str, Any]:
     if not rows:
         raise DataError(f"{path.name!r} is empty; expected a header and labelled rows")
     place = _target_place(header, target)
-    columns = [_csv_column([row[j] for row in rows]) for j in range(len(header))]
-    y = columns.pop(place)
-    return {"X": _stack(columns), "y": y, "feature_names": header[:place] + header[place + 1 :]}
+    columns = [_csv_column([row[j] for row in rows]) for j in range(len(header)) if j != place]
+    y = _csv_column([row[place] for row in rows], missing=MISSING_LABEL)
+    return {
+        "X": stack_columns(columns),
+        "y": y,
+        "feature_names": header[:place] + header[place + 1 :],
+    }
 
 
 def _csv_rows(path: Path) -> tuple[list[str], list[list[str]]]:
@@ -199,9 +190,9 @@ def _delimiter(line: str) -> str:
     return max((",", ";", "\t"), key=line.count)
 
 
-def _csv_column(cells: Sequence[str]) -> list[object]:
+def _csv_column(cells: Sequence[str], missing: Sequence[str] = MISSING) -> list[object]:
     """Return numbers where every present cell is one, else texts; None where missing."""
-    present = [None if c.strip().lower() in MISSING else c.strip() for c in cells]
+    present = [None if c.strip().lower() in missing else c.strip() for c in cells]
     try:
         return [None if c is None else float(c) for c in present]
     except ValueError:

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from lal.arrays import Floats, Ints, Rows
+from lal.data.columns import Layout, column_layout, read_columns
+from lal.data.encoding import kept_levels, one_hot
 from lal.errors import DataError
 from lal.pool import n_rows
 from lal.state import Geometry
@@ -25,9 +27,10 @@ SVD_COLUMNS = 64
 def make_geometry(X: Rows) -> Geometry:
     """Return the encoded view of the rows passed and its reference set.
 
-    Numeric columns: missing values take the column mean, then z-scores, clipped. Columns that are
-    not numeric: one-hot (missing is a level of its own), then the same. Sparse or very wide rows
-    are first projected by truncated SVD. Nothing depends on the order of the rows or on labels.
+    Numeric columns: missing (or infinite) values take the column mean, then z-scores, clipped.
+    Columns that are not numeric: one-hot (missing is a level of its own), then the same. Sparse
+    rows are first projected by truncated SVD; very wide ones are made z-scores, then projected.
+    Nothing depends on the order of the rows or on labels.
 
     Args:
         X: N rows: array, data frame or sparse matrix.
@@ -35,6 +38,10 @@ def make_geometry(X: Rows) -> Geometry:
     Raises:
         DataError: No rows or no columns.
     """
+    if n_rows(X) == 0:
+        raise DataError("the pool is empty; expected at least one row")
+    if len(X.shape) != 2 or X.shape[1] == 0:
+        raise DataError(f"X must have rows and columns, got shape {tuple(X.shape)}")
     encoder, Z = _fit(X)
     return Geometry(Z=Z, reference=reference_rows(Z), encode=encoder.transform)
 
@@ -58,95 +65,100 @@ def _content_hash(Z: Floats) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class _Encoder:
-    """What turns rows into Z: an optional one-hot or SVD step, then shift, scale and clip."""
+class _Standard:
+    """Shift, scale and clip, column by column."""
 
-    first: Any
     mean: Floats
     scale: Floats
 
-    def transform(self, X: Rows) -> Floats:
-        raw = _numeric(X) if self.first is None else _dense(self.first.transform(X))
-        return self.finish(raw)
-
-    def finish(self, raw: Floats) -> Floats:
+    def transform(self, raw: Floats) -> Floats:
         filled = np.where(np.isfinite(raw), raw, self.mean)
-        Z: Floats = np.clip((filled - self.mean) / self.scale, -CLIP, CLIP)
+        with np.errstate(over="ignore"):  # beyond the range of floats is beyond the clip, too
+            Z: Floats = np.clip((filled - self.mean) / self.scale, -CLIP, CLIP)
         return Z
 
 
+@dataclass(frozen=True, eq=False)
+class _Encoder:
+    """What turns rows into Z: texts to one-hot, an optional projection, then `last`."""
+
+    layout: Layout | None
+    levels: tuple[tuple[str, ...], ...]
+    before: _Standard | None
+    projection: Any
+    last: _Standard
+
+    def transform(self, X: Rows) -> Floats:
+        """Return the encoded rows, (n, D) to (n, d)."""
+        if self.layout is None:
+            return self.last.transform(self.projection.transform(X))
+        raw = _blocks(X, self.layout, self.levels)
+        if self.before is not None:
+            raw = self.projection.transform(self.before.transform(raw))
+        return self.last.transform(raw)
+
+
 def _fit(X: Rows) -> tuple[_Encoder, Floats]:
-    if n_rows(X) == 0:
-        raise DataError("the pool is empty; expected at least one row")
-    if len(X.shape) != 2 or X.shape[1] == 0:
-        raise DataError(f"X must have rows and columns, got shape {tuple(X.shape)}")
-    first = _first_step(X)
-    raw = _numeric(X) if first is None else _dense(first.fit_transform(X))
-    finite = np.isfinite(raw)
-    counts = np.maximum(finite.sum(axis=0), 1)
-    mean = _rounded(np.where(finite, raw, 0.0).sum(axis=0) / counts)
-    spread = np.where(finite, raw - mean, 0.0)
-    scale = _rounded(np.sqrt((spread * spread).sum(axis=0) / counts))
-    constant = scale <= 1e-12 * np.maximum(1.0, np.abs(mean))
-    encoder = _Encoder(first, mean, np.where(constant, 1.0, scale))
-    return encoder, encoder.finish(raw)
-
-
-def _first_step(X: Rows) -> Any:
-    """Return the unfitted scikit-learn step for rows that are not plain numbers, else None."""
     from scipy import sparse
 
-    if sparse.issparse(X) or (X.shape[1] > MAX_COLUMNS and _is_numeric(X)):
-        from sklearn.decomposition import TruncatedSVD
-
-        width = min(SVD_COLUMNS, X.shape[1] - 1, n_rows(X) - 1)
-        return TruncatedSVD(max(width, 1), random_state=0)
-    if _is_numeric(X):
-        return None
-    from sklearn.compose import ColumnTransformer
-    from sklearn.preprocessing import OneHotEncoder
-
-    names, kinds = _columns(X)
-    words = [n for n, numeric in zip(names, kinds, strict=True) if not numeric]
-    numbers = [n for n, numeric in zip(names, kinds, strict=True) if numeric]
-    one_hot = OneHotEncoder(handle_unknown="ignore", max_categories=32, sparse_output=False)
-    return ColumnTransformer([("words", one_hot, words), ("numbers", "passthrough", numbers)])
-
-
-def _is_numeric(X: Rows) -> bool:
-    return all(_columns(X)[1])
+    if sparse.issparse(X):
+        projection, raw = _project(X)
+        last = _standard(raw)
+        return _Encoder(None, (), None, projection, last), last.transform(raw)
+    layout = column_layout(X)
+    words = read_columns(X, layout)[1]
+    levels = tuple(kept_levels(w) for w in words)
+    raw = _blocks(X, layout, levels)
+    before, projection = None, None
+    if raw.shape[1] > MAX_COLUMNS:
+        before = _standard(raw)
+        projection, raw = _project(before.transform(raw))
+    last = _standard(raw)
+    return _Encoder(layout, levels, before, projection, last), last.transform(raw)
 
 
-def _columns(X: Rows) -> tuple[list[object], list[bool]]:
-    """Return the column keys and whether each is numeric or boolean."""
-    if hasattr(X, "dtypes") and hasattr(X, "columns"):
-        kinds = [getattr(t, "kind", None) or _kind_of(t) for t in X.dtypes]
-        return list(X.columns), [k in "fiub" for k in kinds]
-    dtype = np.asarray(X[:1]).dtype if not hasattr(X, "dtype") else X.dtype
-    if dtype.kind in "fiub":
-        return list(range(X.shape[1])), [True] * X.shape[1]
-    return list(range(X.shape[1])), [_all_numbers(X[:, i]) for i in range(X.shape[1])]
+def _blocks(X: Rows, layout: Layout, levels: tuple[tuple[str, ...], ...]) -> Floats:
+    """Return one-hot columns, then the columns of numbers."""
+    numbers, words = read_columns(X, layout)
+    coded = [one_hot(w, kept) for w, kept in zip(words, levels, strict=True)]
+    return np.concatenate([*coded, numbers], axis=1)
 
 
-def _kind_of(dtype: object) -> str:
-    """Return a numpy-like kind letter for extension types of frames (pandas, polars)."""
-    return "f" if any(w in str(dtype).lower() for w in ("int", "float", "bool")) else "O"
+def _standard(raw: Floats) -> _Standard:
+    """Return the standardiser of these columns; constant ones keep their scale."""
+    finite = np.isfinite(raw)
+    counts = np.maximum(finite.sum(axis=0), 1)
+    largest = np.abs(np.where(finite, raw, 0.0)).max(axis=0)
+    unit = np.exp2(np.floor(np.log2(np.where(largest > 0, largest, 1.0))))  # exact, no overflow
+    small = np.where(finite, raw, 0.0) / unit
+    mean = _rounded(small.sum(axis=0) / counts)
+    spread = np.where(finite, small - mean, 0.0)
+    scale = _rounded(np.sqrt((spread * spread).sum(axis=0) / counts))
+    constant = scale <= 1e-12 * np.abs(mean)
+    return _Standard(mean * unit, np.where(constant, 1.0, scale * unit))
 
 
-def _all_numbers(column: np.ndarray) -> bool:
-    try:
-        column.astype(np.float64)
-    except (TypeError, ValueError):
-        return False
-    return True
+def _project(X: Rows) -> tuple[Any, Floats]:
+    """Return the fitted projection and the projected rows.
+
+    The exact solver is used: the randomised one depends on the order of rows.
+    """
+    from sklearn.decomposition import TruncatedSVD
+
+    width = min(SVD_COLUMNS, X.shape[1] - 1, n_rows(X) - 1)
+    if width < 1:
+        return _First(), _First().transform(X)
+    projection = TruncatedSVD(width, algorithm="arpack", random_state=0)
+    raw: Floats = np.asarray(projection.fit_transform(X.astype(np.float64)), dtype=np.float64)
+    return projection, raw
 
 
-def _numeric(X: Rows) -> Floats:
-    return np.asarray(X, dtype=np.float64)
+class _First:
+    """Stands in for the projection of a single row or column: the first column as it is."""
 
-
-def _dense(X: Rows) -> Floats:
-    return np.asarray(X.toarray() if hasattr(X, "toarray") else X, dtype=np.float64)
+    def transform(self, X: Rows) -> Floats:
+        part = X[:, :1]
+        return np.asarray(part.toarray() if hasattr(part, "toarray") else part, dtype=np.float64)
 
 
 def _rounded(values: Floats, digits: int = 12) -> Floats:
