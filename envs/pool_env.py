@@ -70,7 +70,6 @@ class PoolEnv(gymnasium.Env[Observation, np.int64]):
     ) -> None:
         self._slate_rule = SLATES[slate_rule]
         self._reward, self._ending = REWARDS[reward], ENDINGS[ending]
-        _check_options(slate_size, batch_size, label_noise, render_mode)
         if self._reward.needs_whole_budget and self._ending.at_target:
             raise UsageError(
                 f"reward {reward!r} means what it says only when the whole budget is spent; "
@@ -82,6 +81,7 @@ class PoolEnv(gymnasium.Env[Observation, np.int64]):
             DEFAULT_CONTEXT_FEATURES if context_features is None else context_features,
             slate_size,
         )
+        _check_options(slate_size, batch_size, label_noise, render_mode)
         self.observation_space: gymnasium.spaces.Dict = self._observer.space  # type: ignore[assignment]
         self.action_space = gymnasium.spaces.Discrete(slate_size)
         self.batch_size = batch_size
