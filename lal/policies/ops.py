@@ -13,6 +13,9 @@ import numpy as np
 from lal.arrays import Bools, Floats
 from lal.errors import PolicyFileError
 
+MAX_DEPTH = 256
+"""Deepest tree, which bounds the time of a run."""
+
 Axis = Literal["candidates", "reference", "vector"]
 Tensors = Mapping[str, np.ndarray]
 Attributes = Mapping[str, Any]
@@ -309,10 +312,21 @@ def _trees_shape(s: Sequence[Shape], t: Tensors, a: Attributes) -> tuple[Shape, 
     down = (t["left"] > own) & (t["right"] > own) & (t["left"] < n) & (t["right"] < n)
     need(bool((leaf | down).all()), "children must come after their parents (leaves: themselves)")
     need(_within(t["roots"], n), f"roots must be node numbers below {n}")
+    _check_depth(t)
     need(_within(t["feature"], s[0].width), f"tree features must be below {s[0].width}")
     if "bias" in t:
         _size(t, "bias", t["value"].shape[1])
     return (Shape(s[0].axis, t["value"].shape[1]),)
+
+
+def _check_depth(t: Tensors) -> None:
+    level = np.unique(t["roots"])
+    for _ in range(MAX_DEPTH):
+        level = level[t["left"][level] != level]
+        if len(level) == 0:
+            return
+        level = np.unique(np.concatenate([t["left"][level], t["right"][level]]))
+    raise PolicyFileError(f"trees must be at most {MAX_DEPTH} deep")
 
 
 def _within(values: np.ndarray, bound: int) -> bool:

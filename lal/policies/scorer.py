@@ -27,7 +27,10 @@ MAX_NUMBERS = 16_000_000
 """Limits of a program: operations, width of a register, numbers in all tensors."""
 
 CHUNK = 4096
-"""Candidate rows run at once when no operation mixes them."""
+"""Candidate rows run at once when no operation mixes them; fewer for wide programs."""
+
+HELD = 16_000_000
+"""Numbers that the registers of one chunk may hold."""
 
 Program = Mapping[str, Any]
 
@@ -53,12 +56,14 @@ class Scorer:
         output: Register that holds the utilities.
         reads: Given registers that the program reads.
         mixes_candidates: Whether a row's utility depends on the other candidates.
+        width: Numbers held for a row: all registers, and the trees of the largest ensemble.
     """
 
     steps: tuple[Step, ...]
     output: str
     reads: frozenset[str]
     mixes_candidates: bool
+    width: int
 
     def run(self, inputs: Mapping[str, Floats]) -> Floats:
         """Return the utilities of the candidates, shape (n,).
@@ -71,11 +76,13 @@ class Scorer:
             return self._output(self.registers(inputs), len(rows))
         fixed = _execute([s for s in self.steps if not s.by_candidate], dict(inputs))
         later = [s for s in self.steps if s.by_candidate]
-        starts = range(0, max(len(rows), 1), CHUNK)
-        chunks = [{**fixed, "candidates": rows[i : i + CHUNK]} for i in starts]
-        return np.concatenate(
-            [self._output(_execute(later, c), len(c["candidates"])) for c in chunks]
-        )
+        size = max(min(CHUNK, HELD // self.width), 1)
+        parts = []
+        for first in range(0, max(len(rows), 1), size):
+            chunk = rows[first : first + size]
+            registers = _execute(later, {**fixed, "candidates": chunk})
+            parts.append(self._output(registers, len(chunk)))
+        return np.concatenate(parts)
 
     def registers(self, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
         """Return all registers after a run on all candidates at once (for memories and tests)."""
@@ -134,7 +141,14 @@ def compile_program(
     need(shapes[str(output)].width == 1, f"the output {output!r} must have width 1")
     need(shapes[str(output)].axis != "reference", "the output must be one number a candidate")
     used = {name for step in steps for name in step.inputs} | {str(output)}
-    return Scorer(tuple(steps), str(output), given & used, _mixes(steps, shapes))
+    trees = max([len(step.tensors.get("roots", ())) for step in steps], default=0)
+    return Scorer(
+        tuple(steps),
+        str(output),
+        reads=given & used,
+        mixes_candidates=_mixes(steps, shapes),
+        width=sum(s.width for s in shapes.values()) + trees,
+    )
 
 
 def _mixes(steps: Sequence[Step], shapes: Mapping[str, Shape]) -> bool:

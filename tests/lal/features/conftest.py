@@ -18,10 +18,12 @@ class FakeModel:
         self.n_classes = n_classes
 
     def predict_proba(self, X: Floats) -> Floats:
-        return self.committee_proba(X).mean(axis=0)
+        proba: Floats = self.committee_proba(X).mean(axis=0)
+        return proba
 
     def predict(self, X: Floats) -> Ints:
-        return np.argmax(self.predict_proba(X), axis=1)
+        codes: Ints = np.argmax(self.predict_proba(X), axis=1)
+        return codes
 
     def committee_proba(self, X: Floats) -> Floats:
         steps = np.arange(1, self.n_classes + 1)
@@ -62,7 +64,8 @@ class Case:
 
 def formula_rows(n: int, d: int) -> Floats:
     i, j = np.arange(1, n + 1)[:, None], np.arange(1, d + 1)[None, :]
-    return np.sin(i * (0.7 + 0.31 * j)) + 0.5 * np.cos(0.37 * i * j) + 0.1 * j
+    rows: Floats = np.sin(i * (0.7 + 0.31 * j)) + 0.5 * np.cos(0.37 * i * j) + 0.1 * j
+    return rows
 
 
 def make_case(n: int, d: int, n_classes: int, n_labelled: int, **fields: Any) -> Case:

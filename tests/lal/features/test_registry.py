@@ -129,7 +129,7 @@ def test_further_candidates_change_nothing(cases):
     longer = case.state(
         X=X,
         geometry=state.geometry.extended(more),
-        proba=state.model.predict_proba(X),  # type: ignore[union-attr]
+        proba=state.model.predict_proba(X),
     )
     np.testing.assert_allclose(
         candidate_matrix(longer, CANDIDATE)[: state.N], candidate_matrix(state, CANDIDATE)

@@ -1,0 +1,309 @@
+"""Policy files: what is written is read, and everything else is refused in one line."""
+
+import hashlib
+import json
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+import lal
+from lal.errors import PolicyFileError, UnknownNameError
+from lal.policies.margin import margin_policy
+from lal.policies.pool_policy import PoolPolicy
+from lal.policies.store import _digest, list_policies, load_policy, save_policy
+
+FROZEN = Path(__file__).parent / "frozen_v1.safetensors"
+CANDIDATES = np.sin(np.outer(np.arange(1, 9), np.arange(1, 26)))
+CONTEXT = np.cos(np.arange(16))
+INPUTS = {"candidates": CANDIDATES, "context": CONTEXT}
+
+
+def rewrite(path: Path, change) -> None:
+    """Change fields or tensors of a file and give it the right sha256 again."""
+    from safetensors.numpy import load_file, save_file
+
+    with safe_open(path, "np") as file:
+        fields = json.loads(file.metadata()["lal"])
+    tensors = load_file(path)
+    change(fields, tensors)
+    if "sha256" in fields:
+        fields["sha256"] = _digest(fields, tensors)
+    save_file(tensors, path, metadata={"lal": json.dumps(fields, sort_keys=True)})
+
+
+def test_round_trip(policy, tmp_path):
+    path = tmp_path / "deep" / "one.safetensors"
+    policy.save(path)
+    loaded = load_policy(path)
+    for name in ("name", "candidate_features", "context_features", "program", "selection", "card"):
+        assert getattr(loaded, name) == getattr(policy, name)
+    np.testing.assert_array_equal(loaded.scorer.run(INPUTS), policy.scorer.run(INPUTS))
+    assert [p.name for p in path.parent.iterdir()] == ["one.safetensors"]
+
+
+def test_equal_policies_give_equal_bytes(policy, make_policy, tmp_path):
+    names = ("a", "b")
+    for name, one in zip(names, (policy, make_policy()), strict=True):
+        one.save(tmp_path / f"{name}.safetensors")
+    first, second = ((tmp_path / f"{n}.safetensors").read_bytes() for n in names)
+    assert first == second
+
+
+def test_strided_tensors_survive(make_policy, policy, tmp_path):
+    """safetensors' numpy road writes them wrongly without a word; ours copies first."""
+    turned = {k: np.asfortranarray(v) for k, v in policy.tensors.items()}
+    turned["w1"] = turned["w1"][::-1][::-1]
+    path = tmp_path / "turned.safetensors"
+    make_policy(tensors=turned).save(path)
+    np.testing.assert_array_equal(load_policy(path).tensors["w1"], policy.tensors["w1"])
+
+
+def test_a_failed_save_leaves_the_old_file(policy, make_policy, tmp_path, monkeypatch):
+    path = tmp_path / "p.safetensors"
+    policy.save(path)
+    before = path.read_bytes()
+
+    def broken(self, target):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Path, "replace", broken)
+    with pytest.raises(OSError, match="disk full"):
+        make_policy(1).save(path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["p.safetensors"]
+
+
+def test_unsavable_policies_are_refused(make_policy, policy, tmp_path):
+    path = tmp_path / "p.safetensors"
+    half = {k: v.astype(np.float16) for k, v in policy.tensors.items()}
+    with pytest.raises(PolicyFileError, match="has type float16; files hold F32"):
+        save_policy(make_policy(tensors=half), path)
+    with pytest.raises(PolicyFileError, match="is no plain JSON"):
+        save_policy(make_policy(card={"x": float("nan")}), path)
+    assert not path.exists()
+
+
+def test_the_frozen_file_of_version_1_still_loads():
+    policy = load_policy(FROZEN)
+    expected = json.loads(FROZEN.with_suffix(".json").read_text())
+    assert policy.name == expected["name"]
+    np.testing.assert_allclose(policy.scorer.run(INPUTS), expected["utilities"], atol=1e-9)
+    assert hashlib.sha256(FROZEN.read_bytes()).hexdigest() == expected["sha256"]
+
+
+def test_shipped_policies():
+    assert lal.load_policy("margin").name == "margin"
+    policies = list_policies()
+    assert policies["margin"].startswith("Margin sampling, written by hand")
+    for name, line in policies.items():
+        policy = load_policy(name)
+        assert line, name
+        assert "\n" not in line, name
+        assert isinstance(policy, PoolPolicy)
+
+
+def test_the_shipped_margin_is_the_one_of_the_code(tmp_path):
+    margin_policy().save(tmp_path / "margin.safetensors")
+    shipped = Path(lal.__file__).parent / "policies" / "shipped" / "margin.safetensors"
+    assert shipped.read_bytes() == (tmp_path / "margin.safetensors").read_bytes()
+
+
+def test_an_alias_is_resolved_and_recorded(policy, tmp_path, monkeypatch):
+    policy.save(tmp_path / "dated-2026-01.safetensors")
+    (tmp_path / "aliases.json").write_text('{"best": "dated-2026-01"}')
+    monkeypatch.setattr("lal.policies.store.SHIPPED", tmp_path)
+    monkeypatch.setattr("lal.policies.store._aliases", lambda: {"best": "dated-2026-01"})
+    assert load_policy("best").name == policy.name
+    assert list_policies()["best"].startswith("alias of dated-2026-01")
+
+
+@pytest.mark.parametrize("name", ["marginn", "", "..", "a\x00b", "margin.pickle"])
+def test_unknown_names(name):
+    with pytest.raises(UnknownNameError, match=r"shipped: .*margin"):
+        load_policy(name)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(PolicyFileError, match="cannot be read \\(No such file"):
+        load_policy(tmp_path / "nowhere.safetensors")
+
+
+def unknown_feature(fields, tensors):
+    fields["candidate_features"][0] = "margin@77"
+
+
+def unknown_op(fields, tensors):
+    fields["program"]["ops"][0]["op"] = "eval"
+
+
+def unknown_schema(fields, tensors):
+    fields["schema"] = 99
+
+
+def further_field(fields, tensors):
+    fields["code"] = "import os"
+
+
+def wrong_kind(fields, tensors):
+    fields["candidate_features"] = "margin@1"
+
+
+def wrong_shape(fields, tensors):
+    tensors["w2"] = np.ones((2, 12))
+
+
+def wrong_type(fields, tensors):
+    tensors["w2"] = np.ones((1, 12), dtype=np.float16)
+
+
+def no_digest(fields, tensors):
+    del fields["sha256"]
+
+
+def infinite(fields, tensors):
+    tensors["w2"] = np.full((1, 12), np.inf)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (unknown_feature, "unknown feature 'margin@77'"),
+        (unknown_op, "unknown op 'eval'"),
+        (unknown_schema, "schema 99 is unknown; this release reads 1"),
+        (further_field, "the fields are"),
+        (wrong_kind, "'candidate_features' must be list"),
+        (wrong_shape, "must have width 1"),
+        (wrong_type, "has type 'F16'"),
+        (no_digest, "the fields are"),
+        (infinite, "not finite"),
+    ],
+)
+def test_files_that_say_something_else(change, message, policy, tmp_path):
+    path = tmp_path / "p.safetensors"
+    policy.save(path)
+    rewrite(path, change)
+    with pytest.raises(PolicyFileError, match=message) as caught:
+        load_policy(path)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_damaged_files(policy, tmp_path, monkeypatch):
+    path = tmp_path / "p.safetensors"
+    policy.save(path)
+    content = path.read_bytes()
+    flipped = bytearray(content)
+    flipped[-3] ^= 1
+    for damaged, message in [
+        (b"", "too short"),
+        (content[:5], "too short"),
+        (content[:-9], "does not fill its place"),
+        (content + b"x", "bytes behind the last tensor"),
+        (bytes(flipped), "sha256 does not match"),
+        (struct.pack("<Q", 2**62) + content[8:], "header claims"),
+        (b"\x80\x04\x95" + content, "header claims"),
+        (struct.pack("<Q", 2) + b"[]", "damaged or no policy file"),
+    ]:
+        path.write_bytes(damaged)
+        with pytest.raises(PolicyFileError, match=message):
+            load_policy(path)
+    path.write_bytes(content)
+    monkeypatch.setattr("lal.policies.store.MAX_FILE", 1000)
+    with pytest.raises(PolicyFileError, match="more than 1000"):
+        load_policy(path)
+
+
+def attempt(path: Path) -> tuple[PoolPolicy | None, str]:
+    """Return the policy of a file, or None and the message; any other error goes through."""
+    try:
+        return load_policy(path), ""
+    except PolicyFileError as error:
+        return None, str(error)
+
+
+def mutated(content: bytes, rng: np.random.Generator) -> bytes:
+    """Flip, cut, insert, repeat or swap bytes, half of the time in the header."""
+    data = bytearray(content)
+    (length,) = struct.unpack("<Q", content[:8])
+    end = 8 + length if rng.random() < 0.7 else len(data)
+    for _ in range(int(rng.integers(1, 6))):
+        at = int(rng.integers(0, min(end, len(data))))
+        width = int(rng.integers(1, 20))
+        kind = rng.integers(5)
+        if kind == 0:
+            data[at] ^= 1 << int(rng.integers(8))
+        elif kind == 1:
+            del data[at : at + width]
+        elif kind == 2:
+            data[at:at] = rng.bytes(width)
+        elif kind == 3:
+            data[at:at] = data[at : at + width]
+        else:
+            data[at : at + 1] = rng.choice([b"9", b"-", b"[", b"{", b'"', b"null"])
+        if len(data) < 2:
+            break
+    return bytes(data)
+
+
+def test_mutated_files_never_load_wrongly(policy, tmp_path):
+    """500 damaged files: a PolicyFileError of one line, or exactly the policy that was saved."""
+    path = tmp_path / "p.safetensors"
+    policy.save(path)
+    content = path.read_bytes()
+    right = policy.scorer.run(INPUTS)
+    rng = np.random.default_rng(0)
+    for _ in range(500):
+        path.write_bytes(mutated(content, rng))
+        loaded, refusal = attempt(path)
+        assert "\n" not in refusal
+        if loaded is not None:
+            np.testing.assert_array_equal(loaded.scorer.run(INPUTS), right)
+
+
+def mutate_json(value, rng):
+    """Change one place of a JSON value to something else."""
+    if isinstance(value, dict) and value and rng.random() < 0.85:
+        key = str(rng.choice(sorted(value)))
+        return {**value, key: mutate_json(value[key], rng)}
+    if isinstance(value, list) and value and rng.random() < 0.85:
+        at = int(rng.integers(len(value)))
+        return [*value[:at], mutate_json(value[at], rng), *value[at + 1 :]]
+    odd = (None, True, -1, 10**30, 1e308, "", "candidates", "w1", [], {}, [[]], "u", "trees", 0.5)
+    return odd[int(rng.integers(len(odd)))]
+
+
+def test_mutated_programs_with_a_right_digest(policy, tmp_path):
+    """Somebody who recomputes the digest gets a working policy or a PolicyFileError."""
+    path = tmp_path / "p.safetensors"
+    policy.save(path)
+    content = path.read_bytes()
+    rng = np.random.default_rng(1)
+    for _ in range(150):
+        path.write_bytes(content)
+
+        def change(fields, tensors):
+            mutated_fields = mutate_json({k: v for k, v in fields.items() if k != "sha256"}, rng)
+            if isinstance(mutated_fields, dict):
+                fields.update(mutated_fields)
+
+        rewrite(path, change)
+        loaded, _ = attempt(path)
+        if loaded is not None:
+            width = len(loaded.candidate_features)
+            loaded.scorer.run({"candidates": np.zeros((3, width)), "context": CONTEXT})
+
+
+def test_loading_needs_no_trainer():
+    code = (
+        "import sys, lal; p = lal.load_policy('margin'); p.scorer\n"
+        "heavy = {'torch', 'gymnasium', 'numba', 'matplotlib', 'pandas', 'sklearn'}\n"
+        "bad = heavy & set(sys.modules)\n"
+        "assert not bad, bad"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
