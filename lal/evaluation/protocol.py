@@ -18,6 +18,11 @@ NOT_OF_A_CELL = ("name", "n_splits", "n_starts", "metric")
 """Fields that choose which cells there are or how they are summed up, not what a cell gives."""
 
 
+def _at_least_one(field: str, value: int) -> None:
+    if value < 1:
+        raise UsageError(f"{field} must be at least 1, got {value}")
+
+
 @dataclass(frozen=True)
 class Run:
     """One repetition: a split of the data set and a start on it."""
@@ -112,9 +117,7 @@ class Protocol:
     def with_runs(self, n_runs: int) -> "Protocol":
         """Return the protocol with `n_runs` runs: up to five starts on each split."""
         _at_least_one("runs", n_runs)
-        n_starts = next(k for k in (5, 4, 3, 2, 1) if n_runs % k == 0)
-        if n_starts == n_runs:
-            n_starts = 1
+        n_starts = next(k for k in (5, 4, 3, 2, 1) if n_runs % k == 0 and k < max(n_runs, 2))
         return replace(self, n_splits=n_runs // n_starts, n_starts=n_starts)
 
     def to_json(self) -> str:
@@ -149,8 +152,3 @@ def make_protocol(regime: Regime, **changes: Any) -> Protocol:
     if regime not in PROTOCOLS:
         raise UsageError(f"unknown regime {regime!r}; known: {', '.join(PROTOCOLS)}")
     return replace(PROTOCOLS[regime], **changes)
-
-
-def _at_least_one(field: str, value: int) -> None:
-    if value < 1:
-        raise UsageError(f"{field} must be at least 1, got {value}")

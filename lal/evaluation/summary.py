@@ -1,0 +1,171 @@
+"""Summary: one row per strategy, seen data sets left out, and the table as plain text."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lal.evaluation.cells import DONE
+from lal.evaluation.entrants import FULL_LABEL
+from lal.evaluation.metrics import harm_rate
+from lal.evaluation.tables import (
+    Table,
+    cell_rows,
+    drop_seen,
+    failures,
+    paired,
+    set_areas,
+    strategies_of,
+)
+from lal.evaluation.verdict import Comparison, compare
+
+BASELINES = ("margin", "random")
+"""What every strategy is compared with, where listed."""
+
+Seen = Mapping[str, Iterable[str]]
+"""Families met in training, by strategy."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A strategy over the data sets it has not seen.
+
+    Attributes:
+        strategy: Label.
+        area: Mean over data sets of the headline area; nan without finished cells.
+        n_sets: Data sets averaged.
+        seen_sets: Data sets left out because their family was met in training.
+        against: Comparisons by baseline; a baseline without common runs is absent.
+        harm_rate: Share of data sets below random; nan without random.
+        worst: Data set of the lowest difference to margin (or random), and that difference.
+        query_ms: Median and 95 % quantile of the mean query time of a cell, in milliseconds.
+        failed: Failures and time-outs.
+    """
+
+    strategy: str
+    area: float
+    n_sets: int
+    seen_sets: tuple[str, ...]
+    against: Mapping[str, Comparison]
+    harm_rate: float
+    worst: tuple[str, float] | None
+    query_ms: tuple[float, float]
+    failed: int
+
+
+def summarise(
+    table: Table, *, seen: Seen | None = None, column: str = "area", n_samples: int = 10_000
+) -> list[Row]:
+    """Return one row per strategy, best against margin first.
+
+    Args:
+        table: A tidy table.
+        seen: Families that a strategy met in training: marked, never averaged in.
+        column: Area to compare.
+        n_samples: Bootstrap samples of each interval.
+    """
+    rows = cell_rows(table)
+    families = {name: set(kin) for name, kin in (seen or {}).items()}
+    found = [_row(rows, s, families.get(s, set()), column, n_samples) for s in strategies_of(rows)]
+    return sorted(found, key=_order)
+
+
+def _order(row: Row) -> tuple[float, float]:
+    for baseline in BASELINES:
+        if baseline in row.against:
+            return -row.against[baseline].interval.mean, -row.area
+    return (0.0, -row.area)
+
+
+def _row(rows: Table, strategy: str, seen: set[str], column: str, n_samples: int) -> Row:
+    fair = drop_seen(rows, seen)
+    mine = fair[(fair["strategy"] == strategy) & (fair["status"] == DONE)]
+    left_out = rows[rows["family"].isin(list(seen))]["dataset"].unique()
+    means = set_areas(mine, column)[strategy] if len(mine) else np.array([np.nan])
+    against = {
+        b: compare(fair, strategy, b, control=b, column=column, n_samples=n_samples)
+        for b in BASELINES
+        if b != strategy and common_runs(fair, strategy, b)
+    }
+    times = 1000 * mine["query_seconds"].to_numpy() if len(mine) else np.array([np.nan])
+    bad = failures(rows)
+    return Row(
+        strategy=strategy,
+        area=float(np.mean(means)),
+        n_sets=int(mine["dataset"].nunique()),
+        seen_sets=tuple(sorted(left_out)),
+        against=against,
+        harm_rate=_harm(fair, strategy, column) if "random" in against else float("nan"),
+        worst=_worst(fair, strategy, list(against), column),
+        query_ms=(float(np.quantile(times, 0.5)), float(np.quantile(times, 0.95))),
+        failed=int((bad["strategy"] == strategy).sum()),
+    )
+
+
+def common_runs(rows: Table, first: str, second: str) -> bool:
+    """Return whether two strategies finished a run in common."""
+    done = rows[rows["status"] == DONE]
+    keys = ["dataset", "learner", "split", "start"]
+    sets = [set(map(tuple, done[done["strategy"] == s][keys].to_numpy())) for s in (first, second)]
+    return bool(sets[0] & sets[1])
+
+
+def _harm(rows: Table, strategy: str, column: str) -> float:
+    return harm_rate(paired(rows, strategy, "random", column).set_means())
+
+
+def _worst(
+    rows: Table, strategy: str, baselines: Sequence[str], column: str
+) -> tuple[str, float] | None:
+    if not baselines:
+        return None
+    sample = paired(rows, strategy, baselines[0], column)
+    means = sample.set_means()
+    at = int(np.argmin(means))
+    return sample.names[at], float(means[at])
+
+
+def format_summary(rows: Sequence[Row]) -> str:
+    """Return the rows as a plain text table; differences are in points (hundredths)."""
+    head = ["strategy", "area", "sets", "vs margin", "W/T/L", "vs random", "W/T/L", "ms", "failed"]
+    lines = [head, *(_cells(row) for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    text = [
+        "  ".join(
+            cell.ljust(w) if i == 0 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+    text.insert(1, "-" * len(text[0]))
+    notes = [
+        f"{row.strategy}: {', '.join(row.seen_sets)} seen in training, left out"
+        for row in rows
+        if row.seen_sets
+    ]
+    return "\n".join([*text, *notes])
+
+
+def _cells(row: Row) -> list[str]:
+    versus = []
+    for baseline in BASELINES:
+        versus += comparison_cells(row.against.get(baseline))
+    area = "-" if np.isnan(row.area) else f"{100 * row.area:.2f}"
+    speed = "-" if np.isnan(row.query_ms[0]) else f"{row.query_ms[0]:.1f}"
+    return [row.strategy, area, str(row.n_sets), *versus, speed, str(row.failed)]
+
+
+def comparison_cells(found: Comparison | None) -> list[str]:
+    """Return difference with interval, and wins/ties/losses, as texts."""
+    if found is None:
+        return ["-", "-"]
+    i = found.interval
+    difference = f"{100 * i.mean:+.2f} [{100 * i.low:+.2f}, {100 * i.high:+.2f}]"
+    return [difference, f"{found.wins}/{found.ties}/{found.losses}"]
+
+
+def full_label_area(table: Table, column: str = "area") -> float:
+    """Return the mean level of the learner on the whole labelled pool; nan where not measured."""
+    rows = cell_rows(table)
+    rows = rows[(rows["strategy"] == FULL_LABEL) & (rows["status"] == DONE)]
+    return float(set_areas(rows, column)[FULL_LABEL].mean()) if len(rows) else float("nan")

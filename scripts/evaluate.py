@@ -1,0 +1,214 @@
+"""Compare strategies on data sets with paired runs; can be stopped and run again at any time."""
+
+import json
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lal.data.dataset import Dataset
+from lal.data.datasets import load_dataset
+from lal.data.suites import load_suite
+from lal.errors import UsageError
+from lal.evaluation.entrants import Entrant, parse_entrants
+from lal.evaluation.protocol import Protocol, Regime, make_protocol
+from lal.evaluation.runner import Plan, Progress, plan, predict_seconds, run_cells
+from lal.evaluation.store import Format, RunStore
+from lal.evaluation.summary import Row, format_summary, summarise
+from lal.records import to_mapping, write_json
+from scripts.entry import run_main
+from scripts.provenance import provenance
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What is compared, on what, and how."""
+
+    suite: tuple[str, ...] = ("bundled",)
+    """Suites (bundled, synthetic, a folder, a .json list) or single data sets (sklearn:iris)."""
+
+    datasets: tuple[str, ...] = ()
+    """Names of the suites' data sets to take; all when empty."""
+
+    strategies: tuple[str, ...] = ("random", "margin")
+    """Names, skactiveml:Name, shipped policies or policy files; label=... names one apart."""
+
+    learners: tuple[str, ...] = ("logistic_regression",)
+    """Learners by name."""
+
+    regime: Regime = "cold"
+    """Start, budget and batch; cold is the headline."""
+
+    runs: int = 20
+    """Paired runs of every data set and learner (up to five starts on each split)."""
+
+    budget: int | None = None
+    """Labels bought after the start; the regime's when not given."""
+
+    batch_size: int | None = None
+    """Labels bought between refits; the regime's when not given."""
+
+    metric: str = "balanced_accuracy"
+    """Headline metric; accuracy, balanced_accuracy and log_likelihood are always measured."""
+
+    seed: int = 0
+    """Seed of every stream."""
+
+    seen: tuple[str, ...] = ()
+    """Families that the policies have seen, on top of those on their cards: marked, left out."""
+
+    out: Path = Path("runs/eval")
+    """Run store; finished cells in it are never played again."""
+
+    jobs: int = 1
+    """Processes; the numbers do not depend on it."""
+
+    cell_seconds: float = 0.0
+    """Time limit of one cell; 0 for none. Slower cells are kept as timed out."""
+
+    retry: bool = False
+    """Play failed cells again."""
+
+    dry_run: bool = False
+    """Say what there is to do and how long it should take, and stop."""
+
+    store_format: Format = "parquet"
+    """Format of new cells: parquet (needs the extra tables) or json."""
+
+
+def main(config: Config) -> list[Row]:
+    """Play what is missing and print the summary; returns its rows (none for a dry run)."""
+    entrants = parse_entrants(config.strategies)
+    datasets = load_all(config.suite, config.datasets)
+    protocol = make_config_protocol(config)
+    store = RunStore(config.out, config.store_format)
+    work = plan(
+        protocol,
+        datasets,
+        config.learners,
+        entrants,
+        store=store,
+        cell_seconds=config.cell_seconds,
+        retry=config.retry,
+    )
+    if config.dry_run:
+        print(cost_text(work, config.jobs))
+        return []
+    seen = {e.label: sorted({*e.seen, *config.seen}) for e in entrants if e.sha256}
+    keys = [c.key for c in work.cells]
+    store.write_manifest(manifest(config, protocol, datasets, entrants, seen), keys)
+    write_json(config.out / "config.json", config)
+    done = run_cells(
+        work,
+        store,
+        jobs=config.jobs,
+        cell_seconds=config.cell_seconds,
+        report=Reporter(),
+    )
+    print(f"{done.found} cells were finished, {done.played} played in {done.seconds:.0f} s", end="")
+    print(f", {done.failed} of them failed" if done.failed else "")
+    rows = summarise(store.to_table(), seen=seen)
+    print(f"\n{protocol.metric}, {protocol.n_runs} runs; differences in points, 95 % intervals\n")
+    print(format_summary(rows))
+    print(f"\npython -m scripts.report {shlex.quote(str(config.out))} --out report.html")
+    return rows
+
+
+def load_all(suites: Sequence[str], names: Sequence[str] = ()) -> list[Dataset]:
+    """Return the data sets of some suites and single names, all loaded.
+
+    Raises:
+        UsageError: A wanted name is in none of the suites.
+    """
+    found: list[Dataset] = []
+    for name in suites:
+        single = ":" in name and not Path(name).exists()
+        found += [load_dataset(name)] if single else _wanted(name, names)
+    if unknown := sorted(set(names) - {d.name for d in found}):
+        raise UsageError(f"data sets {', '.join(unknown)} are in none of {', '.join(suites)}")
+    return found
+
+
+def _wanted(name: str, names: Sequence[str]) -> list[Dataset]:
+    suite = load_suite(name)
+    return [suite[n] for n in suite.names if not names or n in names]
+
+
+def make_config_protocol(config: Config) -> Protocol:
+    """Return the protocol that the flags describe."""
+    changes: dict[str, Any] = {"metric": config.metric, "seed": config.seed}
+    if config.budget is not None:
+        changes["budget"] = config.budget
+    if config.batch_size is not None:
+        changes["batch_size"] = config.batch_size
+    return make_protocol(config.regime, **changes).with_runs(config.runs)
+
+
+def cost_text(work: Plan, jobs: int) -> str:
+    """Return what a dry run says."""
+    costs = predict_seconds(work)
+    lines = [f"{len(work.cells)} cells, {len(work.cells) - len(work.missing)} finished"]
+    lines += [f"  {label}: {seconds:.0f} s" for label, seconds in sorted(costs.items())]
+    total = sum(costs.values())
+    return "\n".join([*lines, f"about {total / jobs:.0f} s on {jobs} process(es)"])
+
+
+def manifest(
+    config: Config,
+    protocol: Protocol,
+    datasets: Sequence[Dataset],
+    entrants: Sequence[Entrant],
+    seen: dict[str, list[str]],
+) -> dict[str, Any]:
+    """Return what is stored beside the cells: everything needed to run this again."""
+    return {
+        "config": to_mapping(config),
+        "command": "python -m scripts.evaluate " + command(config),
+        "protocol": json.loads(protocol.to_json()),
+        "protocol_hash": protocol.hash,
+        "entrants": [to_mapping(e) for e in entrants],
+        "seen": seen,
+        **provenance(config, data={d.name: d.sha256 for d in datasets}),
+    }
+
+
+def command(config: Config) -> str:
+    """Return the flags that give this config."""
+    parts: list[str] = []
+    default = to_mapping(Config())
+    for name, value in to_mapping(config).items():
+        flag = f"--{name.replace('_', '-')}"
+        if value == default[name]:
+            continue
+        if isinstance(value, bool):
+            parts.append(flag if value else f"--no-{flag[2:]}")
+        elif isinstance(value, list):
+            parts += [flag, *(shlex.quote(v) for v in value)]
+        else:
+            parts += [flag, shlex.quote(str(value))]
+    return " ".join(parts)
+
+
+class Reporter:
+    """Prints progress lines on stderr: at most one every few seconds, and the last."""
+
+    def __init__(self, every: float = 5.0) -> None:
+        self.every = every
+        self.last = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        """Print a line when it is time."""
+        now = time.monotonic()
+        if progress.done < progress.total and now - self.last < self.every:
+            return
+        self.last = now
+        failed = f", {progress.failed} failed" if progress.failed else ""
+        left = f", about {progress.seconds_left:.0f} s left"
+        print(f"{progress.done}/{progress.total} cells{failed}{left}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_main(main, Config))

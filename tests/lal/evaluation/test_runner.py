@@ -1,0 +1,252 @@
+"""Runner: paired, parallel without a trace, failures kept, killed and resumed."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lal.errors import LalError, UnknownNameError, UsageError
+from lal.evaluation import runner
+from lal.evaluation.cells import Cell, cells_of
+from lal.evaluation.entrants import Entrant, parse_entrants
+from lal.evaluation.protocol import Protocol, Run
+from lal.evaluation.runner import Progress, plan, predict_seconds, run_cells
+from lal.evaluation.store import RunStore
+from lal.evaluation.tables import long_table
+from lal.strategies.base import STRATEGIES
+
+ROOT = Path(__file__).parents[3]
+METRICS = ["accuracy", "balanced_accuracy", "log_likelihood", "area", "n_labels"]
+NAMES = ["strategy", "dataset", "learner", "split", "start", "status"]
+
+
+class Broken:
+    def utilities(self, state, rng):
+        raise RuntimeError("no utilities today")
+
+
+class Slow:
+    def utilities(self, state, rng):
+        time.sleep(30)
+
+
+@pytest.fixture
+def broken():
+    STRATEGIES._members.update({"broken": Broken, "slow": Slow})
+    yield ["broken", "slow"]
+    for name in ("broken", "slow"):
+        STRATEGIES._members.pop(name)
+
+
+def evaluate(protocol, datasets, entrants, folder, *, jobs=1, learners=("gaussian_nb",), **options):
+    store = RunStore(folder, "json")
+    work = plan(protocol, datasets, learners, entrants, store=store, **options)
+    seconds = options.get("cell_seconds", 0.0)
+    return store, run_cells(work, store, jobs=jobs, cell_seconds=seconds)
+
+
+def curves(store):
+    return long_table(store)[NAMES + METRICS]
+
+
+def test_strategies_share_split_start_and_learner_seeds(datasets, protocol, entrants):
+    cells = list(cells_of(protocol, datasets[:1], ["gaussian_nb"], entrants))
+    assert len(cells) == 4
+    by_run = {}
+    for cell in cells:
+        by_run.setdefault(cell.run, []).append((cell.split_seed, cell.episode_seed))
+    assert all(len(set(seeds)) == 1 for seeds in by_run.values())
+    assert len({seeds[0] for seeds in by_run.values()}) == 2
+
+
+def test_the_first_labels_of_a_run_are_the_same(datasets, protocol, entrants, tmp_path):
+    store, _ = evaluate(protocol, datasets, entrants, tmp_path)
+    starts = {}
+    for result in store:
+        about = result.about
+        if about["strategy"] != "@full":
+            run = (about["dataset"], about["split"], about["start"])
+            first = (result.queried[: about["n_start"]].tolist(), result.metrics["accuracy"][0])
+            starts.setdefault(run, []).append(first)
+    assert len(starts) == 4
+    assert all(len(v) == 2 and v[0] == v[1] for v in starts.values())
+
+
+def test_a_renamed_strategy_gives_the_same_curve(datasets, protocol, tmp_path):
+    entrants = parse_entrants(["random", "twin=random", "other=random?stream=1"])
+    store, _ = evaluate(protocol, datasets[:1], entrants, tmp_path)
+    queried = {}
+    for r in store:
+        run = r.about["split"], r.about["start"]
+        queried.setdefault(r.about["strategy"], {})[run] = r.queried.tolist()
+    assert queried["random"] == queried["twin"]
+    assert queried["random"] != queried["other"]
+
+
+def test_every_part_of_a_cell_is_in_its_key(datasets, protocol):
+    entrant = Entrant("margin", "margin")
+    base = Cell(protocol, datasets[0], "gaussian_nb", Run(0, 0), entrant)
+    others = [
+        dataclasses.replace(base, protocol=dataclasses.replace(protocol, budget=5)),
+        dataclasses.replace(base, dataset=datasets[1]),
+        dataclasses.replace(base, learner="knn"),
+        dataclasses.replace(base, run=Run(1, 0)),
+        dataclasses.replace(base, run=Run(0, 1)),
+        dataclasses.replace(base, entrant=Entrant("margin", "entropy")),
+        dataclasses.replace(base, entrant=Entrant("m", "margin")),
+        dataclasses.replace(base, entrant=Entrant("margin", "margin", '{"stream": 1}')),
+        dataclasses.replace(base, entrant=Entrant("margin", "margin", sha256="1")),
+    ]
+    assert len({c.key for c in [base, *others]}) == len(others) + 1
+    moved = [Entrant("p", f"policy:{folder}/p", sha256="1") for folder in ("a", "b")]
+    assert len({dataclasses.replace(base, entrant=e).key for e in moved}) == 1
+
+
+def test_two_processes_give_what_one_gives(datasets, protocol, entrants, tmp_path):
+    one, _ = evaluate(protocol, datasets, entrants, tmp_path / "1", learners=["knn"])
+    two, done = evaluate(protocol, datasets, entrants, tmp_path / "2", jobs=2, learners=["knn"])
+    assert done.played == 12
+    assert curves(one).equals(curves(two))
+
+
+def test_finished_cells_are_not_played_again(datasets, protocol, entrants, tmp_path):
+    store, first = evaluate(protocol, datasets, entrants, tmp_path)
+    times = {p: p.stat().st_mtime_ns for p in store.files()}
+    _, again = evaluate(protocol, datasets, entrants, tmp_path)
+    assert (first.played, again.played, again.found) == (12, 0, 12)
+    assert {p: p.stat().st_mtime_ns for p in store.files()} == times
+    _, more = evaluate(protocol.with_runs(3), datasets, entrants, tmp_path)
+    assert more.played > 0
+
+
+def test_failures_are_kept_and_only_played_again_on_request(broken, datasets, protocol, tmp_path):
+    entrants = parse_entrants(["broken"])
+    store, first = evaluate(protocol, datasets[:1], entrants, tmp_path)
+    assert first.failed == 2
+    failed = [r for r in store if r.status == "failed"]
+    assert all("no utilities today" in r.error and "Traceback" in r.error for r in failed)
+    assert evaluate(protocol, datasets[:1], entrants, tmp_path)[1].played == 0
+    work = plan(protocol, datasets[:1], ["gaussian_nb"], entrants, store=store, retry=True)
+    assert len(work.missing) == 2
+
+
+def test_slow_cells_end_and_a_longer_limit_plays_them_again(broken, datasets, protocol, tmp_path):
+    entrants = parse_entrants(["slow"])
+    store, done = evaluate(protocol, datasets[:1], entrants, tmp_path, cell_seconds=0.2)
+    assert done.failed == 2
+    assert {r.status for r in store} == {"timed out", "done"}
+    for limit, missing in ((0.2, 0), (0.3, 2), (0.0, 2)):
+        work = plan(
+            protocol, datasets[:1], ["gaussian_nb"], entrants, store=store, cell_seconds=limit
+        )
+        assert len(work.missing) == missing
+
+
+def test_budget_is_capped_at_the_share_of_the_pool(datasets):
+    pool = 36
+    half = Protocol(budget=30, max_share=0.5)
+    whole = Protocol(budget=None, max_share=1.0)
+    run = Run(0, 0)
+    entrant = Entrant("random", "random")
+    assert Cell(half, datasets[0], "gaussian_nb", run, entrant).task().budget == pool // 2
+    assert Cell(whole, datasets[0], "gaussian_nb", run, entrant).task().budget == pool - 2
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"learners": ["gaussian_bn"]}, UnknownNameError, "did you mean 'gaussian_nb'"),
+        ({"datasets": []}, UsageError, "no data sets"),
+        ({"protocol": Protocol(budget=500)}, UsageError, "more than the pool"),
+        ({"protocol": Protocol(metrics=("auroc",), metric="auroc")}, UsageError, "unknown metrics"),
+    ],
+)
+def test_what_cannot_be_played_is_refused_at_once(
+    change, error, message, datasets, protocol, entrants, tmp_path
+):
+    given = {"protocol": protocol, "datasets": datasets, "learners": ["gaussian_nb"], **change}
+    with pytest.raises(error, match=message):
+        plan(*given.values(), entrants, store=RunStore(tmp_path / "s", "json"))
+    assert not (tmp_path / "s").exists()
+
+
+def test_data_sets_have_different_names(datasets, protocol, entrants, tmp_path):
+    with pytest.raises(UsageError, match="apples are listed twice"):
+        evaluate(protocol, [datasets[0], datasets[0]], entrants, tmp_path)
+
+
+def test_cost_is_predicted_without_storing(datasets, protocol, entrants, tmp_path):
+    store = RunStore(tmp_path / "s", "json")
+    work = plan(protocol, datasets, ["gaussian_nb"], entrants, store=store)
+    costs = predict_seconds(work)
+    assert set(costs) == {"random", "margin", "@full"}
+    assert all(seconds > 0 for seconds in costs.values())
+    assert not store.folder.exists()
+
+
+def test_progress_extrapolates():
+    assert Progress(done=2, total=10, failed=0, elapsed=3.0).seconds_left == pytest.approx(12.0)
+
+
+def test_time_limit_needs_the_main_thread():
+    import threading
+
+    caught = []
+
+    def limited():
+        try:
+            with runner._time_limit(1.0):
+                pass
+        except LalError as error:
+            caught.append(str(error))
+
+    thread = threading.Thread(target=limited)
+    thread.start()
+    thread.join()
+    assert caught
+    assert "main thread" in caught[0]
+
+
+EVALUATE = [
+    sys.executable, "-m", "scripts.evaluate", "--suite", "synthetic:rings@1", "synthetic:xor@1",
+    "--strategies", "random", "margin", "--learners", "gaussian_nb", "--runs", "20",
+    "--budget", "20", "--jobs", "2",
+]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_killed_and_run_again_gives_the_same_and_plays_nothing_twice(tmp_path):
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [*EVALUATE, "--out", str(killed)],
+        cwd=ROOT,
+        env=environment,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while len(list(killed.glob("cells/*/*.parquet"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    before = {p: p.stat().st_mtime_ns for p in RunStore(killed).files()}
+    assert 3 <= len(before) < 120
+    for folder in (killed, whole):
+        subprocess.run(
+            [*EVALUATE, "--out", str(folder)],
+            cwd=ROOT,
+            env=environment,
+            check=True,
+            capture_output=True,
+        )
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+    tables = [RunStore(folder).to_table()[NAMES + METRICS] for folder in (killed, whole)]
+    assert tables[0]["area"].notna().all()
+    assert tables[0].equals(tables[1])
