@@ -5,7 +5,7 @@ from envs.giveaway import NearestLearner, giveaway_task
 from envs.pool_env import PoolEnv
 
 
-def mean_return(choose, n_episodes=20) -> float:
+def mean_return(choose, n_episodes=20):
     env = PoolEnv(giveaway_task(), slate_size=80)
     total = 0.0
     for seed in range(n_episodes):

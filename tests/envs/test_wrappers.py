@@ -28,7 +28,10 @@ def test_renaming_leaves_symmetric_observations(wine_task):
     (a, info_a), (b, info_b) = plain.reset(seed=1), env.reset(seed=1)
     assert info_a["pool_indices"].tolist() == info_b["pool_indices"].tolist()
     np.testing.assert_allclose(a["candidates"], b["candidates"], atol=0.02)
-    names = {tuple(env.reset(seed=s) and env.task.pool.y) for s in range(10)}
+    names = set()
+    for seed in range(10):
+        env.reset(seed=seed)
+        names.add(tuple(env.task.pool.y))
     assert len(names) > 1
 
 
