@@ -111,7 +111,7 @@ def test_margin_equals_the_published_area_seed_by_seed(name):
 
 @needs_data
 def test_random_is_near_the_published_mean():
-    (found,) = run_bridge(DATA, ["heart"], seeds=range(4), strategies=["random"])
+    (found,) = run_bridge(DATA, ["heart"], seeds=range(2), strategies=["random"])
     assert found.n_compared == 0
     assert abs(found.difference) < 4 * found.standard_error
 

@@ -28,7 +28,7 @@ def task_of(n_classes=2, learner="logistic_regression", start=9, X=None):
     return Task("b", "b", make_learner(learner), n_classes, part, test, budget=4, start=start)
 
 
-def rngs():
+def rngs() -> tuple[np.random.Generator, np.random.Generator]:
     return np.random.default_rng(0), np.random.default_rng(1)
 
 
@@ -47,7 +47,7 @@ def test_every_strategy_ranks_and_chooses_batches(name, n_classes):
     assert np.isfinite(utilities).all()
     assert utilities[state.labelled].max() <= utilities[state.open].max()
     np.testing.assert_array_equal(utilities, strategy.utilities(state, rngs()[0]))
-    batch = select(strategy, state, *rngs(), batch_size=3)
+    batch = select(strategy, state, *rngs(), 3)
     assert len(set(batch.tolist())) == 3
     assert set(batch.tolist()) <= set(state.open.tolist())
 
@@ -55,7 +55,7 @@ def test_every_strategy_ranks_and_chooses_batches(name, n_classes):
 @pytest.mark.parametrize("name", [n for n in NAMES if "EER" not in n])
 def test_every_strategy_starts_without_a_label(name):
     strategy = make_strategy(f"skactiveml:{name}")
-    picked = select(strategy, Episode(task_of(start=0), seed=0).state(), *rngs(), batch_size=2)
+    picked = select(strategy, Episode(task_of(start=0), seed=0).state(), *rngs(), 2)
     assert len(set(picked.tolist())) == 2
 
 

@@ -198,7 +198,7 @@ def test_margin_beats_random_where_the_border_is_narrow():
         "line", "line", learner, 2, Part(X[:200], y[:200]), Part(X[200:], y[200:]), budget=20
     )
     areas = {
-        name: np.mean([run_episode(make_strategy(name), task, seed=s).area() for s in range(8)])
+        name: np.mean([run_episode(make_strategy(name), task, seed=s).area() for s in range(4)])
         for name in ("margin", "random")
     }
     assert areas["margin"] > areas["random"] + 0.01
