@@ -1,0 +1,150 @@
+"""The whole loop in minutes: train a query policy, then prove or refute it on unseen data.
+
+A policy and its controls (untrained copies, a copy trained on shuffled rewards) learn on some
+families of data sets; random, margin and all of them are then compared on families held out. The
+last lines say whether it learned. Everything lands in one folder; the same command goes on where
+it stopped.
+"""
+
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from agents import AGENTS, Agent, TrainConfig
+from lal.records import read_json, write_json
+from scripts.entry import run_main
+
+HELD_OUT = (
+    "sklearn:breast_cancer",
+    "sklearn:wine",
+    "synthetic:tree",
+    "synthetic:network",
+    "synthetic:mixed",
+    "synthetic:rings",
+)
+"""Data sets of the proof: their families are held out of training, real and synthetic."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """How much to train and to measure."""
+
+    agent: str = "dqn"
+    """Name of the agent that learns."""
+
+    preset: str = "demo"
+    """Its settings."""
+
+    datasets: tuple[str, ...] = HELD_OUT
+    """Data sets of the proof; their families are held out of training."""
+
+    learners: tuple[str, ...] = ("logistic_regression", "gaussian_nb")
+    """Learners that the policy is plugged into."""
+
+    runs: int = 20
+    """Paired runs on every data set and learner."""
+
+    budget: int = 20
+    """Labels bought in a run after its start."""
+
+    n_untrained: int = 5
+    """Copies with random weights; their mean is a control."""
+
+    out: Path = Path("runs/demo")
+    """Folder of the results."""
+
+    jobs: int = 2
+    """Processes."""
+
+
+def main(config: Config) -> bool:
+    """Train, compare, print the verdict; returns whether the policy learned."""
+    began = time.monotonic()
+    agent, options = _settings(config)
+    print(f"1/3 training {agent.name} and a copy on shuffled rewards; held out: ", end="")
+    print(", ".join(options.hold_out), flush=True)
+    policies = _train(config, agent, options)
+    print(f"2/3 comparing on {', '.join(config.datasets)}", flush=True)
+    table = _evaluate(config, policies)
+    print("3/3 verdict\n", flush=True)
+    learned = _conclude(config, table, policies)
+    print(f"\n{time.monotonic() - began:.0f} s in all; everything is in {config.out}")
+    return learned
+
+
+def _settings(config: Config) -> tuple[Agent, TrainConfig]:
+    """Return the agent and its settings with the families of the proof held out."""
+    from lal.data.datasets import load_dataset
+
+    agent = AGENTS[config.agent]
+    families = sorted({load_dataset(name).family for name in config.datasets})
+    return agent, replace(agent.preset(config.preset), hold_out=tuple(families))
+
+
+def _train(config: Config, agent: Agent, options: TrainConfig) -> dict[str, list[Path]]:
+    """Return policy files by role: the policy, its untrained copies, its shuffled copy."""
+    shuffled = replace(options, control="shuffled_reward")
+    wanted = [(agent.name, options, config.out / "policy", True)]
+    wanted.append((agent.name, shuffled, config.out / "shuffled", False))
+    # spawned, because torch's threads do not survive a fork
+    with ProcessPoolExecutor(min(config.jobs, 2), mp_context=get_context("spawn")) as pool:
+        policy, control = pool.map(_train_one, wanted)
+    untrained = []
+    for i, copy in enumerate(agent.export_untrained(options, config.n_untrained)):
+        untrained.append(config.out / "untrained" / f"{i}.safetensors")
+        untrained[-1].parent.mkdir(parents=True, exist_ok=True)
+        copy.save(untrained[-1])
+    return {"policy": [policy], "untrained": untrained, "shuffled": [control]}
+
+
+def _train_one(job: tuple[str, TrainConfig, Path, bool]) -> Path:
+    name, options, folder, progress = job
+    return AGENTS[name].train(options, folder, progress=progress)
+
+
+def _evaluate(config: Config, policies: dict[str, list[Path]]) -> Any:
+    """Return the tidy table of all strategies on the data sets of the proof."""
+    from lal.evaluation.store import RunStore
+    from scripts import evaluate
+
+    named = {"policy": policies["policy"][0], "shuffled": policies["shuffled"][0]}
+    named |= {f"untrained{i}": path for i, path in enumerate(policies["untrained"])}
+    evaluate.main(
+        evaluate.Config(
+            suite=config.datasets,
+            strategies=("random", "margin", *(f"{k}=policy:{v}" for k, v in named.items())),
+            learners=config.learners,
+            runs=config.runs,
+            budget=config.budget,
+            out=config.out / "evaluation",
+            jobs=config.jobs,
+        )
+    )
+    return RunStore(config.out / "evaluation").to_table()
+
+
+def _conclude(config: Config, table: Any, policies: dict[str, list[Path]]) -> bool:
+    """Print the comparisons and the verdict, write the page and the picture."""
+    from lal.evaluation.verdict import verdict
+    from scripts import report
+
+    untrained = [f"untrained{i}" for i in range(len(policies["untrained"]))]
+    controls = {"random": "random", "untrained": untrained, "shuffled": "shuffled"}
+    found = verdict(table, "policy", {**controls, "margin": "margin"})
+    page = config.out / "report.html"
+    report.main(report.Config(store=config.out / "evaluation", out=page))
+    for comparison in found.comparisons:
+        print(f"  policy: {comparison}")
+    print(f"\n{'LEARNED' if found.learned else 'DID NOT LEARN'}: {found.sentence}")
+    data = read_json(config.out / "policy" / "data.json")
+    print(f"trained on: {', '.join(sorted(data))} and the synthetic prior")
+    print(f"look at {page}")
+    write_json(config.out / "verdict.json", {"learned": found.learned, "sentence": found.sentence})
+    return found.learned
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_main(main, Config))
