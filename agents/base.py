@@ -25,8 +25,8 @@ class TrainConfig:
     datasets: tuple[str, ...] = ("sklearn:iris", "sklearn:digits")
     """Real data sets to train on, or "suite:NAME" for all of a suite."""
 
-    hold_out: tuple[str, ...] = ("wine", "breast_cancer_wisconsin_diagnostic")
-    """Families that are never trained or validated on, real or synthetic."""
+    hold_out: tuple[str, ...] = ("sklearn:wine", "sklearn:breast_cancer", "synthetic:network")
+    """Families (or members of them) that are never trained or validated on, real or synthetic."""
 
     share_synthetic: float = 0.7
     """Probability that a training task comes from the synthetic prior."""

@@ -1,6 +1,7 @@
 """The tasks an agent learns on and is validated on, both from its own side of the families."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,8 @@ import numpy as np
 from agents.base import TrainConfig
 from envs.tasks import TaskSampler
 from lal.data.datasets import Dataset, load_dataset
+from lal.data.families import family_of
+from lal.errors import DataError, UsageError
 from lal.features import DEFAULT_CANDIDATE_FEATURES, DEFAULT_CONTEXT_FEATURES
 from lal.loop import run_episode
 from lal.records import config_hash, versions
@@ -17,11 +20,53 @@ from lal.task import Task
 
 SUITE = "suite:"
 
+MOST_REDRAWS = 100
+"""Draws of a task before a distribution that gives no playable one is reported."""
+
+
+@dataclass(frozen=True)
+class PlayableTasks:
+    """Draws from a sampler until the pool can pay the whole budget twice over.
+
+    A synthetic set of a few levelled columns can shrink to a handful of different rows; an episode
+    on it would teach nothing.
+    """
+
+    sampler: TaskSampler
+    budget: int
+
+    def __call__(self, rng: np.random.Generator) -> Task:
+        """Return the next playable task, without test part."""
+        trouble = f"every pool had fewer than {2 * self.budget} rows"
+        for _ in range(MOST_REDRAWS):
+            try:
+                task = self.sampler(rng)
+            except (DataError, UsageError) as error:
+                trouble = str(error)
+                continue
+            if len(task.pool) >= 2 * self.budget:
+                return task
+        raise UsageError(
+            f"{MOST_REDRAWS} draws gave no task for a budget of {self.budget} ({trouble}); lower "
+            "the budget, raise max_pool, or give other data"
+        )
+
 
 def training_datasets(config: TrainConfig) -> list[Dataset]:
     """Return the real data sets of the config, suites spelled out, held-out families left out."""
     loaded = [dataset for name in config.datasets for dataset in _load(name)]
-    return [d for d in loaded if d.family not in config.hold_out]
+    kept = [d for d in loaded if d.family not in held_out_families(config)]
+    if not kept and config.share_synthetic < 1.0:
+        raise UsageError(
+            f"holding out {', '.join(config.hold_out) or 'nothing'} leaves no real data set to "
+            "train on; hold out fewer, give more datasets, or set share_synthetic to 1"
+        )
+    return kept
+
+
+def held_out_families(config: TrainConfig) -> tuple[str, ...]:
+    """Return the families that the names of `hold_out` stand for (``"wdbc"`` is an alias)."""
+    return tuple(sorted({family_of(name) for name in config.hold_out}))
 
 
 def _load(name: str) -> Sequence[Dataset]:
@@ -32,16 +77,17 @@ def _load(name: str) -> Sequence[Dataset]:
     return list(load_suite(name.removeprefix(SUITE)))
 
 
-def training_tasks(config: TrainConfig) -> TaskSampler:
-    """Return the sampler of training tasks; classes and budget are unknown in half of them."""
-    return TaskSampler(
+def training_tasks(config: TrainConfig) -> PlayableTasks:
+    """Return what draws training tasks; classes and budget are unknown in half of them."""
+    sampler = TaskSampler(
         datasets=training_datasets(config),
         learners=config.learners,
         budget=config.budget,
-        hold_out=config.hold_out,
+        hold_out=held_out_families(config),
         share_synthetic=config.share_synthetic,
         max_pool=config.max_pool,
     )
+    return PlayableTasks(sampler, config.budget)
 
 
 def dev_tasks(config: TrainConfig) -> list[Task]:
@@ -82,7 +128,7 @@ def training_card(config: TrainConfig) -> dict[str, Any]:
         "seed": config.seed,
         "data": {d.name: {"family": d.family, "sha256": d.sha256} for d in datasets},
         "share_synthetic": config.share_synthetic,
-        "families_held_out": list(config.hold_out),
+        "families_held_out": list(held_out_families(config)),
         "learners": list(config.learners),
         "budget": config.budget,
         "max_pool": config.max_pool,
