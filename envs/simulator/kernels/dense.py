@@ -13,7 +13,7 @@ from envs.simulator.kernels.simd import total as lane_sum
 ZERO = np.float32(0.0)
 
 
-@kernel
+@kernel(forceinline=True)
 def combine_rows(M, at, stride, n_rows, c, c_at, n_vectors, out, out_at):
     """Write sum_j c[j] * M[j, :] to `out`: rows of a matrix weighted and added."""
     v = 0
@@ -75,7 +75,7 @@ def combine_rows(M, at, stride, n_rows, c, c_at, n_vectors, out, out_at):
         store(out, out_at + v * 16, a0 + b0)
 
 
-@kernel
+@kernel(forceinline=True)
 def combine_listed_rows(M, at, stride, rows, n_rows, c, c_at, n_vectors, out, out_at):
     """Write sum_j c[j] * M[rows[j], :] to `out`: the same for rows given by a list."""
     v = 0
@@ -118,7 +118,7 @@ def combine_listed_rows(M, at, stride, rows, n_rows, c, c_at, n_vectors, out, ou
         store(out, out_at + v * 16, a0 + b0)
 
 
-@kernel
+@kernel(forceinline=True)
 def add_outer_pair(M, at, stride, n_rows, F, a_at, A_at, b_at, B_at, n_vectors):
     """Add a A^T + b B^T to M; the four vectors lie in `F`."""
     v = 0
@@ -144,7 +144,7 @@ def add_outer_pair(M, at, stride, n_rows, F, a_at, A_at, b_at, B_at, n_vectors):
             p += stride
 
 
-@kernel
+@kernel(forceinline=True)
 def add_outer(M, at, stride, n_rows, k, F, a_at, n_vectors):
     """Add k a a^T to M."""
     for v in range(n_vectors):
@@ -155,7 +155,7 @@ def add_outer(M, at, stride, n_rows, k, F, a_at, n_vectors):
             p += stride
 
 
-@kernel
+@kernel(forceinline=True)
 def dot(F, a_at, G, b_at, n_vectors):
     """Return the inner product of two vectors."""
     s = splat(ZERO)
@@ -164,7 +164,7 @@ def dot(F, a_at, G, b_at, n_vectors):
     return lane_sum(s)
 
 
-@kernel
+@kernel(forceinline=True)
 def largest_absolute(F, at, n_vectors):
     """Return the largest absolute value of a vector."""
     m = splat(ZERO)
@@ -173,7 +173,7 @@ def largest_absolute(F, at, n_vectors):
     return largest(m)
 
 
-@kernel
+@kernel(forceinline=True)
 def fill(F, at, n, value):
     """Set n numbers, n a multiple of 16."""
     k = splat(value)
@@ -181,7 +181,7 @@ def fill(F, at, n, value):
         store(F, at + v * 16, k)
 
 
-@kernel
+@kernel(forceinline=True)
 def count_correct(M, at, stride, n_rows, c, c_at, bias, y_at, n, ramp):
     """Count the columns whose linear score has the sign of their label.
 

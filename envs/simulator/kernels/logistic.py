@@ -44,13 +44,13 @@ HALF = np.float32(0.5)
 ONE = np.float32(1.0)
 
 
-@kernel
+@kernel(forceinline=True)
 def room(stride, cap):
     """Return how many numbers of `F` one fit takes."""
     return stride * stride + stride * cap + 8 * stride + 5 * cap
 
 
-@kernel
+@kernel(forceinline=True)
 def places(base, stride, cap):
     """Return the offsets of H, Q, w and t.
 
@@ -92,7 +92,7 @@ def add_sample(F, base, stride, cap, D, L, R, row_at, label):
     add_outer(F, H, stride, D + 1, k, F, scratch, nv)
 
 
-@kernel
+@kernel(forceinline=True)
 def _residuals(F, t, cap, nvl, step):
     """Move z by -step u, then write r = p - t and c = p (1 - p)."""
     z, r, c, u = t + cap, t + 2 * cap, t + 3 * cap, t + 4 * cap
@@ -107,7 +107,7 @@ def _residuals(F, t, cap, nvl, step):
         store(F, c + i, p * (one - p))
 
 
-@kernel
+@kernel(forceinline=True)
 def _gradient(F, w, out, r, R, rows_at, stride, rows, L, D):
     """Write w + sum_l r_l x_l, without w for the intercept."""
     nv = stride // 16
@@ -169,7 +169,7 @@ def fit(F, base, stride, cap, D, L, R, rows_at, rows, tolerance):
     return CAP + 1
 
 
-@kernel
+@kernel(forceinline=True)
 def _update(F, H, g, stride, d1, step):
     """Add the BFGS pair to H, put the new gradient into g and H g into q.
 
