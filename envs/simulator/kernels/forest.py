@@ -17,21 +17,22 @@ SAME = np.float32(1e-7)
 
 
 @kernel
-def insert_sorted(values, order, row):
-    """Insert labelled row number `row` into the sorted order of every column.
+def insert_sorted(X4, rows, order, new):
+    """Insert labelled row number `new` into the sorted order of every column.
 
     Args:
-        values: Labelled rows, one a column, shape (D, Lmax) float32.
+        X4: Points, one a column, shape (D, n) float32.
+        rows: Column of each labelled row, shape (Lmax,).
         order: Labelled rows in ascending order of every column, shape (D, Lmax), updated.
-        row: The new row; the rows before it stand in `order`.
+        new: The new row; the rows before it stand in `order`.
     """
-    for j in range(values.shape[0]):
-        v = values[j, row]
-        m = row
-        while m > 0 and values[j, order[j, m - 1]] > v:
+    for j in range(order.shape[0]):
+        v = X4[j, rows[new]]
+        m = new
+        while m > 0 and X4[j, rows[order[j, m - 1]]] > v:
             order[j, m] = order[j, m - 1]
             m -= 1
-        order[j, m] = row
+        order[j, m] = new
 
 
 @kernel

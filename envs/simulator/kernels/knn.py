@@ -17,25 +17,24 @@ def start_knn(distance):
 
 
 @kernel
-def add_knn(XT, row, label, distance, labels, lo, hi):
-    """Offer one more labelled row to the lists of the points lo to hi.
+def add_knn(XT, D, row, label, distance, labels):
+    """Offer one more labelled row to the lists of all points.
 
     An equally near row that was labelled earlier stays ahead.
 
     Args:
         XT: Points, one a column, shape (D or more, n).
+        D: Columns that count.
         row: Column of the labelled point.
         label: Its class code.
         distance: Squared distances of the neighbours, nearest first, shape (k, n), updated.
         labels: Their codes, shape (k, n), updated.
-        lo: First point.
-        hi: One past the last point.
     """
-    k = distance.shape[0]
-    new = np.empty(hi - lo)
-    squared_to_column(XT, row, new, lo, hi)
-    for i in range(lo, hi):
-        d = new[i - lo]
+    k, n = distance.shape
+    new = np.empty(n)
+    squared_to_column(XT, D, row, new)
+    for i in range(n):
+        d = new[i]
         if not d < distance[k - 1, i]:
             continue
         m = k - 1

@@ -16,7 +16,7 @@ import numpy as np
 
 from envs.simulator.compile import kernel
 
-MEMORY = 10
+MEMORY = 20
 """Pairs of the limited-memory method."""
 
 TOLERANCE = 1e-4
@@ -25,7 +25,7 @@ TOLERANCE = 1e-4
 MAX_ITERATIONS = 200
 """Refits stop here at the latest; far above what was ever seen."""
 
-CURVATURE_FLOOR = 0.05
+CURVATURE_FLOOR = 0.03
 """Least weight of a new row in the first inverse Hessian."""
 
 _LOG2E = 1.4426950408889634
@@ -101,8 +101,8 @@ def link(Z, P, K, n):
 
 
 @kernel
-def scores(W, XT, Z, K, n):
-    """Write the scores of n columns of XT (D + 1, n) under W (K, D + 1) to Z (K, n)."""
+def scores(W, XT, Z, K, lo, n):
+    """Write the scores of the n columns of XT from `lo` on under W (K, D + 1) to Z (K, n)."""
     d = XT.shape[0]
     for k in range(K):
         for i in range(n):
@@ -111,12 +111,13 @@ def scores(W, XT, Z, K, n):
         while j + 4 <= d:
             a, b, c, e = W[k, j], W[k, j + 1], W[k, j + 2], W[k, j + 3]
             for i in range(n):
-                Z[k, i] += a * XT[j, i] + b * XT[j + 1, i] + c * XT[j + 2, i] + e * XT[j + 3, i]
+                m = lo + i
+                Z[k, i] += a * XT[j, m] + b * XT[j + 1, m] + c * XT[j + 2, m] + e * XT[j + 3, m]
             j += 4
         while j < d:
             a = W[k, j]
             for i in range(n):
-                Z[k, i] += a * XT[j, i]
+                Z[k, i] += a * XT[j, lo + i]
             j += 1
 
 
@@ -374,7 +375,7 @@ def refit_softmax(X, XT, codes, n, K, W, H, S, Y, rho, meta, penalty, tolerance)
     steps = np.empty((4, K, d))
     G, R, Q, G1 = steps[0], steps[1], steps[2], steps[3]
     alpha = np.empty(size)
-    scores(W, XT, Z, K, n)
+    scores(W, XT, Z, K, 0, n)
     link(Z, P, K, n)
     top = _gradient(W, X, P, codes, G, K, n, penalty)
     for iteration in range(MAX_ITERATIONS):
@@ -387,7 +388,7 @@ def refit_softmax(X, XT, codes, n, K, W, H, S, Y, rho, meta, penalty, tolerance)
                 return iteration
             meta[0] = 0
             continue
-        scores(R, XT, Zs, K, n)
+        scores(R, XT, Zs, K, 0, n)
         linear = penalty * _dot(W, R, K, d - 1)
         square = penalty * _dot(R, R, K, d - 1)
         t = _line(Z, Zs, P, T, codes, K, n, slope, linear, square)
@@ -414,12 +415,13 @@ def refit_softmax(X, XT, codes, n, K, W, H, S, Y, rho, meta, penalty, tolerance)
 
 
 @kernel
-def predict_softmax(W, XT, proba, K, n):
-    """Write the probabilities of n columns of XT (D + 1, n) to proba (max(K, 2) + 1, n).
+def predict_softmax(W, XT, proba, K, lo, hi):
+    """Write the probabilities of the columns lo to hi of XT to proba (max(K, 2) + 1, hi - lo).
 
     The last row of `proba` is scratch.
     """
-    scores(W, XT, proba, K, n)
+    n = hi - lo
+    scores(W, XT, proba, K, lo, n)
     link(proba, proba, K, n)
     if K == 1:
         for i in range(n):

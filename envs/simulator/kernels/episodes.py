@@ -1,0 +1,370 @@
+"""Labelling episodes over shared task tables: start, buy, slate and look ahead, E at a time."""
+
+from collections import namedtuple
+
+import numpy as np
+
+from envs.simulator.compile import kernel
+from envs.simulator.kernels.distances import squared_to_column
+from envs.simulator.kernels.learners import (
+    Bought,
+    Problem,
+    add_label,
+    begin_fit,
+    copy_fit,
+    measure,
+    refit_predict,
+)
+from envs.simulator.kernels.random_numbers import below, uniform
+
+KIND, COLUMNS, CLASSES, POOL, POINTS, MOST, WIDTH, REFERENCE, AROUND = range(9)
+BUDGET, START, CLASSES_KNOWN, BUDGET_KNOWN = range(9, 13)
+AT_X, AT_X4, AT_Y, AT_Z, AT_REFERENCE, AT_AROUND, AT_FREE = range(13, 20)
+N_SIZES = 20
+
+FREE = ("density", "wide_density", "density_rank", "wide_density_rank", "spacing")
+"""Label-free values of every pool row; `spacing` is the mean distance to its neighbours."""
+
+Tables = namedtuple("Tables", "sizes params x x4 y z reference around distance free")
+"""All tasks, flat: sizes (tasks, N_SIZES), params (tasks, 5: two of the learner, pool scale, mean
+spacing, share), and the arrays that the AT_* columns point into: points (D + 1, n) and (D, n),
+codes (n,), encoded pool rows (d, N), reference rows (R,), neighbours (N, k) as pool rows, their
+distances (N, k), label-free values (len(FREE), N)."""
+
+Episodes = namedtuple(
+    "Episodes",
+    "task n_labelled n_start rows labels count words open n_open place proba entropy near total "
+    "leverage inverse squares metrics",
+)
+"""State of all episodes, one a row. words: start, slate, learner, noise streams (E, 4, 1).
+open (E, N): open rows first, `place` where each stands. near (E, C N): squared distance to the
+nearest label of every class; total: sums of distances; inverse and leverage: of the ridge form;
+squares (E, Lmax^2): squared distances between labels; metrics (E, 3)."""
+
+
+@kernel
+def problem_of(t, task):
+    """Return the task as learners see it."""
+    s = t.sizes[task]
+    D, n = s[COLUMNS], s[POINTS]
+    XT = t.x[s[AT_X] : s[AT_X] + (D + 1) * n].reshape(D + 1, n)
+    wide = D if s[AT_X4] >= 0 else 0
+    at = max(s[AT_X4], 0)
+    X4 = t.x4[at : at + wide * n].reshape(wide, n)
+    return Problem(s[KIND], D, s[CLASSES], n, s[MOST], t.params[task, 0], t.params[task, 1], XT, X4)
+
+
+@kernel
+def bought_by(eps, e):
+    """Return what an episode bought."""
+    return Bought(eps.rows[e], eps.labels[e], eps.count[e], eps.words[e, 2])
+
+
+@kernel
+def encoded(t, task):
+    """Return the encoded pool rows of a task, one a column, shape (d, N)."""
+    s = t.sizes[task]
+    return t.z[s[AT_Z] : s[AT_Z] + s[WIDTH] * s[POOL]].reshape(s[WIDTH], s[POOL])
+
+
+@kernel
+def _take(eps, e, row, label):
+    """Write a label down."""
+    L = eps.n_labelled[e]
+    eps.rows[e, L] = row
+    eps.labels[e, L] = label
+    eps.count[e, label] += 1
+    eps.n_labelled[e] = L + 1
+    last = eps.n_open[e] - 1
+    at = eps.place[e, row]
+    other = eps.open[e, last]
+    eps.open[e, at] = other
+    eps.place[e, other] = at
+    eps.open[e, last] = row
+    eps.place[e, row] = last
+    eps.n_open[e] = last
+
+
+@kernel
+def _measure_distances(t, eps, e, with_leverage):
+    """Take the last label into everything that depends on distances."""
+    task = eps.task[e]
+    s = t.sizes[task]
+    N, d = s[POOL], s[WIDTH]
+    Z = encoded(t, task)
+    L = eps.n_labelled[e] - 1
+    row, label = eps.rows[e, L], eps.labels[e, L]
+    new = np.empty(N)
+    squared_to_column(Z, d, row, new)
+    near = eps.near[e, label * N : (label + 1) * N]
+    total = eps.total[e]
+    for i in range(N):
+        near[i] = min(near[i], new[i])
+        total[i] += np.sqrt(new[i])
+    most = s[MOST]
+    for m in range(L):
+        eps.squares[e, L * most + m] = new[eps.rows[e, m]]
+        eps.squares[e, m * most + L] = new[eps.rows[e, m]]
+    eps.squares[e, L * most + L] = np.inf
+    if with_leverage:
+        _update_leverage(eps, e, Z, row)
+
+
+@kernel
+def _update_leverage(eps, e, Z, row):
+    d, N = Z.shape
+    M = eps.inverse[e, : (d + 1) * (d + 1)].reshape(d + 1, d + 1)
+    h = eps.leverage[e]
+    u = np.empty(d + 1)
+    for i in range(d + 1):
+        u[i] = M[d, i]
+    for j in range(d):
+        a = Z[j, row]
+        for i in range(d + 1):
+            u[i] += a * M[j, i]
+    scale = 1.0 / (1.0 + h[row])
+    g = np.empty(N)
+    for i in range(N):
+        g[i] = u[d]
+    for j in range(d):
+        a = u[j]
+        for i in range(N):
+            g[i] += a * Z[j, i]
+    for i in range(N):
+        h[i] = max(h[i] - scale * g[i] * g[i], 0.0)
+    for j in range(d + 1):
+        a = scale * u[j]
+        for i in range(d + 1):
+            M[j, i] -= a * u[i]
+
+
+@kernel
+def _label(t, eps, fits, e, row, noise, with_leverage):
+    task = eps.task[e]
+    s = t.sizes[task]
+    label = t.y[s[AT_Y] + row]
+    if noise > 0.0 and uniform(eps.words[e, 3]) < noise:
+        label = below(eps.words[e, 3], s[CLASSES])
+    L = eps.n_labelled[e]
+    _take(eps, e, row, label)
+    add_label(problem_of(t, task), fits, e, L, bought_by(eps, e))
+    _measure_distances(t, eps, e, with_leverage)
+
+
+@kernel
+def _refit(t, eps, fits, e):
+    """Refit, write the probabilities of all points and measure on the reward part."""
+    task = eps.task[e]
+    s = t.sizes[task]
+    n, C, N = s[POINTS], s[CLASSES], s[POOL]
+    proba = eps.proba[e, : (C + 1) * n].reshape(C + 1, n)
+    p = problem_of(t, task)
+    L = eps.n_labelled[e]
+    entropy = eps.entropy[e, : min(n, eps.entropy.shape[1])]
+    refit_predict(p, fits, e, L, bought_by(eps, e), proba, entropy, 0, n)
+    measure(proba[:, N:], t.y[s[AT_Y] : s[AT_Y] + n], N, n - N, C, eps.metrics[e])
+
+
+@kernel
+def _clear(t, eps, fits, e):
+    s = t.sizes[eps.task[e]]
+    N, C, d = s[POOL], s[CLASSES], s[WIDTH]
+    eps.n_labelled[e] = 0
+    eps.count[e, :] = 0
+    eps.n_open[e] = N
+    for i in range(N):
+        eps.open[e, i] = i
+        eps.place[e, i] = i
+        eps.total[e, i] = 0.0
+    eps.near[e, : C * N] = np.inf
+    if eps.leverage.shape[1] > 0:
+        Z = encoded(t, eps.task[e])
+        for i in range(N):
+            eps.leverage[e, i] = 1.0
+        for j in range(d):
+            for i in range(N):
+                eps.leverage[e, i] += Z[j, i] * Z[j, i]
+        eps.inverse[e, : (d + 1) * (d + 1)] = 0.0
+        for j in range(d + 1):
+            eps.inverse[e, j * (d + 1) + j] = 1.0
+    begin_fit(problem_of(t, eps.task[e]), fits, e)
+
+
+@kernel
+def begin(t, eps, fits, ids, starts, noise):
+    """Start episodes on the tasks written in `eps.task`.
+
+    Args:
+        t: Tasks.
+        eps: Episodes; their words are seeded.
+        fits: Fits, one slot an episode.
+        ids: Which episodes.
+        starts: Rows that every one of them buys first, shape (len(ids), n), filled up with -1; of
+            width 0 the task's own start is drawn.
+        noise: Probability that a label is replaced by a random one.
+    """
+    with_leverage = eps.leverage.shape[1] > 0
+    for at in range(len(ids)):
+        e = ids[at]
+        s = t.sizes[eps.task[e]]
+        _clear(t, eps, fits, e)
+        for m in range(starts.shape[1]):
+            if starts[at, m] >= 0:
+                _label(t, eps, fits, e, starts[at, m], noise, with_leverage)
+        most = s[MOST] - s[BUDGET] if s[START] < 0 else s[START]
+        while starts.shape[1] == 0 and eps.n_labelled[e] < most and eps.n_open[e] > 1:
+            row = eps.open[e, below(eps.words[e, 0], eps.n_open[e])]
+            _label(t, eps, fits, e, row, noise, with_leverage)
+            seen = 0
+            for c in range(s[CLASSES]):
+                seen += eps.count[e, c] > 0
+            if s[START] < 0 and seen >= 2:
+                break
+        eps.n_start[e] = eps.n_labelled[e]
+        _refit(t, eps, fits, e)
+
+
+@kernel
+def buy(t, eps, fits, ids, rows, noise):
+    """Buy labels, refit and measure.
+
+    Args:
+        t: Tasks.
+        eps: Episodes.
+        fits: Fits, one slot an episode.
+        ids: Which episodes.
+        rows: Open rows that each of them buys, shape (len(ids), B), filled up with -1.
+        noise: Probability that a label is replaced by a random one.
+    """
+    with_leverage = eps.leverage.shape[1] > 0
+    for at in range(len(ids)):
+        for m in range(rows.shape[1]):
+            if rows[at, m] >= 0:
+                _label(t, eps, fits, ids[at], rows[at, m], noise, with_leverage)
+        _refit(t, eps, fits, ids[at])
+
+
+@kernel
+def look_ahead(t, eps, fits, scratch, ids, rows, repeats, metrics):
+    """Measure what the true label of each of some rows would give, leaving no trace.
+
+    Args:
+        t: Tasks.
+        eps: Episodes.
+        fits: Fits; slot `scratch` is overwritten.
+        scratch: A slot that belongs to no episode.
+        ids: Which episodes.
+        rows: Open rows to try, shape (len(ids), k), -1 for none.
+        repeats: Forests averaged, each with its own random numbers.
+        metrics: Metrics after each label, shape (len(ids), k, 3), overwritten; NaN for none.
+    """
+    word = np.empty(1, np.uint64)
+    none = np.empty(0)
+    result = np.empty(3)
+    for at in range(len(ids)):
+        e = ids[at]
+        task = eps.task[e]
+        s = t.sizes[task]
+        n, C, N, L = s[POINTS], s[CLASSES], s[POOL], eps.n_labelled[e]
+        p = problem_of(t, task)
+        proba = np.empty((C + 1, n - N))
+        y = t.y[s[AT_Y] : s[AT_Y] + n]
+        times = repeats if s[KIND] == 1 else 1
+        for m in range(rows.shape[1]):
+            if rows[at, m] < 0:
+                metrics[at, m, :] = np.nan
+                continue
+            label = y[rows[at, m]]
+            eps.rows[e, L] = rows[at, m]
+            eps.labels[e, L] = label
+            eps.count[e, label] += 1
+            copy_fit(fits, e, scratch)
+            add_label(p, fits, scratch, L, bought_by(eps, e))
+            metrics[at, m, :] = 0.0
+            for r in range(times):
+                word[0] = eps.words[e, 2, 0] + np.uint64(r)
+                bought = Bought(eps.rows[e], eps.labels[e], eps.count[e], word)
+                refit_predict(p, fits, scratch, L + 1, bought, proba, none, N, n)
+                measure(proba, y, N, n - N, C, result)
+                for k in range(3):
+                    metrics[at, m, k] += result[k] / times
+            eps.count[e, label] -= 1
+
+
+@kernel
+def draw_slates(t, eps, ids, uncertain_share, slates):
+    """Draw the rows offered next.
+
+    Args:
+        t: Tasks.
+        eps: Episodes.
+        ids: Which episodes.
+        uncertain_share: Share of the slate that goes to the smallest top-two margins, ties at
+            random; 0 draws all uniformly. Without two seen classes all are drawn uniformly.
+        slates: Pool rows, shape (E, K), overwritten, filled up with -1.
+    """
+    K = slates.shape[1]
+    for at in range(len(ids)):
+        e = ids[at]
+        size = min(K, eps.n_open[e])
+        word = eps.words[e, 1]
+        slate = slates[e]
+        slate[:] = -1
+        first = 0
+        if uncertain_share > 0.0:
+            first = _gather_uncertain(t, eps, e, np.int64(uncertain_share * size))
+        for m in range(first, size):
+            _swap(eps, e, m, m + below(word, eps.n_open[e] - m))
+        for m in range(size):
+            slate[m] = eps.open[e, m]
+        if first > 0:
+            for m in range(size - 1):
+                other = m + below(word, size - m)
+                slate[m], slate[other] = slate[other], slate[m]
+
+
+@kernel(inline="always")
+def _swap(eps, e, a, b):
+    row, other = eps.open[e, a], eps.open[e, b]
+    eps.open[e, a], eps.open[e, b] = other, row
+    eps.place[e, other], eps.place[e, row] = a, b
+
+
+@kernel
+def _gather_uncertain(t, eps, e, wanted):
+    """Move the open rows of smallest margin to the front and return how many."""
+    s = t.sizes[eps.task[e]]
+    n, C = s[POINTS], s[CLASSES]
+    seen = 0
+    for c in range(C):
+        seen += eps.count[e, c] > 0
+    if seen < 2 or wanted == 0:
+        return 0
+    proba = eps.proba[e, : (C + 1) * n].reshape(C + 1, n)
+    n_open = eps.n_open[e]
+    margin = np.empty(n_open)
+    for m in range(n_open - 1):
+        _swap(eps, e, m, m + below(eps.words[e, 1], n_open - m))
+    for m in range(n_open):
+        i = eps.open[e, m]
+        top, second = proba[0, i], -1.0
+        for c in range(1, C):
+            q = proba[c, i]
+            if q > top:
+                top, second = q, top
+            elif q > second:
+                second = q
+        margin[m] = top - second
+    limit = np.partition(margin, wanted - 1)[wanted - 1]
+    front = 0
+    for m in range(n_open):
+        if margin[m] < limit:
+            margin[m], margin[front] = margin[front], margin[m]
+            _swap(eps, e, m, front)
+            front += 1
+    for m in range(front, n_open):
+        if front < wanted and margin[m] == limit:
+            margin[m], margin[front] = margin[front], margin[m]
+            _swap(eps, e, m, front)
+            front += 1
+    return wanted

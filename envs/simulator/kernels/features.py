@@ -1,0 +1,490 @@
+"""Compiled twins of the features of `lal.features`: one number per id, values for whole slates.
+
+`observe` first computes what several features share for all pool rows (margins, distances to
+labels, ranks are against the reference set), then fills one column per feature. Everything follows
+the definitions in `lal.features`; a test compares every id with its definition.
+"""
+
+import math
+
+import numpy as np
+
+from envs.simulator.compile import kernel
+from envs.simulator.kernels.episodes import (
+    AROUND,
+    AT_AROUND,
+    AT_FREE,
+    AT_REFERENCE,
+    BUDGET,
+    BUDGET_KNOWN,
+    CLASSES,
+    CLASSES_KNOWN,
+    MOST,
+    POINTS,
+    POOL,
+    REFERENCE,
+    WIDTH,
+)
+
+CANDIDATE_KERNELS = {
+    name: number
+    for number, name in enumerate(
+        (
+            "margin@1",
+            "max_proba@1",
+            "entropy@1",
+            "margin_rank@1",
+            "margin_z@1",
+            "min_distance@1",
+            "mean_distance@1",
+            "min_distance_rank@1",
+            "mean_distance_rank@1",
+            "predicted_distance@1",
+            "other_distance@1",
+            "distance_margin@1",
+            "neighbour_entropy@1",
+            "density@1",
+            "wide_density@1",
+            "density_rank@1",
+            "wide_density_rank@1",
+            "uncovered@1",
+            "novelty@1",
+            "leverage@1",
+            "studentised_margin@1",
+            "nearest_disagreement@1",
+            "scarcity@1",
+            "dense_doubt@1",
+            "uncovered_doubt@1",
+            "committee_spread@1",
+        )
+    )
+}
+"""Number of every candidate feature that has a kernel."""
+
+CONTEXT_KERNELS = {
+    name: number
+    for number, name in enumerate(
+        (
+            "n_labelled@1",
+            "labels_per_class@1",
+            "class_entropy@1",
+            "smallest_share@1",
+            "n_classes@1",
+            "margin_mean@1",
+            "margin_std@1",
+            "entropy_mean@1",
+            "predicted_entropy@1",
+            "loo_neighbour_accuracy@1",
+            "neighbour_disagreement@1",
+            "reached@1",
+            "spacing@1",
+            "spent_share@1",
+            "n_columns@1",
+            "n_reference@1",
+        )
+    )
+}
+"""Number of every context feature that has a kernel."""
+
+NEEDS_LEVERAGE = ("leverage@1", "studentised_margin@1")
+NEEDS_COMMITTEE = ("committee_spread@1",)
+
+MARGIN, MAX_PROBA, ENTROPY, MARGIN_RANK, MARGIN_Z = range(5)
+MIN_DISTANCE, MEAN_DISTANCE, MIN_RANK, MEAN_RANK, PREDICTED, OTHER = range(5, 11)
+GAP, NEIGHBOUR_ENTROPY, DENSITY, WIDE, DENSITY_RANK, WIDE_RANK = range(11, 17)
+UNCOVERED, NOVELTY, LEVERAGE, STUDENTISED, DISAGREEMENT, SCARCITY = range(17, 23)
+DENSE_DOUBT, UNCOVERED_DOUBT, SPREAD = range(23, 26)
+
+N_LABELLED, PER_CLASS, CLASS_ENTROPY, SMALLEST, N_CLASSES, MARGIN_MEAN, MARGIN_STD = range(7)
+ENTROPY_MEAN, PREDICTED_ENTROPY, LOO, NEIGHBOUR_DISAGREEMENT, REACHED, SPACING = range(7, 13)
+SPENT, N_COLUMNS, N_REFERENCE = range(13, 16)
+
+TIE = 1e-9
+"""Probabilities and distances nearer than this count as equal."""
+
+KNOWN_SINCE_PROBA = (
+    (1 << MARGIN) | (1 << MAX_PROBA) | (1 << ENTROPY) | (1 << MARGIN_RANK) | (1 << MARGIN_Z)
+    | (1 << PREDICTED) | (1 << OTHER) | (1 << STUDENTISED) | (1 << DISAGREEMENT)
+    | (1 << SCARCITY) | (1 << DENSE_DOUBT) | (1 << UNCOVERED_DOUBT) | (1 << SPREAD)
+)  # fmt: skip
+"""Candidate features that are undefined before two classes are seen."""
+
+CONTEXT_SINCE_PROBA = (
+    (1 << MARGIN_MEAN) | (1 << MARGIN_STD) | (1 << ENTROPY_MEAN) | (1 << PREDICTED_ENTROPY)
+    | (1 << NEIGHBOUR_DISAGREEMENT)
+)  # fmt: skip
+"""Context features that are undefined before two classes are seen."""
+
+
+@kernel(inline="always")
+def _squash(r):
+    return 1.0 if r == math.inf else r / (1.0 + r)
+
+
+@kernel(inline="always")
+def _minus_x_log(p):
+    return -p * math.log(p) if p > 0.0 else 0.0
+
+
+@kernel
+def _rank(values, value, sample, rows):
+    """Return the share of ``values[rows]`` below `value`, ties half, to nine digits."""
+    key = np.rint(value * 1e9)
+    below, ties = 0, 0
+    for i in range(len(sample)):
+        below += sample[i] < key
+        ties += sample[i] == key
+    return (below + 0.5 * ties) / len(sample)
+
+
+@kernel
+def _rounded_sample(values, rows, out):
+    for r in range(len(rows)):
+        out[r] = np.rint(values[rows[r]] * 1e9)
+
+
+@kernel
+def _top_two(proba, N, first, second):
+    """Write the two largest of the classes' probabilities of N rows."""
+    for i in range(N):
+        first[i] = proba[0, i]
+        second[i] = -1.0
+    for c in range(1, proba.shape[0] - 1):
+        for i in range(N):
+            p = proba[c, i]
+            low = min(first[i], p)
+            first[i] = max(first[i], p)
+            second[i] = max(second[i], low)
+
+
+@kernel
+def _entropies(proba, N, over, out):
+    """Write entropies over ``log over`` of N rows."""
+    scale = 1.0 / math.log(max(over, 2))
+    for i in range(N):
+        out[i] = 0.0
+    for c in range(proba.shape[0] - 1):
+        for i in range(N):
+            out[i] += _minus_x_log(proba[c, i])
+    for i in range(N):
+        out[i] *= scale
+
+
+@kernel
+def _disagreement(proba, near, count, i, scale):
+    """Return the probability left to classes other than those of the nearest label."""
+    N = near.shape[1]
+    nearest = math.inf
+    for c in range(near.shape[0]):
+        if count[c] > 0:
+            nearest = min(nearest, near[c, i])
+    limit = math.sqrt(nearest) / scale + TIE
+    agreed, classes = 0.0, 0
+    for c in range(near.shape[0]):
+        if count[c] > 0 and math.sqrt(near[c, i]) / scale <= limit:
+            agreed += proba[c, i]
+            classes += 1
+    return 1.0 - agreed / classes if N > 0 and classes > 0 else 0.5
+
+
+@kernel
+def _to_classes(proba, near, count, i, top, scale, predicted):
+    """Return r / (1 + r) to the nearest label of the predicted or of the other classes."""
+    nearest = math.inf
+    for c in range(near.shape[0]):
+        if count[c] > 0 and (proba[c, i] >= top - TIE) == predicted:
+            nearest = min(nearest, near[c, i])
+    return _squash(math.sqrt(nearest) / scale)
+
+
+@kernel
+def _class_gap(near, count, i):
+    """Return the relative gap between the nearest and the second nearest class."""
+    a, b = math.inf, math.inf
+    for c in range(near.shape[0]):
+        if count[c] > 0:
+            d = near[c, i]
+            b = min(b, max(a, d))
+            a = min(a, d)
+    if b == math.inf:
+        return 0.0
+    a, b = math.sqrt(a), math.sqrt(b)
+    return (b - a) / (a + b) if a + b > 0.0 else 0.0
+
+
+@kernel
+def _neighbour_entropy(near, count, i, scale, seen):
+    """Return the entropy of the seen classes, weighted by inverse squared nearest distance."""
+    if seen < 2:
+        return 1.0
+    total = 0.0
+    for c in range(near.shape[0]):
+        if count[c] > 0:
+            total += 1.0 / (near[c, i] / (scale * scale) + 1e-4)
+    h = 0.0
+    for c in range(near.shape[0]):
+        if count[c] > 0:
+            h += _minus_x_log(1.0 / (near[c, i] / (scale * scale) + 1e-4) / total)
+    return h / math.log(seen)
+
+
+@kernel
+def _leave_one_out(squares, labels, L, most):
+    """Return the share of labels that agree with their nearest other label, ties shared."""
+    if L < 2:
+        return 0.5
+    total = 0.0
+    for a in range(L):
+        nearest = math.inf
+        for b in range(L):
+            if b != a:
+                nearest = min(nearest, squares[a * most + b])
+        limit = nearest * (1.0 + TIE) + TIE
+        same, ties = 0, 0
+        for b in range(L):
+            if b != a and squares[a * most + b] <= limit:
+                ties += 1
+                same += labels[a] == labels[b]
+        total += same / ties
+    return total / L
+
+
+@kernel
+def _uncovered(t, s, near_any, i, scale):
+    """Return the share of a row's neighbours nearer to it than to any label."""
+    k, at = s[AROUND], s[AT_AROUND] + i * s[AROUND]
+    closer = 0
+    for m in range(k):
+        reach = math.sqrt(near_any[t.around[at + m]]) / scale
+        closer += t.distance[at + m] < reach * (1.0 - 1e-6)
+    return closer / k
+
+
+@kernel
+def observe(t, eps, ids, slates, features, context, limits, context_limits, candidates, contexts):
+    """Write the observations of episodes.
+
+    Args:
+        t: Tasks.
+        eps: Episodes.
+        ids: Which episodes.
+        slates: Rows offered, shape (E, K), -1 for a closed slot.
+        features: Numbers of the F candidate features.
+        context: Numbers of the G context features.
+        limits: Lowest, highest and undefined value of the candidate features, shape (3, F).
+        context_limits: The same of the context features, shape (3, G).
+        candidates: Shape (E, K, F) float32, rows `ids` overwritten; closed slots are zeros.
+        contexts: Shape (E, G) float32, rows `ids` overwritten.
+    """
+    for at in range(len(ids)):
+        e = ids[at]
+        s = t.sizes[eps.task[e]]
+        N, C, n = s[POOL], s[CLASSES], s[POINTS]
+        proba = eps.proba[e, : (C + 1) * n].reshape(C + 1, n)
+        near = eps.near[e, : C * N].reshape(C, N)
+        shared = np.empty((6, N))
+        first, second, margin, entropy = shared[0], shared[1], shared[2], shared[3]
+        near_any, nearest = shared[4], shared[5]
+        seen = 0
+        for c in range(C):
+            seen += eps.count[e, c] > 0
+        over = C if s[CLASSES_KNOWN] else seen
+        if seen >= 2:
+            _top_two(proba, N, first, second)
+            for i in range(N):
+                margin[i] = first[i] - second[i]
+            _entropies(proba, N, over, entropy)
+        scale = t.params[eps.task[e], 2]
+        for i in range(N):
+            near_any[i] = near[0, i]
+        for c in range(1, C):
+            for i in range(N):
+                near_any[i] = min(near_any[i], near[c, i])
+        for i in range(N):
+            nearest[i] = _squash(math.sqrt(near_any[i]) / scale)
+        _contexts(
+            t, eps, e, s, context, context_limits, contexts[e], proba, near, shared, seen, over
+        )
+        _candidates(
+            t, eps, e, s, slates[e], features, limits, candidates[e], proba, near, shared, seen,
+            over,
+        )  # fmt: skip
+
+
+@kernel
+def _contexts(t, eps, e, s, context, limits, out, proba, near, shared, seen, over):
+    N, R, L, C = s[POOL], s[REFERENCE], eps.n_labelled[e], s[CLASSES]
+    margin, entropy, nearest = shared[2], shared[3], shared[5]
+    rows = t.reference[s[AT_REFERENCE] : s[AT_REFERENCE] + R]
+    count = eps.count[e]
+    for g in range(len(context)):
+        kind = context[g]
+        v = 0.0
+        if seen < 2 and (CONTEXT_SINCE_PROBA >> kind) & 1:
+            v = limits[2, g]
+        elif kind == N_LABELLED:
+            v = math.log1p(L) / math.log1p(1000.0)
+        elif kind == PER_CLASS:
+            v = math.log1p(L / max(seen, 1)) / math.log1p(1000.0)
+        elif kind == CLASS_ENTROPY:
+            if seen >= 2:
+                for c in range(C):
+                    v += _minus_x_log(count[c] / L)
+                v /= math.log(seen)
+        elif kind == SMALLEST:
+            if seen >= 2:
+                least = L
+                for c in range(C):
+                    if count[c] > 0:
+                        least = min(least, count[c])
+                v = least * seen / L
+        elif kind == N_CLASSES:
+            v = math.log1p(seen) / math.log1p(30.0)
+        elif kind == MARGIN_MEAN:
+            for r in range(R):
+                v += margin[rows[r]]
+            v /= R
+        elif kind == MARGIN_STD:
+            v = 2.0 * _spread(margin, rows)[1]
+        elif kind == ENTROPY_MEAN:
+            for r in range(R):
+                v += entropy[rows[r]]
+            v /= R
+        elif kind == PREDICTED_ENTROPY:
+            for c in range(C):
+                mean = 0.0
+                for r in range(R):
+                    mean += proba[c, rows[r]]
+                v += _minus_x_log(mean / R)
+            v /= math.log(max(over, 2))
+        elif kind == LOO:
+            v = _leave_one_out(eps.squares[e], eps.labels[e], L, s[MOST])
+        elif kind == NEIGHBOUR_DISAGREEMENT:
+            for r in range(R):
+                v += _disagreement(proba, near, count, rows[r], t.params[eps.task[e], 2])
+            v /= R
+        elif kind == REACHED:
+            for r in range(R):
+                v += nearest[rows[r]]
+            v = v / R if L > 0 else 1.0
+        elif kind == SPACING:
+            v = t.params[eps.task[e], 3]
+        elif kind == SPENT:
+            total = min(eps.n_start[e] + s[BUDGET], N)
+            v = L / max(total, 1) if s[BUDGET_KNOWN] else -1.0
+        elif kind == N_COLUMNS:
+            v = math.log1p(s[WIDTH]) / math.log1p(512.0)
+        elif kind == N_REFERENCE:
+            v = math.log1p(R) / math.log1p(1024.0)
+        out[g] = min(max(v, limits[0, g]), limits[1, g])
+
+
+@kernel
+def _spread(values, rows):
+    """Return mean and standard deviation of some rows' values."""
+    mean = 0.0
+    for r in range(len(rows)):
+        mean += values[rows[r]]
+    mean /= len(rows)
+    spread = 0.0
+    for r in range(len(rows)):
+        gap = values[rows[r]] - mean
+        spread += gap * gap
+    return mean, math.sqrt(spread / len(rows))
+
+
+@kernel
+def _candidates(
+    t, eps, e, s, slate, features, limits, out, proba, near, shared, seen, over
+):  # fmt: skip
+    N, R, L, C = s[POOL], s[REFERENCE], eps.n_labelled[e], s[CLASSES]
+    first, second, margin, entropy = shared[0], shared[1], shared[2], shared[3]
+    near_any, nearest = shared[4], shared[5]
+    rows = t.reference[s[AT_REFERENCE] : s[AT_REFERENCE] + R]
+    free = t.free[s[AT_FREE] : s[AT_FREE] + 5 * N].reshape(5, N)
+    scale = t.params[eps.task[e], 2]
+    count, total = eps.count[e], eps.total[e]
+    sample = np.empty(R)
+    mean_distance = np.empty(N)
+    for f in range(len(features)):
+        kind = features[f]
+        low, high = limits[0, f], limits[1, f]
+        needs_proba = (KNOWN_SINCE_PROBA >> kind) & 1
+        if needs_proba and (seen < 2 or (kind == SPREAD and s[0] != 1)):
+            for k in range(len(slate)):
+                out[k, f] = limits[2, f] if slate[k] >= 0 else 0.0
+            continue
+        centre, width = 0.0, 0.0
+        if kind == MARGIN_RANK:
+            _rounded_sample(margin, rows, sample)
+        elif kind == MIN_RANK:
+            _rounded_sample(nearest, rows, sample)
+        elif kind == MARGIN_Z:
+            centre, width = _spread(margin, rows)
+        elif kind == MEAN_RANK or kind == MEAN_DISTANCE:
+            for i in range(N):
+                mean_distance[i] = _squash(total[i] / (L * scale)) if L > 0 else 1.0
+            _rounded_sample(mean_distance, rows, sample)
+        for k in range(len(slate)):
+            i = slate[k]
+            if i < 0:
+                out[k, f] = 0.0
+                continue
+            v = 0.0
+            if kind == MARGIN:
+                v = margin[i]
+            elif kind == MAX_PROBA:
+                v = first[i]
+            elif kind == ENTROPY:
+                v = entropy[i]
+            elif kind == MARGIN_RANK:
+                v = _rank(margin, margin[i], sample, rows)
+            elif kind == MARGIN_Z:
+                v = (margin[i] - centre) / width if width >= 1e-9 else 0.0
+            elif kind == MIN_DISTANCE:
+                v = nearest[i]
+            elif kind == MEAN_DISTANCE:
+                v = mean_distance[i]
+            elif kind == MIN_RANK:
+                v = _rank(nearest, nearest[i], sample, rows)
+            elif kind == MEAN_RANK:
+                v = _rank(mean_distance, mean_distance[i], sample, rows)
+            elif kind == PREDICTED:
+                v = _to_classes(proba, near, count, i, first[i], scale, True)
+            elif kind == OTHER:
+                v = _to_classes(proba, near, count, i, first[i], scale, False)
+            elif kind == GAP:
+                v = _class_gap(near, count, i)
+            elif kind == NEIGHBOUR_ENTROPY:
+                v = _neighbour_entropy(near, count, i, scale, seen)
+            elif kind == DENSITY:
+                v = free[0, i]
+            elif kind == WIDE:
+                v = free[1, i]
+            elif kind == DENSITY_RANK:
+                v = free[2, i]
+            elif kind == WIDE_RANK:
+                v = free[3, i]
+            elif kind == UNCOVERED:
+                v = _uncovered(t, s, near_any, i, scale)
+            elif kind == NOVELTY:
+                reach = math.sqrt(near_any[i]) / scale
+                v = _squash(reach / max(free[4, i], 1e-3))
+            elif kind == LEVERAGE:
+                v = _squash(eps.leverage[e, i])
+            elif kind == STUDENTISED:
+                odds = math.log(max(first[i], 1e-6)) - math.log(max(second[i], 1e-6))
+                v = _squash(odds / math.sqrt(max(eps.leverage[e, i], 1e-6)))
+            elif kind == DISAGREEMENT:
+                v = _disagreement(proba, near, count, i, scale)
+            elif kind == SCARCITY:
+                for c in range(C):
+                    v += proba[c, i] * count[c]
+                v = 1.0 - v / max(L, 1)
+            elif kind == DENSE_DOUBT:
+                v = (1.0 - margin[i]) * free[2, i]
+            elif kind == UNCOVERED_DOUBT:
+                v = (1.0 - margin[i]) * _uncovered(t, s, near_any, i, scale)
+            elif kind == SPREAD:
+                v = entropy[i] - eps.entropy[e, i] / math.log(max(over, 2))
+            out[k, f] = min(max(v, low), high)

@@ -1,0 +1,569 @@
+"""PoolSimulator: many labelling episodes of `lal/Pool-v0`, advanced by one call in compiled code."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.endings import ENDINGS, TARGET_SHARE
+from envs.simulator.kernels.episodes import (
+    BUDGET,
+    MOST,
+    POOL,
+    Episodes,
+    begin,
+    buy,
+    draw_slates,
+    look_ahead,
+)
+from envs.simulator.kernels.features import (
+    CANDIDATE_KERNELS,
+    CONTEXT_KERNELS,
+    NEEDS_COMMITTEE,
+    NEEDS_LEVERAGE,
+    observe,
+)
+from envs.simulator.kernels.learners import Fits
+from envs.simulator.tables import SLOW_ROAD, TaskTables, build_tables
+from lal.arrays import Bools, Floats, Ints
+from lal.errors import UsageError
+from lal.features import DEFAULT_CANDIDATE_FEATURES, DEFAULT_CONTEXT_FEATURES
+from lal.features.base import FEATURES, check_scopes
+from lal.loop import METRICS, accuracy
+from lal.rng import integer_seed, seed_sequence
+from lal.task import Task
+
+UNCERTAIN_SHARE = {"random": 0.0, "half_uncertain": 0.5}
+"""Compiled slate rules: share of the slate that goes to the smallest margins."""
+
+METRIC_NAMES = tuple(METRICS)
+"""What the metric columns are, in this order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """Buffers that every step overwrites; copy what must last.
+
+    Attributes:
+        candidates: Features of the offered rows, shape (E, K, F) float32, closed slots zero.
+        context: Shape (E, G) float32.
+        mask: Which slots may be chosen, shape (E, K) int8.
+    """
+
+    candidates: NDArray[np.float32]
+    context: NDArray[np.float32]
+    mask: NDArray[np.int8]
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """What a step returns besides the observations.
+
+    Attributes:
+        rewards: Shape (E,).
+        terminated: Episodes that ended by their own rule, shape (E,).
+        truncated: Episodes that a budget cut short, shape (E,).
+        metrics: Metrics on the reward part after the step and before any reset, shape (E, 3), in
+            the order of `METRIC_NAMES`.
+        invalid: Actions that named a closed slot and were replaced by a legal one, shape (E,).
+        queried: Pool row that each episode chose, shape (E,).
+    """
+
+    rewards: Floats
+    terminated: Bools
+    truncated: Bools
+    metrics: Floats
+    invalid: Bools
+    queried: Ints
+
+    @property
+    def done(self) -> Bools:
+        """Episodes that are over, shape (E,)."""
+        done: Bools = self.terminated | self.truncated
+        return done
+
+
+class PoolSimulator:
+    """E labelling episodes over shared task tables; the compiled twin of `envs.pool_env.PoolEnv`.
+
+    States, features, rewards and endings are those of the environment; random draws (start, slate,
+    forest) are of the same kind but from the simulator's own streams. Episode i goes the same way
+    whatever the number of episodes or threads. A finished episode is reset in the same step
+    (Gymnasium's SAME_STEP): the observation returned belongs to the next one.
+
+    Args:
+        tasks: Tasks with a reward part, dense finite rows and a learner that has a kernel; every
+            reset draws one of them.
+        n_episodes: Episodes at once, E.
+        candidate_features: Ids with a kernel; None for `lal.features`' default.
+        context_features: The same for the context.
+        slate_size: Rows offered, K.
+        slate_rule: ``"random"`` or ``"half_uncertain"``.
+        reward: Name of `envs.rewards.REWARDS`.
+        ending: Name of `envs.endings.ENDINGS`.
+        batch_size: Labels between refits, B.
+        label_noise: Probability that a bought label is replaced by a uniformly drawn class.
+        seed: Names every stream.
+        threads: Threads that share the episodes.
+
+    Raises:
+        UsageError: A feature, learner or rule without a kernel; the message names it.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        n_episodes: int = 64,
+        *,
+        candidate_features: Sequence[str] | None = None,
+        context_features: Sequence[str] | None = None,
+        slate_size: int = 100,
+        slate_rule: str = "random",
+        reward: str = "accuracy_gain",
+        ending: str = "budget",
+        batch_size: int = 1,
+        label_noise: float = 0.0,
+        seed: int = 0,
+        threads: int = 1,
+    ) -> None:
+        self._rule = _rules(slate_rule, reward, ending, batch_size, slate_size)
+        self.tasks = tuple(tasks)
+        self.n_episodes, self.slate_size, self.batch_size = n_episodes, slate_size, batch_size
+        self.label_noise, self.seed, self.threads = label_noise, seed, threads
+        chosen = _feature_lists(candidate_features, context_features)
+        self.candidate_features, self.context_features = chosen
+        self._tables = build_tables(self.tasks)
+        self._allocate()
+        self._executor = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._targets: dict[int, float] = {}
+        self._runs = np.zeros(n_episodes, dtype=np.int64)
+        self._started = False
+
+    # -- public ------------------------------------------------------------------------------
+
+    def reset(
+        self, *, tasks: Ints | None = None, starts: Sequence[Sequence[int]] | None = None
+    ) -> Observations:
+        """Start all episodes anew.
+
+        Args:
+            tasks: Position of every episode's task, shape (E,); drawn when None.
+            starts: Pool rows that every episode buys first; drawn as the tasks say when None.
+        """
+        everyone = np.arange(self.n_episodes)
+        self._begin(everyone, tasks, starts)
+        self._started = True
+        self._offer(everyone)
+        return self.observations
+
+    def step(self, actions: NDArray[Any]) -> tuple[Observations, Steps]:
+        """Choose one offered slot in every episode.
+
+        Args:
+            actions: Slots, shape (E,); a closed one is replaced by a uniformly drawn open one.
+        """
+        self._check_started()
+        slots = np.asarray(actions, dtype=np.int64)
+        if slots.shape != (self.n_episodes,) or (slots < 0).any():
+            raise UsageError(
+                f"actions must be {self.n_episodes} slots from 0 to {self.slate_size - 1}, "
+                f"got shape {slots.shape}"
+            )
+        if (slots >= self.slate_size).any():
+            raise UsageError(f"action {slots.max()} is not in 0 to {self.slate_size - 1}")
+        everyone = np.arange(self.n_episodes)
+        invalid = self.slates[everyone, slots] < 0
+        for e in np.flatnonzero(invalid):
+            legal = np.flatnonzero(self.slates[e] >= 0)
+            slots[e] = legal[int(self._legal[e].integers(len(legal)))]
+        rows = self.slates[everyone, slots].copy()
+        self.slates[everyone, slots] = -1
+        return self._advance(rows, invalid)
+
+    def step_rows(self, rows: Ints) -> tuple[Observations, Steps]:
+        """Buy one open pool row in every episode, offered or not, shape (E,)."""
+        self._check_started()
+        rows = np.asarray(rows, dtype=np.int64)
+        self._check_open(rows[:, None])
+        self.slates[self.slates == rows[:, None]] = -1
+        return self._advance(rows, np.zeros(self.n_episodes, dtype=np.bool_))
+
+    def lookahead_gains(
+        self, candidates: Ints | None = None, *, metric: str = "accuracy", repeats: int = 1
+    ) -> Floats:
+        """Return what the true label of each candidate would gain on the reward part.
+
+        This is for teachers: it uses labels that no policy may see. Nothing is changed.
+
+        Args:
+            candidates: Open pool rows, shape (E, k), -1 for none; the slates when None.
+            metric: ``"accuracy"``, ``"balanced_accuracy"`` or ``"log_likelihood"``.
+            repeats: Forests averaged per candidate.
+
+        Returns:
+            Metric after the label minus metric now, shape (E, k); NaN for none.
+        """
+        if metric not in METRIC_NAMES:
+            raise UsageError(f"unknown metric {metric!r}; expected {', '.join(METRIC_NAMES)}")
+        column = METRIC_NAMES.index(metric)
+        after = self.lookahead_metrics(candidates, repeats=repeats)[:, :, column]
+        gains: Floats = after - self.metrics[:, column, None]
+        return gains
+
+    def lookahead_metrics(self, candidates: Ints | None = None, *, repeats: int = 1) -> Floats:
+        """Return all metrics after the true label of each candidate, shape (E, k, 3)."""
+        self._check_started()
+        if candidates is None:
+            rows = self.slates
+        else:
+            rows = np.ascontiguousarray(candidates, dtype=np.int64)
+            self._check_open(rows)
+        metrics = np.empty((*rows.shape, len(METRIC_NAMES)))
+
+        def work(part: Ints, worker: int) -> None:
+            found = np.empty((len(part), *metrics.shape[1:]))
+            slot = self.n_episodes + worker
+            t = self._tables.tables
+            look_ahead(t, self._episodes, self._fits, slot, part, rows[part], repeats, found)
+            metrics[part] = found
+
+        self._share(np.arange(self.n_episodes), work)
+        return metrics
+
+    @property
+    def metrics(self) -> Floats:
+        """Metrics of the present models on the reward parts, shape (E, 3); a view."""
+        values: Floats = self._episodes.metrics
+        return values
+
+    @property
+    def n_labelled(self) -> Ints:
+        """Labels bought in every episode, shape (E,); a view."""
+        values: Ints = self._episodes.n_labelled
+        return values
+
+    @property
+    def task_numbers(self) -> Ints:
+        """Which task every episode plays, shape (E,); a view."""
+        values: Ints = self._episodes.task
+        return values
+
+    def labelled_rows(self, episode: int) -> Ints:
+        """Return the pool rows that an episode bought, in order, shape (L,)."""
+        rows: Ints = self._episodes.rows[episode, : self.n_labelled[episode]].copy()
+        return rows
+
+    def open_rows(self, episode: int) -> Ints:
+        """Return the pool rows without a label, in no order."""
+        rows: Ints = self._episodes.open[episode, : self._episodes.n_open[episode]].copy()
+        return rows
+
+    def proba(self, episode: int) -> Floats:
+        """Return the model's probabilities of pool, then reward rows, shape (n, C)."""
+        task = self.tasks[self._episodes.task[episode]]
+        n, C = len(task.pool) + len(task.reward_part()), task.n_classes
+        table = self._episodes.proba[episode, : C * n].reshape(C, n)
+        return table.T.copy()
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _allocate(self) -> None:
+        a, E, K = self._tables, self.n_episodes, self.slate_size
+        leverage = any(f in NEEDS_LEVERAGE for f in self.candidate_features)
+        committee = any(f in NEEDS_COMMITTEE for f in self.candidate_features)
+        self._episodes = _episodes(a, E, leverage=leverage, committee=committee)
+        slots = E + self.threads
+        self._fits = Fits(np.zeros((slots, a.floats)), np.zeros((slots, a.ints), dtype=np.int64))
+        self.slates: Ints = np.full((E, K), -1, dtype=np.int64)
+        self._pending: Ints = np.full((E, self.batch_size), -1, dtype=np.int64)
+        self._n_pending: Ints = np.zeros(E, dtype=np.int64)
+        self._reached: Bools = np.zeros(E, dtype=np.bool_)
+        self._target: Floats = np.full(E, np.inf)
+        self._features, self._limits = _limits(self.candidate_features, CANDIDATE_KERNELS)
+        self._contexts, self._context_limits = _limits(self.context_features, CONTEXT_KERNELS)
+        self.observations = Observations(
+            np.zeros((E, K, len(self._features)), dtype=np.float32),
+            np.zeros((E, len(self._contexts)), dtype=np.float32),
+            np.zeros((E, K), dtype=np.int8),
+        )
+        self._legal = [np.random.default_rng(0)] * E
+
+    def _share(self, ids: Ints, work: Callable[[Ints, int], None]) -> None:
+        """Run `work(part, worker)` on the parts of some episodes, in threads when asked."""
+        if self._executor is None or len(ids) < 2 * self.threads:
+            work(ids, 0)
+            return
+        parts = np.array_split(ids, self.threads)
+        list(self._executor.map(work, parts, range(len(parts))))
+
+    def _begin(
+        self, ids: Ints, tasks: Ints | None = None, starts: Sequence[Sequence[int]] | None = None
+    ) -> None:
+        for e in ids:
+            words = seed_sequence(self.seed, "episode", int(e), int(self._runs[e]))
+            drawn = words.generate_state(5, np.uint64)
+            self._episodes.words[e, :, 0] = drawn[:4]
+            self._episodes.task[e] = int(drawn[4] % np.uint64(len(self.tasks)))
+            self._legal[e] = np.random.default_rng(words.spawn(1)[0])
+        self._runs[ids] += 1
+        if tasks is not None:
+            self._episodes.task[ids] = np.asarray(tasks, dtype=np.int64)[ids]
+        fixed = self._start_rows(ids, starts)
+
+        def work(part: Ints, worker: int) -> None:
+            where = np.searchsorted(ids, part)
+            t = self._tables.tables
+            begin(t, self._episodes, self._fits, part, fixed[where], self.label_noise)
+
+        self._share(ids, work)
+        self._n_pending[ids], self._pending[ids] = 0, -1
+        self._reached[ids] = False
+        if self._rule.needs_target:
+            self._target[ids] = [self._target_of(int(self._episodes.task[e])) for e in ids]
+
+    def _start_rows(self, ids: Ints, starts: Sequence[Sequence[int]] | None) -> Ints:
+        if starts is None:
+            return np.full((len(ids), 0), -1, dtype=np.int64)
+        rows = np.full((len(ids), max(len(s) for s in starts)), -1, dtype=np.int64)
+        for i, e in enumerate(ids):
+            rows[i, : len(starts[e])] = starts[e]
+            s = self._tables.tables.sizes[self._episodes.task[e]]
+            bad = len(set(starts[e])) < len(starts[e]) or not all(
+                0 <= r < s[POOL] for r in starts[e]
+            )
+            if bad or len(starts[e]) + s[BUDGET] >= s[MOST] + 1:
+                raise UsageError(
+                    f"the start of episode {e} must be at most {s[MOST] - s[BUDGET]} different "
+                    f"pool rows below {s[POOL]}, got {list(starts[e])}"
+                )
+        return rows
+
+    def _target_of(self, number: int) -> float:
+        """Return the target quality of a task (once), as the environment defines it."""
+        if number not in self._targets:
+            task = self.tasks[number]
+            part = task.reward_part()
+            model = task.learner.fit(
+                task.pool.X,
+                task.pool.y,
+                n_classes=task.n_classes,
+                seed=integer_seed(self.seed, "target", number),
+            )
+            quality = accuracy(part.y, model.predict_proba(part.X))
+            self._targets[number] = TARGET_SHARE * quality
+        return self._targets[number]
+
+    def _offer(self, ids: Ints) -> None:
+        def work(part: Ints, worker: int) -> None:
+            t, eps = self._tables.tables, self._episodes
+            draw_slates(t, eps, part, self._rule.uncertain_share, self.slates)
+            observe(
+                t, eps, part, self.slates, self._features, self._contexts, self._limits,
+                self._context_limits, self.observations.candidates, self.observations.context,
+            )  # fmt: skip
+
+        self._share(ids, work)
+        np.greater_equal(self.slates, 0, out=self.observations.mask, casting="unsafe")
+
+    def _advance(self, rows: Ints, invalid: Bools) -> tuple[Observations, Steps]:
+        eps, E = self._episodes, self.n_episodes
+        everyone = np.arange(E)
+        self._pending[everyone, self._n_pending] = rows
+        self._n_pending += 1
+        due = np.flatnonzero(self._n_pending >= np.minimum(self.batch_size, self._labels_left()))
+        before = self.metrics.copy()
+
+        rival = self._rival(due) if self._rule.needs_rival and len(due) else before
+
+        def work(part: Ints, worker: int) -> None:
+            buy(self._tables.tables, eps, self._fits, part, self._pending[part], self.label_noise)
+
+        self._share(due, work)
+        after = self.metrics.copy()
+        bought = np.where(np.isin(everyone, due), self._n_pending, 0)
+        reached_before = self._reached.copy()
+        self._reached[due] |= after[due, 0] >= self._target[due]
+        rewards = self._rule.reward(
+            _Purchases(before, after, bought, self._budgets(), reached_before, rival)
+        )
+        rewards[bought == 0] = 0.0
+        terminated, truncated = self._flags(bought > 0)
+        self._pending[due], self._n_pending[due] = -1, 0
+        steps = Steps(rewards, terminated, truncated, after, invalid, rows)
+        over = np.flatnonzero(steps.done)
+        if len(over):
+            self._begin(over)
+        waiting = np.setdiff1d(everyone, due, assume_unique=True)
+        self.observations.candidates[self.slates < 0] = 0.0
+        if len(due):
+            self._offer(due)
+        if len(waiting):
+            np.greater_equal(self.slates, 0, out=self.observations.mask, casting="unsafe")
+        return self.observations, steps
+
+    def _budgets(self) -> Ints:
+        sizes = self._tables.tables.sizes[self._episodes.task]
+        start = self._episodes.n_start
+        budgets: Ints = np.minimum(start + sizes[:, BUDGET], sizes[:, POOL]) - start
+        return budgets
+
+    def _labels_left(self) -> Ints:
+        eps = self._episodes
+        limit = eps.n_start + self._budgets()
+        if not self._rule.at_budget:
+            limit = self._tables.tables.sizes[eps.task][:, POOL]
+        left: Ints = limit - eps.n_labelled
+        return left
+
+    def _flags(self, looked: Bools) -> tuple[Bools, Bools]:
+        """Return (terminated, truncated); endings are looked at after purchases only."""
+        eps, rule = self._episodes, self._rule
+        spent = eps.n_labelled >= eps.n_start + self._budgets()
+        terminated = (rule.at_target & self._reached) | (eps.n_open == 0)
+        cut = rule.at_budget & spent & ~terminated
+        if not rule.at_target:
+            return looked & (terminated | cut), np.zeros_like(cut)
+        return looked & terminated, looked & cut
+
+    def _rival(self, due: Ints) -> Floats:
+        """Return the metrics after margin's pick from the slates offered, shape (E, 3)."""
+        eps = self._episodes
+        picks = np.full((self.n_episodes, 1), -1, dtype=np.int64)
+        for e in due:
+            rows = self.slates[e][self.slates[e] >= 0]
+            rows = np.append(rows, self._pending[e, 0])
+            two = np.sort(self.proba(int(e))[rows], axis=1)[:, -2:]
+            picks[e, 0] = rows[np.argmin(two[:, 1] - two[:, 0])]
+        del eps
+        metrics: Floats = np.nan_to_num(self.lookahead_metrics(picks)[:, 0])
+        return metrics
+
+    def _check_started(self) -> None:
+        if not self._started:
+            raise UsageError("no episodes yet; call reset first")
+
+    def _check_open(self, rows: Ints) -> None:
+        if rows.ndim != 2 or len(rows) != self.n_episodes:
+            raise UsageError(
+                f"rows must name pool rows of {self.n_episodes} episodes, got shape {rows.shape}"
+            )
+        eps = self._episodes
+        pool = self._tables.tables.sizes[eps.task][:, POOL]
+        safe = np.clip(rows, 0, None)
+        outside = safe >= pool[:, None]
+        place = np.take_along_axis(eps.place, np.where(outside, 0, safe), axis=1)
+        taken = (rows >= 0) & (outside | (place >= eps.n_open[:, None]))
+        if taken.any():
+            e, k = np.argwhere(taken)[0]
+            raise UsageError(f"row {rows[e, k]} of episode {e} is not open; expected an open row")
+
+
+@dataclass(frozen=True, eq=False)
+class _Purchases:
+    """What happened between two refits, over all episodes; see `envs.rewards.Purchase`."""
+
+    before: Floats
+    after: Floats
+    n_bought: Ints
+    n_budget: Ints
+    reached_before: Bools
+    rival: Floats
+
+
+_REWARDS: dict[str, Callable[[_Purchases], Floats]] = {
+    "step_cost": lambda b: np.where(b.reached_before, 0.0, -b.n_bought.astype(np.float64)),
+    "accuracy_gain": lambda b: b.after[:, 0] - b.before[:, 0],
+    "balanced_accuracy_gain": lambda b: b.after[:, 1] - b.before[:, 1],
+    "log_loss_gain": lambda b: b.after[:, 2] - b.before[:, 2],
+    "area": lambda b: 0.5 * (b.before[:, 0] + b.after[:, 0]) * b.n_bought / b.n_budget,
+    "advantage_over_margin": lambda b: b.after[:, 0] - b.rival[:, 0],
+}
+"""The rewards of `envs.rewards`, over arrays; a test compares them."""
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """The named rules, looked up."""
+
+    uncertain_share: float
+    reward: Callable[[_Purchases], Floats]
+    needs_target: bool
+    needs_rival: bool
+    at_budget: bool
+    at_target: bool
+
+
+def _rules(
+    slate_rule: str, reward: str, ending: str, batch_size: int, slate_size: int
+) -> _Rules:
+    if slate_rule not in UNCERTAIN_SHARE:
+        raise UsageError(f"slate rule {slate_rule!r} has no kernel; {SLOW_ROAD}")
+    if reward not in _REWARDS:
+        raise UsageError(f"reward {reward!r} has no kernel; {SLOW_ROAD}")
+    if not 1 <= batch_size <= slate_size:
+        raise UsageError(f"batch_size must be from 1 to slate_size, got {batch_size}")
+    end = ENDINGS[ending]
+    if reward == "area" and end.at_target:
+        raise UsageError("reward 'area' needs the ending 'budget'")
+    if reward == "advantage_over_margin" and batch_size > 1:
+        raise UsageError(f"reward {reward!r} has a kernel for single labels only; {SLOW_ROAD}")
+    return _Rules(
+        uncertain_share=UNCERTAIN_SHARE[slate_rule],
+        reward=_REWARDS[reward],
+        needs_target=end.at_target or reward == "step_cost",
+        needs_rival=reward == "advantage_over_margin",
+        at_budget=end.at_budget,
+        at_target=end.at_target,
+    )
+
+
+def _feature_lists(
+    candidate: Sequence[str] | None, context: Sequence[str] | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    candidates = tuple(DEFAULT_CANDIDATE_FEATURES if candidate is None else candidate)
+    contexts = tuple(DEFAULT_CONTEXT_FEATURES if context is None else context)
+    check_scopes(candidates, "candidate")
+    check_scopes(contexts, "context")
+    without = [f for f in candidates if f not in CANDIDATE_KERNELS]
+    without += [f for f in contexts if f not in CONTEXT_KERNELS]
+    if without:
+        raise UsageError(f"no kernel for the features {', '.join(without)}; {SLOW_ROAD}")
+    return candidates, contexts
+
+
+def _limits(names: Sequence[str], numbers: dict[str, int]) -> tuple[Ints, Floats]:
+    """Return kernel numbers, and (lowest, highest, undefined) values, shape (3, F)."""
+    features = [FEATURES[name] for name in names]
+    limits = [[f.low for f in features], [f.high for f in features]]
+    limits.append([f.undefined for f in features])
+    return (
+        np.array([numbers[name] for name in names], dtype=np.int64),
+        np.array(limits, dtype=np.float64).reshape(3, len(features)),
+    )
+
+
+def _episodes(a: TaskTables, E: int, *, leverage: bool, committee: bool) -> Any:
+    ints = np.int64
+    return Episodes(
+        task=np.zeros(E, ints),
+        n_labelled=np.zeros(E, ints),
+        n_start=np.zeros(E, ints),
+        rows=np.zeros((E, a.most), ints),
+        labels=np.zeros((E, a.most), ints),
+        count=np.zeros((E, a.classes), ints),
+        words=np.zeros((E, 4, 1), np.uint64),
+        open=np.zeros((E, a.pool), ints),
+        n_open=np.zeros(E, ints),
+        place=np.zeros((E, a.pool), ints),
+        proba=np.zeros((E, a.proba)),
+        entropy=np.zeros((E, a.points if committee else 0)),
+        near=np.zeros((E, a.near)),
+        total=np.zeros((E, a.pool)),
+        leverage=np.zeros((E, a.pool if leverage else 0)),
+        inverse=np.zeros((E, (a.width + 1) ** 2 if leverage else 0)),
+        squares=np.zeros((E, a.most * a.most)),
+        metrics=np.zeros((E, len(METRIC_NAMES))),
+    )

@@ -1,0 +1,266 @@
+"""Tasks as flat tables: what the kernels read, made once and shared by all episodes."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from envs.simulator.kernels import episodes as at
+from envs.simulator.kernels.episodes import FREE, N_SIZES, Tables
+from envs.simulator.kernels.learners import (
+    FOREST,
+    KNN,
+    LOGISTIC,
+    NAIVE_BAYES,
+    RIDGE,
+    fit_sizes,
+)
+from lal.arrays import Floats, Ints
+from lal.data.view import make_geometry
+from lal.errors import DataError, UsageError
+from lal.features.base import FEATURES
+from lal.features.geometry import reference_of, surroundings
+from lal.learners import SklearnLearner
+from lal.state import Geometry, QueryState
+from lal.task import Task
+
+START_MISS = 1e-9
+"""Chance that a drawn start ends before its second class, for want of space."""
+
+SLOW_ROAD = "play it on the slow road, envs.pool_env.PoolEnv"
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A learner of the simulator: its number and two parameters (see `kernels.learners`)."""
+
+    kind: int
+    first: float
+    second: float = 0.0
+
+
+def learner_spec(task: Task) -> Spec:
+    """Return the kernel of a task's learner.
+
+    Raises:
+        UsageError: The learner, or one of its parameters, has no kernel; the message names it.
+    """
+    learner = task.learner
+    if not isinstance(learner, SklearnLearner):
+        raise UsageError(f"learner {learner.name!r} has no compiled kernel; {SLOW_ROAD}")
+    estimator = learner.estimator
+    make = _KERNELS.get(type(estimator).__name__)
+    if make is None or not type(estimator).__module__.startswith("sklearn."):
+        known = ", ".join(sorted(_KERNELS))
+        raise UsageError(
+            f"learner {learner.name!r} ({type(estimator).__name__}) has no compiled kernel; "
+            f"expected one of {known}, or {SLOW_ROAD}"
+        )
+    return make(estimator, task.pool.X.shape[1])
+
+
+_IGNORED = {"random_state", "n_jobs", "verbose", "tol", "max_iter", "warm_start", "copy_X"}
+"""Parameters that do not change what is fitted (or that the simulator has its own of)."""
+
+
+def _only(estimator: Any, *free: str) -> None:
+    """Refuse parameters away from their defaults, besides the free ones."""
+    defaults = type(estimator)().get_params(deep=False)
+    for name, value in estimator.get_params(deep=False).items():
+        if name in _IGNORED or name in free or value == defaults[name]:
+            continue
+        raise UsageError(
+            f"{type(estimator).__name__}({name}={value!r}) has no compiled kernel; expected the "
+            f"default {defaults[name]!r}, or {SLOW_ROAD}"
+        )
+
+
+def _logistic(estimator: Any, columns: int) -> Spec:
+    _only(estimator, "C", "solver")
+    return Spec(LOGISTIC, 1.0 / estimator.C)
+
+
+def _forest(estimator: Any, columns: int) -> Spec:
+    _only(estimator, "n_estimators")
+    return Spec(FOREST, estimator.n_estimators, max(1, int(math.sqrt(columns))))
+
+
+def _knn(estimator: Any, columns: int) -> Spec:
+    _only(estimator, "n_neighbors", "algorithm", "leaf_size")
+    return Spec(KNN, estimator.n_neighbors)
+
+
+def _naive_bayes(estimator: Any, columns: int) -> Spec:
+    _only(estimator, "var_smoothing")
+    return Spec(NAIVE_BAYES, estimator.var_smoothing)
+
+
+def _ridge(estimator: Any, columns: int) -> Spec:
+    _only(estimator, "alpha", "solver")
+    if not estimator.alpha > 0:
+        raise UsageError(f"the ridge kernel needs alpha above 0, got {estimator.alpha}")
+    return Spec(RIDGE, estimator.alpha)
+
+
+_KERNELS = {
+    "LogisticRegression": _logistic,
+    "RandomForestClassifier": _forest,
+    "KNeighborsClassifier": _knn,
+    "GaussianNB": _naive_bayes,
+    "RidgeClassifier": _ridge,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class TaskTables:
+    """The tables and the largest sizes among them.
+
+    Attributes:
+        tables: What the kernels read.
+        classes: Most classes.
+        pool: Most pool rows.
+        points: Most points, pool and reward part together.
+        most: Most labels.
+        width: Most encoded columns.
+        floats: Largest fit, in floats.
+        ints: Largest fit, in integers.
+        proba: Largest probability table.
+        near: Largest table of distances to classes.
+    """
+
+    tables: Tables
+    classes: int
+    pool: int
+    points: int
+    most: int
+    width: int
+    floats: int
+    ints: int
+    proba: int
+    near: int
+
+
+class _Flat:
+    """Arrays of one type laid end to end."""
+
+    def __init__(self, dtype: type) -> None:
+        self.parts: list[np.ndarray] = [np.zeros(0, dtype)]
+        self.dtype, self.length = dtype, 0
+
+    def put(self, values: Any) -> int:
+        part = np.ascontiguousarray(values, dtype=self.dtype).ravel()
+        start = self.length
+        self.parts.append(part)
+        self.length += len(part)
+        return start
+
+    def joined(self) -> np.ndarray:
+        return np.concatenate(self.parts)
+
+
+def build_tables(tasks: Sequence[Task]) -> TaskTables:
+    """Return the tables of some tasks; each needs a reward part and a learner with a kernel."""
+    if not tasks:
+        raise UsageError("the simulator needs at least one task")
+    flats = {
+        "x": _Flat(np.float64), "x4": _Flat(np.float32), "y": _Flat(np.int64),
+        "z": _Flat(np.float64), "reference": _Flat(np.int64), "around": _Flat(np.int32),
+        "distance": _Flat(np.float64), "free": _Flat(np.float64),
+    }  # fmt: skip
+    sizes = np.zeros((len(tasks), N_SIZES), dtype=np.int64)
+    params = np.zeros((len(tasks), 4))
+    fits = np.array(
+        [_enter(task, flats, sizes[i], params[i]) for i, task in enumerate(tasks)], dtype=np.int64
+    )
+    C, N, n = sizes[:, at.CLASSES], sizes[:, at.POOL], sizes[:, at.POINTS]
+    return TaskTables(
+        tables=Tables(sizes, params, **{name: flat.joined() for name, flat in flats.items()}),
+        classes=int(C.max()),
+        pool=int(N.max()),
+        points=int(n.max()),
+        most=int(sizes[:, at.MOST].max()),
+        width=int(sizes[:, at.WIDTH].max()),
+        floats=max(int(fits[:, 0].max()), 1),
+        ints=max(int(fits[:, 1].max()), 1),
+        proba=int(((C + 1) * n).max()),
+        near=int((C * N).max()),
+    )
+
+
+def _enter(task: Task, flats: dict[str, _Flat], s: Ints, params: Floats) -> tuple[int, int]:
+    """Write one task into the tables and return the size of its fit."""
+    spec = learner_spec(task)
+    reward = task.reward_part()
+    X = np.concatenate([_numbers(task, task.pool.X), _numbers(task, reward.X)])
+    geometry = make_geometry(task.pool.X)
+    s[at.KIND], s[at.COLUMNS], s[at.CLASSES] = spec.kind, X.shape[1], task.n_classes
+    s[at.POOL], s[at.POINTS], s[at.WIDTH] = len(task.pool), len(X), geometry.Z.shape[1]
+    s[at.BUDGET] = min(task.budget, len(task.pool))
+    s[at.START] = -1 if task.start == "two_classes" else int(task.start)
+    s[at.MOST] = min(_longest_start(task) + task.budget, len(task.pool)) + 1
+    s[at.CLASSES_KNOWN], s[at.BUDGET_KNOWN] = task.classes_known, task.budget_known
+    s[at.AT_X] = flats["x"].put(np.vstack([X.T, np.ones(len(X))]))
+    s[at.AT_X4] = flats["x4"].put(X.T) if spec.kind == FOREST else -1
+    s[at.AT_Y] = flats["y"].put(np.concatenate([task.pool.y, reward.y]))
+    params[:2] = spec.first, spec.second
+    _enter_geometry(task, geometry, flats, s, params)
+    return fit_sizes(
+        spec.kind,
+        columns=X.shape[1],
+        classes=task.n_classes,
+        points=len(X),
+        most=int(s[at.MOST]),
+        k=int(spec.first) if spec.kind == KNN else 0,
+    )
+
+
+def _numbers(task: Task, X: Any) -> Floats:
+    try:
+        values = np.asarray(X, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"task {task.name!r} has columns that are no numbers; the simulator takes dense "
+            f"numeric rows, {SLOW_ROAD}"
+        ) from error
+    if values.ndim != 2 or not np.isfinite(values).all():
+        raise DataError(
+            f"task {task.name!r} has missing or infinite values; the simulator takes dense "
+            f"finite rows, {SLOW_ROAD}"
+        )
+    return values
+
+
+def _longest_start(task: Task) -> int:
+    """Return how many labels the start may take."""
+    if task.start != "two_classes":
+        return int(task.start)
+    largest = np.bincount(task.pool.y).max() / len(task.pool)
+    return int(math.ceil(math.log(START_MISS) / math.log(min(max(largest, 0.01), 0.9999)))) + 1
+
+
+def _enter_geometry(
+    task: Task, geometry: Geometry, flats: dict[str, _Flat], s: Ints, params: Floats
+) -> None:
+    """Write what depends on the encoded pool alone, as `lal.features` defines it."""
+    around = surroundings(geometry, np.arange(len(geometry.Z)))
+    reference = reference_of(geometry)
+    state = QueryState(
+        X=task.pool.X,
+        geometry=geometry,
+        labelled=np.zeros(0, dtype=np.int64),
+        labels=np.zeros(0, dtype=np.int64),
+        n_classes=task.n_classes,
+        classes_known=task.classes_known,
+        proba=None,
+    )
+    free = [FEATURES[f"{name}@1"].values(state, np.arange(state.N))[:, 0] for name in FREE[:4]]
+    params[2] = reference.scale
+    params[3] = FEATURES["spacing@1"].values(state, np.zeros(0, dtype=np.int64))[0]
+    s[at.REFERENCE], s[at.AROUND] = len(reference.rows), around.nearest.shape[1]
+    s[at.AT_Z] = flats["z"].put(geometry.Z.T)
+    s[at.AT_REFERENCE] = flats["reference"].put(reference.rows)
+    s[at.AT_AROUND] = flats["around"].put(reference.rows[around.nearest])
+    flats["distance"].put(around.distance)
+    s[at.AT_FREE] = flats["free"].put(np.stack([*free, around.distance.mean(axis=1)]))
