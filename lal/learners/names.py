@@ -133,3 +133,19 @@ def rbf_svm(**options: Any) -> Learner:
     from lal.learners.svm import OneVsRestSVC
 
     return _named("rbf_svm", OneVsRestSVC(**options), options)
+
+
+@LEARNERS.register("ridge")
+def ridge(**options: Any) -> Learner:
+    """Ridge classification, alpha 1, probabilities through a fixed logistic."""
+    from sklearn.linear_model import RidgeClassifier
+
+    return _named("ridge", RidgeClassifier(**options), options)
+
+
+@LEARNERS.register("gp")
+def gp(**options: Any) -> Learner:
+    """Gaussian-process regression on one-hot targets; it knows its predictive variance."""
+    from lal.learners.gp import GPClassifier
+
+    return _named("gp", GPClassifier(**options), options)

@@ -11,6 +11,8 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     VotingClassifier,
 )
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -44,8 +46,7 @@ def test_every_learner_learns_and_answers_for_all_classes(name, n_classes):
     assert proba.min() >= 0
     np.testing.assert_array_equal(model.predict(X[30:]), proba.argmax(axis=1))
     assert np.mean(model.predict(X[30:]) == y[30:]) >= 0.8
-    if "gp" not in name:
-        assert (proba[:, n_classes] == 0).all(), "a class never seen has probability 0"
+    assert (proba[:, n_classes] == 0).all(), "a class never seen has probability 0"
 
 
 @pytest.mark.parametrize("name", LEARNERS.names())
@@ -206,6 +207,32 @@ def test_logistic_regression_knows_less_far_from_the_labels(n_classes):
     assert near.shape == (45,)
     assert far.min() > near.max()
     assert make_learner("knn").fit(X, y, n_classes=n_classes).variance(X) is None
+
+
+def test_gaussian_process_agrees_with_scikit_learn():
+    X, y = blobs()
+    model = make_learner("gp", length_scale=1.5, noise=0.2).fit(X[:20], y[:20], n_classes=3)
+    kernel = RBF(1.5, "fixed")
+    reference = GaussianProcessRegressor(kernel, alpha=0.2, optimizer=None)
+    mean, sd = reference.fit(X[:20], np.eye(3)[y[:20]]).predict(X, return_std=True)
+    variance = model.variance(X)
+    assert variance is not None
+    np.testing.assert_allclose(variance, sd[:, 0] ** 2, atol=1e-10)
+    raw = np.maximum(mean, 0) + variance[:, None] / 3
+    expected = raw / raw.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(model.predict_proba(X), expected, atol=1e-10)
+    far = model.predict_proba(X + 100.0)
+    np.testing.assert_allclose(far, np.full((45, 3), 1 / 3), atol=1e-12)
+
+
+def test_gaussian_process_weights_count_like_copies():
+    X, y = blobs(2)
+    learner = make_learner("gp")
+    twice = learner.fit(np.r_[X[:6], X[:1]], np.r_[y[:6], y[:1]], n_classes=2)
+    weighted = learner.fit(X[:6], y[:6], n_classes=2, sample_weight=np.array([2.0, 1, 1, 1, 1, 1]))
+    np.testing.assert_allclose(twice.predict_proba(X), weighted.predict_proba(X), atol=1e-10)
+    with pytest.raises(UsageError, match="noise and length_scale must be above 0, got 0"):
+        make_learner("gp", noise=0).fit(X, y, n_classes=2)
 
 
 def test_sparse_rows_and_frames():
