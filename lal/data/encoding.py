@@ -95,7 +95,7 @@ def one_hot(words: Rows, levels: tuple[str, ...]) -> Floats:
     """Return a 0/1 column per level, and one for the others where levels were left out."""
     known = words[:, None] == np.array(levels, dtype=str)[None, :]
     if len(levels) < MAX_LEVELS - 1:
-        return known.astype(np.float64)
+        return np.asarray(known, dtype=np.float64)
     other = ~known.any(axis=1, keepdims=True)
     coded: Floats = np.concatenate([known, other], axis=1).astype(np.float64)
     return coded

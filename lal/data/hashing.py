@@ -38,7 +38,9 @@ def content_sha256(X: Rows, y: Ints) -> str:
 
 def is_missing(value: object) -> bool:
     """Whether a cell of an object column is missing (None, nan, or pandas' NA and NaT)."""
-    return value is None or value != value or type(value).__name__ in ("NAType", "NaTType")
+    if isinstance(value, float | np.floating):
+        return bool(np.isnan(value))
+    return value is None or type(value).__name__ in ("NAType", "NaTType")
 
 
 def _column_words(column: NDArray[np.generic]) -> Hashes:

@@ -75,10 +75,6 @@ class Suite(Sequence[Dataset]):
             self._loaded[entry.name] = entry.load()
         return self._loaded[entry.name]
 
-    def __contains__(self, item: object) -> bool:
-        """Whether a name (or a data set of this name) is in the suite."""
-        return (item if isinstance(item, str) else getattr(item, "name", None)) in self.names
-
     def entry(self, name: str) -> Entry:
         """Return what is known about a data set without loading it."""
         for entry in self.entries:

@@ -135,7 +135,7 @@ def _read_npz(path: Path, target: str | None) -> dict[str, Any]:
     if target is not None:
         raise DataError(f"{path.name!r} is a .npz; its target is the array 'y', not {target!r}")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             fields = {
                 k: arrays[k] for k in ("X", "y", "feature_names", "class_names") if k in arrays
             }
