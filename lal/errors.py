@@ -31,3 +31,7 @@ class MissingDependencyError(LalError, ImportError):
 
 class FirewallError(LalError, PermissionError):
     """Somebody reached for a label that was not bought or a part that is not theirs."""
+
+
+class CheckError(LalError, AssertionError):
+    """Something does not keep the contract of its kind; the message says which sentence of it."""
