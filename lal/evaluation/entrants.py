@@ -4,21 +4,20 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from lal.arrays import Floats
 from lal.errors import PolicyFileError, UsageError
-from lal.registry import import_attribute
+from lal.policies.pool_policy import PoolPolicy
+from lal.policies.store import list_policies, load_policy
 from lal.state import QueryState, Strategy
 from lal.strategies.base import STRATEGIES, make_strategy
-
-LOAD_POLICY = "lal.policies.store:load_policy"
-LIST_POLICIES = "lal.policies.store:list_policies"
 
 FULL_LABEL = "@full"
 """Label of the reference that is the learner fitted to the whole labelled pool."""
@@ -63,8 +62,7 @@ class Entrant:
         name = self.spec.removeprefix("policy:")
         if self.spec.startswith("policy:") and file_sha256(Path(name)) != self.sha256:
             raise PolicyFileError(f"policy file {name!r} changed while the evaluation ran")
-        policy: Strategy = import_attribute(LOAD_POLICY)(name)
-        return policy
+        return load_policy(name)
 
 
 class Restreamed:
@@ -96,7 +94,7 @@ def parse_entrant(text: str) -> Entrant:
     options = json.dumps(_options(query, text), sort_keys=True)
     if _is_file(spec):
         return _file_entrant(label, Path(spec.removeprefix("policy:")).expanduser(), options)
-    if spec not in STRATEGIES and ":" not in spec and spec in import_attribute(LIST_POLICIES)():
+    if spec not in STRATEGIES and ":" not in spec and spec in list_policies():
         return _shipped_entrant(label, spec, options)
     entrant = Entrant(label or (f"{spec}?{query}" if query else spec), spec, options)
     _try_make(entrant)
@@ -122,9 +120,9 @@ def file_sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def families_seen(policy: Any) -> tuple[str, ...]:
+def families_seen(policy: PoolPolicy) -> tuple[str, ...]:
     """Return the families that a policy's card says were met in training, sorted."""
-    card: Mapping[str, Any] = policy.card
+    card = policy.card
     found: set[str] = set()
     for part in (card, card.get("training", {})):
         found.update(str(f) for f in part.get("families", ()))
@@ -161,19 +159,22 @@ def _is_file(spec: str) -> bool:
 def _file_entrant(label: str, path: Path, options: str) -> Entrant:
     if not path.is_file():
         raise PolicyFileError(f"there is no policy file {str(path)!r}; check the path")
-    policy = import_attribute(LOAD_POLICY)(str(path))
+    policy = load_policy(str(path))
     spec = f"policy:{path.resolve()}"
     return Entrant(label or path.stem, spec, options, file_sha256(path), families_seen(policy))
 
 
 def _shipped_entrant(label: str, name: str, options: str) -> Entrant:
-    policy = import_attribute(LOAD_POLICY)(name)
+    policy = load_policy(name)
     return Entrant(label or name, name, options, _shipped_sha256(policy), families_seen(policy))
 
 
-def _shipped_sha256(policy: Any) -> str:
-    sha: str = policy.sha256
-    return sha
+def _shipped_sha256(policy: PoolPolicy) -> str:
+    """Return the hash of the policy's file; equal policies are written as equal bytes."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "policy.safetensors"
+        policy.save(path)
+        return file_sha256(path)
 
 
 def _try_make(entrant: Entrant) -> None:
