@@ -22,7 +22,7 @@ class RunFolder:
     """The folder of one run.
 
     Args:
-        folder: Made if it does not exist.
+        folder: Made by `begin` if it does not exist.
         agent: Name of the agent.
         config: Its config; a folder that holds another one is refused.
     """
@@ -30,19 +30,25 @@ class RunFolder:
     def __init__(self, folder: Path, *, agent: str, config: TrainConfig) -> None:
         self.folder = folder
         self.hash = config_hash({"agent": agent, "options": config})
-        self._claim(agent, config)
+        self._content = {"agent": agent, "options": to_mapping(config)}
+        self._refuse_others()
 
-    def _claim(self, agent: str, config: TrainConfig) -> None:
+    def _refuse_others(self) -> None:
         path = self.folder / "config.json"
         if not path.exists():
             _refuse_foreign(self.folder)
-            write_json(path, {"agent": agent, "options": to_mapping(config)})
-        saved = read_json(path)
-        if config_hash(saved) != self.hash:
+            return
+        saved = config_hash(read_json(path))
+        if saved != self.hash:
             raise UsageError(
-                f"{str(self.folder)!r} holds a run of another config ({config_hash(saved)}, this "
-                f"one is {self.hash}); give another folder, or rerun it with --config {path}"
+                f"{str(self.folder)!r} holds a run of another config ({saved}, this one is "
+                f"{self.hash}); give another folder, or rerun it with --config {path}"
             )
+
+    def begin(self) -> None:
+        """Make the folder and write the config into it, once all of it was found to be usable."""
+        if not (self.folder / "config.json").exists():
+            write_json(self.folder / "config.json", self._content)
 
     @property
     def policy_path(self) -> Path:

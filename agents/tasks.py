@@ -8,6 +8,7 @@ import numpy as np
 
 from agents.base import TrainConfig
 from envs.tasks import TaskSampler
+from lal.arrays import Floats
 from lal.data.datasets import Dataset, load_dataset
 from lal.data.families import family_of
 from lal.errors import DataError, UsageError
@@ -96,19 +97,20 @@ def dev_tasks(config: TrainConfig) -> list[Task]:
     return [sampler(generator(config.seed, "dev", i)) for i in range(config.n_dev_tasks)]
 
 
-def mean_area(strategy: Strategy, tasks: Sequence[Task], *, seed: int) -> float:
-    """Return the mean area under the accuracy curve on the reward parts.
+def areas(strategy: Strategy, tasks: Sequence[Task], *, seed: int) -> Floats:
+    """Return the areas under the accuracy curves on the reward parts, one a task.
 
     Args:
         strategy: Ranks whole pools, as in evaluation.
         tasks: What is played; test parts are not looked at.
         seed: Pairs strategies: equal seeds meet equal starts.
     """
-    areas = [
-        run_episode(strategy, task, seed=integer_seed(seed, "dev_episode", i), part="reward").area()
-        for i, task in enumerate(tasks)
+    seeds = [integer_seed(seed, "dev_episode", i) for i in range(len(tasks))]
+    curves = [
+        run_episode(strategy, task, seed=s, part="reward")
+        for task, s in zip(tasks, seeds, strict=True)
     ]
-    return float(np.mean(areas))
+    return np.array([curve.area() for curve in curves])
 
 
 def feature_lists(config: TrainConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -74,13 +74,14 @@ def start(flags: Sequence[str], saved: Mapping[str, Any]) -> Config:
 
 
 def _flag(flags: Sequence[str], name: str) -> str | None:
-    """Return the value of ``--name VALUE`` or ``--name=VALUE``, if it is there."""
+    """Return the last value of ``--name VALUE`` or ``--name=VALUE``, if there is one."""
+    value = None
     for i, flag in enumerate(flags):
         if flag.startswith(f"--{name}="):
-            return flag.split("=", 1)[1]
-        if flag == f"--{name}" and i + 1 < len(flags):
-            return flags[i + 1]
-    return None
+            value = flag.split("=", 1)[1]
+        elif flag == f"--{name}" and i + 1 < len(flags):
+            value = flags[i + 1]
+    return value
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ from agents.dqn.algorithm import CandidateDQN
 from agents.dqn.config import DQNConfig
 from agents.dqn.export import export_policy
 from agents.runs import RunFolder
-from agents.tasks import dev_tasks, feature_lists, mean_area, training_card, training_tasks
+from agents.slate_check import compare_with_slate
+from agents.tasks import areas, dev_tasks, feature_lists, training_card, training_tasks
 from envs.registration import POOL_ID, register_envs
 from envs.wrappers import ShuffleReward
 from lal.errors import UsageError
@@ -42,6 +43,8 @@ def train(config: DQNConfig, folder: Path, *, progress: bool = False) -> Path:
         return run.policy_path
     torch.set_num_threads(1)
     tasks = dev_tasks(config)
+    make_envs(replace(config, n_envs=1), segment=0).close()  # names are refused before writing
+    run.begin()
     write_json(folder / "data.json", training_card(config)["data"])
     with _ProgressBar(config.n_steps, shown=progress) as bar:
         for segment in range(_next_segment(run), config.n_segments):
@@ -145,7 +148,7 @@ def _run_segment(
     bar.at(model.num_timesteps)
     model.learn(goal - model.num_timesteps, bar.callback(), reset_num_timesteps=False)
     policy = export_policy(model, config, name="dqn", card=training_card(config))
-    area = mean_area(policy, tasks, seed=config.seed)
+    area = float(areas(policy, tasks, seed=config.seed).mean())
     model.logger.record("dev/area", area)
     loss = model.logger.name_to_value.get("train/loss")
     model.logger.dump(step=model.num_timesteps)
@@ -207,8 +210,19 @@ def _finish(run: RunFolder, config: DQNConfig, tasks: list[Task]) -> Path:
     model = CandidateDQN.load(place / "best.zip", device="cpu")
     card = {**training_card(config), "dev_area": best["dev_area"], "steps": best["step"]}
     policy = export_policy(model, config, name="dqn", card=card)
+    check = compare_with_slate(
+        policy, tasks, config.slate_size, config.slate_rule, seed=config.seed
+    )
+    policy = replace(policy, card={**card, "slate_check": check})
     write_atomic(run.policy_path, policy.save)
-    run.finish({"best": best, "config_hash": run.hash, "policy": run.policy_path.name})
+    run.finish(
+        {
+            "best": best,
+            "config_hash": run.hash,
+            "policy": run.policy_path.name,
+            "slate_check": check,
+        }
+    )
     return run.policy_path
 
 

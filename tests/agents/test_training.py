@@ -1,0 +1,134 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from agents import AGENTS
+from agents.dqn.config import PRESETS
+from agents.dqn.train import make_envs
+from agents.tasks import areas, dev_tasks, training_card, training_tasks
+from lal.errors import UnknownNameError, UsageError
+from lal.policies.store import load_policy
+from lal.rng import generator
+from lal.strategies.base import make_strategy
+
+SMOKE = PRESETS["smoke"]
+DQN = AGENTS["dqn"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    DQN.train(SMOKE, folder)
+    return folder
+
+
+def test_a_run_leaves_policy_metrics_and_config(finished):
+    card = load_policy(finished / "policy.safetensors").card
+    assert card["control"] == "none"
+    assert card["learners"] == ["logistic_regression"]
+    assert set(card["data"]) == {"iris", "digits"}
+    assert "wine" in card["families_held_out"]
+    assert set(card["slate_check"]) >= {"whole_pool", "slate", "passed"}
+    rows = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [32, 64]
+    assert json.loads((finished / "config.json").read_text())["agent"] == "dqn"
+    assert not (finished / "checkpoints").exists()
+
+
+def test_a_finished_run_is_left_alone(finished):
+    before = {p.name: p.stat().st_mtime_ns for p in finished.iterdir()}
+    DQN.train(SMOKE, finished)
+    assert {p.name: p.stat().st_mtime_ns for p in finished.iterdir()} == before
+
+
+def test_a_folder_of_another_config_is_refused(finished):
+    with pytest.raises(UsageError, match="holds a run of another config"):
+        DQN.train(replace(SMOKE, seed=1), finished)
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(UsageError, match="is not empty and holds no config"):
+        DQN.train(SMOKE, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_bitwise_as_an_undisturbed_one(finished, tmp_path):
+    folder = tmp_path / "killed"
+    code = (
+        "import sys; from pathlib import Path; from agents import AGENTS\n"
+        "agent = AGENTS['dqn']; agent.train(agent.preset('smoke'), Path(sys.argv[1]))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(folder)])
+    first = folder / "checkpoints" / "0000"
+    deadline = time.monotonic() + 120
+    while not first.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert first.exists()
+    assert not (folder / "finished.json").exists()
+    DQN.train(SMOKE, folder)
+    name = "policy.safetensors"
+    assert (folder / name).read_bytes() == (finished / name).read_bytes()
+
+
+def test_the_shuffled_control_pays_other_rewards():
+    envs = make_envs(replace(SMOKE, control="shuffled_reward", n_envs=1), 0)
+    envs.seed(0)
+    envs.reset()
+    paid, earned = [], []
+    for _ in range(12):
+        _, reward, _, info = envs.step(np.array([0]))
+        paid.append(float(reward[0]))
+        earned.append(info[0]["earned_reward"])
+    assert not np.allclose(paid, earned)
+    assert set(np.round(paid, 6)) <= set(np.round(earned, 6))
+
+
+def test_held_out_families_are_never_drawn():
+    config = replace(SMOKE, datasets=("sklearn:iris", "sklearn:breast_cancer"), hold_out=("wdbc",))
+    tasks = training_tasks(config)
+    families = {tasks(generator(0, i)).family for i in range(20)}
+    assert "breast cancer Wisconsin (diagnostic)" not in families
+    assert set(training_card(config)["data"]) == {"iris"}
+
+
+def test_holding_everything_out_is_refused():
+    with pytest.raises(UsageError, match="leaves no real data set"):
+        training_tasks(replace(SMOKE, datasets=("sklearn:iris",), hold_out=("iris",)))
+
+
+def test_dev_tasks_are_blind_and_repeatable():
+    tasks = dev_tasks(replace(SMOKE, n_dev_tasks=3))
+    assert all(task.test is None for task in tasks)
+    again = areas(make_strategy("random"), dev_tasks(replace(SMOKE, n_dev_tasks=3)), seed=0)
+    assert np.array_equal(areas(make_strategy("random"), tasks, seed=0), again)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_segments": 0}, "n_segments must be at least 1"),
+        ({"n_steps": 3}, "too few for 2 segments"),
+        ({"slate_size": 1}, "slate_size must be at least 2"),
+    ],
+)
+def test_numbers_that_make_no_run_are_refused(change, message, tmp_path):
+    with pytest.raises(UsageError, match=message):
+        DQN.train(replace(SMOKE, **change), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(UnknownNameError, match="did you mean 'dqn'"):
+        AGENTS["dqm"]
+    with pytest.raises(UnknownNameError, match="has no preset 'fast'; known: demo"):
+        DQN.preset("fast")

@@ -1,0 +1,100 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agents.dqn.config import DQNConfig
+from scripts.entry import parse, run_main
+from scripts.train import Config, main, start
+
+ROOT = Path(__file__).parents[2]
+SMOKE = ["--preset", "smoke", "--no-progress"]
+
+
+def test_help_loads_neither_torch_nor_stable_baselines3():
+    code = (
+        "import sys\n"
+        "from scripts.entry import run_main\n"
+        "from scripts.train import Config, main, start\n"
+        "try:\n"
+        "    run_main(main, Config, ['--help'], start=start)\n"
+        "except SystemExit:\n"
+        "    pass\n"
+        "heavy = {'torch', 'stable_baselines3', 'gymnasium', 'sklearn'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--learning-rate" in done.stdout
+    assert "Discount; 0 only looks at the next label" in " ".join(done.stdout.split()).replace(
+        "│ ", ""
+    )
+
+
+def test_flags_change_the_preset():
+    config = parse(Config, [*SMOKE, "--gamma", "0.25"], start=start)
+    assert isinstance(config.options, DQNConfig)
+    assert config.options.gamma == 0.25
+    assert config.options.n_steps == 64
+    assert config.agent == "dqn"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("train") / "run"
+    assert run_main(main, Config, [*SMOKE, "--out", str(folder)], start=start) == 0
+    return folder
+
+
+def test_results_say_where_they_come_from(run):
+    found = json.loads((run / "provenance.json").read_text())
+    assert len(found["config_hash"]) == 16
+    assert len(found["data"]["iris"]) == 64
+    assert "torch" in found["versions"]
+    assert set(found) >= {"git", "machine"}
+
+
+def test_a_finished_run_says_so(run, capsys):
+    assert run_main(main, Config, [*SMOKE, "--out", str(run)], start=start) == 0
+    assert "is finished already; nothing was done" in capsys.readouterr().out
+
+
+def test_a_saved_config_is_rerun(run):
+    config = parse(Config, ["--config", str(run / "config.json"), "--seed", "4"], start=start)
+    assert isinstance(config.options, DQNConfig)
+    assert config.options.seed == 4
+    assert config.options.n_steps == 64
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--agent", "dqm"], "unknown agent 'dqm'; did you mean 'dqn'?"),
+        (["--preset", "quick"], "has no preset 'quick'"),
+        (["--datasets", "sklearn:irix"], "irix"),
+        (["--learners", "logistic"], "logistic"),
+        (["--reward", "accuracy_gains"], "unknown reward"),
+        (["--candidate-features", "margin@9"], "margin@9"),
+        (["--config", "nowhere.json"], "there is no file 'nowhere.json'"),
+        (["--budget", "0"], "budget must be at least 1"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_two(flags, message, tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert run_main(main, Config, [*SMOKE, "--out", str(folder), *flags], start=start) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert message in error
+    assert not folder.exists()
+
+
+def test_a_saved_config_with_a_strange_field_is_refused(tmp_path, capsys):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"agent": "dqn", "options": {"gama": 0.5}}))
+    assert run_main(main, Config, ["--config", str(path)], start=start) == 2
+    assert "unknown fields gama" in capsys.readouterr().err
