@@ -17,7 +17,8 @@ Generate = Callable[[np.random.Generator, int, int, Floats], tuple[Floats, Ints]
 def draw_codes(rng: np.random.Generator, n: int, shares: Floats) -> Ints:
     """Return n shuffled codes whose counts follow the shares, each class at least twice."""
     counts = np.maximum(np.floor(shares * n).astype(np.int64), 2)
-    codes = np.repeat(np.arange(len(shares)), counts)[:n]
+    counts[np.argmax(counts)] -= max(int(counts.sum()) - n, 0)
+    codes = np.repeat(np.arange(len(shares)), counts)
     rest = rng.choice(len(shares), size=n - len(codes), p=shares)
     return rng.permutation(np.concatenate([codes, rest]))
 

@@ -125,7 +125,7 @@ def _blocks(X: Rows, layout: Layout, levels: tuple[tuple[str, ...], ...]) -> Flo
 
 
 def _standard(raw: Floats) -> _Standard:
-    """Return the standardiser of these columns; constant ones keep their scale."""
+    """Return the standardiser of these columns; constant ones become 0, whatever comes later."""
     finite = np.isfinite(raw)
     counts = np.maximum(finite.sum(axis=0), 1)
     largest = np.abs(np.where(finite, raw, 0.0)).max(axis=0)
@@ -134,8 +134,8 @@ def _standard(raw: Floats) -> _Standard:
     mean = _rounded(small.sum(axis=0) / counts)
     spread = np.where(finite, small - mean, 0.0)
     scale = _rounded(np.sqrt((spread * spread).sum(axis=0) / counts))
-    constant = scale <= 1e-12 * np.abs(mean)
-    return _Standard(mean * unit, np.where(constant, 1.0, scale * unit))
+    constant = scale <= 1e-11 * np.abs(mean)  # the mean is rounded to 12 digits
+    return _Standard(mean * unit, np.where(constant, np.inf, scale * unit))
 
 
 def _project(X: Rows) -> tuple[Any, Floats]:

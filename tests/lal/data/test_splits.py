@@ -117,6 +117,7 @@ def test_missing_values_and_texts_are_encoded(learner):
     data = make_dataset("gaps", X, np.arange(60) % 2, source="test")
     task = make_task(data, learner, seed=0, budget=5, reward_share=0.2, n_state=4)
     assert task.pool.X.shape[1] == 5  # one number, three levels and missing
+    assert task.state_X is not None
     for part in (task.pool.X, task.test_part().X, task.reward_part().X, task.state_X):
         assert part.dtype == np.float64
         assert np.isfinite(part).all()
