@@ -156,6 +156,8 @@ def test_classifiers_without_probabilities_keep_their_order(estimator, n_classes
     [
         RandomForestClassifier(4, random_state=0, max_depth=2),
         BaggingClassifier(DecisionTreeClassifier(max_depth=1), 4, max_features=2, random_state=0),
+        # Two rows a member, without weights: most members miss a class.
+        BaggingClassifier(KNeighborsClassifier(1), 9, max_samples=2, random_state=0),
         VotingClassifier([("a", GaussianNB()), ("b", LogisticRegression())], voting="soft"),
         make_pipeline(StandardScaler(), RandomForestClassifier(4, random_state=0, max_depth=2)),
     ],

@@ -55,8 +55,10 @@ def test_pick_is_the_best_of_all_candidates():
 def test_one_candidate_is_margin_itself():
     task = noisy_task()
     found = run_oracle(task, seed=2, n_candidates=1)
-    margin = run_episode(make_strategy("margin"), task, seed=2)
-    np.testing.assert_array_equal(found.other.queried, margin.queried)
+    for half, curve in zip(halve_test(task, 2), (found.seen, found.other), strict=True):
+        margin = run_episode(make_strategy("margin"), half, seed=2)
+        np.testing.assert_array_equal(curve.queried, margin.queried)
+        np.testing.assert_array_equal(curve.metrics["accuracy"], margin.metrics["accuracy"])
 
 
 def test_the_seen_half_flatters_the_oracle():
