@@ -26,8 +26,11 @@ WHOLE = 20_000
 _TIE = 512
 """Half a unit of the 1 024 reference positions packed below the leading bits of a distance."""
 
-_SELF, _FAR = 1e36, 1e12
-"""Squared distance that keeps a row from being its own neighbour, and what no distance reaches."""
+_SELF = 1e36
+"""Squared distance that keeps a row from being its own neighbour."""
+
+NOISE = 1e-12
+"""Squared distances below this share of the squared norms are rounding noise: equal rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,14 +40,16 @@ class Reference:
     Attributes:
         rows: Indices into Z, shape (R,).
         order: Where they stand in `Geometry.reference`, shape (R,).
-        Z: Encoded rows, shape (R, d).
+        squares: Their squared norms in Z, shape (R,).
+        lifted: Encoded rows with a one and the squared norm behind, shape (R, d + 2).
         scale: Root mean square distance between two reference rows; 1 if all are equal.
         position: Column of every pool row among `rows`, -1 outside, shape (N,).
     """
 
     rows: Ints
     order: Ints
-    Z: Floats
+    squares: Floats
+    lifted: Floats
     scale: float
     position: Ints
 
@@ -77,11 +82,13 @@ def _make_reference(geometry: Geometry) -> Reference:
     Z = geometry.Z_reference
     order = np.lexsort(np.rint(Z.T * 1e4))
     rows = geometry.reference[order]
-    Z = np.ascontiguousarray(Z[order])
+    Z = Z[order]
+    squares = (Z * Z).sum(axis=1)
+    lifted = np.column_stack([Z, np.ones(len(Z)), squares])
     scale = float(np.sqrt(2.0 * Z.var(axis=0).sum()))
     position = np.full(len(geometry.Z), -1, dtype=np.int64)
     position[rows] = np.arange(len(rows))
-    return Reference(rows, order, Z, scale if scale > 1e-9 else 1.0, position)
+    return Reference(rows, order, squares, lifted, scale if scale > 1e-9 else 1.0, position)
 
 
 def squared_distances(A: Floats, B: Floats) -> Floats:
@@ -91,7 +98,7 @@ def squared_distances(A: Floats, B: Floats) -> Floats:
     squares *= -2.0
     squares += a
     squares += b
-    squares[squares < 1e-12 * (a + b.max(initial=0.0))] = 0.0
+    squares[squares < NOISE * (a + b)] = 0.0
     return squares
 
 
@@ -119,27 +126,35 @@ def _surroundings(geometry: Geometry, rows: Ints) -> Surroundings:
 
 def _around(Z: Floats, reference: Reference, rows: Ints) -> Surroundings:
     n_reference = len(reference.rows)
-    squares = squared_distances(Z[rows], reference.Z)
+    norms = (Z[rows] ** 2).sum(axis=1)
+    # One product gives |z|^2 - 2 z.r + |r|^2; rounding noise is cleared where it is used.
+    left = np.column_stack([-2.0 * Z[rows], norms, np.ones(len(rows))])
+    squares = left @ reference.lifted.T
+    np.maximum(squares, 0.0, out=squares)
     own = reference.position[rows]
     inside = np.flatnonzero(own >= 0)
-    similar = 1.0 / (1.0 + squares.astype(np.float32) * np.float32((WIDE * reference.scale) ** -2))
-    total = similar.sum(axis=1, dtype=np.float64)
-    total[inside] -= 1.0  # a row is not its own neighbour
+    near = squares.astype(np.float32)
+    similar = near * np.float32((WIDE * reference.scale) ** -2)
+    similar += np.float32(1.0)
+    np.reciprocal(similar, out=similar)
+    similar[inside, own[inside]] = 0.0  # a row is not its own neighbour
+    near[inside, own[inside]] = _SELF
+    squares[inside, own[inside]] = 0.0  # met only where there is no other row
+    nearest = _nearest(near, max(min(NEIGHBOURS, n_reference - 1), 1))
+    picked = np.take_along_axis(squares, nearest, axis=1)
+    picked[picked < NOISE * (norms[:, None] + reference.squares[nearest])] = 0.0
     others = np.maximum(n_reference - (own >= 0), 1)
-    squares[inside, own[inside]] = _SELF
-    k = max(min(NEIGHBOURS, n_reference - 1), 1)
-    nearest = _nearest(squares, k)
-    distance = np.sqrt(np.take_along_axis(squares, nearest, axis=1)) / reference.scale
-    return Surroundings(nearest, np.where(distance < _FAR, distance, 0.0), total / others)
+    wide = similar.sum(axis=1).astype(np.float64) / others
+    return Surroundings(nearest, np.sqrt(picked) / reference.scale, wide)
 
 
-def _nearest(squares: Floats, k: int) -> Ints:
+def _nearest(squares: np.ndarray, k: int) -> Ints:
     """Return the columns of the k smallest entries of each row, shape (n, k).
 
-    The column is packed into the low bits of a float32 distance, so equal distances (to 1e-4) are
-    decided by the reference order, which is one of content, and one fast partition does it all.
+    The column is packed into the low bits of the float32 distances, in place, so that equal ones
+    (to 1e-4) are decided by the reference order, which is one of content, in one fast partition.
     """
-    keys: np.ndarray = squares.astype(np.float32).view(np.int32)
+    keys = squares.view(np.int32)
     keys += _TIE
     keys &= ~np.int32(1023)
     keys |= np.arange(squares.shape[1], dtype=np.int32)

@@ -1,6 +1,7 @@
 """The shipped checkers: everything registered passes, everything broken is named."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -151,7 +152,7 @@ class Learner:
 
     def fit(self, X, y, *, n_classes, sample_weight=None, seed=0):
         self.fits += 1
-        model = make_learner("gaussian_nb").fit(X, y, n_classes=n_classes, seed=seed)
+        model: Any = make_learner("gaussian_nb").fit(X, y, n_classes=n_classes, seed=seed)
         inner = model.predict_proba
         model.predict_proba = lambda rows: self.change(inner(rows), self.fits)
         return model

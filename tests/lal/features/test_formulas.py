@@ -120,7 +120,8 @@ def test_squash_of_infinity_is_one():
 
 
 def test_nearest_breaks_ties_by_column():
-    squares = np.array([[4.0, 1.0, 1.0, 1.0, 0.5]])
+    squares = np.array([[4.0, 1.0, 1.0, 1.0, 0.5]], dtype=np.float32)
+    noisy = (squares * (1 + 1e-7 * np.array([1, -1, 1, -1, 1]))).astype(np.float32)
+    assert (noisy != squares).any()
     assert sorted(_nearest(squares, 3)[0].tolist()) == [1, 2, 4]
-    noisy = squares * (1 + 1e-12 * np.array([1, -1, 1, -1, 1]))
     assert sorted(_nearest(noisy, 3)[0].tolist()) == [1, 2, 4]

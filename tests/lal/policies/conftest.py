@@ -1,5 +1,7 @@
 """Policies and tasks small enough to check by hand."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.datasets import make_classification
@@ -20,7 +22,7 @@ def mlp_policy(seed: int = 0, **changes) -> PoolPolicy:
         {"op": "tanh", "in": ["h"], "out": ["a"]},
         {"op": "affine", "in": ["a"], "out": ["u"], "weight": "w2"},
     ]
-    values = {
+    values: dict[str, Any] = {
         "name": f"mlp {seed}",
         "candidate_features": DEFAULT_CANDIDATE_FEATURES,
         "context_features": DEFAULT_CONTEXT_FEATURES,
@@ -34,7 +36,9 @@ def mlp_policy(seed: int = 0, **changes) -> PoolPolicy:
     return PoolPolicy(**(values | changes))
 
 
-def small_task(seed: int, learner="logistic_regression", n_classes: int = 2, **changes) -> Task:
+def small_task(
+    seed: int, learner: Any = "logistic_regression", n_classes: int = 2, **changes
+) -> Task:
     X, y = make_classification(
         220,
         6,
@@ -45,7 +49,7 @@ def small_task(seed: int, learner="logistic_regression", n_classes: int = 2, **c
         flip_y=0.1,
         random_state=seed,
     )
-    values = {
+    values: dict[str, Any] = {
         "name": f"small {seed}",
         "family": "small",
         "learner": make_learner(learner),

@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -273,7 +274,22 @@ def mutate_json(value, rng):
     if isinstance(value, list) and value and rng.random() < 0.85:
         at = int(rng.integers(len(value)))
         return [*value[:at], mutate_json(value[at], rng), *value[at + 1 :]]
-    odd = (None, True, -1, 10**30, 1e308, "", "candidates", "w1", [], {}, [[]], "u", "trees", 0.5)
+    odd: tuple[Any, ...] = (
+        None,
+        True,
+        -1,
+        10**30,
+        1e308,
+        "",
+        "candidates",
+        "w1",
+        [],
+        {},
+        [[]],
+        "u",
+        "trees",
+        0.5,
+    )
     return odd[int(rng.integers(len(odd)))]
 
 
