@@ -151,8 +151,8 @@ def test_frames():
     assert np.isnan(data.X[1, 1])
     by_flag = dataset_from_frame(frame, target="flag")
     assert by_flag.class_names == ("0", "1")
-    with pytest.raises(DataError, match="no column 'lable'; the table has 'size'"):
-        dataset_from_frame(frame, target="lable")
+    with pytest.raises(DataError, match="no column 'lbl'; the table has 'size'"):
+        dataset_from_frame(frame, target="lbl")
     with pytest.raises(DataError, match="holds dates or times"):
         dataset_from_frame(frame.assign(day=pandas.Timestamp("2020-01-01")), target="label")
     with pytest.raises(DataError, match="expected a pandas or polars data frame, got list"):
