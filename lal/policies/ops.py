@@ -13,9 +13,6 @@ import numpy as np
 from lal.arrays import Bools, Floats
 from lal.errors import PolicyFileError
 
-MAX_DEPTH = 256
-"""Deepest tree, which bounds the time of a run."""
-
 Axis = Literal["candidates", "reference", "vector"]
 Tensors = Mapping[str, np.ndarray]
 Attributes = Mapping[str, Any]
@@ -41,6 +38,7 @@ class Op:
         attributes: Names of attributes that may be given.
         outputs: Number of registers written.
         mixes: Input whose rows are reduced over or attended to, or None.
+        prepare: Checked tensors to those that `compute` is given, once when compiling.
     """
 
     compute: Callable[[Sequence[Floats], Tensors, Attributes], tuple[Floats, ...]]
@@ -51,6 +49,7 @@ class Op:
     attributes: tuple[str, ...] = ()
     outputs: int = 1
     mixes: int | None = None
+    prepare: Callable[[Tensors], Tensors] = dict
 
 
 def need(condition: bool, message: str) -> None:
@@ -70,7 +69,8 @@ def _same(shapes: Sequence[Shape], tensors: Tensors, attributes: Attributes) -> 
     return (shapes[0],)
 
 
-def _size(tensors: Tensors, role: str, *shape: int) -> None:
+def check_size(tensors: Tensors, role: str, *shape: int) -> None:
+    """Refuse a tensor of another shape."""
     found = tensors[role].shape
     need(found == shape, f"tensor for {role!r} has shape {found}, expected {shape}")
 
@@ -83,9 +83,9 @@ def _affine(x: Sequence[Floats], t: Tensors, a: Attributes) -> tuple[Floats, ...
 def _affine_shape(s: Sequence[Shape], t: Tensors, a: Attributes) -> tuple[Shape, ...]:
     need(t["weight"].ndim == 2, "weight must have two axes (out, in)")
     out = t["weight"].shape[0]
-    _size(t, "weight", out, s[0].width)
+    check_size(t, "weight", out, s[0].width)
     if "bias" in t:
-        _size(t, "bias", out)
+        check_size(t, "bias", out)
     return (Shape(s[0].axis, out),)
 
 
@@ -123,7 +123,7 @@ def _layer_norm(x: Sequence[Floats], t: Tensors, a: Attributes) -> tuple[Floats,
 
 def _vectors_shape(s: Sequence[Shape], t: Tensors, a: Attributes) -> tuple[Shape, ...]:
     for role in t:
-        _size(t, role, s[0].width)
+        check_size(t, role, s[0].width)
     if "scale" in t:
         need(bool((t["scale"] != 0).all()), "scale must not hold zeros")
     need(float(a.get("eps", 1.0)) > 0, "eps must be above 0")
@@ -270,70 +270,16 @@ def _cell_shape(gates: int) -> Callable[..., tuple[Shape, ...]]:
     def infer(s: Sequence[Shape], t: Tensors, a: Attributes) -> tuple[Shape, ...]:
         hidden = s[1].width
         need(all(v.width == hidden for v in s[1:]), "memories must have one width")
-        _size(t, "weight_ih", gates * hidden, s[0].width)
-        _size(t, "weight_hh", gates * hidden, hidden)
-        _size(t, "bias_ih", gates * hidden)
-        _size(t, "bias_hh", gates * hidden)
+        check_size(t, "weight_ih", gates * hidden, s[0].width)
+        check_size(t, "weight_hh", gates * hidden, hidden)
+        check_size(t, "bias_ih", gates * hidden)
+        check_size(t, "bias_hh", gates * hidden)
         return tuple(Shape(joint_axis(s), hidden) for _ in s[1:])
 
     return infer
 
 
-_TREES = ("roots", "feature", "threshold", "left", "right", "value")
-
-
-def _trees(x: Sequence[Floats], t: Tensors, a: Attributes) -> tuple[Floats, ...]:
-    rows = np.atleast_2d(x[0])
-    if a.get("float32", False):  # scikit-learn's forests compare single-precision features
-        rows = rows.astype(np.float32).astype(np.float64)
-    width, flat = rows.shape[1], rows.ravel()
-    offset = (np.arange(len(rows), dtype=np.int64) * width)[:, None]
-    node = np.broadcast_to(t["roots"], (len(rows), len(t["roots"])))
-    while True:
-        low = flat.take(offset + t["feature"].take(node)) <= t["threshold"].take(node)
-        following = np.where(low, t["left"].take(node), t["right"].take(node))
-        if (following == node).all():
-            break
-        node = following
-    total = t["value"][node].sum(axis=1) + t.get("bias", 0.0)
-    return (total[0] if x[0].ndim == 1 else total,)
-
-
-def _trees_shape(s: Sequence[Shape], t: Tensors, a: Attributes) -> tuple[Shape, ...]:
-    need(t["feature"].ndim == 1 and len(t["feature"]) > 0, "an ensemble needs nodes")
-    n = len(t["feature"])
-    for role in ("threshold", "left", "right"):
-        _size(t, role, n)
-    need(t["value"].ndim == 2 and len(t["value"]) == n, "value must be (nodes, outputs)")
-    for role in ("roots", "feature", "left", "right"):
-        need(t[role].dtype.kind in "iu", f"{role!r} must hold integers")
-    own = np.arange(n)
-    leaf = (t["left"] == own) & (t["right"] == own)
-    down = (t["left"] > own) & (t["right"] > own) & (t["left"] < n) & (t["right"] < n)
-    need(bool((leaf | down).all()), "children must come after their parents (leaves: themselves)")
-    need(_within(t["roots"], n), f"roots must be node numbers below {n}")
-    _check_depth(t)
-    need(_within(t["feature"], s[0].width), f"tree features must be below {s[0].width}")
-    if "bias" in t:
-        _size(t, "bias", t["value"].shape[1])
-    return (Shape(s[0].axis, t["value"].shape[1]),)
-
-
-def _check_depth(t: Tensors) -> None:
-    level = np.unique(t["roots"])
-    for _ in range(MAX_DEPTH):
-        level = level[t["left"][level] != level]
-        if len(level) == 0:
-            return
-        level = np.unique(np.concatenate([t["left"][level], t["right"][level]]))
-    raise PolicyFileError(f"trees must be at most {MAX_DEPTH} deep")
-
-
-def _within(values: np.ndarray, bound: int) -> bool:
-    return bool(values.ndim == 1 and len(values) and values.min() >= 0 and values.max() < bound)
-
-
-OPS: Mapping[str, Op] = {
+PLAIN_OPS: Mapping[str, Op] = {
     "affine": Op(_affine, _affine_shape, tensors=("weight",), optional=("bias",)),
     "relu": _elementwise(lambda x: np.maximum(x, 0.0)),
     "tanh": _elementwise(lambda x: np.tanh(x)),
@@ -355,6 +301,5 @@ OPS: Mapping[str, Op] = {
     "attention": Op(_attention, _attention_shape, n_inputs=(3, 4), attributes=("heads",), mixes=1),
     "gru_cell": Op(_gru, _cell_shape(3), n_inputs=(2, 2), tensors=_CELL),
     "lstm_cell": Op(_lstm, _cell_shape(4), n_inputs=(3, 3), tensors=_CELL, outputs=2),
-    "trees": Op(_trees, _trees_shape, tensors=_TREES, optional=("bias",), attributes=("float32",)),
 }
-"""Every operation by name; a program that names another is refused."""
+"""Every operation by name but `trees`; a program that names another is refused."""

@@ -19,7 +19,11 @@ import numpy as np
 
 from lal.arrays import Floats
 from lal.errors import PolicyFileError
-from lal.policies.ops import OPS, Op, Shape, need
+from lal.policies.ops import PLAIN_OPS, Op, Shape, need
+from lal.policies.tree_op import TREES
+
+OPS: Mapping[str, Op] = {**PLAIN_OPS, "trees": TREES}
+"""Every operation by name; a program that names another is refused."""
 
 MAX_OPS = 512
 MAX_WIDTH = 4096
@@ -56,7 +60,7 @@ class Scorer:
         output: Register that holds the utilities.
         reads: Given registers that the program reads.
         mixes_candidates: Whether a row's utility depends on the other candidates.
-        width: Numbers held for a row: all registers, and the trees of the largest ensemble.
+        width: Numbers held for a row: all registers together.
     """
 
     steps: tuple[Step, ...]
@@ -141,13 +145,12 @@ def compile_program(
     need(shapes[str(output)].width == 1, f"the output {output!r} must have width 1")
     need(shapes[str(output)].axis != "reference", "the output must be one number a candidate")
     used = {name for step in steps for name in step.inputs} | {str(output)}
-    trees = max([len(step.tensors.get("roots", ())) for step in steps], default=0)
     return Scorer(
         tuple(steps),
         str(output),
         reads=given & used,
         mixes_candidates=_mixes(steps, shapes),
-        width=sum(s.width for s in shapes.values()) + trees,
+        width=sum(s.width for s in shapes.values()),
     )
 
 
@@ -198,7 +201,7 @@ def _step(entry: Any, shapes: dict[str, Shape], tensors: Mapping[str, np.ndarray
         need(0 < shape.width <= MAX_WIDTH, f"register {register!r} is wider than {MAX_WIDTH}")
         shapes[register] = shape
     by_candidate = "candidates" in {s.axis for s in (*found, *(shapes[r] for r in inputs))}
-    return Step(op, inputs, outputs, used, attributes, by_candidate)
+    return Step(op, inputs, outputs, op.prepare(used), attributes, by_candidate)
 
 
 def _names(entry: Mapping[str, Any], key: str) -> tuple[str, ...]:

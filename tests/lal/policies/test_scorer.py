@@ -8,8 +8,8 @@ import torch
 
 from lal.arrays import Floats
 from lal.errors import PolicyFileError
-from lal.policies.ops import OPS, Shape
-from lal.policies.scorer import compile_program, run
+from lal.policies.ops import Shape
+from lal.policies.scorer import OPS, compile_program, run
 
 N, M, F, G = 11, 7, 6, 4
 RNG = np.random.default_rng(5)

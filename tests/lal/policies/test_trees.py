@@ -12,7 +12,6 @@ from sklearn.ensemble import (
 )
 
 from lal.errors import PolicyFileError, UsageError
-from lal.policies.ops import OPS
 from lal.policies.scorer import run
 from lal.policies.trees import (
     from_sklearn_forest,
@@ -69,7 +68,15 @@ def test_gradient_boosting_of_three_classes():
     rows, y = load_iris(return_X_y=True)
     model = HistGradientBoostingClassifier(max_iter=5, random_state=0).fit(rows, y)
     tensors = from_sklearn_hist_gradient_boosting(model)
-    (logits,) = OPS["trees"].compute([rows], tensors, {})
+    columns = [
+        predict(
+            {**tensors, "value": tensors["value"][:, [c]], "bias": tensors["bias"][[c]]},
+            rows,
+            False,
+        )
+        for c in range(3)
+    ]
+    logits = np.column_stack(columns)
     np.testing.assert_allclose(logits, model.decision_function(rows), atol=1e-6)
 
 
@@ -92,6 +99,8 @@ def test_categorical_splits_are_refused():
         ({"roots": np.zeros(0, dtype=np.int64)}, "roots must be"),
         ({"left": np.array([1.0, 1.0, 2.0])}, "must hold integers"),
         ({"threshold": np.zeros(2)}, "expected \\(3,\\)"),
+        ({"left": np.array([2, 1, 2])}, "one parent"),
+        ({"roots": np.array([0, 2])}, "one parent"),
         ({"value": np.zeros(3)}, "nodes, outputs"),
     ],
 )
@@ -112,15 +121,15 @@ def test_bad_trees_are_refused(change, message):
 
 
 def test_endless_trees_are_refused():
-    """A chain of 300 nodes, each one deeper: bounded depth bounds the time of a run."""
-    n = 300
+    """A chain, every second node a leaf: bounded depth bounds the time of a run."""
+    n = 601
     own = np.arange(n)
     chain = {
         "roots": np.array([0]),
         "feature": np.zeros(n, dtype=np.int64),
         "threshold": np.zeros(n),
-        "left": np.minimum(own + 1, n - 1),
-        "right": np.minimum(own + 1, n - 1),
+        "left": np.where((own % 2 == 0) & (own < n - 1), own + 1, own),
+        "right": np.where((own % 2 == 0) & (own < n - 1), own + 2, own),
         "value": np.zeros((n, 1)),
     }
     with pytest.raises(PolicyFileError, match="at most 256 deep"):
