@@ -99,3 +99,4 @@ AGENTS: Registry[Agent] = Registry("agent")
 """Agents by name; a member is imported, without torch, when it is first asked for."""
 
 AGENTS.add_lazy("dqn", "agents.dqn.config:AGENT")
+AGENTS.add_lazy("gain_regression", "agents.gain_regression.config:AGENT")

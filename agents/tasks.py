@@ -24,10 +24,13 @@ SUITE = "suite:"
 MOST_REDRAWS = 100
 """Draws of a task before a distribution that gives no playable one is reported."""
 
+LEAST_REWARD_ROWS = 20
+"""Rows that a reward has to be measured on at least."""
+
 
 @dataclass(frozen=True)
 class PlayableTasks:
-    """Draws from a sampler until the pool can pay the whole budget twice over.
+    """Draws until the pool can pay the budget twice and the reward part is worth measuring on.
 
     A synthetic set of a few levelled columns can shrink to a handful of different rows; an episode
     on it would teach nothing.
@@ -38,14 +41,14 @@ class PlayableTasks:
 
     def __call__(self, rng: np.random.Generator) -> Task:
         """Return the next playable task, without test part."""
-        trouble = f"every pool had fewer than {2 * self.budget} rows"
+        trouble = f"every pool had fewer than {2 * self.budget} rows or too few rewards"
         for _ in range(MOST_REDRAWS):
             try:
                 task = self.sampler(rng)
             except (DataError, UsageError) as error:
                 trouble = str(error)
                 continue
-            if len(task.pool) >= 2 * self.budget:
+            if len(task.pool) >= 2 * self.budget and len(task.reward or ()) >= LEAST_REWARD_ROWS:
                 return task
         raise UsageError(
             f"{MOST_REDRAWS} draws gave no task for a budget of {self.budget} ({trouble}); lower "
