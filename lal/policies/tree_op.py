@@ -15,10 +15,10 @@ from lal.policies.ops import Attributes, Op, Shape, Tensors, check_size, need
 MAX_DEPTH = 256
 """Deepest tree, which bounds the time of a run."""
 
-BLOCK = 65_536
+BLOCK = 16_384
 """Pairs of row and tree that walk down together; they stay in the cache."""
 
-STRIDE = 3
+STRIDE = 2
 """Levels between two clearances of the pairs that have arrived at a leaf."""
 
 ROLES = ("roots", "feature", "threshold", "left", "right", "value")
