@@ -1,4 +1,4 @@
-"""PoolSimulator: many labelling episodes of `lal/Pool-v0`, advanced by one call in compiled code."""
+"""PoolSimulator: many labelling episodes of `lal/Pool-v0`, advanced by compiled code."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,14 +10,12 @@ from numpy.typing import NDArray
 
 from envs.endings import ENDINGS, TARGET_SHARE
 from envs.simulator.kernels.episodes import (
-    BUDGET,
-    MOST,
-    POOL,
     Episodes,
     begin,
     buy,
     draw_slates,
-    look_ahead,
+    forget,
+    pretend,
 )
 from envs.simulator.kernels.features import (
     CANDIDATE_KERNELS,
@@ -26,7 +24,17 @@ from envs.simulator.kernels.features import (
     NEEDS_LEVERAGE,
     observe,
 )
-from envs.simulator.kernels.learners import Fits
+from envs.simulator.kernels.learners import (
+    BUDGET,
+    CLASSES,
+    KIND,
+    MOST,
+    POINTS,
+    POOL,
+    UPDATES,
+    Updates,
+    copy_fits,
+)
 from envs.simulator.tables import SLOW_ROAD, TaskTables, build_tables
 from lal.arrays import Bools, Floats, Ints
 from lal.errors import UsageError
@@ -224,12 +232,20 @@ class PoolSimulator:
         metrics = np.empty((*rows.shape, len(METRIC_NAMES)))
 
         def work(part: Ints, worker: int) -> None:
-            found = np.empty((len(part), *metrics.shape[1:]))
-            slot = self.n_episodes + worker
-            t = self._tables.tables
-            look_ahead(t, self._episodes, self._fits, slot, part, rows[part], repeats, found)
-            metrics[part] = found
+            t, eps = self._tables.tables, self._episodes
+            for m in range(rows.shape[1]):
+                now = part[rows[part, m] >= 0]
+                if len(now) == 0:
+                    continue
+                copy_fits(self._floats, self._ints, self._held, now, now + self.n_episodes)
+                pretend(t, eps, now, rows[now, m])
+                try:
+                    found = self._update(now, now + self.n_episodes, ahead=True, repeats=repeats)
+                finally:
+                    forget(eps, now)
+                metrics[now, m] = found
 
+        metrics.fill(np.nan)
         self._share(np.arange(self.n_episodes), work)
         return metrics
 
@@ -275,8 +291,10 @@ class PoolSimulator:
         leverage = any(f in NEEDS_LEVERAGE for f in self.candidate_features)
         committee = any(f in NEEDS_COMMITTEE for f in self.candidate_features)
         self._episodes = _episodes(a, E, leverage=leverage, committee=committee)
-        slots = E + self.threads
-        self._fits = Fits(np.zeros((slots, a.floats)), np.zeros((slots, a.ints), dtype=np.int64))
+        # The second half of the slots belongs to looking ahead.
+        self._floats = np.zeros((2 * E, a.floats))
+        self._ints = np.zeros((2 * E, a.ints), dtype=np.int64)
+        self._held = np.full(2 * E, -1, dtype=np.int64)
         self.slates: Ints = np.full((E, K), -1, dtype=np.int64)
         self._pending: Ints = np.full((E, self.batch_size), -1, dtype=np.int64)
         self._n_pending: Ints = np.zeros(E, dtype=np.int64)
@@ -299,6 +317,44 @@ class PoolSimulator:
         parts = np.array_split(ids, self.threads)
         list(self._executor.map(work, parts, range(len(parts))))
 
+    def _refit(self, ids: Ints) -> None:
+        """Refit, predict all points and measure."""
+        self._episodes.metrics[ids] = self._update(ids, ids, ahead=False, repeats=1)
+
+    def _update(self, ids: Ints, slots: Ints, *, ahead: bool, repeats: int) -> Floats:
+        """Bring the fits in `slots` up to date, one call a learner; return metrics (n, 3).
+
+        Looking ahead predicts the reward parts alone, into tables of its own.
+        """
+        t, eps = self._tables.tables, self._episodes
+        kinds = t.sizes[eps.task[ids], KIND]
+        metrics = np.empty((len(ids), len(METRIC_NAMES)))
+        for kind in np.unique(kinds):
+            chosen = np.flatnonzero(kinds == kind)
+            some, found = ids[chosen], np.empty((len(chosen), len(METRIC_NAMES)))
+            whole = not ahead and len(some) == self.n_episodes
+            proba = eps.proba if whole else np.empty((len(some), self._room(some, ahead)))
+            entropy = np.empty((len(some), 0 if ahead else eps.entropy.shape[1]))
+            UPDATES[int(kind)](
+                Updates(
+                    t.sizes, t.params, t.x, t.x4, t.y, eps.task, eps.n_labelled, eps.rows,
+                    eps.labels, eps.count, eps.words, repeats, self._held, int(ahead), some,
+                    self._floats, self._ints, slots[chosen], proba, entropy, found,
+                )
+            )  # fmt: skip
+            if not ahead and not whole:
+                eps.proba[some, : proba.shape[1]] = proba
+            if not ahead:
+                eps.entropy[some] = entropy
+            metrics[chosen] = found
+        return metrics
+
+    def _room(self, ids: Ints, ahead: bool) -> int:
+        """Return the largest probability table of some episodes."""
+        sizes = self._tables.tables.sizes[self._episodes.task[ids]]
+        points = sizes[:, POINTS] - (sizes[:, POOL] if ahead else 0)
+        return int(((sizes[:, CLASSES] + 1) * points).max())
+
     def _begin(
         self, ids: Ints, tasks: Ints | None = None, starts: Sequence[Sequence[int]] | None = None
     ) -> None:
@@ -316,7 +372,9 @@ class PoolSimulator:
         def work(part: Ints, worker: int) -> None:
             where = np.searchsorted(ids, part)
             t = self._tables.tables
-            begin(t, self._episodes, self._fits, part, fixed[where], self.label_noise)
+            begin(t, self._episodes, part, fixed[where], self.label_noise)
+            self._held[part] = -1
+            self._refit(part)
 
         self._share(ids, work)
         self._n_pending[ids], self._pending[ids] = 0, -1
@@ -379,7 +437,8 @@ class PoolSimulator:
         rival = self._rival(due) if self._rule.needs_rival and len(due) else before
 
         def work(part: Ints, worker: int) -> None:
-            buy(self._tables.tables, eps, self._fits, part, self._pending[part], self.label_noise)
+            buy(self._tables.tables, eps, part, self._pending[part], self.label_noise)
+            self._refit(part)
 
         self._share(due, work)
         after = self.metrics.copy()
@@ -496,9 +555,7 @@ class _Rules:
     at_target: bool
 
 
-def _rules(
-    slate_rule: str, reward: str, ending: str, batch_size: int, slate_size: int
-) -> _Rules:
+def _rules(slate_rule: str, reward: str, ending: str, batch_size: int, slate_size: int) -> _Rules:
     if slate_rule not in UNCERTAIN_SHARE:
         raise UsageError(f"slate rule {slate_rule!r} has no kernel; {SLOW_ROAD}")
     if reward not in _REWARDS:

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from envs.simulator.kernels import episodes as at
-from envs.simulator.kernels.episodes import FREE, N_SIZES, Tables
+from envs.simulator.kernels import learners as at
+from envs.simulator.kernels.episodes import FREE, Tables
 from envs.simulator.kernels.learners import (
     FOREST,
     KNN,
     LOGISTIC,
+    N_SIZES,
     NAIVE_BAYES,
     RIDGE,
     fit_sizes,
@@ -237,7 +238,7 @@ def _longest_start(task: Task) -> int:
     if task.start != "two_classes":
         return int(task.start)
     largest = np.bincount(task.pool.y).max() / len(task.pool)
-    return int(math.ceil(math.log(START_MISS) / math.log(min(max(largest, 0.01), 0.9999)))) + 1
+    return math.ceil(math.log(START_MISS) / math.log(min(max(largest, 0.01), 0.9999))) + 1
 
 
 def _enter_geometry(

@@ -7,20 +7,17 @@ import numpy as np
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.distances import squared_to_column
 from envs.simulator.kernels.learners import (
-    Bought,
-    Problem,
-    add_label,
-    begin_fit,
-    copy_fit,
-    measure,
-    refit_predict,
+    AT_Y,
+    AT_Z,
+    BUDGET,
+    CLASSES,
+    MOST,
+    POINTS,
+    POOL,
+    START,
+    WIDTH,
 )
 from envs.simulator.kernels.random_numbers import below, uniform
-
-KIND, COLUMNS, CLASSES, POOL, POINTS, MOST, WIDTH, REFERENCE, AROUND = range(9)
-BUDGET, START, CLASSES_KNOWN, BUDGET_KNOWN = range(9, 13)
-AT_X, AT_X4, AT_Y, AT_Z, AT_REFERENCE, AT_AROUND, AT_FREE = range(13, 20)
-N_SIZES = 20
 
 FREE = ("density", "wide_density", "density_rank", "wide_density_rank", "spacing")
 """Label-free values of every pool row; `spacing` is the mean distance to its neighbours."""
@@ -40,24 +37,6 @@ Episodes = namedtuple(
 open (E, N): open rows first, `place` where each stands. near (E, C N): squared distance to the
 nearest label of every class; total: sums of distances; inverse and leverage: of the ridge form;
 squares (E, Lmax^2): squared distances between labels; metrics (E, 3)."""
-
-
-@kernel
-def problem_of(t, task):
-    """Return the task as learners see it."""
-    s = t.sizes[task]
-    D, n = s[COLUMNS], s[POINTS]
-    XT = t.x[s[AT_X] : s[AT_X] + (D + 1) * n].reshape(D + 1, n)
-    wide = D if s[AT_X4] >= 0 else 0
-    at = max(s[AT_X4], 0)
-    X4 = t.x4[at : at + wide * n].reshape(wide, n)
-    return Problem(s[KIND], D, s[CLASSES], n, s[MOST], t.params[task, 0], t.params[task, 1], XT, X4)
-
-
-@kernel
-def bought_by(eps, e):
-    """Return what an episode bought."""
-    return Bought(eps.rows[e], eps.labels[e], eps.count[e], eps.words[e, 2])
 
 
 @kernel
@@ -139,34 +118,18 @@ def _update_leverage(eps, e, Z, row):
 
 
 @kernel
-def _label(t, eps, fits, e, row, noise, with_leverage):
+def _label(t, eps, e, row, noise, with_leverage):
     task = eps.task[e]
     s = t.sizes[task]
     label = t.y[s[AT_Y] + row]
     if noise > 0.0 and uniform(eps.words[e, 3]) < noise:
         label = below(eps.words[e, 3], s[CLASSES])
-    L = eps.n_labelled[e]
     _take(eps, e, row, label)
-    add_label(problem_of(t, task), fits, e, L, bought_by(eps, e))
     _measure_distances(t, eps, e, with_leverage)
 
 
 @kernel
-def _refit(t, eps, fits, e):
-    """Refit, write the probabilities of all points and measure on the reward part."""
-    task = eps.task[e]
-    s = t.sizes[task]
-    n, C, N = s[POINTS], s[CLASSES], s[POOL]
-    proba = eps.proba[e, : (C + 1) * n].reshape(C + 1, n)
-    p = problem_of(t, task)
-    L = eps.n_labelled[e]
-    entropy = eps.entropy[e, : min(n, eps.entropy.shape[1])]
-    refit_predict(p, fits, e, L, bought_by(eps, e), proba, entropy, 0, n)
-    measure(proba[:, N:], t.y[s[AT_Y] : s[AT_Y] + n], N, n - N, C, eps.metrics[e])
-
-
-@kernel
-def _clear(t, eps, fits, e):
+def _clear(t, eps, e):
     s = t.sizes[eps.task[e]]
     N, C, d = s[POOL], s[CLASSES], s[WIDTH]
     eps.n_labelled[e] = 0
@@ -187,17 +150,15 @@ def _clear(t, eps, fits, e):
         eps.inverse[e, : (d + 1) * (d + 1)] = 0.0
         for j in range(d + 1):
             eps.inverse[e, j * (d + 1) + j] = 1.0
-    begin_fit(problem_of(t, eps.task[e]), fits, e)
 
 
 @kernel
-def begin(t, eps, fits, ids, starts, noise):
-    """Start episodes on the tasks written in `eps.task`.
+def begin(t, eps, ids, starts, noise):
+    """Start episodes on the tasks written in `eps.task`; nothing is fitted yet.
 
     Args:
         t: Tasks.
         eps: Episodes; their words are seeded.
-        fits: Fits, one slot an episode.
         ids: Which episodes.
         starts: Rows that every one of them buys first, shape (len(ids), n), filled up with -1; of
             width 0 the task's own start is drawn.
@@ -207,31 +168,29 @@ def begin(t, eps, fits, ids, starts, noise):
     for at in range(len(ids)):
         e = ids[at]
         s = t.sizes[eps.task[e]]
-        _clear(t, eps, fits, e)
+        _clear(t, eps, e)
         for m in range(starts.shape[1]):
             if starts[at, m] >= 0:
-                _label(t, eps, fits, e, starts[at, m], noise, with_leverage)
+                _label(t, eps, e, starts[at, m], noise, with_leverage)
         most = s[MOST] - s[BUDGET] if s[START] < 0 else s[START]
         while starts.shape[1] == 0 and eps.n_labelled[e] < most and eps.n_open[e] > 1:
             row = eps.open[e, below(eps.words[e, 0], eps.n_open[e])]
-            _label(t, eps, fits, e, row, noise, with_leverage)
+            _label(t, eps, e, row, noise, with_leverage)
             seen = 0
             for c in range(s[CLASSES]):
                 seen += eps.count[e, c] > 0
             if s[START] < 0 and seen >= 2:
                 break
         eps.n_start[e] = eps.n_labelled[e]
-        _refit(t, eps, fits, e)
 
 
 @kernel
-def buy(t, eps, fits, ids, rows, noise):
-    """Buy labels, refit and measure.
+def buy(t, eps, ids, rows, noise):
+    """Buy labels; nothing is refitted yet.
 
     Args:
         t: Tasks.
         eps: Episodes.
-        fits: Fits, one slot an episode.
         ids: Which episodes.
         rows: Open rows that each of them buys, shape (len(ids), B), filled up with -1.
         noise: Probability that a label is replaced by a random one.
@@ -240,55 +199,30 @@ def buy(t, eps, fits, ids, rows, noise):
     for at in range(len(ids)):
         for m in range(rows.shape[1]):
             if rows[at, m] >= 0:
-                _label(t, eps, fits, ids[at], rows[at, m], noise, with_leverage)
-        _refit(t, eps, fits, ids[at])
+                _label(t, eps, ids[at], rows[at, m], noise, with_leverage)
 
 
 @kernel
-def look_ahead(t, eps, fits, scratch, ids, rows, repeats, metrics):
-    """Measure what the true label of each of some rows would give, leaving no trace.
-
-    Args:
-        t: Tasks.
-        eps: Episodes.
-        fits: Fits; slot `scratch` is overwritten.
-        scratch: A slot that belongs to no episode.
-        ids: Which episodes.
-        rows: Open rows to try, shape (len(ids), k), -1 for none.
-        repeats: Forests averaged, each with its own random numbers.
-        metrics: Metrics after each label, shape (len(ids), k, 3), overwritten; NaN for none.
-    """
-    word = np.empty(1, np.uint64)
-    none = np.empty(0)
-    result = np.empty(3)
+def pretend(t, eps, ids, rows):
+    """Write down the true label of one row in each episode, for a look ahead; see `forget`."""
     for at in range(len(ids)):
         e = ids[at]
-        task = eps.task[e]
-        s = t.sizes[task]
-        n, C, N, L = s[POINTS], s[CLASSES], s[POOL], eps.n_labelled[e]
-        p = problem_of(t, task)
-        proba = np.empty((C + 1, n - N))
-        y = t.y[s[AT_Y] : s[AT_Y] + n]
-        times = repeats if s[KIND] == 1 else 1
-        for m in range(rows.shape[1]):
-            if rows[at, m] < 0:
-                metrics[at, m, :] = np.nan
-                continue
-            label = y[rows[at, m]]
-            eps.rows[e, L] = rows[at, m]
-            eps.labels[e, L] = label
-            eps.count[e, label] += 1
-            copy_fit(fits, e, scratch)
-            add_label(p, fits, scratch, L, bought_by(eps, e))
-            metrics[at, m, :] = 0.0
-            for r in range(times):
-                word[0] = eps.words[e, 2, 0] + np.uint64(r)
-                bought = Bought(eps.rows[e], eps.labels[e], eps.count[e], word)
-                refit_predict(p, fits, scratch, L + 1, bought, proba, none, N, n)
-                measure(proba, y, N, n - N, C, result)
-                for k in range(3):
-                    metrics[at, m, k] += result[k] / times
-            eps.count[e, label] -= 1
+        L = eps.n_labelled[e]
+        label = t.y[t.sizes[eps.task[e], AT_Y] + rows[at]]
+        eps.rows[e, L] = rows[at]
+        eps.labels[e, L] = label
+        eps.count[e, label] += 1
+        eps.n_labelled[e] = L + 1
+
+
+@kernel
+def forget(eps, ids):
+    """Take back what `pretend` wrote."""
+    for at in range(len(ids)):
+        e = ids[at]
+        L = eps.n_labelled[e] - 1
+        eps.count[e, eps.labels[e, L]] -= 1
+        eps.n_labelled[e] = L
 
 
 @kernel
@@ -331,6 +265,31 @@ def _swap(eps, e, a, b):
 
 
 @kernel
+def _smallest(values, k):
+    """Return the k-th smallest value, counted from 0; the order of `values` is lost."""
+    lo, hi = 0, len(values) - 1
+    while lo < hi:
+        pivot = values[(lo + hi) // 2]
+        i, j = lo, hi
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while values[j] > pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if k <= j:
+            hi = j
+        elif k >= i:
+            lo = i
+        else:
+            break
+    return values[k]
+
+
+@kernel
 def _gather_uncertain(t, eps, e, wanted):
     """Move the open rows of smallest margin to the front and return how many."""
     s = t.sizes[eps.task[e]]
@@ -355,7 +314,7 @@ def _gather_uncertain(t, eps, e, wanted):
             elif q > second:
                 second = q
         margin[m] = top - second
-    limit = np.partition(margin, wanted - 1)[wanted - 1]
+    limit = _smallest(margin.copy(), wanted - 1)
     front = 0
     for m in range(n_open):
         if margin[m] < limit:

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from envs.simulator.compile import kernel
-from envs.simulator.kernels.episodes import (
+from envs.simulator.kernels.learners import (
     AROUND,
     AT_AROUND,
     AT_FREE,
@@ -19,6 +19,8 @@ from envs.simulator.kernels.episodes import (
     BUDGET_KNOWN,
     CLASSES,
     CLASSES_KNOWN,
+    FOREST,
+    KIND,
     MOST,
     POINTS,
     POOL,
@@ -410,7 +412,7 @@ def _candidates(
         kind = features[f]
         low, high = limits[0, f], limits[1, f]
         needs_proba = (KNOWN_SINCE_PROBA >> kind) & 1
-        if needs_proba and (seen < 2 or (kind == SPREAD and s[0] != 1)):
+        if needs_proba and (seen < 2 or (kind == SPREAD and s[KIND] != FOREST)):
             for k in range(len(slate)):
                 out[k, f] = limits[2, f] if slate[k] >= 0 else 0.0
             continue
@@ -421,7 +423,7 @@ def _candidates(
             _rounded_sample(nearest, rows, sample)
         elif kind == MARGIN_Z:
             centre, width = _spread(margin, rows)
-        elif kind == MEAN_RANK or kind == MEAN_DISTANCE:
+        elif kind in (MEAN_RANK, MEAN_DISTANCE):
             for i in range(N):
                 mean_distance[i] = _squash(total[i] / (L * scale)) if L > 0 else 1.0
             _rounded_sample(mean_distance, rows, sample)

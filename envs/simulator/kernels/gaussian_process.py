@@ -7,8 +7,6 @@ its square. A label costs O(L n), and nothing is ever factorised anew.
 
 import math
 
-import numpy as np
-
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.distances import squared_to_column
 from envs.simulator.kernels.softmax import exponential

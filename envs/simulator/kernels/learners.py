@@ -1,7 +1,9 @@
-"""Any learner of the simulator by number: begin, add a label, refit and predict, copy.
+"""The learners of the simulator: one kernel each brings fits up to date and predicts.
 
 The state of one fit is one row ("slot") of two flat buffers, cut into arrays by the sizes of its
 task. A forest keeps only the sorted order of its rows: its trees live as long as one prediction.
+All kernels named ``update_*`` take the same arguments (`Updates`), one learner each, so that a run
+compiles only the learners it uses.
 """
 
 from collections import namedtuple
@@ -28,19 +30,30 @@ from envs.simulator.kernels.softmax import (
     start_softmax,
 )
 
-LOGISTIC, FOREST, KNN, NAIVE_BAYES, RIDGE = 0, 1, 2, 3, 4
+LOGISTIC, FOREST, KNN, NAIVE_BAYES, RIDGE = range(5)
 
-Problem = namedtuple("Problem", "kind D C n Lmax first second XT X4")
-"""One task as the learners see it: learner number, columns, classes, points, most labels, two
-parameters (penalty, or trees and columns per split, or k, or smoothing, or alpha), and the points,
-one a column: XT (D + 1, n) float64 with a last row of ones, X4 (D, n) float32 (forests)."""
+KIND, COLUMNS, CLASSES, POOL, POINTS, MOST, WIDTH, REFERENCE, AROUND = range(9)
+BUDGET, START, CLASSES_KNOWN, BUDGET_KNOWN = range(9, 13)
+AT_X, AT_X4, AT_Y, AT_Z, AT_REFERENCE, AT_AROUND, AT_FREE = range(13, 20)
+N_SIZES = 20
 
-Fits = namedtuple("Fits", "floats ints")
-"""Buffers of all fits, each (slots, size): float64 and int64."""
+Updates = namedtuple(
+    "Updates",
+    "sizes params x x4 y task n_labelled rows labels count words repeats held from_row ids floats "
+    "ints slots proba entropy metrics",
+)
+"""What `update_*` works on.
 
-Bought = namedtuple("Bought", "rows labels count word")
-"""Of one episode: points and codes of the labels in the order of purchase, (Lmax,) each, labels
-of every class, (C,), and the word that seeds its forests, (1,) uint64."""
+Of the tasks: sizes, params, x, x4, y (`kernels.episodes.Tables`). Of the episodes: task,
+n_labelled, rows, labels, count, and words (E, 4, 1), the third of which seeds forests; repeats:
+forests averaged. ``ids`` (n,): which episodes; ``slots`` (n,): their fits, rows of floats and ints;
+``held`` (slots,): labels a fit holds already, -1 to empty it first. ``from_row``: 1 to predict the
+reward part alone. Results, one row an entry of ids: proba (n, >= (C + 1) points), entropy
+(n, points or 0) and metrics (n, 3)."""
+
+Problem = namedtuple("Problem", "D C N n Lmax first second lo")
+"""Sizes of one task: columns, classes, pool rows, points, most labels, the learner's two
+parameters (penalty, or trees and columns per split, or k, or smoothing, or alpha), first point."""
 
 
 def fit_sizes(
@@ -101,149 +114,6 @@ def _neighbours(f, i, p):
 
 
 @kernel
-def begin_fit(p, fits, slot):
-    """Empty a slot: nothing is labelled."""
-    f, i = fits.floats[slot], fits.ints[slot]
-    if p.kind == LOGISTIC:
-        W, H, S, Y, rho, X, XT, meta, codes = _logistic(f, i, p)
-        start_softmax(H, meta[:2])
-        meta[2] = 0
-        W[:] = 0.0
-    elif p.kind == KNN:
-        distance, labels = _neighbours(f, i, p)
-        start_knn(distance)
-    elif p.kind == NAIVE_BAYES:
-        count, mean, spread = _bayes(f, i, p)
-        start_naive_bayes(count, mean, spread)
-    elif p.kind == RIDGE:
-        M, sums, W = _ridge(f, p)
-        start_ridge(M, sums, p.first)
-
-
-@kernel
-def add_label(p, fits, slot, L, bought):
-    """Take the L-th label of `bought` into a slot that holds the L before it."""
-    f, i = fits.floats[slot], fits.ints[slot]
-    row, label = bought.rows[L], bought.labels[L]
-    if p.kind == LOGISTIC:
-        W, H, S, Y, rho, X, XT, meta, codes = _logistic(f, i, p)
-        for j in range(p.D + 1):
-            X[L, j] = p.XT[j, row]
-            XT[j, L] = p.XT[j, row]
-        add_row(X, L, W, H, S, Y, rho, meta[:2], max(meta[2], 1))
-    elif p.kind == FOREST:
-        insert_sorted(p.X4, bought.rows, i[: p.D * p.Lmax].reshape(p.D, p.Lmax), L)
-    elif p.kind == KNN:
-        distance, labels = _neighbours(f, i, p)
-        add_knn(p.XT, p.D, row, label, distance, labels)
-    elif p.kind == NAIVE_BAYES:
-        count, mean, spread = _bayes(f, i, p)
-        add_naive_bayes(p.XT, row, label, count, mean, spread)
-    else:
-        M, sums, W = _ridge(f, p)
-        add_ridge(p.XT, row, label, M, sums)
-
-
-@kernel
-def copy_fit(fits, source, target):
-    """Copy one slot over another."""
-    f, g = fits.floats[source], fits.floats[target]
-    for j in range(len(f)):
-        g[j] = f[j]
-    a, b = fits.ints[source], fits.ints[target]
-    for j in range(len(a)):
-        b[j] = a[j]
-
-
-@kernel
-def refit_predict(p, fits, slot, L, bought, proba, entropy, lo, hi):
-    """Refit a slot to its L labels and write the probabilities of the points lo to hi.
-
-    Args:
-        p: The task.
-        fits: Buffers.
-        slot: Which fit.
-        L: Labels it holds.
-        bought: What they are.
-        proba: Shape (C + 1, hi - lo), overwritten; the last row is scratch. One class seen: that
-            class is certain; none: uniform.
-        entropy: Mean entropy of the members in nats, shape (hi - lo,), or (0,) to skip it.
-        lo: First point.
-        hi: One past the last point.
-    """
-    n = hi - lo
-    compact = np.empty(p.C, np.int64)
-    seen = np.empty(p.C, np.int64)
-    S = 0
-    for c in range(p.C):
-        compact[c] = S
-        if bought.count[c] > 0:
-            seen[S] = c
-            S += 1
-    if S < 2:
-        for c in range(p.C):
-            share = 1.0 / p.C if S == 0 else (1.0 if bought.count[c] > 0 else 0.0)
-            for i in range(n):
-                proba[c, i] = share
-        return
-    f, i8 = fits.floats[slot], fits.ints[slot]
-    K = 1 if S == 2 else S
-    if p.kind == KNN:
-        distance, labels = _neighbours(f, i8, p)
-        predict_knn(labels, L, proba[: p.C], lo, hi)
-        return
-    if p.kind == NAIVE_BAYES:
-        count, mean, spread = _bayes(f, i8, p)
-        predict_naive_bayes(p.XT, count, mean, spread, p.first, proba[: p.C], lo, hi)
-        return
-    if p.kind == LOGISTIC:
-        W, H, St, Y, rho, X, XT, meta, codes = _logistic(f, i8, p)
-        if meta[2] != K:
-            forget_pairs(W, meta[:2])
-            meta[2] = K
-        for m in range(L):
-            codes[m] = compact[bought.labels[m]]
-        refit_softmax(X, XT, codes, L, K, W, H, St, Y, rho, meta[:2], p.first, TOLERANCE)
-        predict_softmax(W, p.XT, proba, K, lo, hi)
-    elif p.kind == RIDGE:
-        M, sums, W = _ridge(f, p)
-        refit_ridge(M, sums, bought.count, L, seen[1:] if K == 1 else seen, K, W)
-        scores(W, p.XT, proba, K, lo, n)
-        decision_to_proba(proba, K, n)
-    else:
-        _forest(p, i8, L, bought, compact, S, proba, entropy, lo, hi)
-    spread_classes(proba, seen, S, n)
-
-
-@kernel
-def _forest(p, order, L, bought, compact, S, proba, entropy, lo, hi):
-    M = np.int64(p.first)
-    values = np.empty((p.D, L), np.float32)
-    codes = np.empty(L, np.int64)
-    for m in range(L):
-        codes[m] = compact[bought.labels[m]]
-    for j in range(p.D):
-        for m in range(L):
-            values[j, m] = p.X4[j, bought.rows[m]]
-    trees = (
-        np.empty((M, 2 * L), np.int32),
-        np.empty((M, 2 * L), np.float32),
-        np.empty((M, 2 * L), np.int32),
-        np.empty((M, 2 * L, S), np.float32),
-        np.empty(M, np.int64),
-    )
-    state = np.empty(1, np.uint64)
-    seed_stream(state, bought.word[0], L)
-    ordered = order[: p.D * p.Lmax].reshape(p.D, p.Lmax)
-    in_bag = np.empty((M, L), np.int32)
-    importance = np.empty((2, p.D))
-    fit_forest(
-        values, ordered, codes, L, S, np.int64(p.second), state, trees, in_bag, importance
-    )  # fmt: skip
-    predict_forest(p.X4, trees, S, proba, np.empty(0), entropy, lo, hi)
-
-
-@kernel
 def spread_classes(proba, seen, S, n):
     """Move the first S rows of `proba` to the rows of their classes; all others become 0."""
     C = proba.shape[0] - 1
@@ -260,35 +130,266 @@ def spread_classes(proba, seen, S, n):
 
 
 @kernel
-def measure(proba, y, lo, n, C, metrics):
+def measure(proba, y, p, metrics):
     """Write accuracy, balanced accuracy and log-likelihood, as `lal.loop.METRICS` has them.
 
     Args:
-        proba: Shape (C or more, n).
-        y: Class codes of all points; those from `lo` on belong to `proba`.
-        lo: First point.
-        n: Points.
-        C: Classes.
+        proba: Probabilities of the points from ``p.lo`` on, shape (C + 1, n - lo).
+        y: Class codes of all points, shape (n,).
+        p: Sizes; points from ``p.N`` on are the reward part.
         metrics: Shape (3,), overwritten.
     """
-    right = np.zeros(C)
-    total = np.zeros(C)
+    right, total = np.zeros(p.C), np.zeros(p.C)
     likelihood = 0.0
-    for i in range(n):
+    for i in range(p.N, p.n):
+        at = i - p.lo
         top = 0
-        for c in range(1, C):
-            if proba[c, i] > proba[top, i]:
+        for c in range(1, p.C):
+            if proba[c, at] > proba[top, at]:
                 top = c
-        truth = y[lo + i]
+        truth = y[i]
         total[truth] += 1.0
         right[truth] += top == truth
-        likelihood += np.log(max(proba[truth, i], 1e-15))
+        likelihood += np.log(max(proba[truth, at], 1e-15))
     hits, balanced, present = 0.0, 0.0, 0
-    for c in range(C):
+    for c in range(p.C):
         hits += right[c]
         if total[c] > 0:
             balanced += right[c] / total[c]
             present += 1
-    metrics[0] = hits / n
+    metrics[0] = hits / (p.n - p.N)
     metrics[1] = balanced / present
-    metrics[2] = likelihood / n
+    metrics[2] = likelihood / (p.n - p.N)
+
+
+@kernel
+def copy_fits(floats, ints, held, sources, targets):
+    """Copy slots over others."""
+    for m in range(len(sources)):
+        a, b = sources[m], targets[m]
+        for j in range(floats.shape[1]):
+            floats[b, j] = floats[a, j]
+        for j in range(ints.shape[1]):
+            ints[b, j] = ints[a, j]
+        held[b] = held[a]
+
+
+@kernel
+def _problem(sizes, params, from_row):
+    N = sizes[POOL]
+    return Problem(
+        sizes[COLUMNS], sizes[CLASSES], N, sizes[POINTS], sizes[MOST], params[0], params[1],
+        N if from_row else 0,
+    )  # fmt: skip
+
+
+@kernel
+def _points(x, sizes):
+    d, n = sizes[COLUMNS] + 1, sizes[POINTS]
+    return x[sizes[AT_X] : sizes[AT_X] + d * n].reshape(d, n)
+
+
+@kernel
+def _points4(x4, sizes):
+    d, n = sizes[COLUMNS], sizes[POINTS]
+    return x4[sizes[AT_X4] : sizes[AT_X4] + d * n].reshape(d, n)
+
+
+@kernel
+def classes_seen(count, C, compact, seen, proba, n):
+    """Number the seen classes and return how many; with fewer than two, predict without a fit.
+
+    Args:
+        count: Labels of every class, shape (C or more,).
+        C: Classes.
+        compact: Number of every seen class, shape (C,), overwritten.
+        seen: Seen classes, shape (C,), overwritten from the front.
+        proba: Shape (C + 1, n). One seen class is certain; without any, all are equally likely.
+        n: Points.
+    """
+    S = 0
+    for c in range(C):
+        compact[c] = S
+        if count[c] > 0:
+            seen[S] = c
+            S += 1
+    if S < 2:
+        for c in range(C):
+            share = 1.0 / C if S == 0 else (1.0 if count[c] > 0 else 0.0)
+            for i in range(n):
+                proba[c, i] = share
+    return S
+
+
+@kernel
+def update_logistic(u):
+    """Bring logistic regressions up to date, predict and measure."""
+    for m in range(len(u.ids)):
+        e, slot = u.ids[m], u.slots[m]
+        sizes = u.sizes[u.task[e]]
+        p = _problem(sizes, u.params[u.task[e]], u.from_row)
+        L, points, labels = u.n_labelled[e], _points(u.x, sizes), u.labels[e]
+        W, H, S, Y, rho, X, XT, meta, codes = _logistic(u.floats[slot], u.ints[slot], p)
+        if u.held[slot] < 0:
+            start_softmax(H, meta[:2])
+            meta[2] = 0
+            W[:] = 0.0
+            u.held[slot] = 0
+        for a in range(u.held[slot], L):
+            for j in range(p.D + 1):
+                X[a, j] = points[j, u.rows[e, a]]
+                XT[j, a] = points[j, u.rows[e, a]]
+            add_row(X, a, W, H, S, Y, rho, meta[:2], max(meta[2], 1))
+        u.held[slot] = L
+        compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
+        n = p.n - p.lo
+        proba = u.proba[m, : (p.C + 1) * n].reshape(p.C + 1, n)
+        K = classes_seen(u.count[e], p.C, compact, seen, proba, n)
+        if K >= 2:
+            classes = K
+            K = 1 if K == 2 else K
+            if meta[2] != K:
+                forget_pairs(W, meta[:2])
+                meta[2] = K
+            for a in range(L):
+                codes[a] = compact[labels[a]]
+            refit_softmax(X, XT, codes, L, K, W, H, S, Y, rho, meta[:2], p.first, TOLERANCE)
+            predict_softmax(W, points, proba, K, p.lo, p.n)
+            spread_classes(proba, seen, classes, n)
+        measure(proba, u.y[sizes[AT_Y] : sizes[AT_Y] + p.n], p, u.metrics[m])
+
+
+@kernel
+def update_ridge(u):
+    """Bring ridge classifiers up to date, predict and measure."""
+    for m in range(len(u.ids)):
+        e, slot = u.ids[m], u.slots[m]
+        sizes = u.sizes[u.task[e]]
+        p = _problem(sizes, u.params[u.task[e]], u.from_row)
+        L, points = u.n_labelled[e], _points(u.x, sizes)
+        M, sums, W = _ridge(u.floats[slot], p)
+        if u.held[slot] < 0:
+            start_ridge(M, sums, p.first)
+            u.held[slot] = 0
+        for a in range(u.held[slot], L):
+            add_ridge(points, u.rows[e, a], u.labels[e, a], M, sums)
+        u.held[slot] = L
+        compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
+        n = p.n - p.lo
+        proba = u.proba[m, : (p.C + 1) * n].reshape(p.C + 1, n)
+        classes = classes_seen(u.count[e], p.C, compact, seen, proba, n)
+        if classes >= 2:
+            K = 1 if classes == 2 else classes
+            refit_ridge(M, sums, u.count[e], L, seen[1:] if K == 1 else seen, K, W)
+            scores(W, points, proba, K, p.lo, n)
+            decision_to_proba(proba, K, n)
+            spread_classes(proba, seen, classes, n)
+        measure(proba, u.y[sizes[AT_Y] : sizes[AT_Y] + p.n], p, u.metrics[m])
+
+
+@kernel
+def update_knn(u):
+    """Bring nearest-neighbour classifiers up to date, predict and measure."""
+    for m in range(len(u.ids)):
+        e, slot = u.ids[m], u.slots[m]
+        sizes = u.sizes[u.task[e]]
+        p = _problem(sizes, u.params[u.task[e]], u.from_row)
+        L, points = u.n_labelled[e], _points(u.x, sizes)
+        distance, labels = _neighbours(u.floats[slot], u.ints[slot], p)
+        if u.held[slot] < 0:
+            start_knn(distance)
+            u.held[slot] = 0
+        for a in range(u.held[slot], L):
+            add_knn(points, p.D, u.rows[e, a], u.labels[e, a], distance, labels)
+        u.held[slot] = L
+        n = p.n - p.lo
+        proba = u.proba[m, : (p.C + 1) * n].reshape(p.C + 1, n)
+        compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
+        if classes_seen(u.count[e], p.C, compact, seen, proba, n) >= 2:
+            predict_knn(labels, L, proba[: p.C], p.lo, p.n)
+        measure(proba, u.y[sizes[AT_Y] : sizes[AT_Y] + p.n], p, u.metrics[m])
+
+
+@kernel
+def update_naive_bayes(u):
+    """Bring Gaussian naive Bayes classifiers up to date, predict and measure."""
+    for m in range(len(u.ids)):
+        e, slot = u.ids[m], u.slots[m]
+        sizes = u.sizes[u.task[e]]
+        p = _problem(sizes, u.params[u.task[e]], u.from_row)
+        L, points = u.n_labelled[e], _points(u.x, sizes)
+        count, mean, spread = _bayes(u.floats[slot], u.ints[slot], p)
+        if u.held[slot] < 0:
+            start_naive_bayes(count, mean, spread)
+            u.held[slot] = 0
+        for a in range(u.held[slot], L):
+            add_naive_bayes(points, u.rows[e, a], u.labels[e, a], count, mean, spread)
+        u.held[slot] = L
+        n = p.n - p.lo
+        proba = u.proba[m, : (p.C + 1) * n].reshape(p.C + 1, n)
+        compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
+        if classes_seen(u.count[e], p.C, compact, seen, proba, n) >= 2:
+            predict_naive_bayes(points, count, mean, spread, p.first, proba[: p.C], p.lo, p.n)
+        measure(proba, u.y[sizes[AT_Y] : sizes[AT_Y] + p.n], p, u.metrics[m])
+
+
+@kernel
+def update_forest(u):
+    """Grow forests anew (`repeats` of each, averaged), predict and measure."""
+    for m in range(len(u.ids)):
+        e, slot = u.ids[m], u.slots[m]
+        sizes = u.sizes[u.task[e]]
+        p = _problem(sizes, u.params[u.task[e]], u.from_row)
+        L, points = u.n_labelled[e], _points4(u.x4, sizes)
+        rows = u.rows[e]
+        order = u.ints[slot, : p.D * p.Lmax].reshape(p.D, p.Lmax)
+        for a in range(max(u.held[slot], 0), L):
+            insert_sorted(points, rows, order, a)
+        u.held[slot] = L
+        n = p.n - p.lo
+        proba = u.proba[m, : (p.C + 1) * n].reshape(p.C + 1, n)
+        compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
+        S = classes_seen(u.count[e], p.C, compact, seen, proba, n)
+        y = u.y[sizes[AT_Y] : sizes[AT_Y] + p.n]
+        if S < 2:
+            measure(proba, y, p, u.metrics[m])
+            continue
+        M = np.int64(p.first)
+        values, codes = np.empty((p.D, L), np.float32), np.empty(L, np.int64)
+        for a in range(L):
+            codes[a] = compact[u.labels[e, a]]
+        for j in range(p.D):
+            for a in range(L):
+                values[j, a] = points[j, rows[a]]
+        trees = (
+            np.empty((M, 2 * L), np.int32),
+            np.empty((M, 2 * L), np.float32),
+            np.empty((M, 2 * L), np.int32),
+            np.empty((M, 2 * L, S), np.float32),
+            np.empty(M, np.int64),
+        )
+        in_bag, importance = np.empty((M, L), np.int32), np.empty((2, p.D))
+        state, metrics = np.empty(1, np.uint64), np.zeros(3)
+        wide = u.entropy.shape[1] > 0
+        entropy = u.entropy[m, : n if wide else 0]
+        u.metrics[m] = 0.0
+        for r in range(u.repeats):
+            seed_stream(state, u.words[e, 2, 0] + np.uint64(r), L)
+            fit_forest(
+                values, order, codes, L, S, np.int64(p.second), state, trees, in_bag, importance
+            )  # fmt: skip
+            predict_forest(points, trees, S, proba, np.empty(0), entropy, p.lo, p.n)
+            spread_classes(proba, seen, S, n)
+            measure(proba, y, p, metrics)
+            for k in range(3):
+                u.metrics[m, k] += metrics[k] / u.repeats
+
+
+UPDATES = {
+    LOGISTIC: update_logistic,
+    FOREST: update_forest,
+    KNN: update_knn,
+    NAIVE_BAYES: update_naive_bayes,
+    RIDGE: update_ridge,
+}
+"""The update kernel of every learner number."""
