@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.simulator.kernels import lal_rl as kernels
-from envs.simulator.kernels.simd import padded
+from envs.simulator.kernels.simd import WIDTH, padded
 from lal.arrays import Bools, Floats, Ints
 from lal.errors import DataError, UsageError
 
@@ -75,7 +75,6 @@ class LalRlEngine:
         if pool_size < 4:
             raise UsageError(f"pool_size must be at least 4, got {pool_size}")
         self.num_envs, self.pool_size = num_envs, pool_size
-        self.ramp = np.repeat(np.array([1.0, 0.0], dtype=np.float32), 16)
         self.data, self.data_info = _pack([_checked(*d) for d in data], reward_rows, seed)
         n_sets = len(self.data_info)
         self.config = np.zeros(len(kernels.CONFIG), dtype=np.int64)
@@ -100,28 +99,32 @@ class LalRlEngine:
 
     def _allocate(self) -> None:
         E, config = self.num_envs, self.config
-        pad, slots = int(config[kernels.POOL_PAD]), int(config[kernels.N_SLOTS])
+        pad, slots = int(config[kernels.PAD]), int(config[kernels.N_SLOTS])
         self.bank = np.zeros(slots * kernels.bank_room(config), dtype=np.float32)
         self.bank_info = np.zeros((slots, len(kernels.BANK_FIELDS)), dtype=np.int64)
-        self.floats = np.zeros(E * kernels.episode_room(config), dtype=np.float32)
+        self.floats = np.zeros(kernels.RAMP + E * kernels.episode_room(config), dtype=np.float32)
+        self.floats[:16] = 1.0
         width = kernels.E_ROWS + int(config[kernels.CAP]) + kernels.STATE_PAD
         self.ints = np.zeros((E, width), dtype=np.int64)
-        self.streams = np.zeros(E, dtype=np.uint64)
+        self.ints[:, kernels.E_SLOT] = -1
+        self.lengths: Ints = self.ints[:, kernels.E_LENGTH]
         self._flags = np.zeros((3, E), dtype=np.bool_)
         self._quality = np.zeros((2, E))
         self.terminated, self.truncated, self.invalid = self._flags
         self.quality, self.final_quality = self._quality
-        self.lengths: Ints = np.zeros(E, dtype=np.int64)
-        self._now = _buffers(E, pad)
-        self._last = _buffers(E, pad)
-        self.candidates, self.context, self.mask = _views(self._now, E, self.pool_size)
-        self.final = _views(self._last, E, self.pool_size)
-        self._shared = (
+        planes = np.zeros(2 * E * N_FEATURES * pad, dtype=np.float32)
+        context = np.zeros(2 * E * kernels.STATE_PAD, dtype=np.float32)
+        mask = np.zeros(2 * E * pad, dtype=np.int8)
+        candidates = planes.reshape(2, E, N_FEATURES, pad).transpose(0, 1, 3, 2)
+        N = self.pool_size
+        self.candidates, last_candidates = candidates[:, :, :N]
+        self.context, last_context = context.reshape(2, E, -1)[:, :, :N_STATE]
+        self.mask, last_mask = mask.reshape(2, E, pad)[:, :, :N]
+        self.final = (last_candidates, last_context, last_mask)
+        self._arrays = (
             config, self.data, self.data_info, self.bank, self.bank_info, self.floats, self.ints,
-            self.streams, self.ramp, *self._now,
+            planes, context, mask, self._quality, self._flags,
         )  # fmt: skip
-        self._stepped = (*self._shared, *self._last)
-        self._out = (self._quality, self._flags, self.lengths)
 
     def reset(self, seed: int | None = None) -> None:
         """Begin episode 0 of every environment, under a new seed if one is given."""
@@ -137,11 +140,8 @@ class LalRlEngine:
 
     def begin(self, chosen: Bools) -> None:
         """Begin the present episode of the chosen environments anew."""
-        slots = self.ints[:, kernels.E_SLOT]
-        slots[chosen & (self.lengths < 0)] = -1
-        found = kernels.begin_all(*self._shared, self.quality, chosen)
-        self._refuse_without_split(found)
-        self.lengths[chosen] = 0
+        if not kernels.advance(*self._arrays, chosen.astype(np.int64), True, False):
+            raise self._no_split()
 
     def step(self, actions: Ints, autoreset: bool = True) -> None:
         """Label one pool sample in every environment; an illegal action becomes a legal one.
@@ -151,48 +151,25 @@ class LalRlEngine:
             autoreset: Begin the next episode of what ended at once; its first observation is in
                 the buffers and the last of the old one in `final`.
         """
-        found = kernels.step_all(*self._stepped, actions, *self._out, autoreset)
-        if not found:
-            self._refuse_without_split(found)
+        if not kernels.advance(*self._arrays, actions, False, autoreset):
+            raise self._no_split()
 
-    def _refuse_without_split(self, found: bool) -> None:
-        if not found:
-            raise DataError(
-                f"no split with both classes in pool and reward part was found in "
-                f"{kernels.MAX_ATTEMPTS} draws; use data with more samples of the rarer class"
-            )
+    def _no_split(self) -> DataError:
+        return DataError(
+            f"no split with both classes in pool and reward part was found in "
+            f"{kernels.MAX_ATTEMPTS} draws; use data with more samples of the rarer class"
+        )
 
     @property
     def bytes_per_episode(self) -> int:
         """Memory of one episode: its state and observations, without shared data and splits."""
-        own = (self.floats, self.ints, self.streams, *self._now, *self._last)
+        own = (self.floats, self.ints, *self._arrays[-5:])
         return sum(a.nbytes for a in own) // self.num_envs
 
     @property
     def splits_drawn(self) -> int:
         """Splits drawn so far (the rest came from the bank)."""
         return int(self.config[kernels.DRAWN])
-
-
-def _buffers(E: int, pad: int) -> tuple[Float32s, Float32s, NDArray[np.int8]]:
-    return (
-        np.zeros(E * N_FEATURES * pad, dtype=np.float32),
-        np.zeros(E * kernels.STATE_PAD, dtype=np.float32),
-        np.zeros(E * pad, dtype=np.int8),
-    )
-
-
-def _views(
-    buffers: tuple[Float32s, Float32s, NDArray[np.int8]], E: int, N: int
-) -> tuple[Float32s, Float32s, NDArray[np.int8]]:
-    """Return candidates (E, N, 3), context (E, 30) and mask (E, N) over the flat buffers."""
-    candidates, context, mask = buffers
-    planes = candidates.reshape(E, N_FEATURES, -1)
-    return (
-        planes.transpose(0, 2, 1)[:, :N],
-        context.reshape(E, -1)[:, :N_STATE],
-        mask.reshape(E, -1)[:, :N],
-    )
 
 
 def _checked(X: Any, y: Any) -> tuple[Floats, Ints]:
@@ -222,7 +199,7 @@ def _checked(X: Any, y: Any) -> tuple[Floats, Ints]:
 def _pack(
     sets: Sequence[tuple[Floats, Ints]], reward_rows: int, seed: int
 ) -> tuple[Float32s, Ints]:
-    """Lay out the data sets in one array: permuted, standardised, feature rows, labels last."""
+    """Lay out the data sets in one array: permuted, standardised, in tiles of 16, labels last."""
     if not sets:
         raise UsageError("no data set was given; pass at least one pair (X, y)")
     info = np.zeros((len(sets), len(kernels.DATA_FIELDS)), dtype=np.int64)
@@ -231,14 +208,14 @@ def _pack(
     for i, (X, y) in enumerate(sets):
         n, D = X.shape
         n_test = -(-n // 2)
-        n_reward = min(reward_rows, n_test)
-        row_stride = padded(n + n_reward + 16)
         order = np.random.default_rng([seed, i]).permutation(n)
         deviation = X.std(axis=0)
-        Z = (X - X.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
+        constant = deviation <= 1e-12 * np.maximum(1.0, np.abs(X.mean(axis=0)))
+        Z = np.where(constant, 0.0, X - X.mean(axis=0)) / np.where(constant, 1.0, deviation)
         block = np.concatenate([Z, np.where(y == 1, 1.0, -1.0)[:, None]], axis=1)[order]
-        block = block[np.arange(row_stride) % n].T.astype(np.float32)
-        parts.append(np.ascontiguousarray(block).ravel())
-        info[i] = at, n, D, row_stride, n_test, n_reward
+        length = padded(n + n_test + 16)
+        tiles = block[np.arange(length) % n].reshape(-1, WIDTH, D + 1).transpose(0, 2, 1)
+        parts.append(tiles.astype(np.float32).ravel())
+        info[i] = at, n, D, n_test, min(reward_rows, n_test)
         at += parts[-1].size
     return np.concatenate(parts), info

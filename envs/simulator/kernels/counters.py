@@ -27,8 +27,9 @@ def key_of(seed, a, b, c):
     return mix(x ^ (np.uint64(c) + GOLDEN))
 
 
-@kernel
-def draw(states, i, n):
-    """Advance stream i and return an integer in [0, n)."""
-    states[i] += GOLDEN
-    return np.int64(np.float64(mix(states[i]) >> _S11) * (1.0 / 9007199254740992.0) * n)
+@kernel(forceinline=True)
+def draw(states, i, j, n):
+    """Advance the stream kept in ``states[i, j]`` and return an integer in [0, n)."""
+    state = np.uint64(states[i, j]) + GOLDEN
+    states[i, j] = np.int64(state)
+    return np.int64(np.float64(mix(state) >> _S11) * (1.0 / 9007199254740992.0) * n)

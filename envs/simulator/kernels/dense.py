@@ -182,27 +182,68 @@ def fill(F, at, n, value):
 
 
 @kernel(forceinline=True)
-def count_correct(M, at, stride, n_rows, c, c_at, bias, y_at, n, ramp):
-    """Count the columns whose linear score has the sign of their label.
+def combine_tiles(M, at, n_rows, tile, c, c_at, n_vectors, out, out_at):
+    """Write sum_j c[j] * M[j, :] to `out` for a matrix kept in tiles of 16 columns.
+
+    Tile v begins at ``at + v * tile`` and holds its rows of 16 numbers one after the other, so
+    a product reads memory in order.
+    """
+    v = 0
+    while v + 4 <= n_vectors:
+        p = at + v * tile
+        a0 = splat(ZERO)
+        a1 = a0
+        a2 = a0
+        a3 = a0
+        for j in range(n_rows):
+            k = splat(c[c_at + j])
+            a0 = a0 + k * load(M, p)
+            a1 = a1 + k * load(M, p + tile)
+            a2 = a2 + k * load(M, p + 2 * tile)
+            a3 = a3 + k * load(M, p + 3 * tile)
+            p += 16
+        o = out_at + v * 16
+        store(out, o, a0)
+        store(out, o + 16, a1)
+        store(out, o + 32, a2)
+        store(out, o + 48, a3)
+        v += 4
+    while v < n_vectors:
+        p = at + v * tile
+        a0 = splat(ZERO)
+        b0 = a0
+        j = 0
+        while j + 2 <= n_rows:
+            a0 = a0 + splat(c[c_at + j]) * load(M, p)
+            b0 = b0 + splat(c[c_at + j + 1]) * load(M, p + 16)
+            p += 32
+            j += 2
+        if j < n_rows:
+            a0 = a0 + splat(c[c_at + j]) * load(M, p)
+        store(out, out_at + v * 16, a0 + b0)
+        v += 1
+
+
+@kernel
+def count_correct(M, at, n_rows, c, c_at, bias, n, ramp):
+    """Count the samples whose linear score has the sign of their label.
 
     Args:
-        M: Matrix with columns as samples; labels (+1, -1) lie in the same array from `y_at` on.
-        at: Offset of the first sample of the first row.
-        stride: Row stride.
+        M: Samples in tiles of 16: `n_rows` rows of features, then one of labels (+1, -1).
+        at: Offset of the first tile.
         n_rows: Columns of the data set, D.
         c: Holds the weights from `c_at` on.
         c_at: Offset of the weights.
         bias: Intercept.
-        y_at: Offset of the first label.
         n: Number of samples.
-        ramp: 16 ones and 16 zeros, to cut the last vector.
+        ramp: Its first numbers are 16 ones and 16 zeros, to cut the last vector.
     """
     hits = splat(ZERO)
-    n_vectors = n // 16
-    v = 0
     start = splat(bias)
-    while v + 4 <= n_vectors:
-        p = at + v * 16
+    tile = (n_rows + 1) * 16
+    v = 0
+    while (v + 4) * 16 <= n:
+        p = at + v * tile
         a0 = start
         a1 = start
         a2 = start
@@ -210,21 +251,22 @@ def count_correct(M, at, stride, n_rows, c, c_at, bias, y_at, n, ramp):
         for j in range(n_rows):
             k = splat(c[c_at + j])
             a0 = a0 + k * load(M, p)
-            a1 = a1 + k * load(M, p + 16)
-            a2 = a2 + k * load(M, p + 32)
-            a3 = a3 + k * load(M, p + 48)
-            p += stride
-        y = y_at + v * 16
-        hits = hits + (agreement(a0, load(M, y)) + agreement(a1, load(M, y + 16)))
-        hits = hits + (agreement(a2, load(M, y + 32)) + agreement(a3, load(M, y + 48)))
+            a1 = a1 + k * load(M, p + tile)
+            a2 = a2 + k * load(M, p + 2 * tile)
+            a3 = a3 + k * load(M, p + 3 * tile)
+            p += 16
+        hits = hits + (agreement(a0, load(M, p)) + agreement(a1, load(M, p + tile)))
+        hits = hits + (
+            agreement(a2, load(M, p + 2 * tile)) + agreement(a3, load(M, p + 3 * tile))
+        )
         v += 4
     while v * 16 < n:
-        p = at + v * 16
+        p = at + v * tile
         a0 = start
         for j in range(n_rows):
             a0 = a0 + splat(c[c_at + j]) * load(M, p)
-            p += stride
+            p += 16
         left = min(n - v * 16, 16)
-        hits = hits + load(ramp, 16 - left) * agreement(a0, load(M, y_at + v * 16))
+        hits = hits + load(ramp, 16 - left) * agreement(a0, load(M, p))
         v += 1
-    return lane_sum(hits)
+    return np.int64(lane_sum(hits))

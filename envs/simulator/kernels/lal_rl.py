@@ -1,15 +1,18 @@
 """The published LAL-RL workload: E episodes advanced by one call.
 
-Arrays (all flat or two-dimensional, never copied between Python and the kernels):
+The arrays, shared by Python and the kernels:
 
 - `config`: int64, see `CONFIG`.
-- `data`, `data_info`: every data set once, features as rows over permuted samples (the first ones
-  repeated at the end, so that any cyclic window is contiguous), last row the labels +1 / -1.
-- `bank`, `bank_info`: splits in use: pool and state columns standardised by the split's training
-  half, the pool as rows, norms, labels, the scaler. A split is a function of its key alone; the
-  bank is only a cache of them, so what an episode sees does not depend on the other episodes.
-- `floats`, `ints`, `streams`: the episodes: the fit (`kernels.logistic`), sums of cosines, flags.
-- observations: `candidates` (E, 3, Np), `context` (E, 32), `mask` (E, Np).
+- `data`, `data_info`: every data set once, its samples permuted and in tiles of 16 (rows of
+  features, then labels +1 / -1), the first ones repeated at the end: every cyclic window that
+  begins at a tile is contiguous.
+- `bank`, `bank_info`: splits in use: pool and state points in tiles, standardised by the split's
+  training half, the pool as rows, norms, cosine sums, labels, the scaler. A split is a function
+  of its key alone; the bank is only a cache, so episodes do not depend on each other.
+- `floats`, `ints`: the episodes: the fit (`kernels.logistic`), cosine sums, counters, streams.
+  `floats` begins with 16 ones and 16 zeros.
+- `candidates` (2, E, 3, pad), `context` (2, E, 32), `mask` (2, E, pad): the present observations,
+  then the last ones of the episodes that ended in this step.
 """
 
 import math
@@ -18,79 +21,78 @@ import numpy as np
 
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.counters import draw, key_of
-from envs.simulator.kernels.dense import combine_rows, count_correct, fill
-from envs.simulator.kernels.logistic import (
-    add_sample,
-    fit,
-    newton_weights,
-    places,
-    room,
-    start_fit,
-)
+from envs.simulator.kernels.dense import combine_tiles, count_correct, fill
+from envs.simulator.kernels.logistic import add_sample, fit, places, room, start_fit
 from envs.simulator.kernels.simd import load, logistic, maximum, splat, store
+from envs.simulator.kernels.simd import total as lane_sum
 
 CONFIG = (
     "pool_size", "pool_pad", "stride", "cap", "n_splits", "refresh", "n_datasets", "max_steps",
-    "seed", "first_env", "n_slots", "clock", "n_state", "drawn", "balance",
+    "seed", "first_env", "n_slots", "clock", "n_state", "drawn",
 )  # fmt: skip
 (
-    POOL, POOL_PAD, STRIDE, CAP, N_SPLITS, REFRESH, N_DATASETS, MAX_STEPS,
-    SEED, FIRST_ENV, N_SLOTS, CLOCK, N_STATE, DRAWN, _,
-) = range(15)  # fmt: skip
+    POOL, PAD, STRIDE, CAP, N_SPLITS, REFRESH, N_DATASETS, MAX_STEPS,
+    SEED, FIRST_ENV, N_SLOTS, CLOCK, N_STATE, DRAWN,
+) = range(14)  # fmt: skip
 
-DATA_FIELDS = ("at", "rows", "columns", "row_stride", "test_rows", "reward_rows")
-D_AT, D_ROWS, D_COLUMNS, D_STRIDE, D_TEST, D_REWARD = range(6)
+DATA_FIELDS = ("at", "rows", "columns", "test_rows", "reward_rows")
+D_AT, D_ROWS, D_COLUMNS, D_TEST, D_REWARD = range(5)
 
 BANK_FIELDS = ("key", "users", "stamp", "dataset", "window", "target", "pool", "full")
 B_KEY, B_USERS, B_STAMP, B_DATASET, B_WINDOW, B_TARGET, B_POOL, B_FULL = range(8)
 
-EPISODE_FIELDS = ("labelled", "slot", "episode", "steps")
-E_LABELLED, E_SLOT, E_EPISODE, E_STEPS = range(4)
+EPISODE_FIELDS = ("labelled", "slot", "episode", "steps", "stream", "length", "iterations")
+E_LABELLED, E_SLOT, E_EPISODE, E_STEPS, E_STREAM, E_LENGTH, E_ITERATIONS = range(7)
 E_ROWS = 8
 """Integers of an episode before the list of labelled rows and the order of the state points."""
 
+NEITHER, TERMINATED, TRUNCATED, INVALID = -1, 0, 1, 2
+"""Rows of `flags`."""
+
+RAMP = 32
 STATE_PAD = 32
 MAX_ATTEMPTS = 10_000
+TARGET_TOLERANCE = np.float32(1e-4)
 
 ZERO, ONE, TWO = np.float32(0.0), np.float32(1.0), np.float32(2.0)
 
 
-@kernel
+@kernel(forceinline=True)
 def bank_room(config):
     """Return the float32 numbers of one split in the bank."""
-    pool, stride = config[POOL_PAD], config[STRIDE]
-    return stride * (pool + STATE_PAD) + pool * stride + 3 * pool + 2 * stride
+    pad, stride = config[PAD], config[STRIDE]
+    return stride * (pad + STATE_PAD) + pad * stride + 3 * pad + 2 * stride
 
 
-@kernel
+@kernel(forceinline=True)
 def bank_places(config, slot):
-    """Return where a split keeps its columns, rows, 1 / norms, cosine sums, labels and scaler."""
-    pool, stride = config[POOL_PAD], config[STRIDE]
-    M = slot * bank_room(config)
-    R = M + stride * (pool + STATE_PAD)
-    norms = R + pool * stride
-    return M, R, norms, norms + pool, norms + 2 * pool, norms + 3 * pool
+    """Return where a split keeps its tiles, rows, 1 / norms, cosine sums, labels and scaler."""
+    pad, stride = config[PAD], config[STRIDE]
+    tiles = slot * bank_room(config)
+    R = tiles + stride * (pad + STATE_PAD)
+    norms = R + pad * stride
+    return tiles, R, norms, norms + pad, norms + 2 * pad, norms + 3 * pad
 
 
-@kernel
+@kernel(forceinline=True)
 def episode_room(config):
     """Return the float32 numbers of one episode."""
-    pool, stride = config[POOL_PAD], config[STRIDE]
-    return room(stride, config[CAP]) + 2 * (pool + STATE_PAD) + 2 * pool + stride
+    pad, stride = config[PAD], config[STRIDE]
+    return room(stride, config[CAP]) + 2 * (pad + STATE_PAD) + 2 * pad + stride
 
 
-@kernel
+@kernel(forceinline=True)
 def episode_places(config, e):
     """Return where an episode keeps its fit, scores, scratch, cosine sums, flags, folded w."""
-    pool, stride = config[POOL_PAD], config[STRIDE]
-    base = e * episode_room(config)
+    pad, stride = config[PAD], config[STRIDE]
+    base = RAMP + e * episode_room(config)
     scores = base + room(stride, config[CAP])
-    scratch = scores + pool + STATE_PAD
-    cosines = scratch + pool + STATE_PAD
-    return base, scores, scratch, cosines, cosines + pool, cosines + 2 * pool
+    scratch = scores + pad + STATE_PAD
+    cosines = scratch + pad + STATE_PAD
+    return base, scores, scratch, cosines, cosines + pad, cosines + 2 * pad
 
 
-@kernel
+@kernel(forceinline=True)
 def tolerance_of(D):
     """Return the gradient tolerance: 1e-4, less for wide data, where errors of columns add up."""
     return np.float32(1e-4 * min(1.0, 24.0 / (D + 1)))
@@ -102,43 +104,24 @@ def _draw_rows(streams, picks, n_train, n_wanted):
     for i in range(n_train):
         picks[i] = i
     for i in range(n_wanted):
-        j = i + draw(streams, 0, n_train - i)
+        j = i + draw(streams, 0, 0, n_train - i)
         keep = picks[i]
         picks[i] = picks[j]
         picks[j] = keep
 
 
 @kernel
-def _has_both(data, y_at, begin, picks, first, last):
-    """Whether both labels occur among the listed rows (all from `begin` on without a list)."""
-    positive = 0
-    for i in range(first, last):
-        row = begin + (picks[i] if len(picks) > 0 else i)
-        positive += data[y_at + row] > ZERO
-    return 0 < positive < last - first
+def _fold(bank, scale, second, weights, at, folded, to, D):
+    """Write the weights for unscaled samples; returns their intercept."""
+    bias = weights[at + D]
+    for j in range(D):
+        folded[to + j] = weights[at + j] * bank[scale + j]
+        bias -= weights[at + j] * bank[scale + second + j]
+    return bias
 
 
 @kernel
-def _scaler(data, at, begin, n_rows, total):
-    """Return mean and standard deviation of a cyclic window of one column (1 when constant)."""
-    s = 0.0
-    q = 0.0
-    head = min(n_rows, total - begin)
-    for i in range(head):
-        x = np.float64(data[at + begin + i])
-        s += x
-        q += x * x
-    for i in range(n_rows - head):
-        x = np.float64(data[at + i])
-        s += x
-        q += x * x
-    mean = s / n_rows
-    variance = q / n_rows - mean * mean
-    return mean, (math.sqrt(variance) if variance > 1e-10 else 1.0)
-
-
-@kernel
-def draw_split(config, data, data_info, bank, bank_info, slot, key, dataset, ramp):
+def draw_split(config, data, data_info, bank, bank_info, floats, slot, key, dataset):
     """Draw the split of a key into a slot of the bank; returns whether a legal one was found.
 
     Half the samples (a cyclic window of the permuted data) are the held-out half, the first
@@ -147,76 +130,85 @@ def draw_split(config, data, data_info, bank, bank_info, slot, key, dataset, ram
     pool hold both classes.
     """
     at, total, D = data_info[dataset, D_AT], data_info[dataset, D_ROWS], data_info[dataset, 2]
-    row_stride, n_test = data_info[dataset, D_STRIDE], data_info[dataset, D_TEST]
-    n_reward = data_info[dataset, D_REWARD]
-    n_train = total - n_test
-    n_state = config[N_STATE]
+    n_test, n_reward = data_info[dataset, D_TEST], data_info[dataset, D_REWARD]
+    n_train, n_state, tile = total - n_test, config[N_STATE], (D + 1) * 16
     N = min(config[POOL], n_train - n_state)
-    streams = np.empty(1, dtype=np.uint64)
-    streams[0] = key
+    streams = np.empty((1, 1), dtype=np.int64)
+    streams[0, 0] = np.int64(key)
     picks = np.empty(n_train, dtype=np.int64)
-    none = np.empty(0, dtype=np.int64)
-    y_at = at + D * row_stride
     found = False
     window = 0
-    begin = 0
-    for _ in range(MAX_ATTEMPTS):
-        window = draw(streams, 0, (total + 15) // 16) * 16
+    attempt = 0
+    while not found and attempt < MAX_ATTEMPTS:
+        attempt += 1
+        window = draw(streams, 0, 0, (total + 15) // 16) * 16
         begin = (window + n_test) % total
         _draw_rows(streams, picks, n_train, n_state + N)
+        positive = 0
         for i in range(n_state + N):
-            picks[i] = (begin + picks[i]) % total
-        if _has_both(data, y_at, window, none, 0, n_reward) and _has_both(
-            data, y_at, 0, picks, n_state, n_state + N
-        ):
-            found = True
-            break
-    if not found:
-        return False
-    _fill_slot(config, data, bank, slot, (at, total, D, row_stride, begin, n_train), picks, N)
-    full = _pool_quality(config, data, data_info, bank, slot, dataset, window, N, ramp)
+            row = (begin + picks[i]) % total
+            picks[i] = at + row // 16 * tile + row % 16
+            positive += i >= n_state and data[picks[i] + D * 16] > ZERO
+        rewarded = 0
+        for i in range(window, window + n_reward):
+            rewarded += data[at + i // 16 * tile + D * 16 + i % 16] > ZERO
+        found = 0 < positive < N and 0 < rewarded < n_reward
     bank_info[slot, B_KEY] = np.int64(key)
     bank_info[slot, B_DATASET] = dataset
-    bank_info[slot, B_WINDOW] = window
+    bank_info[slot, B_WINDOW] = at + window // 16 * tile
     bank_info[slot, B_POOL] = N
+    _fill_slot(config, data, bank, floats, slot, at, total, D, window, n_test, picks, N)
+    full = _pool_hits(config, data, bank, bank_info, floats, slot, D, N, n_reward)
     bank_info[slot, B_FULL] = full
     bank_info[slot, B_TARGET] = np.int64(math.ceil(0.98 * full - 1e-9))
-    return True
+    return found
 
 
 @kernel
-def _fill_slot(config, data, bank, slot, where, picks, N):
-    """Write the standardised columns and rows of a split, its norms, cosine sums and scaler."""
-    at, total, D, row_stride, begin, n_train = where
-    M, R, norms, sums, labels, scale = bank_places(config, slot)
-    n_state, pad = config[N_STATE], config[POOL_PAD]
-    wide = pad + STATE_PAD
-    stride = (D + 16) // 16 * 16
-    fill(bank, M, bank_room(config), ZERO)
+def _scale(data, bank, floats, scale, second, at, total, D, window, n_test):
+    """Write 1 / deviation and mean / deviation of the half that is not held out.
+
+    The whole data set has mean 0 and mean square 1 (0 for constant columns) by construction, so
+    the sums of one half are known from those of the other.
+    """
+    tile = (D + 1) * 16
+    first = at + window // 16 * tile
+    n = total - n_test
     for j in range(D):
-        mean, deviation = _scaler(data, at + j * row_stride, begin, n_train, total)
-        bank[scale + j] = np.float32(1.0 / deviation)
-        bank[scale + config[STRIDE] + j] = np.float32(mean / deviation)
-        for i in range(n_state + N):
-            x = np.float32((data[at + j * row_stride + picks[i]] - mean) / deviation)
-            if i < n_state:
-                bank[M + j * wide + pad + i] = x
-            else:
-                bank[M + j * wide + i - n_state] = x
-                bank[R + (i - n_state) * stride + j] = x
-    for i in range(N):
-        bank[R + i * stride + D] = ONE
-        bank[M + D * wide + i] = ONE
-        y = data[at + D * row_stride + picks[n_state + i]]
-        bank[labels + i] = ONE if y > ZERO else ZERO
-    for i in range(n_state):
-        bank[M + D * wide + pad + i] = ONE
-    _cosine_sums(bank, R, norms, sums, stride, D, N)
+        s = 0.0
+        q = 0.0
+        for v in range((n_test + 15) // 16):
+            left = min(n_test - v * 16, 16)
+            x = load(data, first + v * tile + j * 16) * load(floats, 16 - left)
+            s += np.float64(lane_sum(x))
+            q += np.float64(lane_sum(x * x))
+        mean = -s / n
+        variance = (total - q) / n - mean * mean
+        inverse = 1.0 / math.sqrt(variance) if q > 0.0 and variance > 1e-6 else 1.0
+        bank[scale + j] = np.float32(inverse)
+        bank[scale + second + j] = np.float32(mean * inverse)
 
 
 @kernel
-def _cosine_sums(bank, R, norms, sums, stride, D, N):
-    """Write 1 / |x_i| and the sum over the pool of cos(x_i, x_j), a sample with itself counting 1."""
+def _fill_slot(config, data, bank, floats, slot, at, total, D, window, n_test, picks, N):
+    """Write the standardised tiles and rows of a split, its norms, cosine sums and scaler."""
+    tiles, R, norms, sums, labels, scale = bank_places(config, slot)
+    second, n_state, pad = config[STRIDE], config[N_STATE], config[PAD]
+    stride, tile = (D + 16) // 16 * 16, (D + 1) * 16
+    fill(bank, tiles, bank_room(config), ZERO)
+    _scale(data, bank, floats, scale, second, at, total, D, window, n_test)
+    for i in range(n_state + N):
+        place = pad + i if i < n_state else i - n_state
+        column = tiles + place // 16 * tile + place % 16
+        for j in range(D):
+            x = data[picks[i] + j * 16] * bank[scale + j] - bank[scale + second + j]
+            bank[column + j * 16] = x
+            if i >= n_state:
+                bank[R + place * stride + j] = x
+        bank[column + D * 16] = ONE
+        if i >= n_state:
+            bank[R + place * stride + D] = ONE
+            bank[labels + place] = ONE if data[picks[i] + D * 16] > ZERO else ZERO
     mean = np.zeros(D)
     for i in range(N):
         square = 0.0
@@ -230,54 +222,31 @@ def _cosine_sums(bank, R, norms, sums, stride, D, N):
         s = 0.0
         for j in range(D):
             s += bank[R + i * stride + j] * mean[j]
-        own = 1.0 if bank[norms + i] == ZERO else 0.0
-        bank[sums + i] = np.float32(s * bank[norms + i] + own)
+        # A sample is at distance 0 from itself even where its direction is undefined.
+        own = ONE if bank[norms + i] == ZERO else ZERO
+        bank[sums + i] = np.float32(s) * bank[norms + i] + own
 
 
 @kernel
-def _pool_quality(config, data, data_info, bank, slot, dataset, window, N, ramp):
+def _pool_hits(config, data, bank, bank_info, floats, slot, D, N, n_reward):
     """Return how many reward samples the model of the whole labelled pool gets right."""
     _, R, _, _, labels, scale = bank_places(config, slot)
-    D = data_info[dataset, D_COLUMNS]
-    stride = (D + 16) // 16 * 16
-    X = np.empty((N, D + 1))
-    target = np.empty(N)
+    stride, cap = (D + 16) // 16 * 16, config[CAP]
+    F = np.empty(room(stride, cap), dtype=np.float32)
+    rows = np.arange(N)
+    base = slot - slot  # a literal 0 would have the fit compiled a second time
+    start_fit(F, base, stride, cap, D)
     for i in range(N):
-        target[i] = bank[labels + i]
-        for j in range(D + 1):
-            X[i, j] = bank[R + i * stride + j]
-    weights = np.zeros(D + 1)
-    newton_weights(X, target, weights)
-    folded = np.empty(D, dtype=np.float32)
-    bias = weights[D]
-    for j in range(D):
-        folded[j] = np.float32(weights[j] * bank[scale + j])
-        bias -= weights[j] * bank[scale + config[STRIDE] + j]
-    at, row_stride = data_info[dataset, D_AT], data_info[dataset, D_STRIDE]
-    return np.int64(
-        count_correct(
-            data, at + window, row_stride, D, folded, 0, np.float32(bias),
-            at + D * row_stride + window, data_info[dataset, D_REWARD], ramp,
-        )
-    )  # fmt: skip
+        add_sample(F, base, stride, cap, D, i, bank, R + i * stride, bank[labels + i])
+    fit(F, base, stride, cap, D, N, bank, R, rows, tolerance_of(D))
+    w = places(base, stride, cap)[2]
+    folded = F[w + stride :]
+    bias = _fold(bank, scale, config[STRIDE], F, w, folded, 0, D)
+    return count_correct(data, bank_info[slot, B_WINDOW], D, folded, 0, bias, n_reward, floats)
 
 
 @kernel
-def _find_slot(config, bank_info, key):
-    """Return the slot of a key, or the free one unused for longest, and whether it was found."""
-    best = -1
-    for s in range(config[N_SLOTS]):
-        if bank_info[s, B_KEY] == key:
-            return s, True
-        if bank_info[s, B_USERS] == 0 and (
-            best < 0 or bank_info[s, B_STAMP] < bank_info[best, B_STAMP]
-        ):
-            best = s
-    return best, False
-
-
-@kernel
-def _take_split(config, data, data_info, bank, bank_info, ints, e, ramp):
+def take_split(config, data, data_info, bank, bank_info, floats, ints, e):
     """Give episode e its split, drawing it if the bank does not hold it."""
     config[CLOCK] += 1
     old = ints[e, E_SLOT]
@@ -287,35 +256,42 @@ def _take_split(config, data, data_info, bank, bank_info, ints, e, ramp):
     generation = episode // config[REFRESH]
     choice = np.int64(key_of(seed, env, episode, 1) % np.uint64(config[N_SPLITS]))
     key = key_of(seed, generation, choice, 2)
-    slot, found = _find_slot(config, bank_info, np.int64(key))
-    legal = True
+    slot = -1
+    found = False
+    for s in range(config[N_SLOTS]):
+        if bank_info[s, B_KEY] == np.int64(key):
+            slot = s
+            found = True
+            break
+        if bank_info[s, B_USERS] == 0 and (
+            slot < 0 or bank_info[s, B_STAMP] < bank_info[slot, B_STAMP]
+        ):
+            slot = s
     if not found:
         dataset = choice % config[N_DATASETS]
-        legal = draw_split(config, data, data_info, bank, bank_info, slot, key, dataset, ramp)
         config[DRAWN] += 1
+        found = draw_split(config, data, data_info, bank, bank_info, floats, slot, key, dataset)
     bank_info[slot, B_USERS] += 1
     bank_info[slot, B_STAMP] = config[CLOCK]
     ints[e, E_SLOT] = slot
-    return legal
+    ints[e, E_STREAM] = np.int64(key_of(seed, env, episode, 3))
+    return found
 
 
 @kernel
-def _buy(config, data_info, bank, bank_info, floats, ints, mask, e, a):
+def _buy(config, bank, floats, ints, mask, e, a, D):
     """Label pool sample a of episode e: extend the model and the cosine sums."""
     base, _, scratch, cosines, open_, _ = episode_places(config, e)
-    slot, L = ints[e, E_SLOT], ints[e, E_LABELLED]
-    D = data_info[bank_info[slot, B_DATASET], D_COLUMNS]
-    stride = (D + 16) // 16 * 16
-    M, R, norms, _, labels, _ = bank_places(config, slot)
+    slot, L, pad = ints[e, E_SLOT], ints[e, E_LABELLED], config[PAD]
+    stride, nv = (D + 16) // 16 * 16, config[PAD] // 16
+    tiles, R, norms, _, labels, _ = bank_places(config, slot)
     row = R + a * stride
     add_sample(floats, base, stride, config[CAP], D, L, bank, row, bank[labels + a])
     ints[e, E_ROWS + L] = a
     ints[e, E_LABELLED] = L + 1
     floats[open_ + a] = ZERO
-    pad = config[POOL_PAD]
     mask[e * pad + a] = 0
-    nv = pad // 16
-    combine_rows(bank, M, pad + STATE_PAD, D, bank, row, nv, floats, scratch)
+    combine_tiles(bank, tiles, D, (D + 1) * 16, bank, row, nv, floats, scratch)
     norm = splat(bank[norms + a])
     for v in range(nv):
         i = v * 16
@@ -324,53 +300,39 @@ def _buy(config, data_info, bank, bank_info, floats, ints, mask, e, a):
 
 
 @kernel
-def _refit(config, data_info, bank, bank_info, floats, ints, e):
-    """Fit episode e's model to its labels."""
-    slot = ints[e, E_SLOT]
-    D = data_info[bank_info[slot, B_DATASET], D_COLUMNS]
-    R = bank_places(config, slot)[1]
-    base = episode_places(config, e)[0]
-    rows = ints[e, E_ROWS:]
-    L = ints[e, E_LABELLED]
-    stride = (D + 16) // 16 * 16
-    return fit(floats, base, stride, config[CAP], D, L, bank, R, rows, tolerance_of(D))
+def _begin(config, bank, bank_info, floats, ints, mask, e, D):
+    """Empty episode e and label one random sample of each class."""
+    slot, pad = ints[e, E_SLOT], config[PAD]
+    N = bank_info[slot, B_POOL]
+    base, _, _, cosines, open_, _ = episode_places(config, e)
+    start_fit(floats, base, (D + 16) // 16 * 16, config[CAP], D)
+    fill(floats, cosines, 2 * pad, ZERO)
+    for i in range(pad):
+        mask[e * pad + i] = i < N
+        floats[open_ + i] = ONE if i < N else ZERO
+    for i in range(config[N_STATE]):
+        ints[e, E_ROWS + config[CAP] + i] = i
+    ints[e, E_LABELLED] = 0
+    ints[e, E_STEPS] = 0
+    labels = bank_places(config, slot)[4]
+    for c in range(2):
+        a = draw(ints, e, E_STREAM, N)
+        while bank[labels + a] != np.float32(c):
+            a = draw(ints, e, E_STREAM, N)
+        _buy(config, bank, floats, ints, mask, e, a, D)
 
 
 @kernel
-def _correct(config, data, data_info, bank, bank_info, floats, ints, e, ramp):
-    """Count the reward samples that the present model of episode e gets right."""
-    base, _, _, _, _, folded = episode_places(config, e)
-    slot = ints[e, E_SLOT]
-    dataset, window = bank_info[slot, B_DATASET], bank_info[slot, B_WINDOW]
-    at, D, row_stride = data_info[dataset, D_AT], data_info[dataset, 2], data_info[dataset, 3]
-    stride = (D + 16) // 16 * 16
-    w = places(base, stride, config[CAP])[2]
-    scale = bank_places(config, slot)[5]
-    bias = floats[w + D]
-    for j in range(D):
-        floats[folded + j] = floats[w + j] * bank[scale + j]
-        bias -= floats[w + j] * bank[scale + config[STRIDE] + j]
-    return np.int64(
-        count_correct(
-            data, at + window, row_stride, D, floats, folded, bias,
-            at + D * row_stride + window, data_info[dataset, D_REWARD], ramp,
-        )
-    )  # fmt: skip
-
-
-@kernel
-def _observe(config, data_info, bank, bank_info, floats, ints, candidates, context, e):
+def _observe(config, bank, bank_info, floats, ints, candidates, context, e, D):
     """Write the features of all candidates and the sorted scores of the state points."""
     base, scores, scratch, cosines, open_, _ = episode_places(config, e)
-    slot, L = ints[e, E_SLOT], ints[e, E_LABELLED]
+    slot, L, pad = ints[e, E_SLOT], ints[e, E_LABELLED], config[PAD]
     N = bank_info[slot, B_POOL]
-    D = data_info[bank_info[slot, B_DATASET], D_COLUMNS]
     stride = (D + 16) // 16 * 16
-    M, _, _, sums, _, _ = bank_places(config, slot)
+    tiles, _, _, sums, _, _ = bank_places(config, slot)
     w = places(base, stride, config[CAP])[2]
-    pad = config[POOL_PAD]
-    wide = pad + STATE_PAD
-    combine_rows(bank, M, wide, D + 1, floats, w, wide // 16, floats, scores)
+    n_vectors = (pad + STATE_PAD) // 16
+    combine_tiles(bank, tiles, D + 1, (D + 1) * 16, floats, w, n_vectors, floats, scores)
     per_open = splat(ONE / np.float32(N - L))
     per_labelled = splat(ONE / np.float32(L))
     zero, one, two = splat(ZERO), splat(ONE), splat(TWO)
@@ -386,139 +348,110 @@ def _observe(config, data_info, bank, bank_info, floats, ints, candidates, conte
         store(candidates, out + i, keep * logistic(zero - load(floats, scores + i)))
         store(candidates, out + pad + i, keep * far)
         store(candidates, out + 2 * pad + i, keep * near)
-    _sort_state(config, floats, ints, scores + pad, scratch, e)
+    # The order of the state points is kept from the last step: insertion then moves only a few.
+    order = E_ROWS + config[CAP]
+    for i in range(config[N_STATE]):
+        which = ints[e, order + i]
+        value = -floats[scores + pad + which]
+        j = i
+        while j > 0 and floats[scratch + j - 1] > value:
+            floats[scratch + j] = floats[scratch + j - 1]
+            ints[e, order + j] = ints[e, order + j - 1]
+            j -= 1
+        floats[scratch + j] = value
+        ints[e, order + j] = which
     for i in range(0, STATE_PAD, 16):
         store(context, e * STATE_PAD + i, logistic(load(floats, scratch + i)))
 
 
 @kernel
-def _sort_state(config, floats, ints, scores, out, e):
-    """Write the negated scores of the state points in ascending order.
-
-    The order is kept from the last step: insertion then moves only a few.
-    """
-    first = E_ROWS + config[CAP]
-    for i in range(config[N_STATE]):
-        which = ints[e, first + i]
-        value = -floats[scores + which]
-        j = i
-        while j > 0 and floats[out + j - 1] > value:
-            floats[out + j] = floats[out + j - 1]
-            ints[e, first + j] = ints[e, first + j - 1]
-            j -= 1
-        floats[out + j] = value
-        ints[e, first + j] = which
+def _keep_last(config, candidates, context, mask, E, e):
+    """Copy the observation of episode e to the second half of the buffers."""
+    pad = config[PAD]
+    n, last = 3 * pad, E * 3 * pad
+    for i in range(e * n, e * n + n, 16):
+        store(candidates, last + i, load(candidates, i))
+    for i in range(e * STATE_PAD, (e + 1) * STATE_PAD, 16):
+        store(context, E * STATE_PAD + i, load(context, i))
+    for i in range(e * pad, (e + 1) * pad):
+        mask[E * pad + i] = mask[i]
 
 
 @kernel
-def _begin(
-    config, data, data_info, bank, bank_info, floats, ints, streams, ramp, candidates, context,
-    mask, e,
+def advance(
+    config, data, data_info, bank, bank_info, floats, ints, candidates, context, mask, quality,
+    flags, actions, fresh, autoreset,
 ):  # fmt: skip
-    """Begin the next episode of environment e; returns its quality count, -1 without a split."""
-    if not _take_split(config, data, data_info, bank, bank_info, ints, e, ramp):
-        return -1
-    slot = ints[e, E_SLOT]
-    D = data_info[bank_info[slot, B_DATASET], D_COLUMNS]
-    N = bank_info[slot, B_POOL]
-    pad = config[POOL_PAD]
-    base, _, _, cosines, open_, _ = episode_places(config, e)
-    start_fit(floats, base, (D + 16) // 16 * 16, config[CAP], D)
-    fill(floats, cosines, 2 * pad, ZERO)
-    for i in range(pad):
-        mask[e * pad + i] = i < N
-    for i in range(N):
-        floats[open_ + i] = ONE
-    for i in range(config[N_STATE]):
-        ints[e, E_ROWS + config[CAP] + i] = i
-    ints[e, E_LABELLED] = 0
-    ints[e, E_STEPS] = 0
-    streams[e] = key_of(config[SEED], config[FIRST_ENV] + e, ints[e, E_EPISODE], 3)
-    labels = bank_places(config, slot)[4]
-    for label in (ZERO, ONE):
-        a = draw(streams, e, N)
-        while bank[labels + a] != label:
-            a = draw(streams, e, N)
-        _buy(config, data_info, bank, bank_info, floats, ints, mask, e, a)
-    _refit(config, data_info, bank, bank_info, floats, ints, e)
-    _observe(config, data_info, bank, bank_info, floats, ints, candidates, context, e)
-    return _correct(config, data, data_info, bank, bank_info, floats, ints, e, ramp)
-
-
-@kernel
-def begin_all(
-    config, data, data_info, bank, bank_info, floats, ints, streams, ramp, candidates, context,
-    mask, quality, chosen,
-):  # fmt: skip
-    """Begin episode `ints[:, E_EPISODE]` in every chosen environment; False without a split."""
-    for e in range(len(ints)):
-        if not chosen[e]:
-            continue
-        hits = _begin(
-            config, data, data_info, bank, bank_info, floats, ints, streams, ramp, candidates,
-            context, mask, e,
-        )  # fmt: skip
-        if hits < 0:
-            return False
-        quality[e] = hits / data_info[bank_info[ints[e, E_SLOT], B_DATASET], D_REWARD]
-    return True
-
-
-@kernel
-def step_all(
-    config, data, data_info, bank, bank_info, floats, ints, streams, ramp, candidates, context,
-    mask, final_candidates, final_context, final_mask, actions, quality, flags, lengths, autoreset,
-):  # fmt: skip
-    """Advance every episode by one label; False when a new episode found no legal split.
+    """Advance every episode by one label, or begin one; False when no legal split was found.
 
     Args:
-        quality: (2, E): accuracy after the step (of the new episode after an autoreset), and of
-            the episode that ended.
+        config: This and the next nine are described at the top of the module.
+        data: See there.
+        data_info: See there.
+        bank: See there.
+        bank_info: See there.
+        floats: See there.
+        ints: See there.
+        candidates: See there.
+        context: See there.
+        mask: See there.
+        quality: (2, E): accuracy on the reward part now, and where the last episode ended.
         flags: (3, E): terminated, truncated, action was not legal.
-        lengths: (E,) steps of the episode so far (those of the ended one at its end).
-        autoreset: Begin the next episode at once, the last observation in the final buffers.
-
-    The other arguments are described at the top of the module.
+        actions: (E,) pool rows.
+        fresh: Begin the episodes numbered ``ints[:, E_EPISODE]`` where `actions` is not 0.
+        autoreset: Begin the next episode at once where one ends.
     """
-    pad = config[POOL_PAD]
-    for e in range(len(ints)):
-        slot = ints[e, E_SLOT]
-        N = bank_info[slot, B_POOL]
-        a = actions[e]
-        flags[2, e] = 0
-        if a < 0 or a >= N or mask[e * pad + a] == 0:
-            flags[2, e] = 1
-            a = draw(streams, e, N)
-            while mask[e * pad + a] == 0:
-                a = draw(streams, e, N)
-        _buy(config, data_info, bank, bank_info, floats, ints, mask, e, a)
-        _refit(config, data_info, bank, bank_info, floats, ints, e)
-        _observe(config, data_info, bank, bank_info, floats, ints, candidates, context, e)
-        hits = _correct(config, data, data_info, bank, bank_info, floats, ints, e, ramp)
-        ints[e, E_STEPS] += 1
-        steps = ints[e, E_STEPS]
-        share = hits / data_info[bank_info[slot, B_DATASET], D_REWARD]
-        quality[0, e] = share
-        lengths[e] = steps
-        terminated = hits >= bank_info[slot, B_TARGET] or ints[e, E_LABELLED] >= N - 1
-        truncated = not terminated and 0 < config[MAX_STEPS] <= steps
-        flags[0, e] = terminated
-        flags[1, e] = truncated
-        if (terminated or truncated) and autoreset:
-            quality[1, e] = share
-            for i in range(3 * pad):
-                final_candidates[e * 3 * pad + i] = candidates[e * 3 * pad + i]
-            for i in range(pad):
-                final_mask[e * pad + i] = mask[e * pad + i]
-            for i in range(STATE_PAD):
-                final_context[e * STATE_PAD + i] = context[e * STATE_PAD + i]
+    E, pad = len(ints), config[PAD]
+    legal = True
+    for e in range(E):
+        if fresh and actions[e] == 0:
+            continue
+        begin = fresh
+        while True:
+            if begin:
+                legal &= take_split(config, data, data_info, bank, bank_info, floats, ints, e)
+                if not legal:
+                    return False
+            slot = ints[e, E_SLOT]
+            dataset, N = bank_info[slot, B_DATASET], bank_info[slot, B_POOL]
+            D = data_info[dataset, D_COLUMNS]
+            if begin:
+                _begin(config, bank, bank_info, floats, ints, mask, e, D)
+            else:
+                a = actions[e]
+                flags[INVALID, e] = a < 0 or a >= N or mask[e * pad + a] == 0
+                if flags[INVALID, e]:
+                    a = draw(ints, e, E_STREAM, N)
+                    while mask[e * pad + a] == 0:
+                        a = draw(ints, e, E_STREAM, N)
+                _buy(config, bank, floats, ints, mask, e, a, D)
+                ints[e, E_STEPS] += 1
+                ints[e, E_LENGTH] = ints[e, E_STEPS]
+            base, _, _, _, _, folded = episode_places(config, e)
+            _, R, _, _, _, scale = bank_places(config, slot)
+            stride, L = (D + 16) // 16 * 16, ints[e, E_LABELLED]
+            rows = ints[e, E_ROWS:]
+            ints[e, E_ITERATIONS] += fit(
+                floats, base, stride, config[CAP], D, L, bank, R, rows, tolerance_of(D)
+            )
+            _observe(config, bank, bank_info, floats, ints, candidates, context, e, D)
+            w = places(base, stride, config[CAP])[2]
+            bias = _fold(bank, scale, config[STRIDE], floats, w, floats, folded, D)
+            n_reward = data_info[dataset, D_REWARD]
+            window = bank_info[slot, B_WINDOW]
+            hits = count_correct(data, window, D, floats, folded, bias, n_reward, floats)
+            quality[0, e] = hits / n_reward
+            if begin:
+                break
+            steps = ints[e, E_STEPS]
+            terminated = hits >= bank_info[slot, B_TARGET] or L >= N - 1
+            truncated = not terminated and 0 < config[MAX_STEPS] <= steps
+            flags[TERMINATED, e] = terminated
+            flags[TRUNCATED, e] = truncated
+            if not (autoreset and (terminated or truncated)):
+                break
+            quality[1, e] = quality[0, e]
+            _keep_last(config, candidates, context, mask, E, e)
             ints[e, E_EPISODE] += 1
-            hits = _begin(
-                config, data, data_info, bank, bank_info, floats, ints, streams, ramp,
-                candidates, context, mask, e,
-            )  # fmt: skip
-            if hits < 0:
-                return False
-            where = bank_info[ints[e, E_SLOT], B_DATASET]
-            quality[0, e] = hits / data_info[where, D_REWARD]
+            begin = True
     return True

@@ -136,42 +136,42 @@ def fit(F, base, stride, cap, D, L, R, rows_at, rows, tolerance):
     """
     H, Q, w, t = places(base, stride, cap)
     g, q, new = w + stride, w + 2 * stride, w + 4 * stride
-    r, c, u = t + 2 * cap, t + 3 * cap, t + 4 * cap
+    z, r, c, u = t + cap, t + 2 * cap, t + 3 * cap, t + 4 * cap
     nv, d1, nvl = stride // 16, D + 1, (L + 15) // 16
-    combine_rows(F, Q, cap, d1, F, w, nvl, F, t + cap)
-    fill(F, u, nvl * 16, np.float32(0.0))
-    _residuals(F, t, cap, nvl, np.float32(0.0))
-    _gradient(F, w, g, r, R, rows_at, stride, rows, L, D)
-    combine_rows(F, H, stride, d1, F, g, nv, F, q)
+    step = ZERO
+    fill(F, u, nvl * 16, ZERO)
     for iteration in range(CAP):
-        if largest_absolute(F, g, nv) < tolerance:
-            return iteration
-        combine_rows(F, Q, cap, d1, F, q, nvl, F, u)
-        slope = dot(F, g, F, q, nv)
-        bend = splat(np.float32(0.0))
-        for v in range(nvl):
-            ul = load(F, u + v * 16)
-            bend = bend + load(F, c + v * 16) * ul * ul
-        curvature = lane_sum(bend) + dot(F, q, F, q, nv) - F[q + D] * F[q + D]
-        if not (slope > 0.0 and curvature > 0.0):
-            break
-        step = slope / curvature
-        change = step * largest_absolute(F, u, nvl)
-        if change > np.float32(1e-3):
-            step *= np.float32(math.log1p(change)) / change
+        first = iteration == 0
+        combine_rows(F, Q, cap, d1, F, w if first else q, nvl, F, z if first else u)
+        if not first:
+            slope = dot(F, g, F, q, nv)
+            bend = splat(ZERO)
+            for v in range(nvl):
+                ul = load(F, u + v * 16)
+                bend = bend + load(F, c + v * 16) * ul * ul
+            curvature = lane_sum(bend) + dot(F, q, F, q, nv) - F[q + D] * F[q + D]
+            if not (slope > ZERO and curvature > ZERO):
+                break
+            step = slope / curvature
+            change = step * largest_absolute(F, u, nvl)
+            if change > np.float32(1e-3):
+                step *= np.float32(math.log1p(change)) / change
+            for v in range(nv):
+                i = v * 16
+                store(F, w + i, load(F, w + i) - splat(step) * load(F, q + i))
         _residuals(F, t, cap, nvl, step)
-        for v in range(nv):
-            i = v * 16
-            store(F, w + i, load(F, w + i) - splat(step) * load(F, q + i))
         _gradient(F, w, new, r, R, rows_at, stride, rows, L, D)
-        _update(F, H, g, stride, d1, step)
+        done = largest_absolute(F, new, nv) < tolerance
+        if done:
+            return iteration
+        _update(F, H, g, stride, d1, step, first)
     newton(F, base, stride, cap, D, L, R, rows_at, rows)
     return CAP + 1
 
 
 @kernel(forceinline=True)
-def _update(F, H, g, stride, d1, step):
-    """Add the BFGS pair to H, put the new gradient into g and H g into q.
+def _update(F, H, g, stride, d1, step, first):
+    """Add the BFGS pair to H (there is none yet at `first`), put the new gradient into g, H g into q.
 
     On entry `new` holds the new gradient and q = H g; the step taken is s = -step q. H times the
     new gradient costs one product; the pair's share in it is added from inner products.
@@ -186,6 +186,11 @@ def _update(F, H, g, stride, d1, step):
     )
     nv = stride // 16
     combine_rows(F, H, stride, d1, F, new, nv, F, h)
+    if first:
+        for v in range(nv):
+            store(F, g + v * 16, load(F, new + v * 16))
+            store(F, q + v * 16, load(F, h + v * 16))
+        return
     sum_sy = splat(ZERO)
     sum_yHy = sum_sy
     sum_sg = sum_sy
