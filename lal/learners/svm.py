@@ -29,8 +29,9 @@ class OneVsRestSVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Fit one machine for two classes, C machines for more."""
         self.classes_ = np.unique(y)
         positives = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
+        # without a seed libsvm draws one from numpy's global generator, though nothing uses it
         self.machines_: list[Any] = [
-            SVC(C=self.C, gamma=self.gamma).fit(X, np.asarray(y) == label, sample_weight)
+            SVC(C=self.C, gamma=self.gamma, random_state=0).fit(X, np.asarray(y) == label, sample_weight)
             for label in positives
         ]
         return self
