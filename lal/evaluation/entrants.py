@@ -81,9 +81,10 @@ def parse_entrant(text: str) -> Entrant:
     """Return the entrant that a text names.
 
     Args:
-        text: ``"margin"``, ``"skactiveml:Name"``, a shipped policy's name, a policy file (also
-            ``"policy:PATH"``); ``"name?key=value"`` adds constructor options (``stream`` gives
-            the rule a random stream of its own), ``"label=..."`` names it for the tables.
+        text: ``"margin"``, ``"skactiveml:Name"``, a shipped policy's name or a policy file (both
+            also as ``"policy:..."``, where a strategy has the same name). ``"name?key=value"``
+            adds constructor options (``stream`` gives the rule a random stream of its own),
+            ``"label=..."`` names it for the tables.
 
     Raises:
         UnknownNameError: No such strategy or policy.
@@ -92,6 +93,9 @@ def parse_entrant(text: str) -> Entrant:
     label, spec = _split_label(text)
     spec, _, query = spec.partition("?")
     options = json.dumps(_options(query, text), sort_keys=True)
+    bare = spec.removeprefix("policy:")
+    if spec != bare and bare in list_policies():
+        return _shipped_entrant(label, bare, options)
     if _is_file(spec):
         return _file_entrant(label, Path(spec.removeprefix("policy:")).expanduser(), options)
     if spec not in STRATEGIES and ":" not in spec and spec in list_policies():

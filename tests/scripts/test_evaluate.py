@@ -1,0 +1,116 @@
+"""scripts.evaluate: one command, in process; bad input is one line and exit code 2."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lal.evaluation.store import RunStore
+from scripts.entry import run_main
+from scripts.evaluate import Config, command, main
+
+ROOT = Path(__file__).parents[2]
+SMALL = ["--suite", "synthetic:xor@1", "--learners", "gaussian_nb", "--runs", "2", "--budget", "5"]
+
+
+def run(*flags):
+    return run_main(main, Config, [*SMALL, *map(str, flags)])
+
+
+def test_one_command_gives_table_config_and_provenance(tmp_path, capsys):
+    out = tmp_path / "eval"
+    assert run("--strategies", "random", "margin", "--out", out) == 0
+    said = capsys.readouterr().out
+    assert "vs margin" in said
+    assert "6 played" in said
+    manifest = json.loads((out / "evaluation.json").read_text())
+    assert {"command", "protocol", "protocol_hash", "versions", "git", "data"} <= set(manifest)
+    assert list(manifest["data"]) == ["xor"]
+    table = RunStore(out).to_table()
+    assert set(table["strategy"]) == {"random", "margin", "@full"}
+    assert len(table) == 2 * (6 + 6 + 1)
+
+
+def test_saved_config_reruns_and_plays_nothing_twice(tmp_path, capsys):
+    out = tmp_path / "eval"
+    assert run("--strategies", "random", "margin", "--out", out) == 0
+    capsys.readouterr()
+    assert run_main(main, Config, ["--config", str(out / "config.json")]) == 0
+    assert "6 cells were finished, 0 played" in capsys.readouterr().out
+
+
+def test_dry_run_writes_nothing(tmp_path, capsys):
+    assert run("--strategies", "random", "--out", tmp_path / "eval", "--dry-run") == 0
+    assert "4 cells, 0 finished" in capsys.readouterr().out
+    assert not (tmp_path / "eval").exists()
+
+
+def test_command_names_what_differs_from_the_defaults():
+    config = Config(runs=3, strategies=("a b", "margin"), dry_run=True, out=Path("x"))
+    assert command(config) == "--strategies 'a b' margin --runs 3 --out x --dry-run"
+    assert command(Config()) == ""
+
+
+@pytest.fixture
+def files(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 2))
+    np.savez(folder / "one_class.npz", X=X, y=np.zeros(40, dtype=int))
+    np.savez(folder / "regression.npz", X=X, y=rng.normal(size=40))
+    np.savez(folder / "tiny.npz", X=X[:8], y=np.arange(8) % 2)
+    (folder / "broken.safetensors").write_bytes(b"\x99" * 50)
+    (folder / "broken.npz").write_bytes(b"PK nothing")
+    return folder
+
+
+BAD = {
+    "strategy": (["--strategies", "margn"], "did you mean 'margin'"),
+    "option": (["--strategies", "margin?colour=3"], "cannot be made"),
+    "twice": (["--strategies", "margin", "margin"], "listed twice"),
+    "learner": (["--learners", "knnn"], "did you mean 'knn'"),
+    "suite": (["--suite", "bundeld"], "bundled"),
+    "dataset": (["--suite", "sklearn:iriss"], "iris"),
+    "subset": (["--suite", "bundled", "--datasets", "irish"], "irish"),
+    "missing policy": (["--strategies", "policy:{files}/none.safetensors"], "no policy file"),
+    "missing file": (["--suite", "file:{files}/none.npz"], "none.npz"),
+    "corrupt policy": (["--strategies", "{files}/broken.safetensors"], "broken.safetensors"),
+    "corrupt data": (["--suite", "file:{files}/broken.npz"], "broken.npz"),
+    "one class": (["--suite", "file:{files}/one_class.npz"], "class"),
+    "regression": (["--suite", "file:{files}/regression.npz"], "regression"),
+    "budget": (["--budget", "5000"], "more than the pool"),
+    "tiny": (["--suite", "file:{files}/tiny.npz"], "more than the pool"),
+    "zero runs": (["--runs", "0"], "runs must be at least 1"),
+    "metric": (["--metric", "auroc"], "'auroc' is not among"),
+    "config": (["--config", "{files}/none.json"], "none.json"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_leaves_nothing(case, files, tmp_path, capsys):
+    flags, message = BAD[case]
+    flags = [f.format(files=files) for f in flags]
+    assert run(*flags, "--out", tmp_path / "eval") == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert len(said.strip().splitlines()) == 1
+    assert not (tmp_path / "eval").exists()
+
+
+def test_help_loads_no_rl():
+    code = (
+        "import sys; from scripts.entry import run_main\n"
+        "from scripts.evaluate import Config, main\n"
+        "try:\n    run_main(main, Config, ['--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'stable_baselines3', 'gymnasium', 'matplotlib', 'pandas', 'sklearn'}\n"
+        "found = heavy & set(sys.modules)\nsys.exit(f'loaded {found}' if found else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--strategies" in done.stdout
