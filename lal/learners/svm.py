@@ -31,7 +31,9 @@ class OneVsRestSVC(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         positives = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
         # without a seed libsvm draws one from numpy's global generator, though nothing uses it
         self.machines_: list[Any] = [
-            SVC(C=self.C, gamma=self.gamma, random_state=0).fit(X, np.asarray(y) == label, sample_weight)
+            SVC(C=self.C, gamma=self.gamma, random_state=0).fit(
+                X, np.asarray(y) == label, sample_weight
+            )
             for label in positives
         ]
         return self
