@@ -1,6 +1,7 @@
 """Protocol: frozen, hashed, versioned."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ def test_json_round_trip(name):
 
 def test_every_field_is_in_the_hash():
     base = Protocol()
-    other = {
+    other: dict[str, Any] = {
         "name": "x", "budget": 7, "start": 5, "batch_size": 2, "test_share": 0.3, "max_pool": 9,
         "max_share": 0.9, "n_splits": 3, "n_starts": 2, "metrics": ("balanced_accuracy",),
         "metric": "accuracy", "classes_known": True, "budget_known": True, "seed": 1,
@@ -63,7 +64,7 @@ def test_rules_that_cannot_be_played_are_refused(changes, message):
 
 def test_unknown_regime_and_json():
     with pytest.raises(UsageError, match="unknown regime 'hot'"):
-        make_protocol("hot")
+        make_protocol("hot")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="not JSON"):
         Protocol.from_json("{")
     with pytest.raises(UsageError, match="unknown fields colour"):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,7 +58,7 @@ def curves(store):
 def test_strategies_share_split_start_and_learner_seeds(datasets, protocol, entrants):
     cells = list(cells_of(protocol, datasets[:1], ["gaussian_nb"], entrants))
     assert len(cells) == 4
-    by_run = {}
+    by_run: dict[Run, list[tuple[int, int]]] = {}
     for cell in cells:
         by_run.setdefault(cell.run, []).append((cell.split_seed, cell.episode_seed))
     assert all(len(set(seeds)) == 1 for seeds in by_run.values())
@@ -66,7 +67,7 @@ def test_strategies_share_split_start_and_learner_seeds(datasets, protocol, entr
 
 def test_the_first_labels_of_a_run_are_the_same(datasets, protocol, entrants, tmp_path):
     store, _ = evaluate(protocol, datasets, entrants, tmp_path)
-    starts = {}
+    starts: dict[tuple[str, int, int], list[Any]] = {}
     for result in store:
         about = result.about
         if about["strategy"] != "@full":
@@ -80,12 +81,23 @@ def test_the_first_labels_of_a_run_are_the_same(datasets, protocol, entrants, tm
 def test_a_renamed_strategy_gives_the_same_curve(datasets, protocol, tmp_path):
     entrants = parse_entrants(["random", "twin=random", "other=random?stream=1"])
     store, _ = evaluate(protocol, datasets[:1], entrants, tmp_path)
-    queried = {}
+    queried: dict[str, dict[tuple[int, int], list[int]]] = {}
     for r in store:
         run = r.about["split"], r.about["start"]
         queried.setdefault(r.about["strategy"], {})[run] = r.queried.tolist()
     assert queried["random"] == queried["twin"]
     assert queried["random"] != queried["other"]
+
+
+def test_margin_as_a_policy_asks_for_what_margin_asks(datasets, protocol, tmp_path):
+    entrants = parse_entrants(["margin", "written=policy:margin"])
+    store, _ = evaluate(protocol, datasets, entrants, tmp_path, learners=["logistic_regression"])
+    queried: dict[str, dict[Any, list[int]]] = {}
+    for r in store:
+        run = r.about["dataset"], r.about["split"], r.about["start"]
+        queried.setdefault(r.about["strategy"], {})[run] = r.queried.tolist()
+    assert len(queried["margin"]) == 4
+    assert queried["margin"] == queried["written"]
 
 
 def test_every_part_of_a_cell_is_in_its_key(datasets, protocol):
@@ -170,8 +182,9 @@ def test_what_cannot_be_played_is_refused_at_once(
     change, error, message, datasets, protocol, entrants, tmp_path
 ):
     given = {"protocol": protocol, "datasets": datasets, "learners": ["gaussian_nb"], **change}
+    store = RunStore(tmp_path / "s", "json")
     with pytest.raises(error, match=message):
-        plan(*given.values(), entrants, store=RunStore(tmp_path / "s", "json"))
+        plan(**given, entrants=entrants, store=store)
     assert not (tmp_path / "s").exists()
 
 

@@ -70,7 +70,7 @@ def test_damage_is_set_aside_and_counts_as_missing(store, damage):
 def test_a_changed_value_is_noticed(tmp_path):
     store = RunStore(tmp_path, "json")
     store.put(result(value=0.25))
-    path = store.find("ab" * 20)
+    path = store.path("ab" * 20)
     path.write_text(path.read_text().replace("0.25", "0.26"))
     assert store.get("ab" * 20) is None
 
