@@ -128,21 +128,45 @@ def _minus_x_log(p):
     return -p * math.log(p) if p > 0.0 else 0.0
 
 
+BUCKETS = 256
+SHIFT = 22
+"""Buckets of ranked values, and the low bits of a nine-digit key that do not choose one."""
+
+
 @kernel
-def _rank(values, value, sample, rows):
-    """Return the share of ``values[rows]`` below `value`, ties half, to nine digits."""
-    key = np.rint(value * 1e9)
-    below, ties = 0, 0
-    for i in range(len(sample)):
+def _fill_buckets(values, rows, keys, sample, starts):
+    """Sort ``values[rows]``, all in [0, 1], into buckets for `_rank`, rounded to nine digits.
+
+    Args:
+        values: Shape (N,).
+        rows: The reference set, shape (R,).
+        keys: Scratch, shape (N,).
+        sample: Rounded values bucket by bucket, shape (R,), overwritten.
+        starts: Where every bucket begins, shape (BUCKETS + 2,), overwritten.
+    """
+    for i in range(len(values)):
+        keys[i] = np.int64(values[i] * 1e9 + 0.5)
+    starts[:] = 0
+    for r in range(len(rows)):
+        starts[(keys[rows[r]] >> SHIFT) + 2] += 1
+    for b in range(BUCKETS):
+        starts[b + 2] += starts[b + 1]
+    for r in range(len(rows)):
+        key = keys[rows[r]]
+        b = key >> SHIFT
+        sample[starts[b + 1]] = key
+        starts[b + 1] += 1
+
+
+@kernel
+def _rank(key, sample, starts):
+    """Return the share of a bucketed sample below `key`, ties counted half."""
+    b = key >> SHIFT
+    below, ties = starts[b], 0
+    for i in range(starts[b], starts[b + 1]):
         below += sample[i] < key
         ties += sample[i] == key
     return (below + 0.5 * ties) / len(sample)
-
-
-@kernel
-def _rounded_sample(values, rows, out):
-    for r in range(len(rows)):
-        out[r] = np.rint(values[rows[r]] * 1e9)
 
 
 @kernel
@@ -173,20 +197,22 @@ def _entropies(proba, N, over, out):
 
 
 @kernel
-def _disagreement(proba, near, count, i, scale):
-    """Return the probability left to classes other than those of the nearest label."""
-    N = near.shape[1]
-    nearest = math.inf
-    for c in range(near.shape[0]):
-        if count[c] > 0:
-            nearest = min(nearest, near[c, i])
-    limit = math.sqrt(nearest) / scale + TIE
-    agreed, classes = 0.0, 0
-    for c in range(near.shape[0]):
-        if count[c] > 0 and math.sqrt(near[c, i]) / scale <= limit:
-            agreed += proba[c, i]
-            classes += 1
-    return 1.0 - agreed / classes if N > 0 and classes > 0 else 0.5
+def _disagreements(proba, near, reach, count, scale, out):
+    """Write the probability left to classes other than those of the nearest label of all rows."""
+    C, N = near.shape
+    agreed, classes = np.zeros(N), np.zeros(N)
+    for i in range(N):
+        limit = (reach[i] + TIE) * scale
+        out[i] = limit * limit
+    for c in range(C):
+        if count[c] == 0:
+            continue
+        for i in range(N):
+            one = 1.0 if near[c, i] <= out[i] else 0.0
+            agreed[i] += one * proba[c, i]
+            classes[i] += one
+    for i in range(N):
+        out[i] = 1.0 - agreed[i] / classes[i]
 
 
 @kernel
@@ -232,33 +258,34 @@ def _neighbour_entropy(near, count, i, scale, seen):
 
 @kernel
 def _leave_one_out(squares, labels, L, most):
-    """Return the share of labels that agree with their nearest other label, ties shared."""
+    """Return the share of labels that agree with their nearest other label, ties shared.
+
+    The squared distance of a label to itself stands as infinity.
+    """
     if L < 2:
         return 0.5
     total = 0.0
     for a in range(L):
         nearest = math.inf
         for b in range(L):
-            if b != a:
-                nearest = min(nearest, squares[a * most + b])
+            nearest = min(nearest, squares[a * most + b])
         limit = nearest * (1.0 + TIE) + TIE
         same, ties = 0, 0
         for b in range(L):
-            if b != a and squares[a * most + b] <= limit:
-                ties += 1
-                same += labels[a] == labels[b]
+            tie = squares[a * most + b] <= limit
+            ties += tie
+            same += tie & (labels[a] == labels[b])
         total += same / ties
     return total / L
 
 
 @kernel
-def _uncovered(t, s, near_any, i, scale):
+def _uncovered(t, s, reach, i):
     """Return the share of a row's neighbours nearer to it than to any label."""
     k, at = s[AROUND], s[AT_AROUND] + i * s[AROUND]
     closer = 0
     for m in range(k):
-        reach = math.sqrt(near_any[t.around[at + m]]) / scale
-        closer += t.distance[at + m] < reach * (1.0 - 1e-6)
+        closer += t.distance[at + m] < reach[t.around[at + m]] * (1.0 - 1e-6)
     return closer / k
 
 
@@ -284,9 +311,9 @@ def observe(t, eps, ids, slates, features, context, limits, context_limits, cand
         N, C, n = s[POOL], s[CLASSES], s[POINTS]
         proba = eps.proba[e, : (C + 1) * n].reshape(C + 1, n)
         near = eps.near[e, : C * N].reshape(C, N)
-        shared = np.empty((6, N))
+        shared = np.empty((7, N))
         first, second, margin, entropy = shared[0], shared[1], shared[2], shared[3]
-        near_any, nearest = shared[4], shared[5]
+        reach, nearest, disagreement = shared[4], shared[5], shared[6]
         seen = 0
         for c in range(C):
             seen += eps.count[e, c] > 0
@@ -298,12 +325,15 @@ def observe(t, eps, ids, slates, features, context, limits, context_limits, cand
             _entropies(proba, N, over, entropy)
         scale = t.params[eps.task[e], 2]
         for i in range(N):
-            near_any[i] = near[0, i]
+            reach[i] = near[0, i]
         for c in range(1, C):
             for i in range(N):
-                near_any[i] = min(near_any[i], near[c, i])
+                reach[i] = min(reach[i], near[c, i])
         for i in range(N):
-            nearest[i] = _squash(math.sqrt(near_any[i]) / scale)
+            reach[i] = math.sqrt(reach[i]) / scale
+            nearest[i] = _squash(reach[i])
+        if seen >= 2:
+            _disagreements(proba, near, reach, eps.count[e], scale, disagreement)
         _contexts(
             t, eps, e, s, context, context_limits, contexts[e], proba, near, shared, seen, over
         )
@@ -316,7 +346,7 @@ def observe(t, eps, ids, slates, features, context, limits, context_limits, cand
 @kernel
 def _contexts(t, eps, e, s, context, limits, out, proba, near, shared, seen, over):
     N, R, L, C = s[POOL], s[REFERENCE], eps.n_labelled[e], s[CLASSES]
-    margin, entropy, nearest = shared[2], shared[3], shared[5]
+    margin, entropy, nearest, disagreement = shared[2], shared[3], shared[5], shared[6]
     rows = t.reference[s[AT_REFERENCE] : s[AT_REFERENCE] + R]
     count = eps.count[e]
     for g in range(len(context)):
@@ -363,7 +393,7 @@ def _contexts(t, eps, e, s, context, limits, out, proba, near, shared, seen, ove
             v = _leave_one_out(eps.squares[e], eps.labels[e], L, s[MOST])
         elif kind == NEIGHBOUR_DISAGREEMENT:
             for r in range(R):
-                v += _disagreement(proba, near, count, rows[r], t.params[eps.task[e], 2])
+                v += disagreement[rows[r]]
             v /= R
         elif kind == REACHED:
             for r in range(R):
@@ -401,12 +431,13 @@ def _candidates(
 ):  # fmt: skip
     N, R, L, C = s[POOL], s[REFERENCE], eps.n_labelled[e], s[CLASSES]
     first, second, margin, entropy = shared[0], shared[1], shared[2], shared[3]
-    near_any, nearest = shared[4], shared[5]
+    reach, nearest, disagreement = shared[4], shared[5], shared[6]
     rows = t.reference[s[AT_REFERENCE] : s[AT_REFERENCE] + R]
     free = t.free[s[AT_FREE] : s[AT_FREE] + 5 * N].reshape(5, N)
     scale = t.params[eps.task[e], 2]
     count, total = eps.count[e], eps.total[e]
-    sample = np.empty(R)
+    keys, sample = np.empty(N, np.int64), np.empty(R, np.int64)
+    starts = np.empty(BUCKETS + 2, np.int64)
     mean_distance = np.empty(N)
     for f in range(len(features)):
         kind = features[f]
@@ -418,15 +449,15 @@ def _candidates(
             continue
         centre, width = 0.0, 0.0
         if kind == MARGIN_RANK:
-            _rounded_sample(margin, rows, sample)
+            _fill_buckets(margin, rows, keys, sample, starts)
         elif kind == MIN_RANK:
-            _rounded_sample(nearest, rows, sample)
+            _fill_buckets(nearest, rows, keys, sample, starts)
         elif kind == MARGIN_Z:
             centre, width = _spread(margin, rows)
         elif kind in (MEAN_RANK, MEAN_DISTANCE):
             for i in range(N):
                 mean_distance[i] = _squash(total[i] / (L * scale)) if L > 0 else 1.0
-            _rounded_sample(mean_distance, rows, sample)
+            _fill_buckets(mean_distance, rows, keys, sample, starts)
         for k in range(len(slate)):
             i = slate[k]
             if i < 0:
@@ -440,7 +471,7 @@ def _candidates(
             elif kind == ENTROPY:
                 v = entropy[i]
             elif kind == MARGIN_RANK:
-                v = _rank(margin, margin[i], sample, rows)
+                v = _rank(keys[i], sample, starts)
             elif kind == MARGIN_Z:
                 v = (margin[i] - centre) / width if width >= 1e-9 else 0.0
             elif kind == MIN_DISTANCE:
@@ -448,9 +479,9 @@ def _candidates(
             elif kind == MEAN_DISTANCE:
                 v = mean_distance[i]
             elif kind == MIN_RANK:
-                v = _rank(nearest, nearest[i], sample, rows)
+                v = _rank(keys[i], sample, starts)
             elif kind == MEAN_RANK:
-                v = _rank(mean_distance, mean_distance[i], sample, rows)
+                v = _rank(keys[i], sample, starts)
             elif kind == PREDICTED:
                 v = _to_classes(proba, near, count, i, first[i], scale, True)
             elif kind == OTHER:
@@ -468,17 +499,16 @@ def _candidates(
             elif kind == WIDE_RANK:
                 v = free[3, i]
             elif kind == UNCOVERED:
-                v = _uncovered(t, s, near_any, i, scale)
+                v = _uncovered(t, s, reach, i)
             elif kind == NOVELTY:
-                reach = math.sqrt(near_any[i]) / scale
-                v = _squash(reach / max(free[4, i], 1e-3))
+                v = _squash(reach[i] / max(free[4, i], 1e-3))
             elif kind == LEVERAGE:
                 v = _squash(eps.leverage[e, i])
             elif kind == STUDENTISED:
                 odds = math.log(max(first[i], 1e-6)) - math.log(max(second[i], 1e-6))
                 v = _squash(odds / math.sqrt(max(eps.leverage[e, i], 1e-6)))
             elif kind == DISAGREEMENT:
-                v = _disagreement(proba, near, count, i, scale)
+                v = disagreement[i]
             elif kind == SCARCITY:
                 for c in range(C):
                     v += proba[c, i] * count[c]
@@ -486,7 +516,7 @@ def _candidates(
             elif kind == DENSE_DOUBT:
                 v = (1.0 - margin[i]) * free[2, i]
             elif kind == UNCOVERED_DOUBT:
-                v = (1.0 - margin[i]) * _uncovered(t, s, near_any, i, scale)
+                v = (1.0 - margin[i]) * _uncovered(t, s, reach, i)
             elif kind == SPREAD:
                 v = entropy[i] - eps.entropy[e, i] / math.log(max(over, 2))
             out[k, f] = min(max(v, low), high)
