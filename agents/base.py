@@ -46,7 +46,7 @@ class TrainConfig:
     context_features: tuple[str, ...] = ()
     """Context features that the policy sees; none given: the default list."""
 
-    n_dev_tasks: int = 12
+    n_dev_tasks: int = 10
     """Training-side tasks on which the best policy is chosen (on their reward part)."""
 
 

@@ -9,7 +9,7 @@ from agents.base import Agent, TrainConfig
 class DQNConfig(TrainConfig):
     """Double DQN with prioritised replay over slates of candidates."""
 
-    reward: str = "advantage_over_margin"
+    reward: str = "accuracy_gain"
     """Name of the environment's reward."""
 
     slate_size: int = 30
@@ -18,19 +18,19 @@ class DQNConfig(TrainConfig):
     slate_rule: str = "half_uncertain"
     """How the offered rows are drawn: random or half_uncertain."""
 
-    n_steps: int = 6000
+    n_steps: int = 4000
     """Environment steps of the whole run."""
 
-    n_segments: int = 6
+    n_segments: int = 4
     """Parts of the run; after each there is a validation and a checkpoint to resume from."""
 
     n_envs: int = 8
     """Environments that are stepped together."""
 
-    net_arch: tuple[int, ...] = (64, 64)
+    net_arch: tuple[int, ...] = (32, 32)
     """Widths of the hidden layers."""
 
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-4
     """Of Adam."""
 
     gamma: float = 0.5
@@ -39,10 +39,10 @@ class DQNConfig(TrainConfig):
     batch_size: int = 64
     """Transitions of a gradient step."""
 
-    gradient_steps: int = 4
+    gradient_steps: int = 2
     """Gradient steps after every step of all environments."""
 
-    learning_starts: int = 500
+    learning_starts: int = 800
     """Environment steps taken at random before learning."""
 
     buffer_size: int = 20_000

@@ -9,7 +9,7 @@ from agents.base import Agent, TrainConfig
 class GainConfig(TrainConfig):
     """Boosted trees fitted to the gain of every candidate of many states."""
 
-    n_states: int = 600
+    n_states: int = 480
     """States in which gains are measured."""
 
     n_candidates: int = 16
