@@ -253,7 +253,8 @@ def update_logistic(u):
                 meta[2] = K
             for a in range(L):
                 codes[a] = compact[labels[a]]
-            refit_softmax(X, XT, codes, L, K, W, H, S, Y, rho, meta[:2], p.first, TOLERANCE)
+            tolerance = TOLERANCE * min(1.0, p.first)  # weak penalties leave flat directions
+            refit_softmax(X, XT, codes, L, K, W, H, S, Y, rho, meta[:2], p.first, tolerance)
             predict_softmax(W, points, proba, K, p.lo, p.n)
             spread_classes(proba, seen, classes, n)
         measure(proba, u.y[sizes[AT_Y] : sizes[AT_Y] + p.n], p, u.metrics[m])
