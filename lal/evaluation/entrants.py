@@ -95,7 +95,7 @@ def parse_entrant(text: str) -> Entrant:
     options = json.dumps(_options(query, text), sort_keys=True)
     bare = spec.removeprefix("policy:")
     if spec != bare and bare in list_policies():
-        return _shipped_entrant(label, bare, options)
+        return _shipped_entrant(label or spec, bare, options)
     if _is_file(spec):
         return _file_entrant(label, Path(spec.removeprefix("policy:")).expanduser(), options)
     if spec not in STRATEGIES and ":" not in spec and spec in list_policies():

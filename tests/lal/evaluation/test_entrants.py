@@ -87,3 +87,5 @@ def test_shipped_policies_are_entrants(name):
 def test_a_strategy_wins_over_a_policy_of_its_name():
     assert parse_entrant("margin").sha256 == ""
     assert parse_entrant("policy:margin").sha256 != ""
+    labels = [e.label for e in parse_entrants(["margin", "policy:margin"])]
+    assert labels == ["margin", "policy:margin"]
