@@ -5,6 +5,9 @@ import gymnasium
 POOL_ID = "lal/Pool-v0"
 """The reference environment over any learner."""
 
+LAL_RL_ID = "lal/LalRl-v0"
+"""The published LAL-RL workload on the compiled simulator."""
+
 NAMESPACE = "lal"
 
 
@@ -12,6 +15,12 @@ def register_envs() -> None:
     """Register the ids of this package; calling it again changes nothing."""
     if POOL_ID not in gymnasium.registry:
         gymnasium.register(id=POOL_ID, entry_point="envs.pool_env:PoolEnv")
+    if LAL_RL_ID not in gymnasium.registry:
+        gymnasium.register(
+            id=LAL_RL_ID,
+            entry_point="envs.vector_env:LalRlEnv",
+            vector_entry_point="envs.vector_env:LalRlVectorEnv",
+        )
 
 
 def registered_ids() -> list[str]:

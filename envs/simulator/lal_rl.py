@@ -6,10 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.simulator.kernels import lal_rl as kernels
+from envs.simulator.kernels import lal_rl
 from envs.simulator.kernels.simd import WIDTH, padded
 from lal.arrays import Bools, Floats, Ints
 from lal.errors import DataError, UsageError
+
+kernels: Any = lal_rl
+"""The compiled module; numba's functions carry no types."""
 
 N_STATE = 30
 """State points: held-aside rows whose sorted P(class 0) are the state."""

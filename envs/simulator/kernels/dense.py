@@ -256,9 +256,7 @@ def count_correct(M, at, n_rows, c, c_at, bias, n, ramp):
             a3 = a3 + k * load(M, p + 3 * tile)
             p += 16
         hits = hits + (agreement(a0, load(M, p)) + agreement(a1, load(M, p + tile)))
-        hits = hits + (
-            agreement(a2, load(M, p + 2 * tile)) + agreement(a3, load(M, p + 3 * tile))
-        )
+        hits = hits + (agreement(a2, load(M, p + 2 * tile)) + agreement(a3, load(M, p + 3 * tile)))
         v += 4
     while v * 16 < n:
         p = at + v * tile

@@ -171,7 +171,7 @@ def fit(F, base, stride, cap, D, L, R, rows_at, rows, tolerance):
 
 @kernel(forceinline=True)
 def _update(F, H, g, stride, d1, step, first):
-    """Add the BFGS pair to H (there is none yet at `first`), put the new gradient into g, H g into q.
+    """Add the BFGS pair to H (none at `first`), put the new gradient into g and H g into q.
 
     On entry `new` holds the new gradient and q = H g; the step taken is s = -step q. H times the
     new gradient costs one product; the pair's share in it is added from inner products.
@@ -230,15 +230,15 @@ def _update(F, H, g, stride, d1, step, first):
 @kernel
 def newton(F, base, stride, cap, D, L, R, rows_at, rows):
     """Finish a fit by damped Newton steps in float64 and replace H by the exact inverse."""
-    H, Q, w, t = places(base, stride, cap)
+    H, _, w, t = places(base, stride, cap)
     d1 = D + 1
     X = np.empty((L, d1))
     target = np.empty(L)
     weights = np.empty(d1)
-    for l in range(L):
-        target[l] = F[t + l]
+    for i in range(L):
+        target[i] = F[t + i]
         for j in range(d1):
-            X[l, j] = R[rows_at + rows[l] * stride + j]
+            X[i, j] = R[rows_at + rows[i] * stride + j]
     for j in range(d1):
         weights[j] = F[w + j] if math.isfinite(F[w + j]) else 0.0
     factor = newton_weights(X, target, weights)
@@ -264,25 +264,25 @@ def newton_weights(X, target, weights):
     n, d1 = X.shape
     hessian = np.empty((d1, d1))
     step = np.empty(d1)
-    for iteration in range(NEWTON_CAP):
+    for _ in range(NEWTON_CAP):
         hessian[:] = 0.0
         for j in range(d1 - 1):
             hessian[j, j] = 1.0
             step[j] = weights[j]
         hessian[d1 - 1, d1 - 1] = 1e-10
         step[d1 - 1] = 0.0
-        for l in range(n):
+        for i in range(n):
             z = 0.0
             for j in range(d1):
-                z += X[l, j] * weights[j]
+                z += X[i, j] * weights[j]
             p = 1.0 / (1.0 + math.exp(-min(max(z, -500.0), 500.0)))
-            residual = p - target[l]
+            residual = p - target[i]
             c = p * (1.0 - p)
             for j in range(d1):
-                step[j] += residual * X[l, j]
-                k = c * X[l, j]
-                for i in range(j + 1):
-                    hessian[j, i] += k * X[l, i]
+                step[j] += residual * X[i, j]
+                k = c * X[i, j]
+                for m in range(j + 1):
+                    hessian[j, m] += k * X[i, m]
         largest = 0.0
         for j in range(d1):
             largest = max(largest, abs(step[j]))
@@ -291,10 +291,10 @@ def newton_weights(X, target, weights):
             break
         _solve_factored(hessian, step)
         change = 0.0
-        for l in range(n):
+        for i in range(n):
             u = 0.0
             for j in range(d1):
-                u += X[l, j] * step[j]
+                u += X[i, j] * step[j]
             change = max(change, abs(u))
         size = math.log1p(change) / change if change > 1e-6 else 1.0
         for j in range(d1):
@@ -363,10 +363,10 @@ def fit_path(X, labels, order, tolerance):
     iterations = np.empty(n - 1, dtype=np.int64)
     w = places(0, stride, cap)[2]
     start_fit(F, 0, stride, cap, D)
-    for l in range(n):
-        rows[l] = order[l]
-        add_sample(F, 0, stride, cap, D, l, R, order[l] * stride, np.float32(labels[order[l]]))
-        if l > 0:
-            iterations[l - 1] = fit(F, 0, stride, cap, D, l + 1, R, 0, rows, tolerance)
-            weights[l - 1] = F[w : w + D + 1]
+    for i in range(n):
+        rows[i] = order[i]
+        add_sample(F, 0, stride, cap, D, i, R, order[i] * stride, np.float32(labels[order[i]]))
+        if i > 0:
+            iterations[i - 1] = fit(F, 0, stride, cap, D, i + 1, R, 0, rows, tolerance)
+            weights[i - 1] = F[w : w + D + 1]
     return weights, iterations
