@@ -24,11 +24,13 @@ class Geometry:
         Z: Encoded rows, shape (N, d), about unit scale.
         reference: Indices of at most 1 024 rows, chosen by a hash of their content, shape (R,).
         encode: Encodes further rows exactly as Z was made, (n, D) to (n, d).
+        n_more: Rows at the end of Z that are no pool rows; see `extended`.
     """
 
     Z: Floats
     reference: Ints
     encode: Callable[[Rows], Floats] = field(repr=False)
+    n_more: int = 0
     _memo: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -45,8 +47,10 @@ class Geometry:
 
     def extended(self, X_more: Rows) -> "Geometry":
         """Return a geometry with further rows to score; the reference set stays as it is."""
-        Z = np.concatenate([self.Z, self.encode(X_more)])
-        return Geometry(Z=Z, reference=self.reference, encode=self.encode)
+        more = self.encode(X_more)
+        Z = np.concatenate([self.Z, more])
+        n_more = self.n_more + len(more)
+        return Geometry(Z=Z, reference=self.reference, encode=self.encode, n_more=n_more)
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,7 +43,8 @@ class Reference:
         squares: Their squared norms in Z, shape (R,).
         lifted: Encoded rows with a one and the squared norm behind, shape (R, d + 2).
         scale: Root mean square distance between two reference rows; 1 if all are equal.
-        position: Column of every pool row among `rows`, -1 outside, shape (N,).
+        position: Column of every row among `rows`, -1 outside, shape (N,). A sample from outside
+            the pool that equals a reference row stands for it.
     """
 
     rows: Ints
@@ -80,7 +81,7 @@ def reference_of(geometry: Geometry) -> Reference:
 
 def _make_reference(geometry: Geometry) -> Reference:
     Z = geometry.Z_reference
-    order = np.lexsort(np.rint(Z.T * 1e4))
+    order = np.lexsort(_content(Z).T)
     rows = geometry.reference[order]
     Z = Z[order]
     squares = (Z * Z).sum(axis=1)
@@ -88,7 +89,16 @@ def _make_reference(geometry: Geometry) -> Reference:
     scale = float(np.sqrt(2.0 * Z.var(axis=0).sum()))
     position = np.full(len(geometry.Z), -1, dtype=np.int64)
     position[rows] = np.arange(len(rows))
+    if geometry.n_more:
+        columns = {content.tobytes(): i for i, content in enumerate(_content(Z))}
+        more = _content(geometry.Z[-geometry.n_more :])
+        position[-geometry.n_more :] = [columns.get(content.tobytes(), -1) for content in more]
     return Reference(rows, order, squares, lifted, scale if scale > 1e-9 else 1.0, position)
+
+
+def _content(Z: Floats) -> Ints:
+    """Return what equal rows share, whatever the order of summation that encoded them."""
+    return np.rint(Z * 1e4).astype(np.int64)
 
 
 def squared_distances(A: Floats, B: Floats) -> Floats:
