@@ -10,7 +10,7 @@ from lal.data.dataset import Dataset
 from lal.data.datasets import BUNDLED, load_dataset
 from lal.data.prior import sample_dataset
 from lal.data.splits import make_task
-from lal.errors import UsageError
+from lal.errors import LalError, UsageError
 from lal.learners import make_learner
 from lal.task import Learner, Task
 
@@ -69,20 +69,39 @@ class TaskSampler:
         Raises:
             UsageError: The families held out leave nothing to draw.
         """
+        for _ in range(MOST_REDRAWS):
+            task = self._draw_task(rng)
+            if task is not None:
+                return task
+        raise UsageError(
+            f"{MOST_REDRAWS} draws gave no task that can be played: every pool was too small or "
+            "had one class; lower reward_share or raise max_pool"
+        )
+
+    def _draw_task(self, rng: np.random.Generator) -> Task | None:
+        """Return a task, or None where so few rows differ that nothing is left to ask."""
         dataset = self._draw_dataset(rng)
         learner = make_learner(self.learners[int(rng.integers(len(self.learners)))])
         classes_known, budget_known = rng.random(2) < (self.classes_known, self.budget_known)
-        task = make_task(
-            dataset,
-            learner,
-            seed=int(rng.integers(2**31)),
-            budget=1,
-            reward_share=self.reward_share,
-            test_share=0.0,
-            max_pool=self.max_pool,
-            classes_known=bool(classes_known),
-            budget_known=bool(budget_known),
-        )
+        try:
+            task = make_task(
+                dataset,
+                learner,
+                seed=int(rng.integers(2**31)),
+                budget=1,
+                reward_share=self.reward_share,
+                test_share=0.0,
+                max_pool=self.max_pool,
+                classes_known=bool(classes_known),
+                budget_known=bool(budget_known),
+            )
+        except LalError:
+            # a real data set that cannot be split is the caller's to know about
+            if dataset.source != "prior":
+                raise
+            return None
+        if task.reward is None:
+            return None
         return replace(task, budget=max(1, min(self.budget, len(task.pool) // 2))).blind()
 
     def _draw_dataset(self, rng: np.random.Generator) -> Dataset:

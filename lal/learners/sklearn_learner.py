@@ -1,5 +1,6 @@
 """SklearnLearner: any scikit-learn classifier or pipeline as a learner."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,10 @@ class SklearnLearner:
                 share[seen] = 1.0
             return ConstantModel(share)
         estimator = self._clone(len(y), seed)
-        estimator.fit(X, y, **_weights(estimator, sample_weight))
+        with warnings.catch_warnings():
+            # a handful of labels of many classes is the ordinary case here
+            warnings.filterwarnings("ignore", message="The number of unique classes is greater")
+            estimator.fit(X, y, **_weights(estimator, sample_weight))
         return SklearnModel(estimator, np.asarray(estimator.classes_, np.int64), n_classes, X)
 
     def _clone(self, n_labelled: int, seed: int) -> Any:
