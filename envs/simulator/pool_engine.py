@@ -282,7 +282,8 @@ class PoolSimulator:
         task = self.tasks[self._episodes.task[episode]]
         n, C = len(task.pool) + len(task.reward_part()), task.n_classes
         table = self._episodes.proba[episode, : C * n].reshape(C, n)
-        return table.T.copy()
+        rows: Floats = table.T.copy()
+        return rows
 
     # -- inside ------------------------------------------------------------------------------
 

@@ -151,7 +151,7 @@ class _Flat:
         self.dtype, self.length = dtype, 0
 
     def put(self, values: Any) -> int:
-        part = np.ascontiguousarray(values, dtype=self.dtype).ravel()
+        part: np.ndarray = np.ascontiguousarray(values, dtype=self.dtype).ravel()
         start = self.length
         self.parts.append(part)
         self.length += len(part)

@@ -1,6 +1,7 @@
 """Labelling episodes over shared task tables: start, buy, slate and look ahead, E at a time."""
 
 from collections import namedtuple
+from typing import Any
 
 import numpy as np
 
@@ -153,7 +154,7 @@ def _clear(t, eps, e):
 
 
 @kernel
-def begin(t, eps, ids, starts, noise):
+def begin(t: Any, eps: Any, ids: Any, starts: Any, noise: Any) -> None:
     """Start episodes on the tasks written in `eps.task`; nothing is fitted yet.
 
     Args:
@@ -185,7 +186,7 @@ def begin(t, eps, ids, starts, noise):
 
 
 @kernel
-def buy(t, eps, ids, rows, noise):
+def buy(t: Any, eps: Any, ids: Any, rows: Any, noise: Any) -> None:
     """Buy labels; nothing is refitted yet.
 
     Args:
@@ -203,7 +204,7 @@ def buy(t, eps, ids, rows, noise):
 
 
 @kernel
-def pretend(t, eps, ids, rows):
+def pretend(t: Any, eps: Any, ids: Any, rows: Any) -> None:
     """Write down the true label of one row in each episode, for a look ahead; see `forget`."""
     for at in range(len(ids)):
         e = ids[at]
@@ -216,7 +217,7 @@ def pretend(t, eps, ids, rows):
 
 
 @kernel
-def forget(eps, ids):
+def forget(eps: Any, ids: Any) -> None:
     """Take back what `pretend` wrote."""
     for at in range(len(ids)):
         e = ids[at]
@@ -226,7 +227,7 @@ def forget(eps, ids):
 
 
 @kernel
-def draw_slates(t, eps, ids, uncertain_share, slates):
+def draw_slates(t: Any, eps: Any, ids: Any, uncertain_share: Any, slates: Any) -> None:
     """Draw the rows offered next.
 
     Args:

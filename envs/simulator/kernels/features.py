@@ -6,6 +6,7 @@ the definitions in `lal.features`; a test compares every id with its definition.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -290,7 +291,18 @@ def _uncovered(t, s, reach, i):
 
 
 @kernel
-def observe(t, eps, ids, slates, features, context, limits, context_limits, candidates, contexts):
+def observe(
+    t: Any,
+    eps: Any,
+    ids: Any,
+    slates: Any,
+    features: Any,
+    context: Any,
+    limits: Any,
+    context_limits: Any,
+    candidates: Any,
+    contexts: Any,
+) -> None:
     """Write the observations of episodes.
 
     Args:
@@ -470,7 +482,7 @@ def _candidates(
                 v = first[i]
             elif kind == ENTROPY:
                 v = entropy[i]
-            elif kind == MARGIN_RANK:
+            elif kind in (MARGIN_RANK, MIN_RANK, MEAN_RANK):
                 v = _rank(keys[i], sample, starts)
             elif kind == MARGIN_Z:
                 v = (margin[i] - centre) / width if width >= 1e-9 else 0.0
@@ -478,10 +490,6 @@ def _candidates(
                 v = nearest[i]
             elif kind == MEAN_DISTANCE:
                 v = mean_distance[i]
-            elif kind == MIN_RANK:
-                v = _rank(keys[i], sample, starts)
-            elif kind == MEAN_RANK:
-                v = _rank(keys[i], sample, starts)
             elif kind == PREDICTED:
                 v = _to_classes(proba, near, count, i, first[i], scale, True)
             elif kind == OTHER:

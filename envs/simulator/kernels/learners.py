@@ -7,6 +7,7 @@ compiles only the learners it uses.
 """
 
 from collections import namedtuple
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +21,12 @@ from envs.simulator.kernels.naive_bayes import (
 )
 from envs.simulator.kernels.ridge import add_ridge, decision_to_proba, refit_ridge, start_ridge
 from envs.simulator.kernels.softmax import (
+    LARGE,
     MEMORY,
+    SHORT_MEMORY,
     TOLERANCE,
     add_row,
+    coordinates,
     forget_pairs,
     predict_softmax,
     refit_softmax,
@@ -62,8 +66,8 @@ def fit_sizes(
     """Return how many floats and integers the fit of one task needs."""
     d = columns + 1
     if kind == LOGISTIC:
-        memory = MEMORY * (2 * classes * d + 1)
-        return classes * d + d * d + memory + 2 * most * d, 4 + most
+        memory = (MEMORY if classes * d <= LARGE else SHORT_MEMORY) * (2 * classes * d + 1)
+        return classes * d + d * d + memory + 2 * most * d + columns * columns, 4 + most
     if kind == FOREST:
         return 0, columns * most
     if kind == KNN:
@@ -75,22 +79,25 @@ def fit_sizes(
 
 @kernel
 def _logistic(f, i, p):
-    """Cut a slot into W, H, S, Y, rho, X, XT, meta and codes."""
+    """Cut a slot into W, H, S, Y, rho, X, XT, Q, meta and codes."""
     d, C, L = p.D + 1, p.C, p.Lmax
     W = f[: C * d].reshape(C, d)
     a = C * d
     H = f[a : a + d * d].reshape(d, d)
     a += d * d
-    S = f[a : a + MEMORY * C * d].reshape(MEMORY, C, d)
-    a += MEMORY * C * d
-    Y = f[a : a + MEMORY * C * d].reshape(MEMORY, C, d)
-    a += MEMORY * C * d
-    rho = f[a : a + MEMORY]
-    a += MEMORY
+    m = MEMORY if C * d <= LARGE else SHORT_MEMORY
+    S = f[a : a + m * C * d].reshape(m, C, d)
+    a += m * C * d
+    Y = f[a : a + m * C * d].reshape(m, C, d)
+    a += m * C * d
+    rho = f[a : a + m]
+    a += m
     X = f[a : a + L * d].reshape(L, d)
     a += L * d
     XT = f[a : a + L * d].reshape(d, L)
-    return W, H, S, Y, rho, X, XT, i[:4], i[4 : 4 + L]
+    a += L * d
+    Q = f[a : a + p.D * p.D].reshape(p.D, p.D)
+    return W, H, S, Y, rho, X, XT, Q, i[:4], i[4 : 4 + L]
 
 
 @kernel
@@ -163,7 +170,7 @@ def measure(proba, y, p, metrics):
 
 
 @kernel
-def copy_fits(floats, ints, held, sources, targets):
+def copy_fits(floats: Any, ints: Any, held: Any, sources: Any, targets: Any) -> None:
     """Copy slots over others."""
     for m in range(len(sources)):
         a, b = sources[m], targets[m]
@@ -222,24 +229,25 @@ def classes_seen(count, C, compact, seen, proba, n):
 
 
 @kernel
-def update_logistic(u):
+def update_logistic(u: Any) -> None:
     """Bring logistic regressions up to date, predict and measure."""
     for m in range(len(u.ids)):
         e, slot = u.ids[m], u.slots[m]
         sizes = u.sizes[u.task[e]]
         p = _problem(sizes, u.params[u.task[e]], u.from_row)
         L, points, labels = u.n_labelled[e], _points(u.x, sizes), u.labels[e]
-        W, H, S, Y, rho, X, XT, meta, codes = _logistic(u.floats[slot], u.ints[slot], p)
+        W, H, S, Y, rho, X, XT, Q, meta, codes = _logistic(u.floats[slot], u.ints[slot], p)
         if u.held[slot] < 0:
-            start_softmax(H, meta[:2])
-            meta[2] = 0
+            start_softmax(H, S, Y, meta, p.first)
+            X[:] = 0.0
+            XT[:] = 0.0
             W[:] = 0.0
             u.held[slot] = 0
         for a in range(u.held[slot], L):
-            for j in range(p.D + 1):
-                X[a, j] = points[j, u.rows[e, a]]
-                XT[j, a] = points[j, u.rows[e, a]]
-            add_row(X, a, W, H, S, Y, rho, meta[:2], max(meta[2], 1))
+            meta[3] = coordinates(points, p.D, u.rows[e, a], Q, meta[3], X[a])
+            for j in range(meta[3] + 1):
+                XT[j, a] = X[a, j]
+            add_row(X, a, W, H, S, Y, rho, meta[:2], max(meta[2], 1), meta[3] + 1)
         u.held[slot] = L
         compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
         n = p.n - p.lo
@@ -254,14 +262,16 @@ def update_logistic(u):
             for a in range(L):
                 codes[a] = compact[labels[a]]
             tolerance = TOLERANCE * min(1.0, p.first)  # weak penalties leave flat directions
-            refit_softmax(X, XT, codes, L, K, W, H, S, Y, rho, meta[:2], p.first, tolerance)
-            predict_softmax(W, points, proba, K, p.lo, p.n)
+            refit_softmax(
+                X, XT, codes, L, K, meta[3] + 1, W, H, S, Y, rho, meta[:2], p.first, tolerance
+            )
+            predict_softmax(W, Q, meta[3], points, proba, K, p.lo, p.n)
             spread_classes(proba, seen, classes, n)
         measure(proba, u.y[sizes[AT_Y] : sizes[AT_Y] + p.n], p, u.metrics[m])
 
 
 @kernel
-def update_ridge(u):
+def update_ridge(u: Any) -> None:
     """Bring ridge classifiers up to date, predict and measure."""
     for m in range(len(u.ids)):
         e, slot = u.ids[m], u.slots[m]
@@ -282,14 +292,14 @@ def update_ridge(u):
         if classes >= 2:
             K = 1 if classes == 2 else classes
             refit_ridge(M, sums, u.count[e], L, seen[1:] if K == 1 else seen, K, W)
-            scores(W, points, proba, K, p.lo, n)
+            scores(W, points, proba, K, p.D + 1, p.lo, n)
             decision_to_proba(proba, K, n)
             spread_classes(proba, seen, classes, n)
         measure(proba, u.y[sizes[AT_Y] : sizes[AT_Y] + p.n], p, u.metrics[m])
 
 
 @kernel
-def update_knn(u):
+def update_knn(u: Any) -> None:
     """Bring nearest-neighbour classifiers up to date, predict and measure."""
     for m in range(len(u.ids)):
         e, slot = u.ids[m], u.slots[m]
@@ -312,7 +322,7 @@ def update_knn(u):
 
 
 @kernel
-def update_naive_bayes(u):
+def update_naive_bayes(u: Any) -> None:
     """Bring Gaussian naive Bayes classifiers up to date, predict and measure."""
     for m in range(len(u.ids)):
         e, slot = u.ids[m], u.slots[m]
@@ -335,7 +345,7 @@ def update_naive_bayes(u):
 
 
 @kernel
-def update_forest(u):
+def update_forest(u: Any) -> None:
     """Grow forests anew (`repeats` of each, averaged), predict and measure."""
     for m in range(len(u.ids)):
         e, slot = u.ids[m], u.slots[m]

@@ -7,7 +7,12 @@ weights and the sigmoid, more use one column a class and the softmax.
 The solver is L-BFGS that remembers: its pairs and its first inverse Hessian live on from label to
 label. The inverse Hessian of one class block takes every new row by Sherman and Morrison, each pair
 ``(s, y)`` gets the exact curvature of the new row added to ``y``. The step length solves the convex
-problem along the line to a tenth of a digit, so that a surprising label cannot make it overshoot.
+problem along the line until half of the slope is gone, so that a surprising label cannot make it
+overshoot.
+
+The optimum lies in the span of the labelled rows, so the fit lives there: rows are written in an
+orthonormal basis of that span which every label may extend (`coordinates`), and with L labels in D
+columns all work is in ``min(L, D) + 1`` numbers a class, the intercept first.
 """
 
 import math
@@ -18,6 +23,11 @@ from envs.simulator.compile import kernel
 
 MEMORY = 20
 """Pairs of the limited-memory method."""
+
+SHORT_MEMORY = 8
+"""Pairs when a class block times classes exceeds `LARGE` numbers, where pairs cost more."""
+
+LARGE = 200
 
 TOLERANCE = 1e-4
 """Largest absolute entry of the gradient at which a refit stops."""
@@ -52,18 +62,80 @@ def exponential(x):
 
 
 @kernel
-def start_softmax(H, meta):
+def start_softmax(H, S, Y, meta, penalty):
     """Empty the memory: nothing is labelled.
 
     Args:
         H: First inverse Hessian of one class block, shape (D + 1, D + 1), overwritten.
+        S: Steps of the kept pairs, shape (MEMORY, Kmax, D + 1), overwritten.
+        Y: Gradient changes of the kept pairs, same shape, overwritten.
         meta: Number of pairs kept and the place of the next, shape (2,), overwritten.
+        penalty: One over scikit-learn's C.
     """
     H[:] = 0.0
-    for j in range(H.shape[0]):
-        H[j, j] = 1.0
-    H[-1, -1] = 100.0
+    for j in range(1, H.shape[0]):
+        H[j, j] = 1.0 / penalty
+    H[0, 0] = 100.0
+    S[:] = 0.0
+    Y[:] = 0.0
     meta[:] = 0
+
+
+@kernel
+def coordinates(points, D, row, Q, r, out):
+    """Write a point in the basis of the span, extending it when the point lies outside.
+
+    Args:
+        points: One a column, shape (D or more, n).
+        D: Coordinates that count.
+        row: Column of the point.
+        Q: Orthonormal basis, one vector a row, shape (D, D); row r may be written.
+        r: Vectors in the basis.
+        out: A one and the coordinates, shape (D + 1,), its first ``r + 1`` or ``r + 2`` written.
+
+    Returns:
+        Vectors in the basis now.
+    """
+    rest = np.empty(D)
+    size = 0.0
+    for j in range(D):
+        rest[j] = points[j, row]
+        size += rest[j] * rest[j]
+    out[0] = 1.0
+    for m in range(r):
+        out[m + 1] = 0.0
+    for _ in range(2):  # twice is enough (Kahan): the second pass removes rounding
+        for m in range(r):
+            a = 0.0
+            for j in range(D):
+                a += Q[m, j] * rest[j]
+            out[m + 1] += a
+            for j in range(D):
+                rest[j] -= a * Q[m, j]
+    left = 0.0
+    for j in range(D):
+        left += rest[j] * rest[j]
+    if r == D or not left > 1e-20 * size:
+        return r
+    left = math.sqrt(left)
+    for j in range(D):
+        Q[r, j] = rest[j] / left
+    out[r + 1] = left
+    return r + 1
+
+
+@kernel
+def weights_in_columns(W, Q, r, K, out):
+    """Write the weights of the original columns, the intercept last, shape (K, D + 1)."""
+    D = Q.shape[1]
+    for k in range(K):
+        for j in range(D):
+            out[k, j] = 0.0
+        out[k, D] = W[k, 0]
+        for m in range(r):
+            a = W[k, m + 1]
+            for j in range(D):
+                out[k, j] += a * Q[m, j]
 
 
 @kernel
@@ -100,35 +172,74 @@ def link(Z, P, K, n):
             P[k, i] *= P[K, i]
 
 
+BLOCK = 128
+"""Points scored at once: their coordinates stay in the nearest cache while all classes pass."""
+
+
 @kernel
-def scores(W, XT, Z, K, lo, n):
-    """Write the scores of the n columns of XT from `lo` on under W (K, D + 1) to Z (K, n)."""
-    d = XT.shape[0]
-    for k in range(K):
+def scores(W, XT, Z, K, d, lo, n):
+    """Write the scores of the n columns of XT from `lo` on under W (K, d) to Z (K, n)."""
+    for start in range(0, n, BLOCK):
+        size = min(BLOCK, n - start)
+        k = 0
+        while k < K:
+            if k + 1 < K:
+                _two_scores(W, XT, Z[k], Z[k + 1], k, d, lo + start, start, size)
+                k += 2
+            else:
+                _one_score(W[k], XT, Z[k], d, lo + start, start, size)
+                k += 1
+
+
+@kernel
+def _one_score(w, XT, z, d, source, target, n):
+    for i in range(n):
+        z[target + i] = 0.0
+    j = 0
+    while j + 4 <= d:
+        a, b, c, e = w[j], w[j + 1], w[j + 2], w[j + 3]
         for i in range(n):
-            Z[k, i] = 0.0
-        j = 0
-        while j + 4 <= d:
-            a, b, c, e = W[k, j], W[k, j + 1], W[k, j + 2], W[k, j + 3]
-            for i in range(n):
-                m = lo + i
-                Z[k, i] += a * XT[j, m] + b * XT[j + 1, m] + c * XT[j + 2, m] + e * XT[j + 3, m]
-            j += 4
-        while j < d:
-            a = W[k, j]
-            for i in range(n):
-                Z[k, i] += a * XT[j, lo + i]
-            j += 1
+            m = source + i
+            z[target + i] += a * XT[j, m] + b * XT[j + 1, m] + c * XT[j + 2, m] + e * XT[j + 3, m]
+        j += 4
+    while j < d:
+        a = w[j]
+        for i in range(n):
+            z[target + i] += a * XT[j, source + i]
+        j += 1
 
 
 @kernel
-def _gradient(W, X, P, codes, G, K, n, penalty):
+def _two_scores(W, XT, y, z, k, d, source, target, n):
+    for i in range(n):
+        y[target + i] = 0.0
+        z[target + i] = 0.0
+    j = 0
+    while j + 4 <= d:
+        a, b, c, e = W[k, j], W[k, j + 1], W[k, j + 2], W[k, j + 3]
+        f, g, h, o = W[k + 1, j], W[k + 1, j + 1], W[k + 1, j + 2], W[k + 1, j + 3]
+        for i in range(n):
+            m = source + i
+            p, q, r, s = XT[j, m], XT[j + 1, m], XT[j + 2, m], XT[j + 3, m]
+            y[target + i] += a * p + b * q + c * r + e * s
+            z[target + i] += f * p + g * q + h * r + o * s
+        j += 4
+    while j < d:
+        a, b = W[k, j], W[k + 1, j]
+        for i in range(n):
+            p = XT[j, source + i]
+            y[target + i] += a * p
+            z[target + i] += b * p
+        j += 1
+
+
+@kernel
+def _gradient(W, X, P, codes, G, K, d, n, penalty):
     """Write the gradient at W to G and return its largest absolute entry."""
-    d = X.shape[1]
     for k in range(K):
-        for j in range(d - 1):
+        for j in range(1, d):
             G[k, j] = penalty * W[k, j]
-        G[k, d - 1] = 0.0
+        G[k, 0] = 0.0
         mine = 1 if K == 1 else k
         i = 0
         while i + 4 <= n:
@@ -161,9 +272,8 @@ def _dot(A, B, K, d):
 
 
 @kernel
-def _direction(G, H, S, Y, rho, meta, R, Q, alpha, K):
+def _direction(G, H, S, Y, rho, meta, R, Q, alpha, K, d):
     """Write minus the limited-memory inverse Hessian times G to R; Q is scratch."""
-    d = G.shape[1]
     count, head = meta[0], meta[1]
     size = S.shape[0]
     for k in range(K):
@@ -195,11 +305,11 @@ def _direction(G, H, S, Y, rho, meta, R, Q, alpha, K):
 
 
 @kernel
-def add_row(X, row, W, H, S, Y, rho, meta, K):
+def add_row(X, row, W, H, S, Y, rho, meta, K, d):
     """Take one more labelled row into the inverse Hessian and into every kept pair.
 
     Args:
-        X: Labelled rows with a last column of ones, shape (Lmax, D + 1).
+        X: Labelled rows as `coordinates` wrote them, shape (Lmax, D + 1).
         row: Which of them is new.
         W: Weights before the refit, shape (Kmax, D + 1).
         H: First inverse Hessian, shape (D + 1, D + 1), updated.
@@ -208,8 +318,8 @@ def add_row(X, row, W, H, S, Y, rho, meta, K):
         rho: One over their inner products, shape (MEMORY,), updated.
         meta: Number of pairs and place of the next.
         K: Columns in use.
+        d: Coordinates in use, the one of the intercept included.
     """
-    d = X.shape[1]
     p = np.empty(K)
     top = -1e300
     for k in range(K):
@@ -232,7 +342,7 @@ def add_row(X, row, W, H, S, Y, rho, meta, K):
             p[k] /= total
             weight -= p[k] * p[k]
         weight /= K - 1
-    _sherman_morrison(H, X[row], max(weight, CURVATURE_FLOOR))
+    _sherman_morrison(H, X[row], d, max(weight, CURVATURE_FLOOR))
     v = np.empty(K)
     for m in range(meta[0]):
         mean = 0.0
@@ -250,8 +360,7 @@ def add_row(X, row, W, H, S, Y, rho, meta, K):
 
 
 @kernel
-def _sherman_morrison(H, x, weight):
-    d = len(x)
+def _sherman_morrison(H, x, d, weight):
     u = np.zeros(d)
     for i in range(d):
         a = x[i]
@@ -346,15 +455,16 @@ def _line(Z, Zs, P, T, codes, K, n, slope0, linear, square):
 
 
 @kernel
-def refit_softmax(X, XT, codes, n, K, W, H, S, Y, rho, meta, penalty, tolerance):
+def refit_softmax(X, XT, codes, n, K, d, W, H, S, Y, rho, meta, penalty, tolerance):
     """Move the weights to the optimum of the first n labelled rows.
 
     Args:
-        X: Labelled rows with a last column of ones, shape (Lmax, D + 1).
+        X: Labelled rows as `coordinates` wrote them, shape (Lmax, D + 1), zeros beyond.
         XT: The same, one row a column, shape (D + 1, Lmax).
         codes: Compact codes in ``range(classes seen)``, shape (Lmax,).
         n: Labelled rows, L.
         K: Columns: 1 for two classes, else the number of classes seen.
+        d: Coordinates in use, the one of the intercept included.
         W: Weights, shape (Kmax, D + 1), where to start and the result.
         H: First inverse Hessian of a class block (`start_softmax`, `add_row`).
         S: Steps of the kept pairs, shape (MEMORY, Kmax, D + 1).
@@ -367,7 +477,6 @@ def refit_softmax(X, XT, codes, n, K, W, H, S, Y, rho, meta, penalty, tolerance)
     Returns:
         Iterations done.
     """
-    d = X.shape[1]
     size = S.shape[0]
     work = np.empty((3, K + 1, n))
     Z, Zs, P = work[0], work[1], work[2]
@@ -375,22 +484,26 @@ def refit_softmax(X, XT, codes, n, K, W, H, S, Y, rho, meta, penalty, tolerance)
     steps = np.empty((4, K, d))
     G, R, Q, G1 = steps[0], steps[1], steps[2], steps[3]
     alpha = np.empty(size)
-    scores(W, XT, Z, K, 0, n)
+    scores(W, XT, Z, K, d, 0, n)
     link(Z, P, K, n)
-    top = _gradient(W, X, P, codes, G, K, n, penalty)
+    top = _gradient(W, X, P, codes, G, K, d, n, penalty)
     for iteration in range(MAX_ITERATIONS):
         if top <= tolerance:
             return iteration
-        _direction(G, H, S, Y, rho, meta, R, Q, alpha, K)
+        _direction(G, H, S, Y, rho, meta, R, Q, alpha, K, d)
         slope = _dot(G, R, K, d)
         if not slope < 0.0:
             if meta[0] == 0:
                 return iteration
             meta[0] = 0
             continue
-        scores(R, XT, Zs, K, 0, n)
-        linear = penalty * _dot(W, R, K, d - 1)
-        square = penalty * _dot(R, R, K, d - 1)
+        scores(R, XT, Zs, K, d, 0, n)
+        linear, square = _dot(W, R, K, d), _dot(R, R, K, d)
+        for k in range(K):
+            linear -= W[k, 0] * R[k, 0]
+            square -= R[k, 0] * R[k, 0]
+        linear *= penalty
+        square *= penalty
         t = _line(Z, Zs, P, T, codes, K, n, slope, linear, square)
         if t == 0.0:
             return iteration
@@ -399,7 +512,7 @@ def refit_softmax(X, XT, codes, n, K, W, H, S, Y, rho, meta, penalty, tolerance)
                 Z[k, i] += t * Zs[k, i]
             for j in range(d):
                 W[k, j] += t * R[k, j]
-        top = _gradient(W, X, P, codes, G1, K, n, penalty)
+        top = _gradient(W, X, P, codes, G1, K, d, n, penalty)
         place = meta[1]
         for k in range(K):
             for j in range(d):
@@ -415,13 +528,23 @@ def refit_softmax(X, XT, codes, n, K, W, H, S, Y, rho, meta, penalty, tolerance)
 
 
 @kernel
-def predict_softmax(W, XT, proba, K, lo, hi):
-    """Write the probabilities of the columns lo to hi of XT to proba (max(K, 2) + 1, hi - lo).
+def predict_softmax(W, Q, r, points, proba, K, lo, hi):
+    """Write the probabilities of the points lo to hi.
 
-    The last row of `proba` is scratch.
+    Args:
+        W: Weights in the basis, shape (Kmax, D + 1).
+        Q: The basis, shape (D, D).
+        r: Vectors in it.
+        points: One a column, with a last row of ones, shape (D + 1, n).
+        proba: Shape (max(K, 2) + 1, hi - lo), overwritten; the last row is scratch.
+        K: Columns of weights.
+        lo: First point.
+        hi: One past the last point.
     """
-    n = hi - lo
-    scores(W, XT, proba, K, lo, n)
+    n, D = hi - lo, Q.shape[1]
+    V = np.empty((K, D + 1))
+    weights_in_columns(W, Q, r, K, V)
+    scores(V, points, proba, K, D + 1, lo, n)
     link(proba, proba, K, n)
     if K == 1:
         for i in range(n):

@@ -11,6 +11,7 @@ from envs.simulator.kernels.softmax import (
     MEMORY,
     TOLERANCE,
     add_row,
+    coordinates,
     predict_softmax,
     refit_softmax,
     start_softmax,
@@ -32,25 +33,30 @@ class Fit:
         self.S = np.zeros((MEMORY, n_classes, D + 1))
         self.Y, self.rho = self.S.copy(), np.zeros(MEMORY)
         self.meta = np.zeros(2, dtype=np.int64)
-        self.penalty, self.L = penalty, 0
-        start_softmax(self.H, self.meta)
+        self.penalty, self.L, self.r = penalty, 0, 0
+        self.Q = np.zeros((D, D))
+        start_softmax(self.H, self.S, self.Y, self.meta, penalty)
 
     def add(self, row, code):
-        self.X[self.L] = self.T[:, self.L] = self.ones[row]
+        D = len(self.Q)
+        self.r = coordinates(self.XT, D, row, self.Q, self.r, self.X[self.L])
+        self.T[:, self.L] = self.X[self.L]
         self.codes[self.L] = code
-        add_row(self.X, self.L, self.W, self.H, self.S, self.Y, self.rho, self.meta, self.K)
+        add_row(
+            self.X, self.L, self.W, self.H, self.S, self.Y, self.rho, self.meta, self.K, self.r + 1
+        )
         self.L += 1
 
     def refit(self):
         return refit_softmax(
-            self.X, self.T, self.codes, self.L, self.K, self.W, self.H, self.S, self.Y, self.rho,
+            self.X, self.T, self.codes, self.L, self.K, self.r + 1, self.W, self.H, self.S, self.Y, self.rho,
             self.meta, self.penalty, TOLERANCE * min(1.0, self.penalty),
         )  # fmt: skip
 
     def proba(self):
         n = self.XT.shape[1]
         out = np.empty((self.C + 1, n))
-        predict_softmax(self.W, self.XT, out, self.K, 0, n)
+        predict_softmax(self.W, self.Q, self.r, self.XT, out, self.K, 0, n)
         return out[: self.C].T
 
 
@@ -60,7 +66,7 @@ def blobs(rng, n, D, C):
 
 
 @pytest.mark.parametrize(
-    ("C", "D", "inverse"), [(2, 4, 1.0), (2, 30, 0.1), (3, 13, 1.0), (6, 20, 10.0)]
+    ("C", "D", "inverse"), [(2, 4, 1.0), (2, 30, 0.1), (3, 13, 1.0), (6, 20, 10.0), (4, 100, 1.0)]
 )
 def test_refits_after_every_label_reach_the_optimum(C, D, inverse):
     rng = np.random.default_rng(C * D)
@@ -106,6 +112,21 @@ def test_extreme_rows_never_diverge(data):
             proba = fit.proba()
             assert np.isfinite(proba).all()
             np.testing.assert_allclose(proba.sum(axis=1), 1.0, atol=1e-9)
+
+
+def test_the_basis_spans_the_rows_and_repeats_add_nothing():
+    rng = np.random.default_rng(0)
+    points = np.ascontiguousarray(rng.normal(size=(6, 4)).T)
+    points[:, 3] = 2.0 * points[:, 0] - points[:, 1]
+    Q, out, r = np.zeros((4, 4)), np.zeros((6, 5)), 0
+    ranks = []
+    for row in range(6):
+        r = coordinates(points, 4, row, Q, r, out[row])
+        ranks.append(r)
+    assert ranks == [1, 2, 3, 3, 4, 4]
+    np.testing.assert_allclose(Q @ Q.T, np.eye(4), atol=1e-12)
+    np.testing.assert_allclose(out[:, 1:] @ Q, points.T, atol=1e-12)
+    np.testing.assert_array_equal(out[:, 0], 1.0)
 
 
 @pytest.mark.parametrize("C", [2, 4])
