@@ -164,6 +164,26 @@ class LalRlEngine:
         )
 
     @property
+    def pool_pad(self) -> int:
+        """Columns of the feature planes of one observation, N rounded up to a multiple of 16."""
+        return int(self.config[kernels.PAD])
+
+    @property
+    def flat_observation(self) -> tuple[Float32s, Float32s, NDArray[np.int8]]:
+        """The buffers behind the observations, flat, for compiled callers.
+
+        Features as planes (2, E, 3, pad), contexts (2, E, 32), masks (2, E, pad); the second half
+        of each holds the last observations of episodes that ended in this step.
+        """
+        planes, context, mask = self._arrays[7:10]
+        return planes, context, mask
+
+    @property
+    def flags(self) -> Bools:
+        """Terminated, truncated, invalid, shape (3, E)."""
+        return self._flags
+
+    @property
     def bytes_per_episode(self) -> int:
         """Memory of one episode: its state and observations, without shared data and splits."""
         own = (self.floats, self.ints, *self._arrays[-5:])

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -9,14 +11,12 @@ import gymnasium
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
-import envs
+from envs.registration import LAL_RL_ID
 from envs.simulator.binary_data import binary_pairs
 from envs.simulator.kernels import lal_rl as kernels
 from envs.simulator.lal_rl import LalRlEngine
 from lal.data.datasets import load_dataset
 from lal.errors import DataError, UsageError
-
-assert envs
 
 
 def wave(seed=0, n=400, D=6):
@@ -277,7 +277,7 @@ def test_data_may_be_named_or_given():
 
 def test_the_vector_environment_keeps_to_gymnasium():
     env = gymnasium.make_vec(
-        "lal/LalRl-v0", num_envs=6, vectorization_mode="vector_entry_point", max_episode_steps=9
+        LAL_RL_ID, num_envs=6, vectorization_mode="vector_entry_point", max_episode_steps=9
     )
     assert env.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
     observation, _ = env.reset(seed=1)
@@ -300,7 +300,7 @@ def test_the_vector_environment_keeps_to_gymnasium():
 
 
 def test_the_single_environment_passes_gymnasiums_checker():
-    env = gymnasium.make("lal/LalRl-v0", seed=0).unwrapped
+    env: Any = gymnasium.make(LAL_RL_ID, seed=0).unwrapped
     check_env(env, skip_render_check=True)
     env.reset(seed=0)
     for _ in range(100):
@@ -309,7 +309,7 @@ def test_the_single_environment_passes_gymnasiums_checker():
     with pytest.raises(UsageError, match="the episode is over; call reset"):
         env.step(0)
     with pytest.raises(UsageError, match="engine must be 'compiled'"):
-        gymnasium.make("lal/LalRl-v0", engine="slow")
+        gymnasium.make(LAL_RL_ID, engine="slow")
 
 
 def test_the_stable_baselines_environment_keeps_its_rules():
@@ -318,7 +318,7 @@ def test_the_stable_baselines_environment_keeps_its_rules():
 
     env = LalRlVecEnv(5, data=PAIRS[0], pool_size=30, max_episode_steps=4)
     env.seed(3)
-    observation = env.reset()
+    observation: Any = env.reset()
     kept = observation["candidates"].copy()
     ended = 0
     for _ in range(12):
@@ -334,6 +334,7 @@ def test_the_stable_baselines_environment_keeps_its_rules():
             ended += 1
     assert ended > 5
     env.seed(3)
-    np.testing.assert_array_equal(env.reset()["candidates"], kept)
+    observation = env.reset()
+    np.testing.assert_array_equal(observation["candidates"], kept)
     with pytest.raises(UsageError, match="no method 'render'"):
         env.env_method("render")
