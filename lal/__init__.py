@@ -19,6 +19,7 @@ _WHERE = {
     "make_learner": "lal.learners:make_learner",
     "run_episode": "lal.loop:run_episode",
     "Curve": "lal.loop:Curve",
+    "Campaign": "lal.campaign.campaign:Campaign",
     "LalError": "lal.errors:LalError",
 }
 

@@ -225,6 +225,10 @@ class PoolPolicy:
         state = read_request(X, y, clf, given).state
         if not 0 <= index < state.N:
             raise UsageError(f"index must be 0 to {state.N - 1}, got {index}")
+        return self.explain_state(state, index)
+
+    def explain_state(self, state: QueryState, index: int) -> dict[str, float]:
+        """Return what `explain` does, for a state that is there already."""
         matrix = candidate_matrix(state, self.candidate_features)
         median = np.median(matrix, axis=0)
         ends = np.cumsum([FEATURES[i].dim for i in self.candidate_features]).tolist()

@@ -1,0 +1,110 @@
+"""How good the labels make a learner: accuracy by cross-validation with an interval."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lal.arrays import Ints, Rows
+from lal.rng import generator, integer_seed
+from lal.task import Learner
+
+N_FOLDS = 5
+
+MIN_LABELS = 20
+"""Fewer labels give no accuracy."""
+
+MIN_PER_CLASS = 5
+"""So many labels at least two classes must have."""
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Accuracy by cross-validation over the labelled rows.
+
+    Attributes:
+        right: Labelled rows predicted right by a model that did not see them.
+        of: Labelled rows.
+        low: Lower end of the 95 % interval.
+        high: Its upper end.
+        commonest: Share of the commonest class among the labels.
+    """
+
+    right: int
+    of: int
+    low: float
+    high: float
+    commonest: float
+
+    @property
+    def value(self) -> float:
+        """The share predicted right."""
+        return self.right / self.of
+
+    def __str__(self) -> str:
+        """Return it as a sentence that says what it is measured on."""
+        return (
+            f"accuracy {self.value:.1%} (95 % interval {self.low:.1%} to {self.high:.1%}) by "
+            f"{N_FOLDS}-fold cross-validation on the {self.of} labelled rows; always answering "
+            f"the commonest class: {self.commonest:.1%}"
+        )
+
+
+def labels_missing(codes: Ints) -> str | None:
+    """Return why there is no accuracy yet, or None when there are enough labels."""
+    counts = np.bincount(codes) if len(codes) else np.zeros(1, dtype=np.int64)
+    if len(codes) < MIN_LABELS:
+        return f"not enough labels: {len(codes)} of at least {MIN_LABELS}"
+    if int((counts >= MIN_PER_CLASS).sum()) < 2:
+        return f"not enough labels: two classes need at least {MIN_PER_CLASS} each"
+    return None
+
+
+def cross_validated(
+    learner: Learner, X: Rows, codes: Ints, *, n_classes: int, seed: int
+) -> Accuracy | None:
+    """Return the accuracy on rows held out in turn, None while there are too few labels.
+
+    The interval is Wilson's, over the held-out predictions taken together (Wilson 1927; Brown, Cai
+    and DasGupta 2001). It covers the chance of these rows having been labelled; the folds share
+    training rows, for which no unbiased variance exists (Bengio and Grandvalet 2004).
+
+    Args:
+        learner: Fitted once a fold.
+        X: Labelled rows, shape (L, D).
+        codes: Their classes, shape (L,).
+        n_classes: C.
+        seed: Deals the rows to the folds and seeds the learner.
+    """
+    if labels_missing(codes):
+        return None
+    folds = _folds(codes, generator(seed, "folds"))
+    hits = np.zeros(len(codes), dtype=bool)
+    for fold in range(N_FOLDS):
+        inside = folds != fold
+        model = learner.fit(
+            X[inside], codes[inside], n_classes=n_classes, seed=integer_seed(seed, "fold", fold)
+        )
+        hits[~inside] = model.predict(X[~inside]) == codes[~inside]
+    right = int(hits.sum())
+    low, high = wilson(right, len(codes))
+    commonest = float(np.bincount(codes).max() / len(codes))
+    return Accuracy(right, len(codes), low, high, commonest)
+
+
+def _folds(codes: Ints, rng: np.random.Generator) -> Ints:
+    """Return the fold of every row: rows are dealt class by class, so classes are spread evenly."""
+    shuffled = rng.permutation(len(codes))
+    order = shuffled[np.argsort(codes[shuffled], kind="stable")]
+    folds = np.empty(len(codes), dtype=np.int64)
+    folds[order] = np.arange(len(codes)) % N_FOLDS
+    return folds
+
+
+def wilson(right: int, of: int, z: float = 1.959963984540054) -> tuple[float, float]:
+    """Return the ends of Wilson's score interval for a share."""
+    share = right / of
+    middle = share + z * z / (2 * of)
+    reach = z * np.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
+    scale = 1 + z * z / of
+    low, high = (middle - reach) / scale, (middle + reach) / scale
+    return max(0.0, float(low)), min(1.0, float(high))

@@ -1,0 +1,140 @@
+"""Label your CSV: which row comes next and why, answers that are never lost, accuracy so far.
+
+python -m scripts.label data.csv --target label --classes a b c
+
+Answers go to a journal beside the table (NAME.journal.jsonl); the same command goes on from there.
+The table is never changed: the labels are filled into a copy (NAME.labelled.csv).
+"""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from lal.campaign import Campaign
+from lal.errors import UsageError
+from lal.policies.store import list_policies
+from scripts.entry import run_main
+from scripts.label_prompt import run_prompt
+from scripts.label_session import Session, suggestions_csv
+
+
+def best_policy() -> str:
+    """Return "default" when a policy is shipped under that name, else "margin"."""
+    return "default" if "default" in list_policies() else "margin"
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is labelled, and how."""
+
+    table: Annotated[Path, tyro.conf.Positional] = Path("data.csv")
+    """CSV file with a header; the target column may be partly filled, or absent."""
+
+    target: str = "label"
+    """Column of labels."""
+
+    classes: tuple[str, ...] = ()
+    """All classes; those in the target column when not given."""
+
+    id: str = ""
+    """Column of unique ids; without one, rows are known by their number (1 below the header)."""
+
+    ignore: tuple[str, ...] = ()
+    """Columns that are shown but not learned from."""
+
+    policy: str = field(default_factory=best_policy)
+    """What chooses the next row: a policy, a strategy, or a policy file."""
+
+    learner: str = "logistic_regression"
+    """What is fitted to the labels."""
+
+    answers: Path | None = None
+    """CSV of answers (id or _row, and the target column) to take in first."""
+
+    suggest: int = 0
+    """Only print the next N rows, as a CSV to fill in for --answers."""
+
+    web: bool = False
+    """Label on a web page of this machine instead of at the prompt."""
+
+    port: int = 0
+    """Port of the page; any free one when 0."""
+
+    stop: bool = False
+    """Say when predictions are stable (Bloodgood and Vijay-Shanker 2009)."""
+
+    out: Path | None = None
+    """CSV with the labels filled in; NAME.labelled.csv beside the table when not given."""
+
+    journal: Path | None = None
+    """Where answers are kept; NAME.journal.jsonl beside the table when not given."""
+
+    seed: int = 0
+    """Seeds the learner and breaks ties."""
+
+
+def main(config: Config) -> None:
+    """Take answers, print suggestions, or label until the person quits."""
+    if config.suggest < 0 or not 0 <= config.port <= 65535:
+        raise UsageError("suggest must be at least 0 and port 0 to 65535")
+    if config.suggest and config.web:
+        raise UsageError("--suggest only prints; leave out --web")
+    with open_campaign(config) as campaign:
+        out = config.out or config.table.with_suffix(".labelled.csv")
+        session = Session(campaign, out=out, stop=config.stop)
+        if config.answers is not None:
+            n = campaign.take_answers(config.answers)
+            session.save()
+            print(f"{n} new answers; labels are in {out}", file=sys.stderr)
+        if config.suggest:
+            print(suggestions_csv(campaign, campaign.suggest(config.suggest)), end="")
+        elif config.web:
+            _serve(session, config.port)
+        elif config.answers is None or sys.stdin.isatty():
+            _sit(session)
+
+
+def open_campaign(config: Config) -> Campaign:
+    """Return the campaign that the flags describe."""
+    return Campaign(
+        config.table,
+        target=config.target,
+        classes=config.classes or None,
+        id_column=config.id or None,
+        policy=config.policy,
+        learner=config.learner,
+        journal=config.journal,
+        ignore=config.ignore,
+        seed=config.seed,
+    )
+
+
+def _sit(session: Session) -> None:
+    try:
+        run_prompt(session)
+    finally:
+        session.save()
+    print("\n".join(session.closing()))
+
+
+def _serve(session: Session, port: int) -> None:
+    from scripts.label_web.server import LabelServer
+
+    with LabelServer(session, port=port) as server:
+        print("\n".join(session.about()))
+        print(f"open {server.address}", flush=True)
+        print("Ctrl-C ends; answers are kept as they are given", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()
+        finally:
+            session.save()
+    print("\n".join(session.closing()))
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_main(main, Config))

@@ -1,0 +1,90 @@
+"""Labelling at the prompt: a row, its classes by number, skip and undo."""
+
+from collections.abc import Callable, Sequence
+
+from lal.campaign.campaign import Suggestion
+from lal.errors import LalError
+from scripts.label_session import Session, reason
+
+Read = Callable[[str], str]
+"""Shows a prompt and returns a line; EOFError when there are no more."""
+
+COMMANDS = {"s": "skip", "u": "undo", "p": "progress", "q": "quit"}
+
+
+def run_prompt(session: Session, read: Read = input) -> None:
+    """Ask for one row after the other until the person quits or none is left."""
+    print("\n".join(session.about()))
+    print(session.campaign.progress())
+    message = ""
+    while True:
+        if session.look():
+            print("\n".join(session.news))
+        row = session.next()
+        if message:
+            print(message, flush=True)
+        if row is None:
+            print("no row is left to ask")
+            return
+        try:
+            message = _ask(session, row, read)
+        except EOFError:
+            print()
+            return
+        if message == "quit":
+            return
+
+
+def _ask(session: Session, row: Suggestion, read: Read) -> str:
+    """Show a row, read until something was done, and return what."""
+    classes = session.campaign.classes
+    print("\n".join(["", *card(row)]))
+    while True:
+        text = read(f"{menu(classes)} > ").strip()
+        do = understand(text, classes)
+        if do == ("quit", ""):
+            return "quit"
+        if do == ("progress", ""):
+            print("\n".join([str(session.campaign.progress()), session.campaign.accuracy_line()]))
+            continue
+        if do is None:
+            if text:
+                print(f"{text!r} is no class and no command")
+            continue
+        try:
+            return session.act(do[0], row.row, do[1] or None)
+        except LalError as error:
+            print(f"error: {error}")
+
+
+def card(row: Suggestion) -> list[str]:
+    """Return a row as lines."""
+    width = max(map(len, row.cells))
+    cells = [f"  {name:<{width}}  {cell}" for name, cell in row.cells.items()]
+    return [f"row {row.name}", *cells, f"  ({reason(row)})"]
+
+
+def menu(classes: Sequence[str]) -> str:
+    """Return the line of choices."""
+    names = [f"{i} {name}" for i, name in enumerate(classes, start=1)]
+    if _numeric(classes):
+        names = list(classes)
+    free = [f"{key} {word}" for key, word in COMMANDS.items() if key not in classes]
+    return f"[{', '.join(names)} | {', '.join(free)}]"
+
+
+def understand(text: str, classes: Sequence[str]) -> tuple[str, str] | None:
+    """Return what a line means: ``("label", class)``, ``("skip", "")`` ..., None when nothing.
+
+    A class's name wins over a command; numbers count classes unless a class is a number itself.
+    """
+    if text in classes:
+        return "label", text
+    if text.isdecimal() and not _numeric(classes) and 1 <= int(text) <= len(classes):
+        return "label", classes[int(text) - 1]
+    word = COMMANDS.get(text, text)
+    return (word, "") if word in COMMANDS.values() else None
+
+
+def _numeric(classes: Sequence[str]) -> bool:
+    return any(name.isdecimal() for name in classes)

@@ -1,0 +1,116 @@
+"""A sitting at a campaign: answers in, progress out; the prompt and the web page share it."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from lal.campaign import Campaign
+from lal.campaign.campaign import Suggestion
+from lal.campaign.ledger import ROW
+from lal.errors import LalError
+
+EVERY = 10
+"""Answers after which accuracy and stopping rule are looked at again and the output is written."""
+
+
+class Session:
+    """Labels a campaign and keeps its output file up to date.
+
+    Args:
+        campaign: What is labelled.
+        out: The CSV file with the labels filled in.
+        stop: Whether the stopping rule is looked at.
+    """
+
+    def __init__(self, campaign: Campaign, *, out: Path, stop: bool = False) -> None:
+        self.campaign, self.out, self.stop = campaign, out, stop
+        self.news: tuple[str, ...] = ()
+        self._looked_at = -1
+
+    def about(self) -> list[str]:
+        """Return what is labelled and what is learned from, in lines."""
+        learned, table = self.campaign.learned, self.campaign.table
+        lines = [f"{table.path.name}: learning from {', '.join(learned.used)}"]
+        target = self.campaign.ledger.target
+        unused = [f"{name} ({why})" for name, why in learned.unused.items() if name != target]
+        return lines + ([f"not learned from: {', '.join(unused)}"] if unused else [])
+
+    def next(self) -> Suggestion | None:
+        """Return the row to ask about, or None when none is left."""
+        rows = self.campaign.suggest(1)
+        return rows[0] if rows else None
+
+    def act(self, do: str, row: int | None = None, label: str | None = None) -> str:
+        """Do what a person asked for and return what was done.
+
+        Args:
+            do: ``"label"``, ``"skip"`` or ``"undo"``.
+            row: Row to label or skip.
+            label: Its class.
+
+        Raises:
+            LalError: It cannot be done; nothing has changed then.
+        """
+        name = self.campaign.ledger.name
+        if do == "undo" or row is None:
+            event = self.campaign.undo()
+            what = "skip" if event.do == "skip" else f"label {event.label}"
+            return f"took back the {what} of row {event.name}"
+        if do == "skip" or label is None:
+            self.campaign.skip(row)
+            return f"skipped row {name(row)}"
+        self.campaign.label(row, label)
+        return f"row {name(row)} is {label}"
+
+    def look(self) -> bool:
+        """Renew accuracy, stopping rule and output file once every ten labels; say whether."""
+        now = self.campaign.progress().n_labelled // EVERY
+        if now == self._looked_at:
+            return False
+        self._looked_at = now
+        self.news = (self.campaign.accuracy_line(),)
+        if self.stop:
+            self.news += (f"stopping rule: {self.campaign.stability()}",)
+        try:
+            self.save()
+        except LalError as error:  # the answers are in the journal; labelling goes on
+            self.news += (str(error),)
+        return True
+
+    def save(self) -> None:
+        """Write the output file."""
+        self.campaign.write(self.out)
+
+    def closing(self) -> list[str]:
+        """Return what a sitting ends with: progress, accuracy, skipped rows, output file."""
+        progress = self.campaign.progress()
+        lines = [str(progress), self.campaign.accuracy_line()]
+        if progress.skipped:
+            lines.append(f"skipped rows: {', '.join(progress.skipped)}")
+        return [*lines, f"labels are in {self.out}"]
+
+
+def reason(suggestion: Suggestion) -> str:
+    """Return why a row is asked, in one line."""
+    if not suggestion.guess:
+        return "no model yet: two classes must be labelled first, until then the choice is random"
+    shown = list(suggestion.guess.items())[:3]
+    likely = "the model says " + ", ".join(f"{name} {share:.0%}" for name, share in shown)
+    if not suggestion.why:
+        return likely
+    return f"{likely}; what spoke for it: {'; '.join(suggestion.why)}"
+
+
+def suggestions_csv(campaign: Campaign, rows: Sequence[Suggestion]) -> str:
+    """Return rows as a CSV with an empty target column, ready to be filled in as answers."""
+    ledger = campaign.ledger
+    columns = [name for name in campaign.table.header if name != ledger.target]
+    numbered = [] if ledger.id_column else [ROW]
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=campaign.table.delimiter, lineterminator="\n")
+    writer.writerow([*numbered, *columns, ledger.target, "_why"])
+    for row in rows:
+        number = [row.name] if numbered else []
+        writer.writerow([*number, *(row.cells[name] for name in columns), "", reason(row)])
+    return out.getvalue()

@@ -1,0 +1,1 @@
+"""Labelling on a web page of this machine."""
