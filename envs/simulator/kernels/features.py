@@ -126,7 +126,24 @@ def _squash(r):
 
 @kernel(inline="always")
 def _minus_x_log(p):
-    return -p * math.log(p) if p > 0.0 else 0.0
+    """Return -p log p to 1e-12, 0 at 0; unlike the library's it is vectorised in loops."""
+    x = max(p, 1e-300)
+    bits = np.float64(x).view(np.int64)
+    exponent = np.float64((bits >> 52) - 1023)
+    m = np.int64((bits & 0xFFFFFFFFFFFFF) | 0x3FF0000000000000).view(np.float64)
+    upper = m > 1.4142135623730951
+    m = 0.5 * m if upper else m
+    exponent = exponent + 1.0 if upper else exponent
+    s = (m - 1.0) / (m + 1.0)
+    z = s * s
+    series = 1.0 / 13.0
+    series = series * z + 1.0 / 11.0
+    series = series * z + 1.0 / 9.0
+    series = series * z + 1.0 / 7.0
+    series = series * z + 1.0 / 5.0
+    series = series * z + 1.0 / 3.0
+    series = series * z + 1.0
+    return -p * (exponent * 0.6931471805599453 + 2.0 * s * series)
 
 
 BUCKETS = 256
@@ -441,90 +458,131 @@ def _spread(values, rows):
 def _candidates(
     t, eps, e, s, slate, features, limits, out, proba, near, shared, seen, over
 ):  # fmt: skip
-    N, R, L, C = s[POOL], s[REFERENCE], eps.n_labelled[e], s[CLASSES]
-    first, second, margin, entropy = shared[0], shared[1], shared[2], shared[3]
-    reach, nearest, disagreement = shared[4], shared[5], shared[6]
-    rows = t.reference[s[AT_REFERENCE] : s[AT_REFERENCE] + R]
+    """Fill the candidate features of one episode, one column at a time."""
+    N, R = s[POOL], s[REFERENCE]
+    opened, slots = np.empty(len(slate), np.int64), np.empty(len(slate), np.int64)
+    n = 0
+    for k in range(len(slate)):
+        out[k, :] = 0.0
+        if slate[k] >= 0:
+            opened[n], slots[n] = slate[k], k
+            n += 1
+    rows = opened[:n]
+    column = np.empty(n)
+    sample = t.reference[s[AT_REFERENCE] : s[AT_REFERENCE] + R]
     free = t.free[s[AT_FREE] : s[AT_FREE] + 5 * N].reshape(5, N)
-    scale = t.params[eps.task[e], 2]
-    count, total = eps.count[e], eps.total[e]
-    keys, sample = np.empty(N, np.int64), np.empty(R, np.int64)
-    starts = np.empty(BUCKETS + 2, np.int64)
+    scratch = (np.empty(N, np.int64), np.empty(R, np.int64), np.empty(BUCKETS + 2, np.int64))
     mean_distance = np.empty(N)
+    L, scale = eps.n_labelled[e], t.params[eps.task[e], 2]
+    for i in range(N):
+        mean_distance[i] = _squash(eps.total[e, i] / (L * scale)) if L > 0 else 1.0
     for f in range(len(features)):
         kind = features[f]
-        low, high = limits[0, f], limits[1, f]
         needs_proba = (KNOWN_SINCE_PROBA >> kind) & 1
         if needs_proba and (seen < 2 or (kind == SPREAD and s[KIND] != FOREST)):
-            for k in range(len(slate)):
-                out[k, f] = limits[2, f] if slate[k] >= 0 else 0.0
-            continue
-        centre, width = 0.0, 0.0
-        if kind == MARGIN_RANK:
-            _fill_buckets(margin, rows, keys, sample, starts)
-        elif kind == MIN_RANK:
-            _fill_buckets(nearest, rows, keys, sample, starts)
-        elif kind == MARGIN_Z:
-            centre, width = _spread(margin, rows)
-        elif kind in (MEAN_RANK, MEAN_DISTANCE):
-            for i in range(N):
-                mean_distance[i] = _squash(total[i] / (L * scale)) if L > 0 else 1.0
-            _fill_buckets(mean_distance, rows, keys, sample, starts)
-        for k in range(len(slate)):
-            i = slate[k]
-            if i < 0:
-                out[k, f] = 0.0
-                continue
-            v = 0.0
-            if kind == MARGIN:
-                v = margin[i]
-            elif kind == MAX_PROBA:
-                v = first[i]
-            elif kind == ENTROPY:
-                v = entropy[i]
-            elif kind in (MARGIN_RANK, MIN_RANK, MEAN_RANK):
-                v = _rank(keys[i], sample, starts)
-            elif kind == MARGIN_Z:
-                v = (margin[i] - centre) / width if width >= 1e-9 else 0.0
-            elif kind == MIN_DISTANCE:
-                v = nearest[i]
-            elif kind == MEAN_DISTANCE:
-                v = mean_distance[i]
-            elif kind == PREDICTED:
-                v = _to_classes(proba, near, count, i, first[i], scale, True)
-            elif kind == OTHER:
-                v = _to_classes(proba, near, count, i, first[i], scale, False)
-            elif kind == GAP:
-                v = _class_gap(near, count, i)
-            elif kind == NEIGHBOUR_ENTROPY:
-                v = _neighbour_entropy(near, count, i, scale, seen)
-            elif kind == DENSITY:
-                v = free[0, i]
-            elif kind == WIDE:
-                v = free[1, i]
-            elif kind == DENSITY_RANK:
-                v = free[2, i]
-            elif kind == WIDE_RANK:
-                v = free[3, i]
-            elif kind == UNCOVERED:
-                v = _uncovered(t, s, reach, i)
-            elif kind == NOVELTY:
-                v = _squash(reach[i] / max(free[4, i], 1e-3))
-            elif kind == LEVERAGE:
-                v = _squash(eps.leverage[e, i])
-            elif kind == STUDENTISED:
-                odds = math.log(max(first[i], 1e-6)) - math.log(max(second[i], 1e-6))
-                v = _squash(odds / math.sqrt(max(eps.leverage[e, i], 1e-6)))
-            elif kind == DISAGREEMENT:
-                v = disagreement[i]
-            elif kind == SCARCITY:
-                for c in range(C):
-                    v += proba[c, i] * count[c]
-                v = 1.0 - v / max(L, 1)
-            elif kind == DENSE_DOUBT:
-                v = (1.0 - margin[i]) * free[2, i]
-            elif kind == UNCOVERED_DOUBT:
-                v = (1.0 - margin[i]) * _uncovered(t, s, reach, i)
-            elif kind == SPREAD:
-                v = entropy[i] - eps.entropy[e, i] / math.log(max(over, 2))
-            out[k, f] = min(max(v, low), high)
+            column[:] = limits[2, f]
+        elif kind <= MEAN_RANK:
+            _pool_column(kind, rows, column, shared, mean_distance, sample, scratch)
+        elif kind <= NEIGHBOUR_ENTROPY:
+            _class_column(kind, rows, column, proba, near, eps.count[e], shared[0], scale, seen)
+        else:
+            _other_column(t, eps, e, s, kind, rows, column, proba, shared, free, over)
+        low, high = limits[0, f], limits[1, f]
+        for k in range(n):
+            out[slots[k], f] = min(max(column[k], low), high)
+
+
+@kernel
+def _take(values, rows, column):
+    for k in range(len(rows)):
+        column[k] = values[rows[k]]
+
+
+@kernel
+def _take_rank(values, rows, column, sample, scratch):
+    keys, ordered, starts = scratch
+    _fill_buckets(values, sample, keys, ordered, starts)
+    for k in range(len(rows)):
+        column[k] = _rank(keys[rows[k]], ordered, starts)
+
+
+@kernel
+def _pool_column(kind, rows, column, shared, mean_distance, sample, scratch):
+    """Fill features that are read off quantities of the pool, or ranks of them."""
+    first, margin, entropy, nearest = shared[0], shared[2], shared[3], shared[5]
+    if kind == MARGIN:
+        _take(margin, rows, column)
+    elif kind == MAX_PROBA:
+        _take(first, rows, column)
+    elif kind == ENTROPY:
+        _take(entropy, rows, column)
+    elif kind == MIN_DISTANCE:
+        _take(nearest, rows, column)
+    elif kind == MEAN_DISTANCE:
+        _take(mean_distance, rows, column)
+    elif kind == MARGIN_RANK:
+        _take_rank(margin, rows, column, sample, scratch)
+    elif kind == MIN_RANK:
+        _take_rank(nearest, rows, column, sample, scratch)
+    elif kind == MEAN_RANK:
+        _take_rank(mean_distance, rows, column, sample, scratch)
+    else:
+        centre, width = _spread(margin, sample)
+        for k in range(len(rows)):
+            column[k] = (margin[rows[k]] - centre) / width if width >= 1e-9 else 0.0
+
+
+@kernel
+def _class_column(kind, rows, column, proba, near, count, first, scale, seen):
+    """Fill features of the distances to the nearest label of every class."""
+    for k in range(len(rows)):
+        i = rows[k]
+        if kind == GAP:
+            column[k] = _class_gap(near, count, i)
+        elif kind == NEIGHBOUR_ENTROPY:
+            column[k] = _neighbour_entropy(near, count, i, scale, seen)
+        else:
+            predicted = kind == PREDICTED
+            column[k] = _to_classes(proba, near, count, i, first[i], scale, predicted)
+
+
+@kernel
+def _other_column(t, eps, e, s, kind, rows, column, proba, shared, free, over):
+    """Fill the remaining features."""
+    first, second, margin, entropy = shared[0], shared[1], shared[2], shared[3]
+    reach, disagreement = shared[4], shared[6]
+    n, C, L = len(rows), s[CLASSES], eps.n_labelled[e]
+    if kind <= WIDE_RANK:
+        _take(free[kind - DENSITY], rows, column)
+    elif kind == DISAGREEMENT:
+        _take(disagreement, rows, column)
+    elif kind == UNCOVERED:
+        for k in range(n):
+            column[k] = _uncovered(t, s, reach, rows[k])
+    elif kind == UNCOVERED_DOUBT:
+        for k in range(n):
+            column[k] = (1.0 - margin[rows[k]]) * _uncovered(t, s, reach, rows[k])
+    elif kind == NOVELTY:
+        for k in range(n):
+            column[k] = _squash(reach[rows[k]] / max(free[4, rows[k]], 1e-3))
+    elif kind == LEVERAGE:
+        for k in range(n):
+            column[k] = _squash(eps.leverage[e, rows[k]])
+    elif kind == STUDENTISED:
+        for k in range(n):
+            i = rows[k]
+            odds = math.log(max(first[i], 1e-6)) - math.log(max(second[i], 1e-6))
+            column[k] = _squash(odds / math.sqrt(max(eps.leverage[e, i], 1e-6)))
+    elif kind == SCARCITY:
+        column[:] = 1.0
+        for c in range(C):
+            share = eps.count[e, c] / max(L, 1)
+            for k in range(n):
+                column[k] -= share * proba[c, rows[k]]
+    elif kind == DENSE_DOUBT:
+        for k in range(n):
+            column[k] = (1.0 - margin[rows[k]]) * free[2, rows[k]]
+    elif kind == SPREAD:
+        scale = 1.0 / math.log(max(over, 2))
+        for k in range(n):
+            column[k] = entropy[rows[k]] - eps.entropy[e, rows[k]] * scale
