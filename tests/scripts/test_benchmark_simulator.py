@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("numba")
 
 from scripts import benchmark_simulator as bench
-from scripts.benchmark_simulator import Comparison, Config, ScikitLearnSteps, german_like, measure
+from scripts.benchmark_simulator import Comparison, ScikitLearnSteps, german_like, measure
 
 
 def test_medians_are_taken_over_turns_after_the_first():
