@@ -100,3 +100,5 @@ AGENTS: Registry[Agent] = Registry("agent")
 
 AGENTS.add_lazy("dqn", "agents.dqn.config:AGENT")
 AGENTS.add_lazy("gain_regression", "agents.gain_regression.config:AGENT")
+AGENTS.add_lazy("lal", "agents.lal.config:AGENT")
+AGENTS.add_lazy("lookahead", "agents.lookahead.config:AGENT")

@@ -1,0 +1,193 @@
+"""Perceptrons fitted to gains within candidate sets, and their joint program."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from agents.dqn.export import mlp_program
+from agents.lookahead.config import LookaheadConfig
+from agents.lookahead.states import States
+from agents.tasks import feature_lists
+from lal.arrays import Bools, Floats
+from lal.policies.pool_policy import PoolPolicy
+from lal.rng import generator, integer_seed
+
+CLIP = 5.0
+"""Inputs are clipped to this many standard deviations."""
+
+TARGET_CLIP = 3.0
+"""Centred gains are clipped to this many of their typical sizes."""
+
+SIZE_EDGES = (2, 3, 5, 8, 16, 32)
+"""Numbers of labels up to which states share one typical size of gains."""
+
+
+@dataclass(frozen=True, eq=False)
+class Standard:
+    """Mean and spread of the inputs [context, candidate], each of shape (G + F,)."""
+
+    mean: Floats
+    scale: Floats
+
+
+def standard_of(states: States) -> Standard:
+    """Return the mean and spread of all candidates that are there."""
+    x = _inputs(states)[states.mask]
+    return Standard(x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64) + 1e-6)
+
+
+def targets_of(states: States, balanced_share: float) -> tuple[Floats, Floats]:
+    """Return centred gains over their typical size, (S, K), and that size per state, (S,).
+
+    Centring leaves which candidate is better and takes away which state is early. Typical sizes
+    fall twentyfold from 2 to 50 labels.
+    """
+    shares = np.array([1.0 - balanced_share, balanced_share])
+    gains = states.gains.astype(np.float64) @ shares
+    n = np.maximum(states.mask.sum(axis=1), 1)
+    mean = (gains * states.mask).sum(axis=1) / n
+    centred = (gains - mean[:, None]) * states.mask
+    group = np.searchsorted(SIZE_EDGES, states.n_labelled)
+    square = np.bincount(group, (centred**2).sum(axis=1), minlength=len(SIZE_EDGES) + 1)
+    count = np.bincount(group, n, minlength=len(SIZE_EDGES) + 1)
+    typical = np.sqrt(square / np.maximum(count, 1))
+    size = np.where(typical > 0, typical, 1.0)[group]
+    return np.clip(centred / size[:, None], -TARGET_CLIP, TARGET_CLIP), size
+
+
+def shuffled(targets: Floats, mask: Bools, rng: np.random.Generator) -> Floats:
+    """Return the targets permuted among the candidates of each state."""
+    found = targets.copy()
+    for s in range(len(targets)):
+        there = np.flatnonzero(mask[s])
+        found[s, there] = targets[s, rng.permutation(there)]
+    return found
+
+
+def fit_member(
+    states: States, standard: Standard, config: LookaheadConfig, member: int
+) -> nn.Module:
+    """Return one perceptron: weighted squared error of centred scores against centred gains."""
+    targets, size = targets_of(states, config.balanced_share)
+    if config.control == "shuffled_reward":
+        targets = shuffled(targets, states.mask, generator(config.seed, "shuffle"))
+    x = torch.from_numpy(_standardised(_inputs(states), standard))
+    y = torch.from_numpy(targets.astype(np.float32))
+    mask = torch.from_numpy(states.mask.astype(np.float32))
+    weight = torch.from_numpy((size / size.mean()).astype(np.float32))
+    network = make_network(x.shape[-1], config, member)
+    rng = generator(config.seed, "batches", member)
+    B, S = min(config.batch_states, len(y)), len(y)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.epochs * (S // B))
+    for _ in range(config.epochs):
+        order = rng.permutation(S)
+        for first in range(0, S - B + 1, B):
+            rows = torch.from_numpy(order[first : first + B])
+            loss = _loss(network(x[rows])[..., 0], y[rows], mask[rows], weight[rows])
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+    return network
+
+
+def _loss(
+    score: torch.Tensor, target: torch.Tensor, mask: torch.Tensor, weight: torch.Tensor
+) -> torch.Tensor:
+    n = mask.sum(dim=1)
+    centred = score - ((score * mask).sum(dim=1) / n)[:, None]
+    error = ((centred - target) ** 2 * mask).sum(dim=1) / n
+    return (error * weight).mean()
+
+
+def make_network(n_inputs: int, config: LookaheadConfig, member: int) -> nn.Sequential:
+    """Return a perceptron with random weights, named by the config's seed and `member`."""
+    seed = integer_seed(config.seed, "weights", member)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return nn.Sequential(
+            nn.Linear(n_inputs, config.hidden),
+            nn.ReLU(),
+            nn.Linear(config.hidden, config.hidden),
+            nn.ReLU(),
+            nn.Linear(config.hidden, 1),
+        )
+
+
+def joined(networks: Sequence[nn.Module]) -> nn.Sequential:
+    """Return one perceptron whose output is the mean of several: their layers side by side."""
+    linear = [[m for m in n.children() if isinstance(m, nn.Linear)] for n in networks]
+    columns = list(zip(*linear, strict=True))
+    layers: list[nn.Module] = []
+    for i, column in enumerate(columns):
+        last = i == len(columns) - 1
+        layers.append(_side_by_side(column, first=i == 0, last=last))
+        if not last:
+            layers.append(nn.ReLU())
+    return nn.Sequential(*layers)
+
+
+def _side_by_side(parts: Sequence[nn.Linear], *, first: bool, last: bool) -> nn.Linear:
+    weights = [p.weight.detach() for p in parts]
+    biases = [p.bias.detach() for p in parts]
+    if last:
+        weight = torch.cat(weights, dim=1) / len(parts)
+        bias = torch.stack(biases).mean(dim=0)
+    else:
+        weight = torch.cat(weights) if first else _block_diagonal(weights)
+        bias = torch.cat(biases)
+    layer = nn.Linear(weight.shape[1], weight.shape[0])
+    layer.weight.data.copy_(weight)
+    layer.bias.data.copy_(bias)
+    return layer
+
+
+def _block_diagonal(blocks: Sequence[torch.Tensor]) -> torch.Tensor:
+    whole: torch.Tensor = torch.block_diag(*blocks)  # type: ignore[no-untyped-call]
+    return whole
+
+
+def export_policy(
+    networks: Sequence[nn.Module],
+    standard: Standard,
+    config: LookaheadConfig,
+    *,
+    name: str,
+    card: Mapping[str, Any],
+) -> PoolPolicy:
+    """Return the policy whose utilities are the mean of the networks, equal to 1e-5."""
+    program, tensors = mlp_program(joined(networks))
+    join, *layers = program["ops"]
+    prepare = [
+        {**join, "out": ["raw"]},
+        {"op": "standardise", "in": ["raw"], "out": ["unit"], "mean": "mean", "scale": "scale"},
+        {"op": "clip", "in": ["unit"], "out": ["h0"], "low": -CLIP, "high": CLIP},
+    ]
+    candidate_features, context_features = feature_lists(config)
+    return PoolPolicy(
+        name=name,
+        candidate_features=candidate_features,
+        context_features=context_features,
+        program={"ops": [*prepare, *layers], "output": program["output"]},
+        tensors={**tensors, "mean": standard.mean, "scale": standard.scale},
+        card=dict(card),
+    )
+
+
+def _inputs(states: States) -> np.ndarray:
+    """Return [context, candidate] of every slot, shape (S, K, G + F), the order of the program."""
+    S, K, _ = states.candidates.shape
+    context = np.broadcast_to(states.context[:, None], (S, K, states.context.shape[1]))
+    return np.concatenate([context, states.candidates], axis=2)
+
+
+def _standardised(x: np.ndarray, standard: Standard) -> np.ndarray:
+    unit = (x - standard.mean.astype(np.float32)) / standard.scale.astype(np.float32)
+    return np.clip(unit, -CLIP, CLIP)

@@ -1,0 +1,153 @@
+"""States, candidates and what their labels gain: played in blocks by the compiled simulator."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.lookahead.config import LookaheadConfig
+from agents.tasks import PlayableTasks, feature_lists, training_tasks
+from envs.simulator.pool_engine import METRIC_NAMES, PoolSimulator
+from lal.arrays import Bools, Floats, Ints
+from lal.data.prior import PriorConfig, sample_dataset
+from lal.records import write_atomic
+from lal.rng import generator, integer_seed
+
+Singles = NDArray[np.float32]
+
+BEHAVIOURS = ("random", "margin", "far", "mixed")
+"""Who grows the labelled sets: policies are met on states of several makers."""
+
+BEHAVIOUR_WEIGHTS = (0.30, 0.40, 0.15, 0.15)
+
+
+@dataclass(frozen=True, eq=False)
+class States:
+    """S states with K candidates each; slots without a candidate have mask 0 and zeros.
+
+    Attributes:
+        candidates: Candidate features, shape (S, K, F) float32.
+        context: Context features, shape (S, G) float32.
+        gains: Gains in accuracy and in balanced accuracy, shape (S, K, 2) float32.
+        mask: Shape (S, K).
+        n_labelled: Labels in each state, shape (S,).
+    """
+
+    candidates: Singles
+    context: Singles
+    gains: Singles
+    mask: Bools
+    n_labelled: Ints
+
+    def save(self, path: Path) -> None:
+        """Write the arrays to an npz file atomically."""
+        arrays = {f.name: getattr(self, f.name) for f in fields(self)}
+
+        def write(part: Path) -> None:
+            with part.open("wb") as handle:
+                np.savez_compressed(handle, **arrays)
+
+        write_atomic(path, write)
+
+
+def load_states(paths: Sequence[Path]) -> States:
+    """Return the states of several files, in their order."""
+    loaded: list[dict[str, NDArray[np.generic]]] = []
+    for path in paths:
+        with np.load(path, allow_pickle=False) as file:
+            loaded.append({f.name: file[f.name] for f in fields(States)})
+    joined = {f.name: np.concatenate([part[f.name] for part in loaded]) for f in fields(States)}
+    return States(**joined)
+
+
+def block_tasks(config: LookaheadConfig) -> PlayableTasks:
+    """Return what draws the training tasks, with the prior of the config."""
+    prior = PriorConfig(
+        rows=config.rows,
+        columns=config.columns,
+        clean=config.clean,
+        informative=config.informative,
+    )
+    drawn = training_tasks(config)
+    sampler = replace(
+        drawn.sampler, synthetic=partial(sample_dataset, config=prior), reward_share=0.5
+    )
+    return PlayableTasks(sampler, config.budget // 2)
+
+
+def make_states(config: LookaheadConfig, block: int, *, measure: bool = True) -> States:
+    """Play a block of tasks and try candidates along the way.
+
+    Args:
+        config: Decides everything, together with `block`.
+        block: Number of the block; names its seeds.
+        measure: Measure gains; zeros otherwise (untrained controls need none).
+    """
+    rng = generator(config.seed, "block", block)
+    draw = block_tasks(config)
+    tasks = [draw(rng) for _ in range(config.block_tasks)]
+    candidate_features, context_features = feature_lists(config)
+    simulator = PoolSimulator(
+        tasks,
+        len(tasks),
+        candidate_features=candidate_features,
+        context_features=context_features,
+        slate_size=config.n_candidates,
+        slate_rule="half_uncertain",
+        seed=integer_seed(config.seed, "simulator", block),
+    )
+    return _play(simulator, config, rng, measure=measure)
+
+
+def _play(
+    simulator: PoolSimulator, config: LookaheadConfig, rng: np.random.Generator, *, measure: bool
+) -> States:
+    """Step all episodes of a block to the largest size and collect the states on the way."""
+    E = simulator.n_episodes
+    seen = simulator.reset(tasks=np.arange(E))
+    makers = rng.choice(len(BEHAVIOURS), size=E, p=BEHAVIOUR_WEIGHTS)
+    alive = np.ones(E, dtype=bool)
+    parts: list[tuple[NDArray[Any], ...]] = []
+    while alive.any() and simulator.n_labelled[alive].min() <= max(config.sizes):
+        labels = simulator.n_labelled.copy()
+        chosen = rng.random(E) < config.share_tried
+        tried = np.flatnonzero(alive & chosen & np.isin(labels, config.sizes))
+        if len(tried):
+            gains = _gains(simulator, tried) if measure else np.zeros((len(tried), 1, 2))
+            mask = seen.mask[tried] > 0
+            kept = np.where(mask[:, :, None], gains, 0.0).astype(np.float32)
+            parts.append(
+                (seen.candidates[tried].copy(), seen.context[tried].copy(), kept, mask,
+                 labels[tried])
+            )  # fmt: skip
+        actions = _ask(seen.candidates, seen.mask > 0, makers, rng, feature_lists(config)[0])
+        seen, steps = simulator.step(actions)
+        alive &= ~steps.done
+    return States(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _gains(simulator: PoolSimulator, episodes: Ints) -> Floats:
+    """Return the gains of the offered rows of some episodes, shape (n, K, 2)."""
+    slates = np.full_like(simulator.slates, -1)
+    slates[episodes] = simulator.slates[episodes]
+    columns = [METRIC_NAMES.index(name) for name in ("accuracy", "balanced_accuracy")]
+    after = simulator.lookahead_metrics(slates)[episodes][:, :, columns]
+    gains: Floats = np.nan_to_num(after - simulator.metrics[episodes][:, None, columns])
+    return gains
+
+
+def _ask(
+    candidates: Singles, mask: Bools, makers: Ints, rng: np.random.Generator, ids: Sequence[str]
+) -> Ints:
+    """Return the slot that each episode's maker asks for, shape (E,)."""
+    chance = rng.random(mask.shape)
+    doubt = -candidates[:, :, ids.index("margin@1")].astype(np.float64)
+    far = candidates[:, :, ids.index("min_distance@1")].astype(np.float64)
+    mixed = np.where(rng.random((len(mask), 1)) < 0.5, doubt, chance)
+    score = np.stack([chance, doubt, far, mixed])[makers, np.arange(len(makers))]
+    slots: Ints = np.where(mask, score, -np.inf).argmax(axis=1)
+    return slots

@@ -1,0 +1,147 @@
+"""Imitation of look-ahead: targets by hand, training twice and resumed, export, controls."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.naive_bayes import GaussianNB
+
+pytest.importorskip("numba")
+
+from agents import AGENTS
+from agents.lookahead.config import PRESETS
+from agents.lookahead.fit import (
+    export_policy,
+    joined,
+    make_network,
+    shuffled,
+    standard_of,
+    targets_of,
+)
+from agents.lookahead.states import States, load_states, make_states
+from lal.errors import UsageError
+from lal.policies.scorer import run
+from lal.policies.store import load_policy
+
+SMOKE = PRESETS["smoke"]
+
+
+@pytest.fixture(scope="module")
+def states():
+    return make_states(SMOKE, 0)
+
+
+def tiny_states(gains, mask, n_labelled):
+    gains, mask = np.asarray(gains, dtype=np.float32), np.asarray(mask, dtype=bool)
+    S, K = mask.shape
+    return States(
+        candidates=np.zeros((S, K, 1), np.float32),
+        context=np.zeros((S, 1), np.float32),
+        gains=np.stack([gains, np.zeros_like(gains)], axis=2),
+        mask=mask,
+        n_labelled=np.asarray(n_labelled),
+    )
+
+
+def test_targets_are_centred_and_scaled_by_hand():
+    found, size = targets_of(tiny_states([[0.2, 0.0, 9.0]], [[1, 1, 0]], [2]), 0.0)
+    assert size[0] == pytest.approx(0.1)  # two gains 0.1 from their mean
+    assert found[0] == pytest.approx([1.0, -1.0, 0.0])
+
+
+def test_targets_of_few_and_of_many_labels_have_their_own_size():
+    _, size = targets_of(tiny_states([[0.2, 0.0], [0.02, 0.0]], np.ones((2, 2)), [2, 40]), 0.0)
+    assert size == pytest.approx([0.1, 0.01])
+
+
+def test_balanced_share_mixes_the_two_gains():
+    states = tiny_states([[0.2, 0.0]], [[1, 1]], [2])
+    assert targets_of(states, 0.5)[1][0] == pytest.approx(0.05)
+
+
+def test_shuffling_stays_within_a_state():
+    targets = np.arange(12.0).reshape(3, 4)
+    mask = np.ones((3, 4), bool)
+    mask[0, 3] = False
+    found = shuffled(targets, mask, np.random.default_rng(0))
+    assert np.array_equal(np.sort(found, axis=1), targets)
+    assert found[0, 3] == targets[0, 3]
+    assert not np.array_equal(found, targets)
+
+
+def test_states_are_a_function_of_config_and_block(states):
+    again = make_states(SMOKE, 0)
+    other = make_states(SMOKE, 1)
+    assert np.array_equal(states.candidates, again.candidates)
+    assert np.array_equal(states.gains, again.gains)
+    assert states.candidates.shape != other.candidates.shape or not np.array_equal(
+        states.candidates, other.candidates
+    )
+    assert set(states.n_labelled) <= set(SMOKE.sizes)
+    assert np.abs(states.gains[states.mask]).max() > 0
+    assert not states.gains[~states.mask].any()
+
+
+def test_states_survive_the_disk(states, tmp_path):
+    states.save(tmp_path / "a.npz")
+    both = load_states([tmp_path / "a.npz", tmp_path / "a.npz"])
+    n = len(states.mask)
+    assert len(both.mask) == 2 * n
+    assert np.array_equal(both.gains[n:], states.gains)
+
+
+def test_export_is_the_mean_of_the_networks(states, tmp_path):
+    standard = standard_of(states)
+    networks = [make_network(len(standard.mean), SMOKE, i) for i in range(3)]
+    policy = export_policy(networks, standard, SMOKE, name="x", card={"summary": "x"})
+    policy.save(tmp_path / "x.safetensors")
+    loaded = load_policy(tmp_path / "x.safetensors")
+    x = np.concatenate(
+        [np.repeat(states.context[:1], states.mask.shape[1], 0), states.candidates[0]], axis=1
+    )
+    unit = torch.from_numpy(np.clip((x - standard.mean) / standard.scale, -5, 5)).float()
+    with torch.no_grad():
+        expected = torch.stack([n(unit)[:, 0] for n in networks]).mean(0).numpy()
+        assert torch.allclose(joined(networks)(unit)[:, 0], torch.from_numpy(expected), atol=1e-6)
+    inputs = {
+        "candidates": states.candidates[0].astype(float),
+        "context": states.context[0].astype(float),
+    }
+    assert run(loaded.program, loaded.tensors, inputs) == pytest.approx(expected, abs=1e-5)
+
+
+def test_same_config_same_file_and_resumed_equals_undisturbed(tmp_path):
+    agent = AGENTS["lookahead"]
+    first = agent.train(SMOKE, tmp_path / "first")
+    folder = tmp_path / "second"
+    second = agent.train(SMOKE, folder)
+    assert first.read_bytes() == second.read_bytes()
+    # as a kill leaves it: one block there, one not, nothing finished
+    for name in ("finished.json", "policy.safetensors", "blocks/0001.npz"):
+        (folder / name).unlink()
+    assert agent.train(SMOKE, folder).read_bytes() == first.read_bytes()
+    shuffled_file = agent.train(replace(SMOKE, control="shuffled_reward"), tmp_path / "shuffled")
+    assert shuffled_file.read_bytes() != first.read_bytes()
+
+
+def test_untrained_copies_differ_and_play():
+    one, two = AGENTS["lookahead"].export_untrained(SMOKE, 2)
+    assert any(not np.array_equal(one.tensors[k], two.tensors[k]) for k in one.tensors)
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    y = np.array([0, 1, *[np.nan] * 18])
+    assert one.query(X, y, GaussianNB()).shape == (1,)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_blocks": 0}, "n_blocks must be at least 1"),
+        ({"sizes": (1,)}, "sizes must be numbers of labels from 2 up"),
+        ({"candidate_features": ("entropy@1",)}, "must have margin@1"),
+    ],
+)
+def test_bad_configs_are_refused(change, message, tmp_path):
+    with pytest.raises(UsageError, match=message):
+        AGENTS["lookahead"].train(replace(SMOKE, **change), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
