@@ -17,7 +17,6 @@ from lal.campaign.table import Learned, Table, learned_columns, read_table, writ
 from lal.errors import DataError, UsageError
 from lal.state import QueryState, Strategy
 
-
 CAVEAT = (
     "the policy chose these rows, often the hardest, so on the whole table it may well be higher"
 )

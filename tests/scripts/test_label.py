@@ -1,0 +1,224 @@
+"""scripts.label: the prompt, suggestions and answers, and two kills in the middle."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import scripts.label as label
+from scripts.entry import run_main
+from scripts.label_prompt import understand
+
+ROOT = Path(__file__).resolve().parents[2]
+CLASSES = ("ant", "bee", "cow")
+
+
+def write_table(path, n):
+    """Write a table whose rows' classes can be read from their ids, and return the file's text."""
+    rng = np.random.default_rng(3)
+    codes = rng.integers(3, size=n)
+    X = rng.normal(size=(n, 4)) + 2.0 * np.eye(3, 4)[codes]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["key", "p", "q", "r", "s", "shade", "label"])
+    for i in range(n):
+        cells = ["" if rng.random() < 0.05 else f"{v:.3f}" for v in X[i]]
+        writer.writerow([f"{i}-{CLASSES[codes[i]]}", *cells, "light" if i % 3 else "dark", ""])
+    path.write_text(out.getvalue())
+    return out.getvalue()
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "data.csv"
+    write_table(path, 60)
+    return path
+
+
+def run(monkeypatch, path, lines="", *flags):
+    monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+    return run_main(
+        label.main,
+        label.Config,
+        [str(path), "--classes", *CLASSES, "--id", "key", "--policy", "margin", *flags],
+    )
+
+
+def labels_of(path):
+    with path.open(newline="") as file:
+        return {row["key"]: row["label"] for row in csv.DictReader(file) if row["label"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "classes", "meaning"),
+    [
+        ("2", CLASSES, ("label", "bee")),
+        ("cow", CLASSES, ("label", "cow")),
+        ("4", CLASSES, None),
+        ("0", CLASSES, None),
+        ("s", CLASSES, ("skip", "")),
+        ("skip", CLASSES, ("skip", "")),
+        ("u", CLASSES, ("undo", "")),
+        ("s", ("s", "t"), ("label", "s")),
+        ("skip", ("s", "t"), ("skip", "")),
+        ("1", ("1", "0"), ("label", "1")),
+        ("2", ("1", "0"), None),
+        ("", CLASSES, None),
+    ],
+)
+def test_what_a_line_means(text, classes, meaning):
+    assert understand(text, classes) == meaning
+
+
+def test_a_sitting(monkeypatch, table, capsys):
+    before = table.read_bytes()
+    assert run(monkeypatch, table, "1\nbee\nu\ns\nwhat\np\n3\nq\n") == 0
+    out = capsys.readouterr().out
+    assert "took back the label bee" in out
+    assert "'what' is no class and no command" in out
+    assert "not enough labels: 2 of at least 20" in out
+    assert "the choice is random" in out
+    assert "the model says" in out
+    skipped = out.split("skipped rows: ")[1].splitlines()[0]
+    found = labels_of(table.with_name("data.labelled.csv"))
+    assert sorted(found.values()) == ["ant", "cow"]
+    assert skipped not in found
+    assert table.read_bytes() == before
+    assert run(monkeypatch, table, "q\n") == 0
+    assert f"skipped rows: {skipped}" in capsys.readouterr().out
+
+
+def test_every_row_until_none_is_left(monkeypatch, table, capsys):
+    assert run(monkeypatch, table, "s\n" + "1\n2\n3\n" * 40, "--stop") == 0
+    out = capsys.readouterr().out
+    assert "no row is left to ask" in out
+    assert "59 of 60 rows labelled" in out
+    assert "accuracy" in out
+    assert "stopping rule: predictions are" in out
+
+
+def test_suggest_only_prints_and_answers_come_back(monkeypatch, table, capsys, tmp_path):
+    assert run(monkeypatch, table, "", "--suggest", "5") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert len(rows) == 5
+    assert not table.with_name("data.labelled.csv").exists()
+    answers = tmp_path / "answers.csv"
+    with answers.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(row | {"label": row["key"].split("-")[1]} for row in rows[:4])
+    assert run(monkeypatch, table, "", "--answers", str(answers), "--suggest", "3") == 0
+    streams = capsys.readouterr()
+    assert "4 new answers" in streams.err
+    again = list(csv.DictReader(io.StringIO(streams.out)))
+    assert not {row["key"] for row in again} & {row["key"] for row in rows[:4]}
+    assert labels_of(table.with_name("data.labelled.csv")) == {
+        row["key"]: row["key"].split("-")[1] for row in rows[:4]
+    }
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--suggest", "-1"], "suggest must be at least 0"),
+        (["--suggest", "2", "--web"], "leave out --web"),
+        (["--policy", "nope"], "unknown strategy 'nope'"),
+        (["--answers", "nowhere.csv"], "cannot read 'nowhere.csv'"),
+        (["--out", "data.csv"], "is the table itself"),
+    ],
+)
+def test_wrong_flags_give_one_line(monkeypatch, table, capsys, flags, message):
+    monkeypatch.chdir(table.parent)
+    assert run(monkeypatch, table, "", *flags) == 2
+    assert message in capsys.readouterr().err
+
+
+class Labeller:
+    """A real process at the prompt, answered as a person would."""
+
+    def __init__(self, path):
+        flags = [str(path), "--classes", *CLASSES, "--id", "key", "--policy", "margin"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "scripts.label", *flags],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.stdin, self.stdout = self.process.stdin, self.process.stdout
+
+    def asked(self):
+        """Return the id of the row on the screen, and what was said before it."""
+        said = b""
+        while not said.endswith(b"quit] > "):
+            part = os.read(self.stdout.fileno(), 65536)
+            assert part, said.decode()
+            said += part
+        text = said.decode()
+        return text.rsplit("\nrow ", 1)[1].split("\n", 1)[0], text
+
+    def say(self, line):
+        self.stdin.write(f"{line}\n".encode())
+        self.stdin.flush()
+
+    def kill(self):
+        os.kill(self.process.pid, signal.SIGKILL)
+        assert self.process.wait() == -signal.SIGKILL
+        self.stdin.close()
+        self.stdout.close()
+
+
+@pytest.mark.slow
+def test_killed_twice_nothing_is_asked_twice_and_nothing_lost(tmp_path):
+    path = tmp_path / "data.csv"
+    text = write_table(path, 5000)
+    acknowledged: dict[str, str] = {}
+    skipped: list[str] = []
+    journal = tmp_path / "data.journal.jsonl"
+
+    def sit(n_answers):
+        """Answer rows, then send one more answer and kill before its receipt is read."""
+        labeller = Labeller(path)
+        for turn in range(n_answers):
+            name, _ = labeller.asked()
+            assert name not in acknowledged
+            assert name not in skipped
+            if turn == 7:
+                labeller.say("s")
+                skipped.append(name)
+            else:
+                acknowledged[name] = name.split("-")[1]
+                labeller.say(acknowledged[name])
+        name, said = labeller.asked()  # the receipt of the last answer
+        assert "is " in said or "skipped" in said
+        assert name not in acknowledged
+        return labeller, name
+
+    for n_answers in (25, 15):
+        labeller, name = sit(n_answers)
+        labeller.say(name.split("-")[1])
+        labeller.kill()
+        lines = [json.loads(line) for line in journal.read_text().splitlines() if line[-1:] == "}"]
+        done = {e["name"]: e["label"] for e in lines if e.get("do") == "label"}
+        assert {**done, **acknowledged} == done  # all that was acknowledged is there
+        acknowledged |= done  # the last answer may have made it, too
+    labeller, name = sit(12)
+    labeller.say("q")
+    assert labeller.process.wait(60) == 0
+    rest = labeller.stdout.read().decode()
+    labeller.stdin.close()
+    labeller.stdout.close()
+    assert labels_of(tmp_path / "data.labelled.csv") == acknowledged
+    assert f"{len(acknowledged)} of 5000 rows labelled" in rest
+    assert f"skipped rows: {', '.join(skipped)}" in rest
+    assert path.read_text() == text
+    events = [json.loads(line) for line in journal.read_text().splitlines()[1:]]
+    names = [event["name"] for event in events]
+    assert len(names) == len(set(names)) == len(acknowledged) + len(skipped)

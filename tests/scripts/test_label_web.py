@@ -1,0 +1,279 @@
+"""The labelling page: refusals at the level of HTTP, and a sitting in a real browser."""
+
+import http.client
+import json
+import shutil
+import threading
+
+import numpy as np
+import pytest
+
+from lal.campaign import Campaign
+from scripts.label_session import Session
+from scripts.label_web.server import MAX_BODY, PAGE, LabelServer
+
+CLASSES = ("ant", "bee", "<cow>")
+
+
+@pytest.fixture
+def server(tmp_path):
+    rng = np.random.default_rng(3)
+    codes = rng.integers(3, size=120)
+    X = rng.normal(size=(120, 3)) + 2.5 * np.eye(3)[codes]
+    lines = ["key,p,q,r,note"]
+    for i, row in enumerate(X):
+        lines.append(
+            f"{i}-{codes[i] + 1},{','.join(f'{v:.2f}' for v in row)},<b>note</b> & more {i}"
+        )
+    path = tmp_path / "data.csv"
+    path.write_text("\n".join(lines))
+    with (
+        Campaign(path, target="label", classes=CLASSES, id_column="key") as campaign,
+        LabelServer(Session(campaign, out=tmp_path / "out.csv")) as server,
+    ):
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+class Client:
+    """Sends requests as the page would, or with something changed."""
+
+    def __init__(self, server):
+        self.server = server
+        self.host = f"127.0.0.1:{server.server_port}"
+        self.good = {
+            "Cookie": f"{server.cookie}={server.token}",
+            "Origin": f"http://{self.host}",
+            "X-CSRF-Token": server.csrf,
+            "Content-Type": "application/json",
+        }
+
+    def send(self, method, path, *, headers=None, body=None):
+        """Return status, headers and content; a header of None is left out."""
+        given = {k: v for k, v in {**self.good, **(headers or {})}.items() if v is not None}
+        connection = http.client.HTTPConnection(self.host, timeout=20)
+        try:
+            content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+            connection.request(method, path, body=content, headers=given)
+            response = connection.getresponse()
+            return response.status, dict(response.getheaders()), response.read()
+        finally:
+            connection.close()
+
+    def state(self):
+        status, _, content = self.send("GET", "/state")
+        assert status == 200
+        return json.loads(content)
+
+
+@pytest.fixture
+def client(server):
+    return Client(server)
+
+
+def test_listens_on_this_machine_only(server):
+    assert server.server_address[0] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("path", ["/", "/state", "/?token=wrong", "/?token=%C3%A9", "/page.html"])
+@pytest.mark.parametrize("cookie", [None, "x=y", "lal_label=;;;=", "lal_label_{port}=wrong"])
+def test_without_the_token_nothing_is_shown(client, server, path, cookie):
+    cookie = cookie and cookie.format(port=server.server_port)
+    status, _, content = client.send("GET", path, headers={"Cookie": cookie})
+    assert status == 403
+    assert server.csrf.encode() not in content
+    assert b"note" not in content
+
+
+def test_the_token_becomes_a_cookie_and_leaves_the_address(client, server):
+    status, headers, _ = client.send("GET", f"/?token={server.token}", headers={"Cookie": None})
+    assert (status, headers["Location"]) == (303, "/")
+    assert "HttpOnly" in headers["Set-Cookie"]
+    assert "SameSite=Strict" in headers["Set-Cookie"]
+    cookie = headers["Set-Cookie"].split(";")[0]
+    status, headers, content = client.send("GET", "/", headers={"Cookie": cookie})
+    assert status == 200
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert headers["Cache-Control"] == "no-store"
+    assert b"__" not in content
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "error"),
+    [
+        ({"Cookie": None}, 403, "no token"),
+        ({"Origin": None}, 403, "another page"),
+        ({"Origin": "http://evil.example"}, 403, "another page"),
+        ({"Origin": "null"}, 403, "another page"),
+        ({"Origin": "http://127.0.0.1:1"}, 403, "another page"),
+        ({"X-CSRF-Token": None}, 403, "load it again"),
+        ({"X-CSRF-Token": "wrong"}, 403, "load it again"),
+        ({"Host": "evil.example"}, 403, "this machine only"),
+        ({"Host": "evil.example", "Origin": "http://evil.example"}, 403, "this machine only"),
+        ({"Content-Type": "text/plain"}, 415, "expected JSON"),
+        ({"Content-Type": None}, 415, "expected JSON"),
+        ({"Content-Length": str(MAX_BODY + 1)}, 413, "at most"),
+        ({"Content-Length": "9" * 400}, 413, "at most"),
+        ({"Content-Length": "-1"}, 411, "Content-Length"),
+        ({"Content-Length": "x"}, 411, "Content-Length"),
+    ],
+)
+def test_a_post_from_elsewhere_is_refused(client, headers, status, error):
+    row = client.state()["card"]["row"]
+    found, _, content = client.send(
+        "POST", "/label", headers=headers, body={"row": row, "label": "ant"}
+    )
+    assert found == status
+    assert error in json.loads(content)["error"]
+    assert client.state()["done"] == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{", 400),
+        (b"[]", 400),
+        (b"[" * 5000, 400),
+        (b"\xff\xfe", 400),
+        ({}, 400),
+        ({"row": "1", "label": "ant"}, 400),
+        ({"row": True, "label": "ant"}, 400),
+        ({"row": 1, "label": None}, 400),
+        ({"row": 1}, 400),
+        ({"row": -1, "label": "ant"}, 409),
+        ({"row": 120, "label": "ant"}, 409),
+        ({"row": 1, "label": "dog"}, 409),
+    ],
+)
+def test_a_body_that_says_nothing_changes_nothing(client, body, status):
+    found, _, content = client.send("POST", "/label", body=body)
+    assert found == status
+    assert json.loads(content)["error"]
+    assert client.state()["done"] == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/page.html", "/../label.py", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/state/../../x",
+     "/..%2f..%2fetc%2fpasswd", "/favicon.ico", "/label"],
+)  # fmt: skip
+def test_there_are_no_files_to_reach(client, path):
+    assert client.send("GET", path)[0] == 404
+    assert client.send("POST", path.replace("label", "x"), body={})[0] == 404
+
+
+def test_label_skip_undo(client, server):
+    first = client.state()["card"]
+    status, _, content = client.send("POST", "/label", body={"row": first["row"], "label": "ant"})
+    state = json.loads(content)
+    assert (status, state["done"], state["can_undo"]) == (200, 1, True)
+    assert state["message"] == f"row {first['name']} is ant"
+    again, _, content = client.send("POST", "/label", body={"row": first["row"], "label": "bee"})
+    assert again == 409  # a second click on the same card does not label the next row
+    assert "already" in json.loads(content)["error"]
+    second = client.state()["card"]
+    assert client.send("POST", "/skip", body={"row": second["row"]})[0] == 200
+    assert client.state()["skipped"] == [second["name"]]
+    assert client.send("POST", "/undo", body={})[0] == 200
+    assert client.state()["card"] == second
+    assert client.send("POST", "/undo", body={})[0] == 200
+    assert client.state()["card"] == first
+    assert client.send("POST", "/undo", body={})[0] == 409
+
+
+def test_other_methods_and_broken_requests_leave_the_server_up(client):
+    for method in ("PUT", "DELETE", "OPTIONS", "HEAD"):
+        assert client.send(method, "/state")[0] == 501
+    assert client.state()["done"] == 0
+
+
+def test_the_page_asks_nobody_else():
+    page = PAGE.read_text(encoding="utf-8")
+    assert "http" not in page
+    assert "innerHTML" not in page
+
+
+def chromium():
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    return None
+
+
+@pytest.fixture
+def page(server):
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if chromium() is None:
+        pytest.skip("no Chromium is installed")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        page = browser.new_page(color_scheme="dark")
+        yield page
+        browser.close()
+
+
+def wait(page, done):
+    """Wait until the page shows that `done` rows are dealt with and takes keys again."""
+    page.wait_for_function(
+        "n => document.body.dataset.ready === 'yes' && document.getElementById('bar').value === n",
+        arg=done,
+    )
+
+
+@pytest.mark.slow
+def test_thirty_answers_a_skip_and_an_undo_in_a_browser(page, server, tmp_path):
+    requests, errors = [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    page.goto(server.address)
+    wait(page, 0)
+    assert "token" not in page.url
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 27)"
+    given: dict[str, str] = {}
+    for turn in range(30):
+        name = page.inner_text("#name").removeprefix("Row ")
+        assert name not in given
+        assert "<b>note</b> & more" in page.inner_text("#cells")  # cells are text, never markup
+        key = int(name.split("-")[1])
+        given[name] = CLASSES[key - 1]
+        if turn % 3:
+            page.keyboard.press(str(key))
+        else:
+            page.click(f"#classes button:nth-child({key})")
+        wait(page, turn + 1)
+    assert page.inner_text("#news").startswith("accuracy")
+
+    skipped = page.inner_text("#name").removeprefix("Row ")
+    page.keyboard.press("s")
+    wait(page, 31)
+    assert page.inner_text("#skipped") == f"Skipped: {skipped}"
+
+    last = page.inner_text("#name")
+    page.keyboard.press("1")
+    wait(page, 32)
+    page.keyboard.press("u")
+    wait(page, 31)
+    assert page.inner_text("#name") == last
+    assert page.inner_text("#message").startswith("took back the label ant")
+
+    page.keyboard.press("7")  # no seventh class: nothing happens
+    page.keyboard.press("Control+1")
+    page.reload()
+    wait(page, 31)
+    assert page.inner_text("#name") == last
+    page.focus("#skip")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "undo"
+
+    campaign = server.session.campaign
+    assert {
+        campaign.ledger.name(row): cell for row, cell in campaign.ledger.cells().items()
+    } == given
+    assert campaign.progress().skipped == (skipped,)
+    origin = server.address.split("?")[0]
+    assert all(url.startswith((origin, "data:")) for url in requests)
+    assert errors == []
