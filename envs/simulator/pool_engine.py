@@ -199,6 +199,20 @@ class PoolSimulator:
         self.slates[self.slates == rows[:, None]] = -1
         return self._advance(rows, np.zeros(self.n_episodes, dtype=np.bool_))
 
+    def relabel(self, rows: Ints) -> Floats:
+        """Buy one open row in every episode and refit: no slate, features, reward or ending.
+
+        For programs that need models alone; `reset` before the next `step`.
+
+        Returns:
+            Metrics on the reward parts, shape (E, 3).
+        """
+        everyone = np.arange(self.n_episodes)
+        pretend(self._tables.tables, self._episodes, everyone, np.asarray(rows, dtype=np.int64))
+        self._refit(everyone)
+        self._started = False
+        return self.metrics
+
     def lookahead_gains(
         self, candidates: Ints | None = None, *, metric: str = "accuracy", repeats: int = 1
     ) -> Floats:

@@ -28,6 +28,7 @@ from envs.simulator.kernels.learners import (
     REFERENCE,
     WIDTH,
 )
+from envs.simulator.kernels.softmax import logarithm
 
 CANDIDATE_KERNELS = {
     name: number
@@ -126,24 +127,7 @@ def _squash(r):
 
 @kernel(inline="always")
 def _minus_x_log(p):
-    """Return -p log p to 1e-12, 0 at 0; unlike the library's it is vectorised in loops."""
-    x = max(p, 1e-300)
-    bits = np.float64(x).view(np.int64)
-    exponent = np.float64((bits >> 52) - 1023)
-    m = np.int64((bits & 0xFFFFFFFFFFFFF) | 0x3FF0000000000000).view(np.float64)
-    upper = m > 1.4142135623730951
-    m = 0.5 * m if upper else m
-    exponent = exponent + 1.0 if upper else exponent
-    s = (m - 1.0) / (m + 1.0)
-    z = s * s
-    series = 1.0 / 13.0
-    series = series * z + 1.0 / 11.0
-    series = series * z + 1.0 / 9.0
-    series = series * z + 1.0 / 7.0
-    series = series * z + 1.0 / 5.0
-    series = series * z + 1.0 / 3.0
-    series = series * z + 1.0
-    return -p * (exponent * 0.6931471805599453 + 2.0 * s * series)
+    return -p * logarithm(p)
 
 
 BUCKETS = 256

@@ -6,6 +6,7 @@ Trees live in flat arrays; the two children of a node stand side by side, a leaf
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ SAME = np.float32(1e-7)
 
 
 @kernel
-def insert_sorted(X4, rows, order, new):
+def insert_sorted(X4: Any, rows: Any, order: Any, new: Any) -> None:
     """Insert labelled row number `new` into the sorted order of every column.
 
     Args:
@@ -36,7 +37,10 @@ def insert_sorted(X4, rows, order, new):
 
 
 @kernel
-def fit_forest(values, order, codes, n, C, max_features, state, trees, in_bag, importance):
+def fit_forest(
+    values: Any, order: Any, codes: Any, n: Any, C: Any, max_features: Any, state: Any,
+    trees: Any, in_bag: Any, importance: Any,
+) -> Any:  # fmt: skip
     """Grow all trees.
 
     Args:
@@ -236,7 +240,9 @@ def _partition(column, at, rows, start, stop, spare):
 
 
 @kernel
-def predict_forest(XT, trees, C, proba, squares, entropy, lo, hi):
+def predict_forest(
+    XT: Any, trees: Any, C: Any, proba: Any, squares: Any, entropy: Any, lo: Any, hi: Any
+) -> None:
     """Write the mean of the trees' probabilities of the points lo to hi.
 
     Args:
@@ -307,7 +313,7 @@ def predict_forest(XT, trees, C, proba, squares, entropy, lo, hi):
 
 
 @kernel
-def out_of_bag_accuracy(values, codes, n, C, trees, in_bag):
+def out_of_bag_accuracy(values: Any, codes: Any, n: Any, C: Any, trees: Any, in_bag: Any) -> Any:
     """Return the accuracy of the trees' mean on the rows they did not see; 0 if all did."""
     feature, threshold, child, leaf, _ = trees
     votes = np.empty(C)
@@ -336,7 +342,7 @@ def out_of_bag_accuracy(values, codes, n, C, trees, in_bag):
 
 
 @kernel
-def seed_stream(state, seed, n):
+def seed_stream(state: Any, seed: Any, n: Any) -> None:
     """Point a stream at what belongs to the n-th refit of an episode."""
     state[0] = np.uint64(seed) ^ (np.uint64(n) * np.uint64(0xD1342543DE82EF95))
     next_word(state)

@@ -6,6 +6,7 @@ its square. A label costs O(L n), and nothing is ever factorised anew.
 """
 
 import math
+from typing import Any
 
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.distances import squared_to_column
@@ -13,14 +14,17 @@ from envs.simulator.kernels.softmax import exponential
 
 
 @kernel
-def start_gp(mean, variance):
+def start_gp(mean: Any, variance: Any) -> None:
     """Forget all rows: zero means (C, n) and unit variances (n,)."""
     mean[:] = 0.0
     variance[:] = 1.0
 
 
 @kernel
-def add_gp(XT, row, label, L, V, targets, mean, variance, length_scale, noise):
+def add_gp(
+    XT: Any, row: Any, label: Any, L: Any, V: Any, targets: Any, mean: Any, variance: Any,
+    length_scale: Any, noise: Any,
+) -> None:  # fmt: skip
     """Take one more labelled row into the means and variances of all points.
 
     Args:

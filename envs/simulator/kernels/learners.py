@@ -28,6 +28,7 @@ from envs.simulator.kernels.softmax import (
     add_row,
     coordinates,
     forget_pairs,
+    logarithm,
     predict_softmax,
     refit_softmax,
     scores,
@@ -147,26 +148,33 @@ def measure(proba, y, p, metrics):
         metrics: Shape (3,), overwritten.
     """
     right, total = np.zeros(p.C), np.zeros(p.C)
-    likelihood = 0.0
-    for i in range(p.N, p.n):
-        at = i - p.lo
-        top = 0
-        for c in range(1, p.C):
-            if proba[c, at] > proba[top, at]:
-                top = c
-        truth = y[i]
+    n = p.n - p.N
+    begin = p.N - p.lo
+    top, best, true = np.zeros(n, np.int64), np.empty(n), np.empty(n)
+    for i in range(n):
+        best[i] = proba[0, begin + i]
+    for c in range(1, p.C):
+        for i in range(n):
+            higher = proba[c, begin + i] > best[i]
+            best[i] = proba[c, begin + i] if higher else best[i]
+            top[i] = c if higher else top[i]
+    for i in range(n):
+        truth = y[p.N + i]
+        true[i] = proba[truth, begin + i]
         total[truth] += 1.0
-        right[truth] += top == truth
-        likelihood += np.log(max(proba[truth, at], 1e-15))
+        right[truth] += top[i] == truth
+    likelihood = 0.0
+    for i in range(n):
+        likelihood += logarithm(max(true[i], 1e-15))
     hits, balanced, present = 0.0, 0.0, 0
     for c in range(p.C):
         hits += right[c]
         if total[c] > 0:
             balanced += right[c] / total[c]
             present += 1
-    metrics[0] = hits / (p.n - p.N)
+    metrics[0] = hits / n
     metrics[1] = balanced / present
-    metrics[2] = likelihood / (p.n - p.N)
+    metrics[2] = likelihood / n
 
 
 @kernel
