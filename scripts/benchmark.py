@@ -14,6 +14,7 @@ BENCHMARKS: Registry[object] = Registry("benchmark")
 
 BENCHMARKS.add_lazy("bridge", "scripts.benchmark_bridge:main")
 BENCHMARKS.add_lazy("simulator", "scripts.benchmark_simulator:main")
+BENCHMARKS.add_lazy("learners", "scripts.benchmark_learners:main")
 
 
 def main(arguments: list[str] | None = None) -> int:
