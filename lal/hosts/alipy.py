@@ -1,5 +1,7 @@
 """ALiPy: a policy as a query strategy of its loops and of `AlExperiment` (one thread only)."""
 
+import collections
+import sys
 from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
@@ -36,8 +38,6 @@ def load(module: str = "alipy") -> Any:
     Raises:
         MissingDependencyError: ALiPy is not installed.
     """
-    import sys
-
     require("alipy", EXTRA)
     found = require(module, EXTRA)
     for name, loaded in list(sys.modules.items()):
@@ -45,8 +45,8 @@ def load(module: str = "alipy") -> Any:
             continue
         if getattr(loaded, "np", None) is np:
             vars(loaded)["np"] = _OLD_NUMPY
-        if hasattr(getattr(loaded, "collections", None), "OrderedDict"):
-            old = SimpleNamespace(**vars(loaded.collections), Iterable=Iterable)
+        if getattr(loaded, "collections", None) is collections:
+            old = SimpleNamespace(**vars(collections), Iterable=Iterable)
             vars(loaded)["collections"] = old
     return found
 

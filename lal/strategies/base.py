@@ -1,6 +1,7 @@
 """STRATEGIES: hand-written rules by name; "prefix:Name" reaches other libraries."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,12 @@ for _name, _where in {
     "epsilon_margin": "lal.strategies.uncertainty:EpsilonMargin",
     "query_by_committee": "lal.strategies.committee:QueryByCommittee",
     "k_farthest_then_margin": "lal.strategies.farthest:FarthestThenMargin",
+    "albl": "lal.strategies.albl:ALBL",
 }.items():
     STRATEGIES.add_lazy(_name, _where)
 STRATEGIES.add_prefix("skactiveml", "lal.strategies.skactiveml:from_name")
+for _prefix in ("modal", "alipy", "baal"):
+    STRATEGIES.add_prefix(_prefix, f"lal.hosts.{_prefix}_strategies:from_name")
 
 
 def make_strategy(name: str, **options: Any) -> Strategy:
@@ -75,3 +79,54 @@ def select(
         picked: Ints = choose(state, rng, ties, batch_size)
         return picked
     return select_top(strategy.utilities(state, rng), state.open, ties, batch_size)
+
+
+@dataclass(frozen=True)
+class EpisodeStart:
+    """What a strategy with memory is told before an episode.
+
+    Attributes:
+        n_rows: Rows of the pool.
+        n_queries: Labels that will be bought after the start; None when unknown.
+    """
+
+    n_rows: int
+    n_queries: int | None
+
+
+class Remembering:
+    """A strategy with its memory of one episode, as a strategy.
+
+    Such a strategy has ``start(EpisodeStart) -> memory``, ``update(memory, state) -> memory`` (what
+    came of the last row) and ``draw(memory, state, rng) -> (row, memory)``. It asks one row at a
+    time.
+    """
+
+    def __init__(self, strategy: Any, about: EpisodeStart) -> None:
+        self.strategy = strategy
+        self.memory = strategy.start(about)
+
+    def utilities(self, state: QueryState, rng: np.random.Generator) -> Floats:
+        """Return 1 for the row drawn and 0 for all others, shape (N,), and remember the draw."""
+        memory = self.strategy.update(self.memory, state)
+        row, self.memory = self.strategy.draw(memory, state, rng)
+        utilities = np.zeros(state.N)
+        utilities[row] = 1.0
+        return utilities
+
+    def select_batch(
+        self,
+        state: QueryState,
+        rng: np.random.Generator,
+        ties: np.random.Generator,
+        batch_size: int,
+    ) -> Ints:
+        """Refuse: the memory learns from one label at a time."""
+        raise UsageError(
+            f"{type(self.strategy).__name__} asks one row at a time, got batch_size {batch_size}"
+        )
+
+
+def begun(strategy: Strategy, about: EpisodeStart) -> Strategy:
+    """Return what plays one episode: the strategy, or it with a fresh memory if it has one."""
+    return Remembering(strategy, about) if hasattr(strategy, "start") else strategy
