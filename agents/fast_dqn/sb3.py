@@ -32,10 +32,10 @@ class StableConfig:
     n_envs: int = 64
     """Episodes advanced together."""
 
-    batch_size: int = 512
+    batch_size: int = 1152
     """Transitions of a gradient step."""
 
-    steps_per_update: int = 1
+    steps_per_update: int = 2
     """Steps of all environments between two gradient steps."""
 
     learning_rate: float = 3e-3
