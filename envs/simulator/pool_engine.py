@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.endings import ENDINGS, TARGET_SHARE
+from envs.endings import TARGET_SHARE
 from envs.simulator.kernels.episodes import (
-    Episodes,
     begin,
     buy,
     draw_slates,
@@ -35,20 +34,20 @@ from envs.simulator.kernels.learners import (
     Updates,
     copy_fits,
 )
-from envs.simulator.tables import SLOW_ROAD, TaskTables, build_tables
+from envs.simulator.pool_rules import (
+    METRIC_NAMES,
+    Purchases,
+    allocate_episodes,
+    feature_lists,
+    find_rules,
+    value_limits,
+)
+from envs.simulator.tables import build_tables
 from lal.arrays import Bools, Floats, Ints
 from lal.errors import UsageError
-from lal.features import DEFAULT_CANDIDATE_FEATURES, DEFAULT_CONTEXT_FEATURES
-from lal.features.base import FEATURES, check_scopes
-from lal.loop import METRICS, accuracy
+from lal.loop import accuracy
 from lal.rng import integer_seed, seed_sequence
 from lal.task import Task
-
-UNCERTAIN_SHARE = {"random": 0.0, "half_uncertain": 0.5}
-"""Compiled slate rules: share of the slate that goes to the smallest margins."""
-
-METRIC_NAMES = tuple(METRICS)
-"""What the metric columns are, in this order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,11 +136,11 @@ class PoolSimulator:
         seed: int = 0,
         threads: int = 1,
     ) -> None:
-        self._rule = _rules(slate_rule, reward, ending, batch_size, slate_size)
+        self._rule = find_rules(slate_rule, reward, ending, batch_size, slate_size)
         self.tasks = tuple(tasks)
         self.n_episodes, self.slate_size, self.batch_size = n_episodes, slate_size, batch_size
         self.label_noise, self.seed, self.threads = label_noise, seed, threads
-        chosen = _feature_lists(candidate_features, context_features)
+        chosen = feature_lists(candidate_features, context_features)
         self.candidate_features, self.context_features = chosen
         self._tables = build_tables(self.tasks)
         self._allocate()
@@ -305,7 +304,7 @@ class PoolSimulator:
         a, E, K = self._tables, self.n_episodes, self.slate_size
         leverage = any(f in NEEDS_LEVERAGE for f in self.candidate_features)
         committee = any(f in NEEDS_COMMITTEE for f in self.candidate_features)
-        self._episodes = _episodes(a, E, leverage=leverage, committee=committee)
+        self._episodes = allocate_episodes(a, E, leverage=leverage, committee=committee)
         # The second half of the slots belongs to looking ahead.
         self._floats = np.zeros((2 * E, a.floats))
         self._ints = np.zeros((2 * E, a.ints), dtype=np.int64)
@@ -315,8 +314,8 @@ class PoolSimulator:
         self._n_pending: Ints = np.zeros(E, dtype=np.int64)
         self._reached: Bools = np.zeros(E, dtype=np.bool_)
         self._target: Floats = np.full(E, np.inf)
-        self._features, self._limits = _limits(self.candidate_features, CANDIDATE_KERNELS)
-        self._contexts, self._context_limits = _limits(self.context_features, CONTEXT_KERNELS)
+        self._features, self._limits = value_limits(self.candidate_features, CANDIDATE_KERNELS)
+        self._contexts, self._context_limits = value_limits(self.context_features, CONTEXT_KERNELS)
         self.observations = Observations(
             np.zeros((E, K, len(self._features)), dtype=np.float32),
             np.zeros((E, len(self._contexts)), dtype=np.float32),
@@ -461,7 +460,7 @@ class PoolSimulator:
         reached_before = self._reached.copy()
         self._reached[due] |= after[due, 0] >= self._target[due]
         rewards = self._rule.reward(
-            _Purchases(before, after, bought, self._budgets(), reached_before, rival)
+            Purchases(before, after, bought, self._budgets(), reached_before, rival)
         )
         rewards[bought == 0] = 0.0
         terminated, truncated = self._flags(bought > 0)
@@ -504,14 +503,12 @@ class PoolSimulator:
 
     def _rival(self, due: Ints) -> Floats:
         """Return the metrics after margin's pick from the slates offered, shape (E, 3)."""
-        eps = self._episodes
         picks = np.full((self.n_episodes, 1), -1, dtype=np.int64)
         for e in due:
             rows = self.slates[e][self.slates[e] >= 0]
             rows = np.append(rows, self._pending[e, 0])
             two = np.sort(self.proba(int(e))[rows], axis=1)[:, -2:]
             picks[e, 0] = rows[np.argmin(two[:, 1] - two[:, 0])]
-        del eps
         metrics: Floats = np.nan_to_num(self.lookahead_metrics(picks)[:, 0])
         return metrics
 
@@ -533,109 +530,3 @@ class PoolSimulator:
         if taken.any():
             e, k = np.argwhere(taken)[0]
             raise UsageError(f"row {rows[e, k]} of episode {e} is not open; expected an open row")
-
-
-@dataclass(frozen=True, eq=False)
-class _Purchases:
-    """What happened between two refits, over all episodes; see `envs.rewards.Purchase`."""
-
-    before: Floats
-    after: Floats
-    n_bought: Ints
-    n_budget: Ints
-    reached_before: Bools
-    rival: Floats
-
-
-_REWARDS: dict[str, Callable[[_Purchases], Floats]] = {
-    "step_cost": lambda b: np.where(b.reached_before, 0.0, -b.n_bought.astype(np.float64)),
-    "accuracy_gain": lambda b: b.after[:, 0] - b.before[:, 0],
-    "balanced_accuracy_gain": lambda b: b.after[:, 1] - b.before[:, 1],
-    "log_loss_gain": lambda b: b.after[:, 2] - b.before[:, 2],
-    "area": lambda b: 0.5 * (b.before[:, 0] + b.after[:, 0]) * b.n_bought / b.n_budget,
-    "advantage_over_margin": lambda b: b.after[:, 0] - b.rival[:, 0],
-}
-"""The rewards of `envs.rewards`, over arrays; a test compares them."""
-
-
-@dataclass(frozen=True)
-class _Rules:
-    """The named rules, looked up."""
-
-    uncertain_share: float
-    reward: Callable[[_Purchases], Floats]
-    needs_target: bool
-    needs_rival: bool
-    at_budget: bool
-    at_target: bool
-
-
-def _rules(slate_rule: str, reward: str, ending: str, batch_size: int, slate_size: int) -> _Rules:
-    if slate_rule not in UNCERTAIN_SHARE:
-        raise UsageError(f"slate rule {slate_rule!r} has no kernel; {SLOW_ROAD}")
-    if reward not in _REWARDS:
-        raise UsageError(f"reward {reward!r} has no kernel; {SLOW_ROAD}")
-    if not 1 <= batch_size <= slate_size:
-        raise UsageError(f"batch_size must be from 1 to slate_size, got {batch_size}")
-    end = ENDINGS[ending]
-    if reward == "area" and end.at_target:
-        raise UsageError("reward 'area' needs the ending 'budget'")
-    if reward == "advantage_over_margin" and batch_size > 1:
-        raise UsageError(f"reward {reward!r} has a kernel for single labels only; {SLOW_ROAD}")
-    return _Rules(
-        uncertain_share=UNCERTAIN_SHARE[slate_rule],
-        reward=_REWARDS[reward],
-        needs_target=end.at_target or reward == "step_cost",
-        needs_rival=reward == "advantage_over_margin",
-        at_budget=end.at_budget,
-        at_target=end.at_target,
-    )
-
-
-def _feature_lists(
-    candidate: Sequence[str] | None, context: Sequence[str] | None
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    candidates = tuple(DEFAULT_CANDIDATE_FEATURES if candidate is None else candidate)
-    contexts = tuple(DEFAULT_CONTEXT_FEATURES if context is None else context)
-    check_scopes(candidates, "candidate")
-    check_scopes(contexts, "context")
-    without = [f for f in candidates if f not in CANDIDATE_KERNELS]
-    without += [f for f in contexts if f not in CONTEXT_KERNELS]
-    if without:
-        raise UsageError(f"no kernel for the features {', '.join(without)}; {SLOW_ROAD}")
-    return candidates, contexts
-
-
-def _limits(names: Sequence[str], numbers: dict[str, int]) -> tuple[Ints, Floats]:
-    """Return kernel numbers, and (lowest, highest, undefined) values, shape (3, F)."""
-    features = [FEATURES[name] for name in names]
-    limits = [[f.low for f in features], [f.high for f in features]]
-    limits.append([f.undefined for f in features])
-    return (
-        np.array([numbers[name] for name in names], dtype=np.int64),
-        np.array(limits, dtype=np.float64).reshape(3, len(features)),
-    )
-
-
-def _episodes(a: TaskTables, E: int, *, leverage: bool, committee: bool) -> Any:
-    ints = np.int64
-    return Episodes(
-        task=np.zeros(E, ints),
-        n_labelled=np.zeros(E, ints),
-        n_start=np.zeros(E, ints),
-        rows=np.zeros((E, a.most), ints),
-        labels=np.zeros((E, a.most), ints),
-        count=np.zeros((E, a.classes), ints),
-        words=np.zeros((E, 4, 1), np.uint64),
-        open=np.zeros((E, a.pool), ints),
-        n_open=np.zeros(E, ints),
-        place=np.zeros((E, a.pool), ints),
-        proba=np.zeros((E, a.proba)),
-        entropy=np.zeros((E, a.points if committee else 0)),
-        near=np.zeros((E, a.near)),
-        total=np.zeros((E, a.pool)),
-        leverage=np.zeros((E, a.pool if leverage else 0)),
-        inverse=np.zeros((E, (a.width + 1) ** 2 if leverage else 0)),
-        squares=np.zeros((E, a.most * a.most)),
-        metrics=np.zeros((E, len(METRIC_NAMES))),
-    )

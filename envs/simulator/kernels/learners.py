@@ -137,6 +137,12 @@ def spread_classes(proba, seen, S, n):
                 proba[c, i] = 0.0
 
 
+@kernel(fastmath=False)
+def _ratio(a, b):
+    """Return a / b, rounded as numpy does, so that equal counts give equal numbers."""
+    return a / b
+
+
 @kernel
 def measure(proba, y, p, metrics):
     """Write accuracy, balanced accuracy and log-likelihood, as `lal.loop.METRICS` has them.
@@ -172,7 +178,7 @@ def measure(proba, y, p, metrics):
         if total[c] > 0:
             balanced += right[c] / total[c]
             present += 1
-    metrics[0] = hits / n
+    metrics[0] = _ratio(hits, float(n))
     metrics[1] = balanced / present
     metrics[2] = likelihood / n
 

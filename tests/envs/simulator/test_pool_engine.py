@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 pytest.importorskip("numba")
-from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import RidgeClassifier
 
 from envs.pool_env import PoolEnv
@@ -79,6 +78,7 @@ def test_probabilities_and_metrics_are_those_of_scikit_learn(learner):
             np.testing.assert_allclose(sim.proba(e), exact, atol=3e-4)
             measured = episode.measure(task.reward_part(), METRICS)
             np.testing.assert_allclose(sim.metrics[e], list(measured.values()), atol=1e-3)
+            assert sim.metrics[e, 0] == measured["accuracy"]
 
 
 @pytest.mark.parametrize("classes_known", [False, True])
@@ -93,11 +93,13 @@ def test_every_feature_with_a_kernel_equals_its_definition(scope, classes_known)
         )
         for s in range(10)
     ]  # fmt: skip
-    shared = "margin@1"
-    ids = {"candidate_features": [shared], "context_features": []} | {
-        f"{scope}_features": [*kernels]
-    }
-    sim = PoolSimulator(tasks, 10, slate_size=12, **ids)
+    sim = PoolSimulator(
+        tasks,
+        10,
+        slate_size=12,
+        candidate_features=[*kernels] if scope == "candidate" else ["margin@1"],
+        context_features=[*kernels] if scope == "context" else [],
+    )
     sim.reset(tasks=np.arange(10), starts=[[0]] * 10)
     for observations, _ in some_steps(sim, 7):
         for e, task in enumerate(tasks):
@@ -151,7 +153,8 @@ def test_rewards_and_endings_are_those_of_the_environment(reward, ending):
     rng = np.random.default_rng(3)
     for seed in range(3):
         _, info = env.reset(seed=seed)
-        start = env._episode.pool.order
+        assert env._episode is not None
+        start = env._episode.pool.order.tolist()
         sim.reset(starts=[start])
         over = False
         while not over:
@@ -269,12 +272,12 @@ def test_label_noise_flips_about_its_share():
 
 def test_what_has_no_kernel_is_refused_by_name():
     task = make()
-    with pytest.raises(UsageError, match="no kernel for the features variance@1.*PoolEnv"):
+    with pytest.raises(UsageError, match=r"no kernel for the features variance@1.*PoolEnv"):
         PoolSimulator([task], candidate_features=["margin@1", "variance@1"])
-    with pytest.raises(UsageError, match="'extra_trees'.*no compiled kernel"):
+    with pytest.raises(UsageError, match=r"'extra_trees'.*no compiled kernel"):
         PoolSimulator([make("extra_trees")])
     with pytest.raises(UsageError, match="max_depth=3"):
-        PoolSimulator([make(ExtraTreesClassifier())] * 0 + [_shallow()])
+        PoolSimulator([_shallow()])
     with pytest.raises(UsageError, match="slate rule 'best' has no kernel"):
         PoolSimulator([task], slate_rule="best")
     with pytest.raises(UsageError, match="reward 'gold' has no kernel"):

@@ -1,0 +1,133 @@
+"""What a simulator is asked for, looked up: rules, rewards, features, and its buffers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from envs.endings import ENDINGS
+from envs.simulator.kernels.episodes import Episodes
+from envs.simulator.kernels.features import CANDIDATE_KERNELS, CONTEXT_KERNELS
+from envs.simulator.tables import SLOW_ROAD, TaskTables
+from lal.arrays import Bools, Floats, Ints
+from lal.errors import UsageError
+from lal.features import DEFAULT_CANDIDATE_FEATURES, DEFAULT_CONTEXT_FEATURES
+from lal.features.base import FEATURES, check_scopes
+from lal.loop import METRICS
+
+UNCERTAIN_SHARE = {"random": 0.0, "half_uncertain": 0.5}
+"""Compiled slate rules: share of the slate that goes to the smallest margins."""
+
+METRIC_NAMES = tuple(METRICS)
+"""What the metric columns are, in this order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Purchases:
+    """What happened between two refits, over all episodes; see `envs.rewards.Purchase`."""
+
+    before: Floats
+    after: Floats
+    n_bought: Ints
+    n_budget: Ints
+    reached_before: Bools
+    rival: Floats
+
+
+_REWARDS: dict[str, Callable[[Purchases], Floats]] = {
+    "step_cost": lambda b: np.where(b.reached_before, 0.0, -b.n_bought.astype(np.float64)),
+    "accuracy_gain": lambda b: b.after[:, 0] - b.before[:, 0],
+    "balanced_accuracy_gain": lambda b: b.after[:, 1] - b.before[:, 1],
+    "log_loss_gain": lambda b: b.after[:, 2] - b.before[:, 2],
+    "area": lambda b: 0.5 * (b.before[:, 0] + b.after[:, 0]) * b.n_bought / b.n_budget,
+    "advantage_over_margin": lambda b: b.after[:, 0] - b.rival[:, 0],
+}
+"""The rewards of `envs.rewards`, over arrays; a test compares them."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The named rules, looked up."""
+
+    uncertain_share: float
+    reward: Callable[[Purchases], Floats]
+    needs_target: bool
+    needs_rival: bool
+    at_budget: bool
+    at_target: bool
+
+
+def find_rules(
+    slate_rule: str, reward: str, ending: str, batch_size: int, slate_size: int
+) -> Rules:
+    if slate_rule not in UNCERTAIN_SHARE:
+        raise UsageError(f"slate rule {slate_rule!r} has no kernel; {SLOW_ROAD}")
+    if reward not in _REWARDS:
+        raise UsageError(f"reward {reward!r} has no kernel; {SLOW_ROAD}")
+    if not 1 <= batch_size <= slate_size:
+        raise UsageError(f"batch_size must be from 1 to slate_size, got {batch_size}")
+    end = ENDINGS[ending]
+    if reward == "area" and end.at_target:
+        raise UsageError("reward 'area' needs the ending 'budget'")
+    if reward == "advantage_over_margin" and batch_size > 1:
+        raise UsageError(f"reward {reward!r} has a kernel for single labels only; {SLOW_ROAD}")
+    return Rules(
+        uncertain_share=UNCERTAIN_SHARE[slate_rule],
+        reward=_REWARDS[reward],
+        needs_target=end.at_target or reward == "step_cost",
+        needs_rival=reward == "advantage_over_margin",
+        at_budget=end.at_budget,
+        at_target=end.at_target,
+    )
+
+
+def feature_lists(
+    candidate: Sequence[str] | None, context: Sequence[str] | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return candidate and context ids, the defaults for None; refuse ids without a kernel."""
+    candidates = tuple(DEFAULT_CANDIDATE_FEATURES if candidate is None else candidate)
+    contexts = tuple(DEFAULT_CONTEXT_FEATURES if context is None else context)
+    check_scopes(candidates, "candidate")
+    check_scopes(contexts, "context")
+    without = [f for f in candidates if f not in CANDIDATE_KERNELS]
+    without += [f for f in contexts if f not in CONTEXT_KERNELS]
+    if without:
+        raise UsageError(f"no kernel for the features {', '.join(without)}; {SLOW_ROAD}")
+    return candidates, contexts
+
+
+def value_limits(names: Sequence[str], numbers: dict[str, int]) -> tuple[Ints, Floats]:
+    """Return kernel numbers, and (lowest, highest, undefined) values, shape (3, F)."""
+    features = [FEATURES[name] for name in names]
+    limits = [[f.low for f in features], [f.high for f in features]]
+    limits.append([f.undefined for f in features])
+    return (
+        np.array([numbers[name] for name in names], dtype=np.int64),
+        np.array(limits, dtype=np.float64).reshape(3, len(features)),
+    )
+
+
+def allocate_episodes(a: TaskTables, E: int, *, leverage: bool, committee: bool) -> Any:
+    """Return the state of E episodes, large enough for every task of the tables."""
+    ints = np.int64
+    return Episodes(
+        task=np.zeros(E, ints),
+        n_labelled=np.zeros(E, ints),
+        n_start=np.zeros(E, ints),
+        rows=np.zeros((E, a.most), ints),
+        labels=np.zeros((E, a.most), ints),
+        count=np.zeros((E, a.classes), ints),
+        words=np.zeros((E, 4, 1), np.uint64),
+        open=np.zeros((E, a.pool), ints),
+        n_open=np.zeros(E, ints),
+        place=np.zeros((E, a.pool), ints),
+        proba=np.zeros((E, a.proba)),
+        entropy=np.zeros((E, a.points if committee else 0)),
+        near=np.zeros((E, a.near)),
+        total=np.zeros((E, a.pool)),
+        leverage=np.zeros((E, a.pool if leverage else 0)),
+        inverse=np.zeros((E, (a.width + 1) ** 2 if leverage else 0)),
+        squares=np.zeros((E, a.most * a.most)),
+        metrics=np.zeros((E, len(METRIC_NAMES))),
+    )
