@@ -9,7 +9,8 @@ from sklearn.linear_model import RidgeClassifier
 from envs.pool_env import PoolEnv
 from envs.rewards import REWARDS
 from envs.simulator.kernels.features import CANDIDATE_KERNELS, CONTEXT_KERNELS
-from envs.simulator.pool_engine import METRIC_NAMES, PoolSimulator
+from envs.simulator.pool_engine import PoolSimulator
+from envs.simulator.pool_rules import METRIC_NAMES
 from lal.errors import DataError, UsageError
 from lal.features import DEFAULT_CANDIDATE_FEATURES, DEFAULT_CONTEXT_FEATURES
 from lal.features.base import FEATURES, candidate_matrix, context_vector

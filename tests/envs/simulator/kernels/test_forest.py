@@ -71,7 +71,7 @@ def test_forest_differs_from_scikit_learn_no_more_than_another_seed(n, C, D):
             abs(np.mean(a) - np.mean(b)) < 4 * np.hypot(np.std(a), np.std(b)) / np.sqrt(20) + 0.02
         )
     importance = [np.mean([f[3] for f in forests], axis=0) for forests in (ours, theirs)]
-    np.testing.assert_allclose(*importance, atol=0.03)
+    np.testing.assert_allclose(importance[0], importance[1], atol=0.03)
     means = [np.mean([f[0] for f in forests], axis=0) for forests in (ours, theirs)]
     assert abs(means[0] - means[1]).mean() < 0.6 * within
 

@@ -49,8 +49,8 @@ class Fit:
 
     def refit(self):
         return refit_softmax(
-            self.X, self.T, self.codes, self.L, self.K, self.r + 1, self.W, self.H, self.S, self.Y, self.rho,
-            self.meta, self.penalty, TOLERANCE * min(1.0, self.penalty),
+            self.X, self.T, self.codes, self.L, self.K, self.r + 1, self.W, self.H, self.S,
+            self.Y, self.rho, self.meta, self.penalty, TOLERANCE * min(1.0, self.penalty),
         )  # fmt: skip
 
     def proba(self):
