@@ -95,6 +95,8 @@ def environment(host: str, folder: Path) -> Path:
     if stamp.is_file() and stamp.read_text() == wanted:
         return python
     if not python.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".gitignore").write_text("*\n")  # linters keep out, too
         venv.create(where, with_pip=True)
     for arguments in recipe:
         install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]

@@ -68,21 +68,22 @@ class ModalStrategy:
     """
 
     def __init__(self, name: str, n_members: int = 8) -> None:
-        module, measure, self.sign = pick("modal", name, OFFERED, REFUSED)
-        self.measure = getattr(load(module), measure)
-        self.of_committee = module == "modAL.disagreement"
+        pick("modal", name, OFFERED, REFUSED)
+        load()
         self.name, self.n_members = name, n_members
 
     def utilities(self, state: QueryState, rng: np.random.Generator) -> Floats:
         """Return modAL's measure, higher is asked first, shape (N,); zeros without a model."""
         if state.proba is None:
             return np.zeros(state.N)
-        if self.of_committee:
+        module, name, sign = OFFERED[self.name]
+        if module == "modAL.disagreement":
             shown = _Committee(committee_proba(state, rng, self.n_members))
         else:
             shown = _Committee(state.proba[None])
-        values: Floats = np.asarray(self.measure(shown, state.Z), dtype=np.float64)
-        return self.sign * values
+        measure = getattr(load(module), name)
+        values: Floats = np.asarray(measure(shown, state.Z), dtype=np.float64)
+        return sign * values
 
 
 class _Committee:
