@@ -8,6 +8,7 @@ from pathlib import Path
 from lal.campaign import Campaign
 from lal.campaign.campaign import Suggestion
 from lal.campaign.ledger import ROW
+from lal.campaign.progress import labels_missing
 from lal.errors import LalError
 
 EVERY = 10
@@ -25,8 +26,8 @@ class Session:
 
     def __init__(self, campaign: Campaign, *, out: Path, stop: bool = False) -> None:
         self.campaign, self.out, self.stop = campaign, out, stop
-        self.news: tuple[str, ...] = ()
-        self._looked_at = -1
+        self._news: tuple[str, ...] = ()
+        self._looked_at: tuple[int, bool] | None = None
 
     def about(self) -> list[str]:
         """Return what is labelled and what is learned from, in lines."""
@@ -65,18 +66,25 @@ class Session:
 
     def look(self) -> bool:
         """Renew accuracy, stopping rule and output file once every ten labels; say whether."""
-        now = self.campaign.progress().n_labelled // EVERY
+        codes = self.campaign.ledger.codes
+        now = (len(codes) // EVERY, labels_missing(codes) is None)
         if now == self._looked_at:
             return False
         self._looked_at = now
-        self.news = (self.campaign.accuracy_line(),)
+        self._news = (self.campaign.accuracy_line(),)
         if self.stop:
-            self.news += (f"stopping rule: {self.campaign.stability()}",)
+            self._news += (f"stopping rule: {self.campaign.stability()}",)
         try:
             self.save()
         except LalError as error:  # the answers are in the journal; labelling goes on
-            self.news += (str(error),)
+            self._news += (str(error),)
         return True
+
+    @property
+    def news(self) -> tuple[str, ...]:
+        """Accuracy, stopping rule, and what went wrong with the output, as last looked at."""
+        missing = labels_missing(self.campaign.ledger.codes)
+        return self._news if missing is None else (missing, *self._news[1:])
 
     def save(self) -> None:
         """Write the output file."""
