@@ -15,7 +15,7 @@ from lal.pool import Pool
 from lal.pool import take as take
 from lal.rng import Streams
 from lal.state import QueryState, Strategy
-from lal.strategies.base import select
+from lal.strategies.base import EpisodeStart, begun, select
 from lal.task import Model, Part, Task
 
 Metric = Callable[[Ints, Floats], float]
@@ -211,6 +211,11 @@ class _Seen:
     def variance(self, X: object) -> Floats | None:
         return self.full.variance(X)
 
+    def forest_statistics(self) -> tuple[float, Floats, float] | None:
+        ask = getattr(self.full, "forest_statistics", None)
+        found: tuple[float, Floats, float] | None = None if ask is None else ask()
+        return found
+
 
 def run_episode(
     strategy: Strategy,
@@ -237,6 +242,8 @@ def run_episode(
     episode = Episode(task, seed)
     where = task.test_part() if part == "test" else task.reward_part()
     streams = episode.streams
+    told = episode.budget_total - episode.spent if task.budget_known else None
+    strategy = begun(strategy, EpisodeStart(len(episode.pool), told))
     points = [(episode.spent, episode.measure(where, metrics))]
     clock = 0.0
     n_queries = 0

@@ -13,6 +13,8 @@ BENCHMARKS: Registry[object] = Registry("benchmark")
 """Sub-commands: each is a ``main(arguments)`` imported when asked for."""
 
 BENCHMARKS.add_lazy("bridge", "scripts.benchmark_bridge:main")
+BENCHMARKS.add_lazy("lal", "scripts.benchmark_lal:main")
+BENCHMARKS.add_lazy("albl", "scripts.benchmark_albl:main")
 BENCHMARKS.add_lazy("simulator", "scripts.benchmark_simulator:main")
 BENCHMARKS.add_lazy("learners", "scripts.benchmark_learners:main")
 

@@ -1,6 +1,6 @@
 """Features: what a policy may know of a candidate and of the state. Importing fills FEATURES."""
 
-from lal.features import candidate, context
+from lal.features import candidate, context, forest
 from lal.features.base import FEATURES, Feature, candidate_matrix, context_vector, define
 
 DEFAULT_CANDIDATE_FEATURES = (
@@ -61,4 +61,5 @@ __all__ = [
     "context",
     "context_vector",
     "define",
+    "forest",
 ]

@@ -73,7 +73,7 @@ class SklearnLearner:
             # a handful of labels of many classes is the ordinary case here
             warnings.filterwarnings("ignore", message="The number of unique classes is greater")
             estimator.fit(X, y, **_weights(estimator, sample_weight))
-        return SklearnModel(estimator, np.asarray(estimator.classes_, np.int64), n_classes, X)
+        return SklearnModel(estimator, np.asarray(estimator.classes_, np.int64), n_classes, X, y)
 
     def _clone(self, n_labelled: int, seed: int) -> Any:
         from sklearn.base import clone

@@ -50,15 +50,22 @@ class SklearnModel:
         columns: Class code of each of ``estimator.classes_``, shape (S,).
         n_classes: C, classes of the task.
         labelled: The rows it was fitted on; without them there is no leverage.
+        labels: Their class codes; without them a forest has no statistics.
     """
 
     def __init__(
-        self, estimator: Any, columns: Ints, n_classes: int, labelled: Rows | None = None
+        self,
+        estimator: Any,
+        columns: Ints,
+        n_classes: int,
+        labelled: Rows | None = None,
+        labels: Ints | None = None,
     ) -> None:
         self.estimator = estimator
         self.columns = columns
         self.n_classes = int(n_classes)
         self.labelled = labelled
+        self.labels = labels
 
     def predict_proba(self, X: Rows) -> Floats:
         """Return probabilities of all classes, shape (n, C); 0 for classes never seen.
@@ -97,6 +104,20 @@ class SklearnModel:
         ridge = max(1.0 / estimator.C, 1e-10)
         return class_leverage(_dense(rows), _dense(labelled), proba, ridge)
 
+    def forest_statistics(self) -> tuple[float, Floats, float] | None:
+        """Return what a forest knows of itself; None for other estimators.
+
+        Returns:
+            Out-of-bag accuracy (0.5 where no row was left out of a tree), importances (D,), mean
+            depth of the trees.
+        """
+        from lal.learners.forests import statistics
+
+        if self.labelled is None or self.labels is None:
+            return None
+        estimator, rows = last_step(self.estimator, self.labelled)
+        return statistics(estimator, rows, self.labels)
+
 
 def _dense(X: Rows) -> Floats:
     full = X.toarray() if hasattr(X, "toarray") else X
@@ -104,13 +125,16 @@ def _dense(X: Rows) -> Floats:
     return dense
 
 
-def wrap_fitted(clf: Any, classes: Sequence[Any], labelled: Rows | None = None) -> Model:
+def wrap_fitted(
+    clf: Any, classes: Sequence[Any], labelled: Rows | None = None, labels: Ints | None = None
+) -> Model:
     """Return the model of a classifier that was fitted elsewhere.
 
     Args:
         clf: A fitted classifier or pipeline; it is used as it is and never refitted.
         classes: All classes of the task; position is code. May hold classes `clf` never saw.
         labelled: The rows `clf` was fitted on, for the leverage of logistic regression.
+        labels: Their class codes, for the out-of-bag accuracy of forests.
 
     Raises:
         UsageError: `clf` is not fitted.
@@ -131,4 +155,4 @@ def wrap_fitted(clf: Any, classes: Sequence[Any], labelled: Rows | None = None) 
             f"{len(code)} classes of the task; expected a subset of them"
         )
     columns = np.array([code[label] for label in names], dtype=np.int64)
-    return SklearnModel(clf, columns, len(code), labelled)
+    return SklearnModel(clf, columns, len(code), labelled, labels)

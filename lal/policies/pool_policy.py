@@ -191,6 +191,7 @@ class PoolPolicy:
         if len(request.rows) == 0:
             raise UsageError("every row has a label or candidates is empty; nothing is left to ask")
         self._warn_outside(request.state)
+        self._warn_featureless(request.state)
         return self._answer(request, batch_size, return_utilities)
 
     def _answer(self, request: Request, batch_size: int, return_utilities: bool) -> Any:
@@ -245,6 +246,21 @@ class PoolPolicy:
     def warned(self) -> set[str]:
         """Ranges that were warned of; each is mentioned once."""
         return set()
+
+    def _warn_featureless(self, state: QueryState) -> None:
+        """Warn once where the learner has none of what the candidate features are made of."""
+        needs = [FEATURES[i].needs for i in self.candidate_features]
+        undefined = all(any(getattr(state, n) is None for n in need) for need in needs)
+        if state.proba is None or not undefined or "learner" in self.warned:
+            return
+        self.warned.add("learner")
+        wanted = ", ".join(sorted({n for need in needs for n in need}))
+        warnings.warn(
+            f"policy {self.name!r} needs a learner with {wanted} (see its card); with this one "
+            "all rows tie and the choice is random",
+            PolicyRangeWarning,
+            stacklevel=3,
+        )
 
     def _warn_outside(self, state: QueryState) -> None:
         """Warn once for every range of the card that the state lies outside of."""

@@ -140,7 +140,7 @@ def _fitted(
         hinted=hinted,
     )
     if own:
-        return labels, wrap_fitted(clf, labels.classes, take(X, labels.rows))
+        return labels, wrap_fitted(clf, labels.classes, take(X, labels.rows), labels.codes)
     if labels.n_seen < 2:
         return labels, None
     if clf is None:

@@ -1,0 +1,55 @@
+"""The published features of LAL, which only forests have."""
+
+import numpy as np
+
+from lal.arrays import Floats, Ints
+from lal.features.base import define
+from lal.state import QueryState
+
+MOST = 1e6
+"""Bound of depths and numbers of labels, which have none of their own."""
+
+
+@define(
+    "lal_forest@1",
+    "candidate",
+    dim=8,
+    high=MOST,
+    needs=("committee",),
+    class_symmetric=False,
+    cost="M N log L",
+    source="Konyushkova, Sznitman and Fua 2017",
+)
+def lal_forest(state: QueryState, rows: Ints) -> Floats:
+    """The eight features of LAL in their published order; all but the first two are per state.
+
+    Mean and standard deviation over the trees of P(class 0), share of labels that are not of
+    class 0, out-of-bag accuracy, standard deviation over the columns of importance / D, mean of
+    the second over the open rows, mean depth of the trees, number of labels. All zero where the
+    committee is not the trees of a forest.
+    """
+    statistics = state.memo("forest_statistics", lambda: forest_statistics(state))
+    if state.committee is None or statistics is None:
+        return np.zeros((len(rows), 8))
+    members = state.committee[:, :, 0]
+    mean, spread = members.mean(axis=0), members.std(axis=0)
+    out_of_bag, importance, depth = statistics
+    whole = [
+        float(np.mean(state.labels != 0)),
+        out_of_bag,
+        float(np.std(importance / len(importance))),
+        float(spread[state.open].mean()) if len(state.open) else 0.0,
+        depth,
+        float(len(state.labels)),
+    ]
+    return np.column_stack([mean[rows], spread[rows], np.tile(whole, (len(rows), 1))])
+
+
+def forest_statistics(state: QueryState) -> tuple[float, Floats, float] | None:
+    """Return out-of-bag accuracy, importances (D,) and mean depth; None if the model is no forest.
+
+    A model offers them through an optional ``forest_statistics()``.
+    """
+    ask = getattr(state.model, "forest_statistics", None)
+    found: tuple[float, Floats, float] | None = None if ask is None else ask()
+    return found
