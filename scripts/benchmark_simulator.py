@@ -233,6 +233,29 @@ def _lal_rl(config: Config, E: int, reach: float) -> Comparison:
     )
 
 
+def _single(config: Config) -> Comparison:
+    import gymnasium
+
+    import envs
+
+    envs.register_envs()
+    plain = ScikitLearnSteps(*lal_rl_data(config))
+    env = gymnasium.make("lal/LalRl-v0", data=lal_rl_data(config), seed=0).unwrapped
+
+    def play() -> float:
+        spent = 0.0
+        for _ in range(40):
+            env.reset()
+            began = time.process_time()
+            for _ in range(LABELS):
+                if env.step(-1)[2]:
+                    env.reset()
+            spent += time.process_time() - began
+        return spent
+
+    return Comparison(plain.episode, play, LABELS, 40 * LABELS, notes=lambda _: "resets included")
+
+
 def floor_seconds(engine: Any) -> float:
     """Return the seconds that the arithmetic of one step would take at the speed of sgemm."""
     from envs.simulator.kernels import lal_rl
@@ -263,6 +286,7 @@ def sgemm_speed() -> float:
 
 ROWS.add("lal_rl E=64", lambda config: _lal_rl(config, 64, 400))
 ROWS.add("lal_rl E=1", lambda config: _lal_rl(config, 1, 250))
+ROWS.add("lal_rl gymnasium.make", _single)
 ROWS.add("lal_rl E=256", lambda config: _lal_rl(config, 256, 300))
 
 
