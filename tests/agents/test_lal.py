@@ -75,7 +75,7 @@ def test_features_have_the_published_order():
     assert ((mean >= 0) & (mean <= 1) & (spread <= 0.5) & (out_of_bag <= 1)).all()
     assert set(positive) <= {0.25, 0.5, 0.75}
     assert (importance <= 0.25).all()
-    assert (depth >= 1).all()
+    assert ((depth > 0) & (depth <= 3)).all()
     assert (size == 4).all()
     for column in (positive, out_of_bag, importance, pool_spread, depth):
         assert (np.ptp(column.reshape(3, -1), axis=1) == 0).all()
