@@ -49,7 +49,7 @@ class LookaheadConfig(TrainConfig):
     informative: tuple[float, float] = (0.3, 1.0)
     """Smallest and largest share of informative columns of a synthetic data set."""
 
-    n_blocks: int = 300
+    n_blocks: int = 96
     """Blocks of tasks; each is on disk when done."""
 
     block_tasks: int = 64
@@ -67,7 +67,7 @@ class LookaheadConfig(TrainConfig):
     balanced_share: float = 0.5
     """Share of balanced accuracy in the gain; the rest is accuracy."""
 
-    hidden: int = 32
+    hidden: int = 64
     """Width of both hidden layers of a member."""
 
     n_members: int = 3
@@ -92,7 +92,7 @@ class LookaheadConfig(TrainConfig):
 PRESETS = {
     "demo": LookaheadConfig(n_blocks=12, n_members=2, n_dev_tasks=4),
     "full": LookaheadConfig(),
-    "fiftieth": LookaheadConfig(n_blocks=6, n_dev_tasks=2),
+    "fiftieth": LookaheadConfig(n_blocks=2, n_dev_tasks=2),
     "smoke": LookaheadConfig(
         learners=("gaussian_nb",), n_blocks=2, block_tasks=3, n_candidates=8, sizes=(2, 4),
         budget=6, max_pool=40, rows=(150, 200), columns=(2, 6), epochs=2, hidden=8, n_members=2,
