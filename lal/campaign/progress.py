@@ -10,6 +10,9 @@ from lal.task import Learner
 
 N_FOLDS = 5
 
+WIDER = 1.0 + N_FOLDS / (N_FOLDS - 1)
+"""What the variance is multiplied by because folds share training rows."""
+
 MIN_LABELS = 20
 """Fewer labels give no accuracy."""
 
@@ -64,9 +67,10 @@ def cross_validated(
 ) -> Accuracy | None:
     """Return the accuracy on rows held out in turn, None while there are too few labels.
 
-    The interval is Wilson's, over the held-out predictions taken together (Wilson 1927; Brown, Cai
-    and DasGupta 2001). It covers the chance of these rows having been labelled; the folds share
-    training rows, for which no unbiased variance exists (Bengio and Grandvalet 2004).
+    The interval is Wilson's over the held-out predictions taken together (Wilson 1927; Brown, Cai
+    and DasGupta 2001), as if they were fewer: folds share training rows, which Nadeau and Bengio
+    (2003, "Inference for the generalization error") correct by multiplying the variance by
+    ``1 + K / (K - 1)`` for K folds. On rows drawn at random this errs to the wide side.
 
     Args:
         learner: Fitted once a fold.
@@ -86,7 +90,7 @@ def cross_validated(
         )
         hits[~inside] = model.predict(X[~inside]) == codes[~inside]
     right = int(hits.sum())
-    low, high = wilson(right, len(codes))
+    low, high = wilson(right / len(codes), len(codes) / WIDER)
     commonest = float(np.bincount(codes).max() / len(codes))
     return Accuracy(right, len(codes), low, high, commonest)
 
@@ -100,9 +104,8 @@ def _folds(codes: Ints, rng: np.random.Generator) -> Ints:
     return folds
 
 
-def wilson(right: int, of: int, z: float = 1.959963984540054) -> tuple[float, float]:
-    """Return the ends of Wilson's score interval for a share."""
-    share = right / of
+def wilson(share: float, of: float, z: float = 1.959963984540054) -> tuple[float, float]:
+    """Return the ends of Wilson's score interval for a share of `of` draws."""
     middle = share + z * z / (2 * of)
     reach = z * np.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
     scale = 1 + z * z / of
