@@ -74,7 +74,7 @@ def _value(hint: Any, value: Any, *, where: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         return _any_of(arguments, value, where)
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
-        return from_mapping(typing.cast(type, hint), value, where=where)
+        return from_mapping(typing.cast("type", hint), value, where=where)
     if origin is tuple and isinstance(value, list | tuple):
         kinds = [arguments[0]] * len(value) if arguments[1:] == (...,) else arguments
         return tuple(_value(k, v, where=where) for k, v in zip(kinds, value, strict=True))

@@ -126,7 +126,7 @@ def _policy(
 ) -> PoolPolicy:
     """Fit trees to the targets and return them as a policy."""
     from sklearn.ensemble import HistGradientBoostingRegressor
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     trees = HistGradientBoostingRegressor(
         max_iter=config.n_trees,

@@ -107,7 +107,7 @@ def held_back(config: LalConfig, rows: GainRows) -> Bools:
 def fit_boosted(config: LalConfig, features: Floats, targets: Floats) -> Any:
     """Return boosted trees fitted to the rows."""
     from sklearn.ensemble import HistGradientBoostingRegressor
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     trees = HistGradientBoostingRegressor(
         max_iter=config.rounds,

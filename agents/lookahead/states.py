@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from agents.lookahead.config import LookaheadConfig
 from agents.tasks import PlayableTasks, feature_lists, training_tasks
-from envs.simulator.pool_engine import METRIC_NAMES, PoolSimulator
+from envs.simulator.pool_engine import PoolSimulator
+from envs.simulator.pool_rules import METRIC_NAMES
 from lal.arrays import Bools, Floats, Ints
 from lal.data.prior import PriorConfig, sample_dataset
 from lal.records import write_atomic

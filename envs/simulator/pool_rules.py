@@ -61,6 +61,7 @@ class Rules:
 def find_rules(
     slate_rule: str, reward: str, ending: str, batch_size: int, slate_size: int
 ) -> Rules:
+    """Return what the names mean to the compiled engine; refuse what has no kernel by name."""
     if slate_rule not in UNCERTAIN_SHARE:
         raise UsageError(f"slate rule {slate_rule!r} has no kernel; {SLOW_ROAD}")
     if reward not in _REWARDS:

@@ -4,7 +4,6 @@ A curve is two arrays of shape (T,): labels bought `n`, increasing, and a test m
 """
 
 from dataclasses import dataclass
-
 from typing import Any, TypeAlias
 
 import numpy as np

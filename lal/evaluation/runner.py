@@ -166,7 +166,7 @@ def run_cell(cell: Cell, store: RunStore, cell_seconds: float = 0.0) -> str:
     A failure is a result too: it is stored with its traceback and never dropped. Linear algebra
     and OpenMP run on one thread, so the number of processes leaves no trace in the numbers.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     began = time.perf_counter()
     with threadpool_limits(limits=1):
