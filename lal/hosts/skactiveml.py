@@ -3,12 +3,14 @@
 Importing this module imports scikit-activeml.
 """
 
+from numbers import Number
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from lal.errors import UsageError
 from lal.hosts.asking import Asked, ask, resolve
 from lal.policies.query import Options, read_seed
 from lal.registry import require
@@ -80,6 +82,8 @@ class LearnedQueryStrategy(_base.SingleAnnotatorPoolQueryStrategy):  # type: ign
             TypeError: `clf` is no `SkactivemlClassifier`, or `fit_clf` is no boolean.
             ValueError: Samples, labels or arguments that cannot be used.
         """
+        if isinstance(candidates, Number):
+            raise UsageError(f"candidates must be row numbers or samples, got {candidates!r}")
         X, y, candidates, batch_size, return_utilities = self._validate_data(
             X, y, candidates, batch_size, return_utilities, reset=True, check_X_dict=CHECKS
         )

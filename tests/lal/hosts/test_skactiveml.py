@@ -263,5 +263,7 @@ def test_refusals(pool, policy):
         pytest.warns(match="batch_size"),
     ):
         strategy.query(X, pool.y.astype(float), clf)
+    with pytest.raises(UsageError, match="candidates must be row numbers or samples, got 7"):
+        strategy.query(X, y, clf, candidates=7)
     with pytest.warns(match="is larger than number"):
         assert len(strategy.query(X, y, clf, candidates=[50, 60], batch_size=9)) == 2
