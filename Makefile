@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo test lint types unit notebooks kernels-nojit format docs clean
+.PHONY: setup demo test lint unit notebooks kernels-nojit test-hosts test-skactiveml format docs clean
 
 setup: $(STAMP)
 
@@ -38,6 +38,14 @@ notebooks: $(STAMP)
 # The compiled kernels once more as plain Python, so that coverage sees their lines.
 kernels-nojit: $(STAMP)
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/envs/simulator -m 'not slow' --cov=envs/simulator --cov-config=/dev/null
+
+# The real host libraries, each in its own environment under .venv-hosts; HOSTS picks some.
+test-hosts: $(STAMP)
+	$(BIN)/python -m scripts.host_parity $(HOSTS)
+
+# scikit-activeml's own strategy test template, from a checkout: make test-skactiveml TEMPLATE=FILE
+test-skactiveml: $(STAMP)
+	SKACTIVEML_TEMPLATE=$(TEMPLATE) $(BIN)/python -m pytest tests/lal/hosts/test_upstream_template.py -q
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -1,6 +1,8 @@
 """Every Python block of the pages runs, top to bottom, page by page."""
 
 import re
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -17,9 +19,10 @@ def blocks(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda p: p.name)
 def test_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {"__name__": "page"}
+    module = types.ModuleType("page")  # a real module, so that classes of a page can be pickled
+    monkeypatch.setitem(sys.modules, "page", module)
     for number, block in enumerate(blocks(page), start=1):
-        exec(compile(block, f"{page.name}, block {number}", "exec"), namespace)
+        exec(compile(block, f"{page.name}, block {number}", "exec"), module.__dict__)
 
 
 def test_links_lead_somewhere():
