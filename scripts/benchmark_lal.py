@@ -5,23 +5,26 @@ copies) need the rows of a training run: ``--run runs/FOLDER`` once for each pol
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from agents.lal.config import LalConfig
-from agents.lal.rankers import Ranker, stacked
-from agents.lal.rows import load_rows, make_rows, play
+from agents.lal.rows import load_rows, make_rows
 from agents.lal.tasks import GainTask, board_task, gaussian_task
-from agents.lal.train import export_untrained, fit_boosted, make_policy, shuffled_targets
+from agents.lal.train import controls
 from agents.lal.validation import advantages, mean_interval, uncertainty
+from agents.lal.verdict import areas
 from lal.arrays import Floats
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.store import load_policy
 from lal.records import from_mapping, read_json
 from lal.rng import generator
 from scripts.entry import run_main
+
+N_LABELS = 52
+"""Labels at the end of a curve."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +43,6 @@ class Config:
     tasks: int = 200
     """Fresh tasks of each kind, for the learning curves."""
 
-    untrained: int = 5
-    """Untrained copies of each run's policy."""
-
     seed: int = 7_000_000
     """Of the fresh tasks; no training uses it."""
 
@@ -51,11 +51,11 @@ def run(config: Config) -> None:
     """Print the pick advantage and the areas under the curves."""
     policies = {name: load_policy(name) for name in config.policies}
     print_advantages(config, policies)
-    rankers = {name: [ranker_of(policy)] for name, policy in policies.items()}
+    judged = {name: [policy] for name, policy in policies.items()}
     for folder in config.run:
-        rankers |= controls(folder, config.untrained)
-    print_areas(config, "two Gaussians", rankers)
-    print_areas(config, "checkerboard 2x2", rankers)
+        judged |= run_controls(folder)
+    print_areas(config, "two Gaussians", judged)
+    print_areas(config, "checkerboard 2x2", judged)
 
 
 def print_advantages(config: Config, policies: dict[str, PoolPolicy]) -> None:
@@ -85,24 +85,12 @@ def points(values: Floats) -> str:
     return str(mean_interval(values.ravel())).removesuffix(" points")
 
 
-def ranker_of(policy: PoolPolicy) -> Ranker:
-    """Return a policy's trees as the kernels walk them."""
-    trees = {name.removeprefix("trees."): tensor for name, tensor in policy.tensors.items()}
-    return stacked([trees])
-
-
-def controls(folder: Path, n_untrained: int) -> dict[str, list[Ranker]]:
+def run_controls(folder: Path) -> dict[str, list[PoolPolicy]]:
     """Return the shuffled and the untrained copies of a run's policy, by name."""
-    saved = read_json(folder / "config.json")["options"]
-    config = from_mapping(LalConfig, saved)
+    config = from_mapping(LalConfig, read_json(folder / "config.json")["options"])
     rows = load_rows(sorted((folder / "rows").glob("*.npz")), config.n_candidates)
-    shuffled = fit_boosted(config, rows.features, shuffled_targets(config, rows))
-    name = make_policy(config, shuffled, {}).name
-    untrained = export_untrained(replace(config, n_tasks=100), n_untrained)
-    return {
-        f"{name} shuffled": [ranker_of(make_policy(config, shuffled, {}))],
-        f"{name} untrained": [ranker_of(policy) for policy in untrained],
-    }
+    name = f"lal-{config.growth}"
+    return {f"{name} {kind}": copies for kind, copies in controls(config, rows).items()}
 
 
 def draw(config: Config, kind: str, number: int) -> GainTask:
@@ -113,29 +101,21 @@ def draw(config: Config, kind: str, number: int) -> GainTask:
     return board_task(rng, 1000, 1000)
 
 
-def print_areas(config: Config, kind: str, rankers: dict[str, list[Ranker]]) -> None:
+def print_areas(config: Config, kind: str, judged: dict[str, list[PoolPolicy]]) -> None:
     """Print mean accuracies over 50 labels and paired differences, in points."""
     tasks = [draw(config, kind, i) for i in range(config.tasks)]
-    areas = {rule: curve_means(tasks, rule, [None]) for rule in ("random", "uncertainty")}
-    areas |= {name: curve_means(tasks, "ranker", list(copies)) for name, copies in rankers.items()}
+    found = {rule: areas(tasks, rule, N_LABELS) for rule in ("random", "uncertainty")}
+    found |= {name: areas(tasks, "ranker", N_LABELS, copies) for name, copies in judged.items()}
     print(f"\n{kind}: mean accuracy of 2 to 52 labels, {config.tasks} tasks, points")
     print("| rule | area | minus random | minus uncertainty |\n|---|---|---|---|")
-    for name, found in areas.items():
-        against = [points(found - areas[other]) for other in ("random", "uncertainty")]
-        print(f"| {name} | {points(found)} | {' | '.join(against)} |", flush=True)
+    for name, area in found.items():
+        against = [points(area - found[other]) for other in ("random", "uncertainty")]
+        print(f"| {name} | {points(area)} | {' | '.join(against)} |", flush=True)
     for name in config.policies:
         for control in ("shuffled", "untrained"):
-            other = areas.get(f"{name} {control}")
+            other = found.get(f"{name} {control}")
             if other is not None:
-                print(f"{name} minus {control}: {points(areas[name] - other)}", flush=True)
-
-
-def curve_means(tasks: Sequence[GainTask], rule: str, copies: Sequence[Ranker | None]) -> Floats:
-    """Return the mean accuracy of every task, averaged over the copies, shape (tasks,)."""
-    found = [
-        np.mean([play(task, rule, 52, ranker=ranker).mean() for ranker in copies]) for task in tasks
-    ]
-    return np.array(found)
+                print(f"{name} minus {control}: {points(found[name] - other)}", flush=True)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -60,6 +60,9 @@ class LalConfig(TrainConfig):
     reference_rows: int = 20_000
     """Rows that each tree of it is grown on, drawn with replacement; 0: as many as there are."""
 
+    n_dev_tasks: int = 100
+    """Fresh tasks whose learning curves say whether the policy learned."""
+
     validation_share: float = 0.2
     """Share of the tasks that regressors are compared on before the last fit takes all."""
 
@@ -73,10 +76,10 @@ PRESETS = {
     "quarter-iterative": replace(
         PUBLISHED, growth="iterative", n_tasks=125, reference_trees=0
     ),
-    "demo": replace(PUBLISHED, n_tasks=25, n_test=1000, reference_trees=0),
+    "demo": replace(PUBLISHED, n_tasks=25, n_test=1000, reference_trees=0, n_dev_tasks=40),
     "smoke": replace(
         PUBLISHED, last_size=4, n_tasks=12, n_pool=40, n_test=100, n_trees=10, growth_trees=3,
-        rounds=3, min_leaf=3, reference_trees=3,
+        rounds=3, min_leaf=3, reference_trees=3, n_dev_tasks=2,
     ),
 }  # fmt: skip
 """published: 240 000 rows, minutes on one core. demo: under a minute. smoke: seconds."""

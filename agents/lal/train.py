@@ -15,6 +15,7 @@ from agents.lal.config import LalConfig
 from agents.lal.growth import make_all
 from agents.lal.rows import GainRows, load_rows, make_rows
 from agents.lal.validation import Advantage, advantage, oracle, uncertainty
+from agents.lal.verdict import judge
 from agents.runs import RunFolder
 from lal.arrays import Bools, Floats
 from lal.errors import UsageError
@@ -22,6 +23,9 @@ from lal.policies.pool_policy import PoolPolicy
 from lal.policies.trees import from_sklearn_hist_gradient_boosting, tree_op
 from lal.records import config_hash, versions, write_json
 from lal.rng import generator, integer_seed
+
+N_UNTRAINED = 5
+"""Untrained copies whose mean a policy has to beat."""
 
 
 def train(config: LalConfig, folder: Path, *, progress: bool = False) -> Path:
@@ -38,15 +42,32 @@ def train(config: LalConfig, folder: Path, *, progress: bool = False) -> Path:
     targets = rows.gains if config.control == "none" else shuffled_targets(config, rows)
     evidence = compare(config, rows, targets)
     for name, found in evidence.items():
-        sys.stdout.write(f"pick advantage, {name}: {found}\n")
+        _say(f"pick advantage, {name}: {found}")
     boosted = fit_boosted(config, rows.features, targets)
-    make_policy(config, boosted, {**card(config, data), "validation": _plain(evidence)}).save(
-        run.policy_path
-    )
+    about = {**card(config, data), "validation": _plain(evidence)}
+    policy = make_policy(config, boosted, about)
+    verdict = judge(config, policy, controls(config, rows), note=_say)
+    replace(policy, card={**about, "did_it_learn": verdict}).save(run.policy_path)
     metrics = {"n_rows": len(targets), **{f"advantage_{k}": v.mean for k, v in evidence.items()}}
     run.write_metrics([metrics])
     run.finish({"config_hash": run.hash, "policy": run.policy_path.name, **metrics})
     return run.policy_path
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def controls(config: LalConfig, rows: GainRows) -> dict[str, list[PoolPolicy]]:
+    """Return what a policy has to beat: a copy trained on shuffled gains, five untrained ones."""
+    shuffled = fit_boosted(config, rows.features, shuffled_targets(config, rows))
+    about = {"control": "shuffled_reward"}
+    few = replace(config, n_tasks=min(config.n_tasks, 100))
+    return {
+        "shuffled": [make_policy(config, shuffled, about)],
+        "untrained": export_untrained(few, N_UNTRAINED),
+    }
 
 
 def export_untrained(config: LalConfig, n: int) -> list[PoolPolicy]:
@@ -64,7 +85,14 @@ def export_untrained(config: LalConfig, n: int) -> list[PoolPolicy]:
 
 def check(config: LalConfig) -> None:
     """Refuse sizes that cannot be simulated."""
-    least = {"first_size": 2, "n_tasks": 2, "n_candidates": 2, "n_test": 1, "n_trees": 1}
+    least = {
+        "first_size": 2,
+        "n_tasks": 2,
+        "n_candidates": 2,
+        "n_dev_tasks": 2,
+        "n_test": 1,
+        "n_trees": 1,
+    }
     for name, low in {**least, "last_size": config.first_size, "growth_trees": 1}.items():
         if getattr(config, name) < low:
             raise UsageError(f"{name} must be at least {low}, got {getattr(config, name)}")

@@ -189,3 +189,31 @@ def test_warm_start_from_a_labelled_set(tmp_path):
 def test_what_cannot_be_simulated_is_refused(tmp_path, change, error, message):
     with pytest.raises(error, match=message):
         AGENT.train(replace(SMOKE, **change), tmp_path / "run")
+
+
+def test_compiled_rankers_rank_as_the_shipped_policies():
+    """The curves of the benchmark are those of the policy file."""
+    from agents.lal.verdict import ranker_of
+    from envs.simulator.kernels.forest import predict_forest
+
+    rows = make_rows(replace(SMOKE, n_tasks=20), 4)
+    for name in ("lal-independent", "lal-iterative"):
+        policy = load_policy(name)
+        feature, threshold, child, leaf = ranker_of(policy)
+        trees = (feature[0], threshold[0], child[0], leaf[0], np.empty(0, np.int64))
+        columns, n = rows.features.T.astype(np.float32).copy(), len(rows.gains)
+        found = np.zeros((1, n))
+        predict_forest(columns, trees, 1, found, np.empty(0), np.empty(0), 0, n)
+        given = {"candidates": rows.features, "context": np.zeros(0)}
+        np.testing.assert_allclose(
+            np.ptp(found[0] * feature.shape[1] - policy.scorer.run(given)), 0.0, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("name", ["lal-independent", "lal-iterative"])
+def test_shipped_policies_say_what_they_are(name):
+    policy = load_policy(name)
+    assert not policy.class_symmetric
+    assert policy.card["n_rows"] == 240_000
+    assert policy.card["ranges"]["n_classes"] == [2, 2]
+    assert set(policy.card["did_it_learn"]) >= {"random", "untrained", "shuffled", "learned"}

@@ -1,5 +1,7 @@
 """ALBL against a trace worked out by hand, and its bandit against what a bandit must do."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -40,7 +42,7 @@ class Fixed:
         return utilities
 
 
-class Scripted:
+class _Scripted:
     """A generator that draws the rows it was given, after checking they are possible."""
 
     def __init__(self, *rows):
@@ -54,6 +56,10 @@ class Scripted:
         row = self.rows.pop(0)
         assert p[row] > 0
         return row
+
+
+def scripted(*rows: int) -> Any:
+    return _Scripted(*rows)
 
 
 def test_a_trace_by_hand():
@@ -74,7 +80,7 @@ def test_a_trace_by_hand():
 
     before = state_of([0, 1], [0, 1], [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5], [0.5, 0.5]])
     memory = strategy.start(EpisodeStart(n_rows=4, n_queries=2))
-    row, memory = strategy.draw(memory, before, Scripted(0, 2))
+    row, memory = strategy.draw(memory, before, scripted(0, 2))
     assert row == 2
     np.testing.assert_allclose(memory.probabilities[0], [0.5, 0.5])
     np.testing.assert_allclose(memory.rewards, [1.0])
@@ -132,7 +138,7 @@ def test_the_arm_that_named_a_rewarded_row_gains_share():
     strategy.arms = (Fixed(3),)
     proba = np.array([[0.9, 0.1], [0.1, 0.9], [0.9, 0.1], [0.9, 0.1]])
     state = state_of([0, 1, 2], [0, 1, 0], proba)
-    _, memory = strategy.draw(strategy.start(EpisodeStart(4, 5)), state, Scripted(3))
+    _, memory = strategy.draw(strategy.start(EpisodeStart(4, 5)), state, scripted(3))
     right = strategy.update(memory, state_of([0, 1, 2, 3], [0, 1, 0, 0], proba))
     wrong = strategy.update(memory, state_of([0, 1, 2, 3], [0, 1, 0, 1], proba))
     assert right.log_weights[0] > right.log_weights[1]
@@ -154,7 +160,7 @@ def test_an_episode_is_repeatable_and_each_starts_anew():
 def test_a_reward_without_its_label_is_refused():
     strategy = ALBL(arms=())
     state = state_of([0], [0], np.full((4, 2), 0.5))
-    _, memory = strategy.draw(strategy.start(EpisodeStart(4, 2)), state, Scripted(3))
+    _, memory = strategy.draw(strategy.start(EpisodeStart(4, 2)), state, scripted(3))
     with pytest.raises(UsageError, match="row 3 was drawn but has no label"):
         weighted_accuracy(memory, state)
 
