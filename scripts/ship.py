@@ -1,0 +1,92 @@
+"""Put a trained policy among the shipped ones, with its evidence on its card.
+
+Weights and program are copied as they are; only the name and the card change. The evidence is
+read from a store of ``scripts.evaluate``, never typed::
+
+    python -m scripts.ship --policy runs/full/policy.safetensors --name lookahead-2026-11-22 \\
+        --store runs/evidence --strategy mine --alias default
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lal.errors import UsageError
+from lal.policies.store import SHIPPED, load_policy
+from lal.records import read_json, write_json
+from scripts.entry import run_main
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What is shipped, under which name, with which evidence."""
+
+    policy: Path = Path("runs/full/policy.safetensors")
+    """File that ``scripts.train`` made."""
+
+    name: str = ""
+    """Name it is shipped under; dated, because a name never changes its meaning."""
+
+    store: Path | None = None
+    """Run store of ``scripts.evaluate`` that holds its evidence."""
+
+    strategy: str = ""
+    """Label of the policy in that store."""
+
+    alias: str = ""
+    """Alias that shall point to it from now on, for example default."""
+
+    folder: Path = SHIPPED
+    """Folder of the shipped policies."""
+
+
+def main(config: Config) -> None:
+    """Write the file and, when asked, the alias."""
+    if not config.name.replace("-", "").replace("_", "").isalnum():
+        raise UsageError(f"name {config.name!r} must be of letters, digits, - and _")
+    path = config.folder / f"{config.name}.safetensors"
+    if path.exists():
+        raise UsageError(f"{path.name} is shipped already; a name never changes its meaning")
+    policy = load_policy(config.policy)
+    card = {**policy.card, "trained_as": policy.name}
+    if config.store is not None:
+        card["evidence"] = evidence(config.store, config.strategy)
+    replace(policy, name=config.name, card=card).save(path)
+    if config.alias:
+        aliases = config.folder / "aliases.json"
+        known = read_json(aliases) if aliases.exists() else {}
+        write_json(aliases, {**known, config.alias: config.name})
+    print(path)
+
+
+def evidence(folder: Path, strategy: str) -> dict[str, Any]:
+    """Return what a store says of a strategy, in points of its metric, as plain JSON."""
+    from lal.evaluation.store import RunStore
+    from lal.evaluation.summary import summarise
+
+    store = RunStore.existing(folder)
+    rows = {row.strategy: row for row in summarise(store.to_table())}
+    if strategy not in rows:
+        raise UsageError(f"{strategy!r} is not in {folder}; expected one of {', '.join(rows)}")
+    row = rows[strategy]
+    against = {
+        name: {
+            "points": round(100 * found.interval.mean, 2),
+            "low": round(100 * found.interval.low, 2),
+            "high": round(100 * found.interval.high, 2),
+            "wins_ties_losses": [found.wins, found.ties, found.losses],
+        }
+        for name, found in row.against.items()
+    }
+    manifest = store.manifest()
+    return {
+        "command": manifest["command"],
+        "metric": manifest["protocol"]["metric"],
+        "n_sets": row.n_sets,
+        "against": against,
+        "worst": [row.worst[0], round(100 * row.worst[1], 2)] if row.worst else None,
+    }
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_main(main, Config))

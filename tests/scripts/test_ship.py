@@ -1,0 +1,68 @@
+"""Shipping: weights unchanged, names never reused, evidence read from a store."""
+
+import json
+
+import numpy as np
+import pytest
+
+from lal.errors import UsageError
+from lal.policies.margin import margin_policy
+from lal.policies.store import load_policy
+from scripts import evaluate
+from scripts.ship import Config, evidence, main
+
+
+@pytest.fixture
+def trained(tmp_path):
+    path = tmp_path / "trained.safetensors"
+    margin_policy().save(path)
+    return path
+
+
+@pytest.fixture
+def store(tmp_path, trained):
+    folder = tmp_path / "store"
+    evaluate.main(
+        evaluate.Config(
+            suite=("sklearn:iris",),
+            strategies=("random", "margin", f"mine=policy:{trained}"),
+            learners=("gaussian_nb",),
+            runs=2,
+            budget=5,
+            out=folder,
+            store_format="json",
+        )
+    )
+    return folder
+
+
+def test_ships_with_evidence_and_alias(trained, store, tmp_path):
+    folder = tmp_path / "shipped"
+    main(
+        Config(
+            policy=trained, name="mine-1", store=store, strategy="mine", alias="best", folder=folder
+        )
+    )
+    shipped = load_policy(folder / "mine-1.safetensors")
+    assert shipped.name == "mine-1"
+    assert shipped.card["trained_as"] == "margin"
+    against = shipped.card["evidence"]["against"]
+    assert against["margin"]["points"] == 0.0  # the margin policy asks for margin's rows
+    assert np.isfinite(against["random"]["points"])
+    assert json.loads((folder / "aliases.json").read_text()) == {"best": "mine-1"}
+    old = load_policy(trained)
+    assert all(np.array_equal(old.tensors[k], shipped.tensors[k]) for k in old.tensors)
+
+
+def test_a_name_is_never_reused(trained, tmp_path):
+    config = Config(policy=trained, name="mine-1", folder=tmp_path / "shipped")
+    main(config)
+    with pytest.raises(UsageError, match="is shipped already"):
+        main(config)
+
+
+def test_strange_names_and_unknown_strategies_are_refused(trained, store, tmp_path):
+    with pytest.raises(UsageError, match="must be of letters"):
+        main(Config(policy=trained, name="../x", folder=tmp_path))
+    with pytest.raises(UsageError, match="'nobody' is not in"):
+        evidence(store, "nobody")
