@@ -1,9 +1,9 @@
-"""Put a trained policy among the shipped ones, with its evidence on its card.
+r"""Put a trained policy among the shipped ones, with its evidence on its card.
 
 Weights and program are copied as they are; only the name and the card change. The evidence is
 read from a store of ``scripts.evaluate``, never typed::
 
-    python -m scripts.ship --policy runs/full/policy.safetensors --name lookahead-2026-11-22 \\
+    python -m scripts.ship --policy runs/full/policy.safetensors --name lookahead-2026-11-22 \
         --store runs/evidence --strategy mine --alias default
 """
 
