@@ -44,7 +44,7 @@ class Config:
     learners: tuple[str, ...] = ("logistic_regression", "gaussian_nb")
     """Learners that the policy is plugged into."""
 
-    runs: int = 6
+    runs: int = 15
     """Paired runs on every data set and learner."""
 
     budget: int = 20
