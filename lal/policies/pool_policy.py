@@ -265,7 +265,8 @@ class PoolPolicy:
     def _warn_outside(self, state: QueryState) -> None:
         """Warn once for every range of the card that the state lies outside of."""
         now = {
-            "n_classes": len(np.unique(state.labels)),
+            # every task begins with fewer than two classes seen; that says nothing of its range
+            "n_classes": max(len(np.unique(state.labels)), 2),
             "n_columns": int(state.X.shape[1]),
             "n_labelled": len(state.labelled),
             "n_pool": state.N,
