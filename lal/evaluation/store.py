@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -129,10 +129,18 @@ class RunStore:
         return found
 
     def to_table(self) -> Any:
-        """Return the latest evaluation's cells as a tidy data frame; see `tables.long_table`."""
+        """Return the latest evaluation's cells as a tidy data frame; see `tables.long_table`.
+
+        Areas are of the latest evaluation's headline metric, whichever was it when a cell was
+        played: cells keep the curves of all metrics.
+        """
         from lal.evaluation.tables import long_table
 
-        return long_table(results_of(self, self.listed()).values())
+        headline = self.manifest().get("protocol", {}).get("metric")
+        results = results_of(self, self.listed()).values()
+        if headline is None:
+            return long_table(results)
+        return long_table([replace(r, about={**r.about, "metric": headline}) for r in results])
 
 
 def _payload(result: CellResult) -> dict[str, Any]:

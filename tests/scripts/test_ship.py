@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lal.errors import UsageError
+from lal.evaluation.store import RunStore
 from lal.policies.margin import margin_policy
 from lal.policies.store import load_policy
 from scripts import evaluate
@@ -66,3 +67,21 @@ def test_strange_names_and_unknown_strategies_are_refused(trained, store, tmp_pa
         main(Config(policy=trained, name="../x", folder=tmp_path))
     with pytest.raises(UsageError, match="'nobody' is not in"):
         evidence(store, "nobody")
+
+
+def test_another_headline_metric_renames_no_old_area(store, trained):
+    config = evaluate.Config(
+        suite=("sklearn:iris",),
+        strategies=("random", "margin", f"mine=policy:{trained}"),
+        learners=("gaussian_nb",),
+        runs=2,
+        budget=5,
+        out=store,
+        store_format="json",
+        metric="log_likelihood",
+    )
+    evaluate.main(config)
+    table = RunStore.existing(store).to_table()
+    assert set(table["metric"]) == {"log_likelihood"}
+    assert np.allclose(table["area"], table["area_log_likelihood"])
+    assert not np.allclose(table["area"], table["area_balanced_accuracy"])
