@@ -2,95 +2,30 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.endings import TARGET_SHARE
-from envs.simulator.kernels.episodes import (
-    begin,
-    buy,
-    draw_slates,
-    forget,
-    pretend,
-)
-from envs.simulator.kernels.features import (
-    CANDIDATE_KERNELS,
-    CONTEXT_KERNELS,
-    NEEDS_COMMITTEE,
-    NEEDS_LEVERAGE,
-    observe,
-)
-from envs.simulator.kernels.learners import (
-    BUDGET,
-    CLASSES,
-    KIND,
-    MOST,
-    POINTS,
-    POOL,
-    UPDATES,
-    Updates,
-    copy_fits,
-)
+from envs.simulator.fits import Fits
+from envs.simulator.kernels.episodes import begin, buy, pretend
+from envs.simulator.kernels.features import NEEDS_COMMITTEE, NEEDS_LEVERAGE
+from envs.simulator.kernels.learners import BUDGET, MOST, POOL
+from envs.simulator.outcomes import Outcomes, Steps
 from envs.simulator.pool_rules import (
     METRIC_NAMES,
-    Purchases,
     allocate_episodes,
     feature_lists,
     find_rules,
-    value_limits,
 )
+from envs.simulator.slates import Observations, Slates
 from envs.simulator.tables import build_tables
-from lal.arrays import Bools, Floats, Ints
+from lal.arrays import Floats, Ints
 from lal.errors import UsageError
-from lal.loop import accuracy
-from lal.rng import integer_seed, seed_sequence
+from lal.rng import seed_sequence
 from lal.task import Task
 
-
-@dataclass(frozen=True, eq=False)
-class Observations:
-    """Buffers that every step overwrites; copy what must last.
-
-    Attributes:
-        candidates: Features of the offered rows, shape (E, K, F) float32, closed slots zero.
-        context: Shape (E, G) float32.
-        mask: Which slots may be chosen, shape (E, K) int8.
-    """
-
-    candidates: NDArray[np.float32]
-    context: NDArray[np.float32]
-    mask: NDArray[np.int8]
-
-
-@dataclass(frozen=True, eq=False)
-class Steps:
-    """What a step returns besides the observations.
-
-    Attributes:
-        rewards: Shape (E,).
-        terminated: Episodes that ended by their own rule, shape (E,).
-        truncated: Episodes that a budget cut short, shape (E,).
-        metrics: Metrics on the reward part after the step and before any reset, shape (E, 3), in
-            the order of `METRIC_NAMES`.
-        invalid: Actions that named a closed slot and were replaced by a legal one, shape (E,).
-        queried: Pool row that each episode chose, shape (E,).
-    """
-
-    rewards: Floats
-    terminated: Bools
-    truncated: Bools
-    metrics: Floats
-    invalid: Bools
-    queried: Ints
-
-    @property
-    def done(self) -> Bools:
-        """Episodes that are over, shape (E,)."""
-        done: Bools = self.terminated | self.truncated
-        return done
+__all__ = ["Observations", "PoolSimulator", "Steps"]
 
 
 class PoolSimulator:
@@ -145,7 +80,6 @@ class PoolSimulator:
         self._tables = build_tables(self.tasks)
         self._allocate()
         self._executor = ThreadPoolExecutor(threads) if threads > 1 else None
-        self._targets: dict[int, float] = {}
         self._runs = np.zeros(n_episodes, dtype=np.int64)
         self._started = False
 
@@ -173,7 +107,7 @@ class PoolSimulator:
             actions: Slots, shape (E,); a closed one is replaced by a uniformly drawn open one.
         """
         self._check_started()
-        slots = np.asarray(actions, dtype=np.int64)
+        slots = np.array(actions, dtype=np.int64)
         if slots.shape != (self.n_episodes,) or (slots < 0).any():
             raise UsageError(
                 f"actions must be {self.n_episodes} slots from 0 to {self.slate_size - 1}, "
@@ -181,21 +115,14 @@ class PoolSimulator:
             )
         if (slots >= self.slate_size).any():
             raise UsageError(f"action {slots.max()} is not in 0 to {self.slate_size - 1}")
-        everyone = np.arange(self.n_episodes)
-        invalid = self.slates[everyone, slots] < 0
-        for e in np.flatnonzero(invalid):
-            legal = np.flatnonzero(self.slates[e] >= 0)
-            slots[e] = legal[int(self._legal[e].integers(len(legal)))]
-        rows = self.slates[everyone, slots].copy()
-        self.slates[everyone, slots] = -1
-        return self._advance(rows, invalid)
+        return self._advance(*self._slates.choose(slots))
 
     def step_rows(self, rows: Ints) -> tuple[Observations, Steps]:
         """Buy one open pool row in every episode, offered or not, shape (E,)."""
         self._check_started()
         rows = np.asarray(rows, dtype=np.int64)
         self._check_open(rows[:, None])
-        self.slates[self.slates == rows[:, None]] = -1
+        self._slates.close(rows)
         return self._advance(rows, np.zeros(self.n_episodes, dtype=np.bool_))
 
     def relabel(self, rows: Ints) -> Floats:
@@ -208,7 +135,7 @@ class PoolSimulator:
         """
         everyone = np.arange(self.n_episodes)
         pretend(self._tables.tables, self._episodes, everyone, np.asarray(rows, dtype=np.int64))
-        self._refit(everyone)
+        self._fits.refit(everyone)
         self._started = False
         return self.metrics
 
@@ -242,25 +169,23 @@ class PoolSimulator:
         else:
             rows = np.ascontiguousarray(candidates, dtype=np.int64)
             self._check_open(rows)
-        metrics = np.empty((*rows.shape, len(METRIC_NAMES)))
+        return self._fits.look_ahead(rows, self._share, repeats=repeats)
 
-        def work(part: Ints, worker: int) -> None:
-            t, eps = self._tables.tables, self._episodes
-            for m in range(rows.shape[1]):
-                now = part[rows[part, m] >= 0]
-                if len(now) == 0:
-                    continue
-                copy_fits(self._floats, self._ints, self._held, now, now + self.n_episodes)
-                pretend(t, eps, now, rows[now, m])
-                try:
-                    found = self._update(now, now + self.n_episodes, ahead=True, repeats=repeats)
-                finally:
-                    forget(eps, now)
-                metrics[now, m] = found
+    @property
+    def slates(self) -> Ints:
+        """Pool rows offered, shape (E, K), -1 for a closed slot; a view."""
+        return self._slates.rows
 
-        metrics.fill(np.nan)
-        self._share(np.arange(self.n_episodes), work)
-        return metrics
+    @property
+    def observations(self) -> Observations:
+        """What is seen of the slates; overwritten by every step."""
+        return self._slates.observations
+
+    @property
+    def bytes_per_episode(self) -> int:
+        """Memory that one more episode takes; tasks are shared."""
+        own = int(sum(array.nbytes for array in self._episodes) // self.n_episodes)
+        return own + self._fits.bytes_per_episode + self._slates.bytes_per_episode
 
     @property
     def metrics(self) -> Floats:
@@ -301,27 +226,30 @@ class PoolSimulator:
     # -- inside ------------------------------------------------------------------------------
 
     def _allocate(self) -> None:
-        a, E, K = self._tables, self.n_episodes, self.slate_size
-        leverage = any(f in NEEDS_LEVERAGE for f in self.candidate_features)
-        committee = any(f in NEEDS_COMMITTEE for f in self.candidate_features)
-        self._episodes = allocate_episodes(a, E, leverage=leverage, committee=committee)
-        # The second half of the slots belongs to looking ahead.
-        self._floats = np.zeros((2 * E, a.floats))
-        self._ints = np.zeros((2 * E, a.ints), dtype=np.int64)
-        self._held = np.full(2 * E, -1, dtype=np.int64)
-        self.slates: Ints = np.full((E, K), -1, dtype=np.int64)
-        self._pending: Ints = np.full((E, self.batch_size), -1, dtype=np.int64)
-        self._n_pending: Ints = np.zeros(E, dtype=np.int64)
-        self._reached: Bools = np.zeros(E, dtype=np.bool_)
-        self._target: Floats = np.full(E, np.inf)
-        self._features, self._limits = value_limits(self.candidate_features, CANDIDATE_KERNELS)
-        self._contexts, self._context_limits = value_limits(self.context_features, CONTEXT_KERNELS)
-        self.observations = Observations(
-            np.zeros((E, K, len(self._features)), dtype=np.float32),
-            np.zeros((E, len(self._contexts)), dtype=np.float32),
-            np.zeros((E, K), dtype=np.int8),
+        a, E = self._tables, self.n_episodes
+        features = (self.candidate_features, self.context_features)
+        self._episodes = allocate_episodes(
+            a,
+            E,
+            leverage=any(f in NEEDS_LEVERAGE for f in features[0]),
+            committee=any(f in NEEDS_COMMITTEE for f in features[0]),
         )
-        self._legal = [np.random.default_rng(0)] * E
+        self._fits = Fits(a, self._episodes, E)
+        self._slates = Slates(
+            a,
+            self._episodes,
+            (E, self.slate_size),
+            features=features,
+            uncertain_share=self._rule.uncertain_share,
+        )
+        self._outcomes = Outcomes(
+            a,
+            self._episodes,
+            tasks=self.tasks,
+            rules=self._rule,
+            batch_size=self.batch_size,
+            seed=self.seed,
+        )
 
     def _share(self, ids: Ints, work: Callable[[Ints, int], None]) -> None:
         """Run `work(part, worker)` on the parts of some episodes, in threads when asked."""
@@ -331,44 +259,6 @@ class PoolSimulator:
         parts = np.array_split(ids, self.threads)
         list(self._executor.map(work, parts, range(len(parts))))
 
-    def _refit(self, ids: Ints) -> None:
-        """Refit, predict all points and measure."""
-        self._episodes.metrics[ids] = self._update(ids, ids, ahead=False, repeats=1)
-
-    def _update(self, ids: Ints, slots: Ints, *, ahead: bool, repeats: int) -> Floats:
-        """Bring the fits in `slots` up to date, one call a learner; return metrics (n, 3).
-
-        Looking ahead predicts the reward parts alone, into tables of its own.
-        """
-        t, eps = self._tables.tables, self._episodes
-        kinds = t.sizes[eps.task[ids], KIND]
-        metrics = np.empty((len(ids), len(METRIC_NAMES)))
-        for kind in np.unique(kinds):
-            chosen = np.flatnonzero(kinds == kind)
-            some, found = ids[chosen], np.empty((len(chosen), len(METRIC_NAMES)))
-            whole = not ahead and len(some) == self.n_episodes
-            proba = eps.proba if whole else np.empty((len(some), self._room(some, ahead)))
-            entropy = np.empty((len(some), 0 if ahead else eps.entropy.shape[1]))
-            UPDATES[int(kind)](
-                Updates(
-                    t.sizes, t.params, t.x, t.x4, t.y, eps.task, eps.n_labelled, eps.rows,
-                    eps.labels, eps.count, eps.words, repeats, self._held, int(ahead), some,
-                    self._floats, self._ints, slots[chosen], proba, entropy, found,
-                )
-            )  # fmt: skip
-            if not ahead and not whole:
-                eps.proba[some, : proba.shape[1]] = proba
-            if not ahead:
-                eps.entropy[some] = entropy
-            metrics[chosen] = found
-        return metrics
-
-    def _room(self, ids: Ints, ahead: bool) -> int:
-        """Return the largest probability table of some episodes."""
-        sizes = self._tables.tables.sizes[self._episodes.task[ids]]
-        points = sizes[:, POINTS] - (sizes[:, POOL] if ahead else 0)
-        return int(((sizes[:, CLASSES] + 1) * points).max())
-
     def _begin(
         self, ids: Ints, tasks: Ints | None = None, starts: Sequence[Sequence[int]] | None = None
     ) -> None:
@@ -377,7 +267,7 @@ class PoolSimulator:
             drawn = words.generate_state(5, np.uint64)
             self._episodes.words[e, :, 0] = drawn[:4]
             self._episodes.task[e] = int(drawn[4] % np.uint64(len(self.tasks)))
-            self._legal[e] = np.random.default_rng(words.spawn(1)[0])
+            self._slates.seed(e, words.spawn(1)[0])
         self._runs[ids] += 1
         if tasks is not None:
             self._episodes.task[ids] = np.asarray(tasks, dtype=np.int64)[ids]
@@ -387,14 +277,10 @@ class PoolSimulator:
             where = np.searchsorted(ids, part)
             t = self._tables.tables
             begin(t, self._episodes, part, fixed[where], self.label_noise)
-            self._held[part] = -1
-            self._refit(part)
+            self._fits.start(part)
 
         self._share(ids, work)
-        self._n_pending[ids], self._pending[ids] = 0, -1
-        self._reached[ids] = False
-        if self._rule.needs_target:
-            self._target[ids] = [self._target_of(int(self._episodes.task[e])) for e in ids]
+        self._outcomes.start(ids)
 
     def _start_rows(self, ids: Ints, starts: Sequence[Sequence[int]] | None) -> Ints:
         if starts is None:
@@ -413,102 +299,40 @@ class PoolSimulator:
                 )
         return rows
 
-    def _target_of(self, number: int) -> float:
-        """Return the target quality of a task (once), as the environment defines it."""
-        if number not in self._targets:
-            task = self.tasks[number]
-            part = task.reward_part()
-            model = task.learner.fit(
-                task.pool.X,
-                task.pool.y,
-                n_classes=task.n_classes,
-                seed=integer_seed(self.seed, "target", number),
-            )
-            quality = accuracy(part.y, model.predict_proba(part.X))
-            self._targets[number] = TARGET_SHARE * quality
-        return self._targets[number]
-
     def _offer(self, ids: Ints) -> None:
-        def work(part: Ints, worker: int) -> None:
-            t, eps = self._tables.tables, self._episodes
-            draw_slates(t, eps, part, self._rule.uncertain_share, self.slates)
-            observe(
-                t, eps, part, self.slates, self._features, self._contexts, self._limits,
-                self._context_limits, self.observations.candidates, self.observations.context,
-            )  # fmt: skip
+        self._share(ids, lambda part, worker: self._slates.offer(part))
+        self._slates.mark()
 
-        self._share(ids, work)
-        np.greater_equal(self.slates, 0, out=self.observations.mask, casting="unsafe")
-
-    def _advance(self, rows: Ints, invalid: Bools) -> tuple[Observations, Steps]:
-        eps, E = self._episodes, self.n_episodes
-        everyone = np.arange(E)
-        self._pending[everyone, self._n_pending] = rows
-        self._n_pending += 1
-        due = np.flatnonzero(self._n_pending >= np.minimum(self.batch_size, self._labels_left()))
+    def _advance(self, rows: Ints, invalid: NDArray[np.bool_]) -> tuple[Observations, Steps]:
+        due = self._outcomes.collect(rows)
         before = self.metrics.copy()
-
         rival = self._rival(due) if self._rule.needs_rival and len(due) else before
 
         def work(part: Ints, worker: int) -> None:
-            buy(self._tables.tables, eps, part, self._pending[part], self.label_noise)
-            self._refit(part)
+            pending = self._outcomes.pending[part]
+            buy(self._tables.tables, self._episodes, part, pending, self.label_noise)
+            self._fits.refit(part)
 
         self._share(due, work)
         after = self.metrics.copy()
-        bought = np.where(np.isin(everyone, due), self._n_pending, 0)
-        reached_before = self._reached.copy()
-        self._reached[due] |= after[due, 0] >= self._target[due]
-        rewards = self._rule.reward(
-            Purchases(before, after, bought, self._budgets(), reached_before, rival)
-        )
-        rewards[bought == 0] = 0.0
-        terminated, truncated = self._flags(bought > 0)
-        self._pending[due], self._n_pending[due] = -1, 0
+        rewards, terminated, truncated = self._outcomes.judge(due, before, after, rival)
         steps = Steps(rewards, terminated, truncated, after, invalid, rows)
         over = np.flatnonzero(steps.done)
         if len(over):
             self._begin(over)
-        waiting = np.setdiff1d(everyone, due, assume_unique=True)
-        self.observations.candidates[self.slates < 0] = 0.0
+        self._slates.hide_closed()
         if len(due):
             self._offer(due)
-        if len(waiting):
-            np.greater_equal(self.slates, 0, out=self.observations.mask, casting="unsafe")
+        else:
+            self._slates.mark()
         return self.observations, steps
-
-    def _budgets(self) -> Ints:
-        sizes = self._tables.tables.sizes[self._episodes.task]
-        start = self._episodes.n_start
-        budgets: Ints = np.minimum(start + sizes[:, BUDGET], sizes[:, POOL]) - start
-        return budgets
-
-    def _labels_left(self) -> Ints:
-        eps = self._episodes
-        limit = eps.n_start + self._budgets()
-        if not self._rule.at_budget:
-            limit = self._tables.tables.sizes[eps.task][:, POOL]
-        left: Ints = limit - eps.n_labelled
-        return left
-
-    def _flags(self, looked: Bools) -> tuple[Bools, Bools]:
-        """Return (terminated, truncated); endings are looked at after purchases only."""
-        eps, rule = self._episodes, self._rule
-        spent = eps.n_labelled >= eps.n_start + self._budgets()
-        terminated = (rule.at_target & self._reached) | (eps.n_open == 0)
-        cut = rule.at_budget & spent & ~terminated
-        if not rule.at_target:
-            return looked & (terminated | cut), np.zeros_like(cut)
-        return looked & terminated, looked & cut
 
     def _rival(self, due: Ints) -> Floats:
         """Return the metrics after margin's pick from the slates offered, shape (E, 3)."""
         picks = np.full((self.n_episodes, 1), -1, dtype=np.int64)
         for e in due:
-            rows = self.slates[e][self.slates[e] >= 0]
-            rows = np.append(rows, self._pending[e, 0])
-            two = np.sort(self.proba(int(e))[rows], axis=1)[:, -2:]
-            picks[e, 0] = rows[np.argmin(two[:, 1] - two[:, 0])]
+            extra = int(self._outcomes.pending[e, 0])
+            picks[e, 0] = self._slates.narrowest(int(e), extra, self.proba(int(e)))
         metrics: Floats = np.nan_to_num(self.lookahead_metrics(picks)[:, 0])
         return metrics
 

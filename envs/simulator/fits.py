@@ -1,0 +1,110 @@
+"""The fits of a simulator: kept up to date, measured, and tried one label ahead."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from envs.simulator.kernels.episodes import forget, pretend
+from envs.simulator.kernels.learners import (
+    CLASSES,
+    KIND,
+    POINTS,
+    POOL,
+    UPDATES,
+    Updates,
+    copy_fits,
+)
+from envs.simulator.pool_rules import METRIC_NAMES
+from envs.simulator.tables import TaskTables
+from lal.arrays import Floats, Ints
+
+Share = Callable[[Ints, Callable[[Ints, int], None]], None]
+"""Runs a function on the parts of some episodes, in threads when asked."""
+
+
+class Fits:
+    """One fit an episode, and a second one to try a label in.
+
+    Args:
+        tables: Tasks.
+        episodes: Their episodes, E of them; probabilities and metrics are written there.
+        n_episodes: E.
+    """
+
+    def __init__(self, tables: TaskTables, episodes: Any, n_episodes: int) -> None:
+        self._tables, self._episodes, self._n = tables, episodes, n_episodes
+        # The second half of the slots belongs to looking ahead.
+        self._floats = np.zeros((2 * n_episodes, tables.floats))
+        self._ints = np.zeros((2 * n_episodes, tables.ints), dtype=np.int64)
+        self._held = np.full(2 * n_episodes, -1, dtype=np.int64)
+
+    @property
+    def bytes_per_episode(self) -> int:
+        """Memory of an episode's two fits."""
+        return int((self._floats.nbytes + self._ints.nbytes) // self._n)
+
+    def start(self, ids: Ints) -> None:
+        """Empty the fits of new episodes and refit."""
+        self._held[ids] = -1
+        self.refit(ids)
+
+    def refit(self, ids: Ints) -> None:
+        """Refit, predict all points and measure."""
+        self._episodes.metrics[ids] = self._update(ids, ids, ahead=False, repeats=1)
+
+    def look_ahead(self, rows: Ints, share: Share, *, repeats: int) -> Floats:
+        """Return the metrics after the true label of each row, shape (E, k, 3); NaN for row -1."""
+        metrics = np.full((*rows.shape, len(METRIC_NAMES)), np.nan)
+
+        def work(part: Ints, worker: int) -> None:
+            for m in range(rows.shape[1]):
+                now = part[rows[part, m] >= 0]
+                if len(now):
+                    metrics[now, m] = self._pretend(now, rows[now, m], repeats)
+
+        share(np.arange(self._n), work)
+        return metrics
+
+    def _pretend(self, now: Ints, rows: Ints, repeats: int) -> Floats:
+        ahead = now + self._n
+        copy_fits(self._floats, self._ints, self._held, now, ahead)
+        pretend(self._tables.tables, self._episodes, now, rows)
+        try:
+            return self._update(now, ahead, ahead=True, repeats=repeats)
+        finally:
+            forget(self._episodes, now)
+
+    def _update(self, ids: Ints, slots: Ints, *, ahead: bool, repeats: int) -> Floats:
+        """Bring the fits in `slots` up to date, one call a learner; return metrics (n, 3).
+
+        Looking ahead predicts the reward parts alone, into tables of its own.
+        """
+        t, eps = self._tables.tables, self._episodes
+        kinds = t.sizes[eps.task[ids], KIND]
+        metrics = np.empty((len(ids), len(METRIC_NAMES)))
+        for kind in np.unique(kinds):
+            chosen = np.flatnonzero(kinds == kind)
+            some, found = ids[chosen], np.empty((len(chosen), len(METRIC_NAMES)))
+            whole = not ahead and len(some) == self._n
+            proba = eps.proba if whole else np.empty((len(some), self._room(some, ahead)))
+            entropy = np.empty((len(some), 0 if ahead else eps.entropy.shape[1]))
+            UPDATES[int(kind)](
+                Updates(
+                    t.sizes, t.params, t.x, t.x4, t.y, eps.task, eps.n_labelled, eps.rows,
+                    eps.labels, eps.count, eps.words, repeats, self._held, int(ahead), some,
+                    self._floats, self._ints, slots[chosen], proba, entropy, found,
+                )
+            )  # fmt: skip
+            if not ahead and not whole:
+                eps.proba[some, : proba.shape[1]] = proba
+            if not ahead:
+                eps.entropy[some] = entropy
+            metrics[chosen] = found
+        return metrics
+
+    def _room(self, ids: Ints, ahead: bool) -> int:
+        """Return the largest probability table of some episodes."""
+        sizes = self._tables.tables.sizes[self._episodes.task[ids]]
+        points = sizes[:, POINTS] - (sizes[:, POOL] if ahead else 0)
+        return int(((sizes[:, CLASSES] + 1) * points).max())
