@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lal.arrays import Floats, Ints, Rows
 from lal.task import Model
@@ -13,30 +14,92 @@ from lal.task import Model
 T = TypeVar("T")
 
 
+class View(Protocol):
+    """Encoded rows of a pool, made when they are asked for; see `lal.data.view`."""
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the pool."""
+        ...
+
+    @property
+    def Z(self) -> Floats:
+        """All encoded rows, shape (N, d)."""
+        ...
+
+    @property
+    def reference(self) -> Ints:
+        """Indices of the reference set, shape (R,)."""
+        ...
+
+    def rows(self, rows: Ints) -> Floats:
+        """Return some encoded rows, shape (n, d)."""
+        ...
+
+    def hashes(self) -> NDArray[np.uint64]:
+        """Return a hash of the content of every row, shape (N,)."""
+        ...
+
+    def encode(self, X: Rows) -> Floats:
+        """Return further rows, encoded exactly as the pool's, (n, D) to (n, d)."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Geometry:
     """The one view of a pool: encoded rows Z and the reference set R.
 
     Made by `lal.data.view.make_geometry` and nowhere else. It does not depend on labels, so one
-    instance serves a whole episode; `memo` keeps what is derived from it.
+    instance serves a whole episode; `memo` keeps what is derived from it. Nothing is encoded
+    before it is asked for, and a large pool is never encoded as a whole by `rows`.
 
     Attributes:
-        Z: Encoded rows, shape (N, d), about unit scale.
-        reference: Indices of at most 1 024 rows, chosen by a hash of their content, shape (R,).
-        encode: Encodes further rows exactly as Z was made, (n, D) to (n, d).
-        n_more: Rows at the end of Z that are no pool rows; see `extended`.
+        view: Encodes the pool.
+        more: Encoded rows behind those of the pool that are no pool rows; see `extended`.
     """
 
-    Z: Floats
-    reference: Ints
-    encode: Callable[[Rows], Floats] = field(repr=False)
-    n_more: int = 0
+    view: View = field(repr=False)
+    more: Floats | None = field(default=None, repr=False)
     _memo: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def n_more(self) -> int:
+        """Rows behind the pool that are no pool rows."""
+        return 0 if self.more is None else len(self.more)
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the pool and those behind it."""
+        return self.view.n_rows + self.n_more
+
+    @cached_property
+    def Z(self) -> Floats:
+        """Encoded rows, shape (N, d), about unit scale; prefer `rows` in large pools."""
+        return self.view.Z if self.more is None else np.concatenate([self.view.Z, self.more])
+
+    def rows(self, rows: Ints) -> Floats:
+        """Return some encoded rows, shape (n, d)."""
+        if self.more is None:
+            return self.view.rows(rows)
+        outside = rows >= self.view.n_rows
+        Z = np.empty((len(rows), self.more.shape[1]))
+        Z[~outside] = self.view.rows(rows[~outside])
+        Z[outside] = self.more[rows[outside] - self.view.n_rows]
+        return Z
+
+    @property
+    def reference(self) -> Ints:
+        """Indices of at most 1 024 rows, chosen by a hash of their content, shape (R,)."""
+        return self.view.reference
 
     @cached_property
     def Z_reference(self) -> Floats:
         """Encoded rows of the reference set, shape (R, d)."""
-        return self.Z[self.reference]
+        return self.view.rows(self.reference)
+
+    def encode(self, X: Rows) -> Floats:
+        """Return further rows, encoded exactly as the pool's, (n, D) to (n, d)."""
+        return self.view.encode(X)
 
     def memo(self, key: str, make: Callable[[], T]) -> T:
         """Return the label-free quantity called `key`, made at most once per pool."""
@@ -48,9 +111,7 @@ class Geometry:
     def extended(self, X_more: Rows) -> "Geometry":
         """Return a geometry with further rows to score; the reference set stays as it is."""
         more = self.encode(X_more)
-        Z = np.concatenate([self.Z, more])
-        n_more = self.n_more + len(more)
-        return Geometry(Z=Z, reference=self.reference, encode=self.encode, n_more=n_more)
+        return Geometry(self.view, more if self.more is None else np.concatenate([self.more, more]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +147,7 @@ class QueryState:
     @property
     def N(self) -> int:
         """Number of rows."""
-        return len(self.geometry.Z)
+        return self.geometry.n_rows
 
     @property
     def Z(self) -> Floats:
@@ -108,7 +169,7 @@ class QueryState:
     @cached_property
     def Z_labelled(self) -> Floats:
         """Encoded labelled rows, shape (L, d)."""
-        return self.geometry.Z[self.labelled]
+        return self.geometry.rows(self.labelled)
 
     @cached_property
     def committee(self) -> Floats | None:

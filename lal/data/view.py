@@ -1,9 +1,12 @@
 """The one view Z of a pool, and its reference set."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lal.arrays import Floats, Ints, Rows
 from lal.data.columns import Layout, column_layout, read_columns
@@ -23,6 +26,9 @@ MAX_COLUMNS = 512
 
 SVD_COLUMNS = 64
 
+HELD = 20_000
+"""Arrays of more rows are encoded in parts of so many, whenever some are asked for."""
+
 
 def make_geometry(X: Rows) -> Geometry:
     """Return the encoded view of the rows passed and its reference set.
@@ -30,7 +36,7 @@ def make_geometry(X: Rows) -> Geometry:
     Numeric columns: missing (or infinite) values take the column mean, then z-scores, clipped.
     Columns that are not numeric: one-hot (missing is a level of its own), then the same. Sparse
     rows are first projected by truncated SVD; very wide ones are made z-scores, then projected.
-    Nothing depends on the order of the rows or on labels.
+    Nothing depends on the order of the rows or on labels. The work is done when first needed.
 
     Args:
         X: N rows: array, data frame or sparse matrix.
@@ -42,8 +48,73 @@ def make_geometry(X: Rows) -> Geometry:
         raise DataError("the pool is empty; expected at least one row")
     if len(X.shape) != 2 or X.shape[1] == 0:
         raise DataError(f"X must have rows and columns, got shape {tuple(X.shape)}")
-    encoder, Z = _fit(X)
-    return Geometry(Z=Z, reference=reference_rows(Z), encode=encoder.transform)
+    return Geometry(_View(X))
+
+
+class _View:
+    """Encoded rows of a pool, made when they are asked for.
+
+    A numeric array of more than `HELD` rows (it may be memory-mapped) is read in chunks: its
+    columns' means and scales, its hashes, and the rows asked for. All others are encoded once.
+    """
+
+    def __init__(self, X: Rows) -> None:
+        self.X = X
+        self.n_rows = n_rows(X)
+        numbers = isinstance(X, np.ndarray) and X.dtype.kind in "fiub"
+        self.streamed = numbers and self.n_rows > HELD and X.shape[1] <= MAX_COLUMNS
+
+    @cached_property
+    def _encoder(self) -> "_Encoder":
+        if not self.streamed:
+            encoder, Z = _fit(self.X)
+            self.__dict__["Z"] = Z
+            return encoder
+        standard = _standard([part for _, part in self._chunks()])
+        width = self.X.shape[1]
+        layout = Layout(tuple(range(width)), (False,) * width, frame=False)
+        return _Encoder(layout, (), None, None, standard)
+
+    def _chunks(self) -> Iterator[tuple[int, Rows]]:
+        for first in range(0, self.n_rows, HELD):
+            yield first, self.X[first : first + HELD]
+
+    @cached_property
+    def Z(self) -> Floats:
+        """All encoded rows, shape (N, d)."""
+        encoder = self._encoder
+        held: Floats | None = self.__dict__.get("Z")  # fitting an encoder leaves it behind
+        return encoder.transform(self.X) if held is None else held
+
+    def rows(self, rows: Ints) -> Floats:
+        """Return some encoded rows, shape (n, d)."""
+        if self.streamed and "Z" not in self.__dict__:
+            return self._encoder.transform(self.X[rows])
+        return self.Z[rows]
+
+    def hashes(self) -> NDArray[np.uint64]:
+        """Return a hash of the content of every row, shape (N,)."""
+        return self._hashes
+
+    @cached_property
+    def _hashes(self) -> NDArray[np.uint64]:
+        if not self.streamed:
+            return content_hash(self.Z)
+        hashes = np.empty(self.n_rows, dtype=np.uint64)
+        for first, part in self._chunks():
+            hashes[first : first + len(part)] = content_hash(self._encoder.transform(part))
+        return hashes
+
+    @cached_property
+    def reference(self) -> Ints:
+        """Indices of the reference set, shape (R,)."""
+        if self.n_rows <= REFERENCE_SIZE:
+            return np.arange(self.n_rows, dtype=np.int64)
+        return smallest(self._hashes, REFERENCE_SIZE)
+
+    def encode(self, X: Rows) -> Floats:
+        """Return further rows, encoded exactly as the pool's, (n, D) to (n, d)."""
+        return self._encoder.transform(X)
 
 
 def reference_rows(Z: Floats, size: int = REFERENCE_SIZE) -> Ints:
@@ -53,10 +124,18 @@ def reference_rows(Z: Floats, size: int = REFERENCE_SIZE) -> Ints:
     """
     if len(Z) <= size:
         return np.arange(len(Z), dtype=np.int64)
-    return np.sort(np.argsort(_content_hash(Z), kind="stable")[:size]).astype(np.int64)
+    return smallest(content_hash(Z), size)
 
 
-def _content_hash(Z: Floats) -> np.ndarray:
+def smallest(keys: NDArray[Any], size: int) -> Ints:
+    """Return where the `size` smallest keys are, in order of position; the first of equal ones."""
+    last = np.partition(keys, size - 1)[size - 1]
+    below, equal = np.flatnonzero(keys < last), np.flatnonzero(keys == last)
+    return np.sort(np.concatenate([below, equal[: size - len(below)]])).astype(np.int64)
+
+
+def content_hash(Z: Floats) -> NDArray[np.uint64]:
+    """Return a hash of every row, rounded to four decimals, shape (N,)."""
     state = np.full(len(Z), 0x9E3779B97F4A7C15, dtype=np.uint64)
     for column in np.rint(Z.T * 1e4).astype(np.int64):
         state = (state ^ column.view(np.uint64)) * np.uint64(0xBF58476D1CE4E5B9)
@@ -103,7 +182,7 @@ def _fit(X: Rows) -> tuple[_Encoder, Floats]:
 
     if sparse.issparse(X):
         projection, raw = _project(X)
-        last = _standard(raw)
+        last = _standard([raw])
         return _Encoder(None, (), None, projection, last), last.transform(raw)
     layout = column_layout(X)
     words = read_columns(X, layout)[1]
@@ -111,9 +190,9 @@ def _fit(X: Rows) -> tuple[_Encoder, Floats]:
     raw = _blocks(X, layout, levels)
     before, projection = None, None
     if raw.shape[1] > MAX_COLUMNS:
-        before = _standard(raw)
+        before = _standard([raw])
         projection, raw = _project(before.transform(raw))
-    last = _standard(raw)
+    last = _standard([raw])
     return _Encoder(layout, levels, before, projection, last), last.transform(raw)
 
 
@@ -124,18 +203,33 @@ def _blocks(X: Rows, layout: Layout, levels: tuple[tuple[str, ...], ...]) -> Flo
     return np.concatenate([*coded, numbers], axis=1)
 
 
-def _standard(raw: Floats) -> _Standard:
-    """Return the standardiser of these columns; constant ones become 0, whatever comes later."""
-    finite = np.isfinite(raw)
-    counts = np.maximum(finite.sum(axis=0), 1)
-    largest = np.abs(np.where(finite, raw, 0.0)).max(axis=0)
+def _standard(parts: Sequence[NDArray[Any]]) -> _Standard:
+    """Return the standardiser of the columns of these rows, which may come in several parts.
+
+    Constant columns become 0, whatever comes later.
+    """
+    n_columns = parts[0].shape[1]
+    counts, largest = np.zeros(n_columns, dtype=np.int64), np.zeros(n_columns)
+    for raw in parts:
+        finite = np.isfinite(raw)
+        counts += finite.sum(axis=0)
+        largest = np.maximum(largest, np.abs(np.where(finite, raw, 0.0)).max(axis=0))
+    counts = np.maximum(counts, 1)
     unit = np.exp2(np.floor(np.log2(np.where(largest > 0, largest, 1.0))))  # exact, no overflow
-    small = np.where(finite, raw, 0.0) / unit
-    mean = _rounded(small.sum(axis=0) / counts)
-    spread = np.where(finite, small - mean, 0.0)
-    scale = _rounded(np.sqrt((spread * spread).sum(axis=0) / counts))
+    mean = _rounded(sum(_kept(raw, unit).sum(axis=0) for raw in parts) / counts)
+    squares = np.zeros(n_columns)
+    for raw in parts:
+        spread = np.where(np.isfinite(raw), _kept(raw, unit) - mean, 0.0)
+        squares += (spread * spread).sum(axis=0)
+    scale = _rounded(np.sqrt(squares / counts))
     constant = scale <= 1e-11 * np.abs(mean)  # the mean is rounded to 12 digits
     return _Standard(mean * unit, np.where(constant, np.inf, scale * unit))
+
+
+def _kept(raw: NDArray[Any], unit: Floats) -> Floats:
+    """Return the finite values over their unit, 0 elsewhere."""
+    kept: Floats = np.where(np.isfinite(raw), raw, 0.0) / unit
+    return kept
 
 
 def _project(X: Rows) -> tuple[Any, Floats]:

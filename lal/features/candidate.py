@@ -4,8 +4,9 @@ import numpy as np
 
 from lal.arrays import Floats, Ints
 from lal.features.base import define
-from lal.features.geometry import rank_in, reference_of, squash, surroundings
+from lal.features.geometry import rank_in, reference_of, squash
 from lal.features.labelled import (
+    around,
     class_counts,
     class_distances,
     entropy,
@@ -154,14 +155,14 @@ def neighbour_entropy(state: QueryState, rows: Ints) -> Floats:
 )
 def density(state: QueryState, rows: Ints) -> Floats:
     """Nearness of the ten nearest reference rows, 1 / (1 + mean distance in pool scales)."""
-    mean: Floats = surroundings(state.geometry, rows).distance.mean(axis=1)
+    mean: Floats = around(state, rows).distance.mean(axis=1)
     return 1.0 / (1.0 + mean)
 
 
 @define("wide_density@1", "candidate", cost="N R D once", source="Settles and Craven 2008")
 def wide_density(state: QueryState, rows: Ints) -> Floats:
     """Mean similarity 1 / (1 + (d / h)^2) to the reference set, h half the pool scale."""
-    return surroundings(state.geometry, rows).wide
+    return around(state, rows).wide
 
 
 @define("density_rank@1", "candidate", cost="N R D once")
@@ -190,11 +191,11 @@ def _wide_reference(state: QueryState) -> Floats:
 )
 def uncovered(state: QueryState, rows: Ints) -> Floats:
     """Share of the ten nearest reference rows that are nearer to this row than to any label."""
-    around = surroundings(state.geometry, rows)
+    near = around(state, rows)
     if len(state.labelled) == 0:
         return np.ones(len(rows))
     reached = min_distances(state, state.reference)[reference_of(state.geometry).order]
-    closer: Floats = (around.distance < reached[around.nearest] * (1.0 - 1e-6)).mean(axis=1)
+    closer: Floats = (near.distance < reached[near.nearest] * (1.0 - 1e-6)).mean(axis=1)
     return closer
 
 
@@ -203,7 +204,7 @@ def novelty(state: QueryState, rows: Ints) -> Floats:
     """Distance to the nearest label over the local spacing of the pool, r / (1 + r)."""
     if len(state.labelled) == 0:
         return np.ones(len(rows))
-    spacing = surroundings(state.geometry, rows).distance.mean(axis=1)
+    spacing = around(state, rows).distance.mean(axis=1)
     return squash(min_distances(state, rows) / np.maximum(spacing, 1e-3))
 
 
@@ -224,7 +225,7 @@ def _leverage(state: QueryState, rows: Ints) -> Floats:
 
 def _ridge_leverage(state: QueryState, rows: Ints) -> Floats:
     A = np.column_stack([np.ones(len(state.labelled)), state.Z_labelled])
-    Z = np.column_stack([np.ones(len(rows)), state.Z[rows]])
+    Z = np.column_stack([np.ones(len(rows)), state.geometry.rows(rows)])
     if len(A) >= A.shape[1]:
         inverse = np.linalg.inv(A.T @ A + np.eye(A.shape[1]))
         values: Floats = ((Z @ inverse) * Z).sum(axis=1)

@@ -107,8 +107,8 @@ def reached(state: QueryState, rows: Ints) -> Floats:
 @define("spacing@1", "context", cost="R^2 D once")
 def spacing(state: QueryState, rows: Ints) -> Floats:
     """Mean distance to the ten nearest over the pool scale: near 1 in many effective columns."""
-    around = surroundings(state.geometry, reference_of(state.geometry).rows)
-    return np.array([around.distance.mean()])
+    near = surroundings(state.geometry, reference_of(state.geometry).rows)
+    return np.array([near.distance.mean()])
 
 
 @define("spent_share@1", "context", low=-1.0, undefined=-1.0, cost="1")
@@ -122,7 +122,7 @@ def spent_share(state: QueryState, rows: Ints) -> Floats:
 @define("n_columns@1", "context", cost="1")
 def n_columns(state: QueryState, rows: Ints) -> Floats:
     """Columns of Z, log(1 + d) / log(513)."""
-    return _log_share(state.Z.shape[1], 512.0)
+    return _log_share(state.Z_labelled.shape[1], 512.0)
 
 
 @define("n_reference@1", "context", cost="1")

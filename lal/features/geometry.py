@@ -87,11 +87,13 @@ def _make_reference(geometry: Geometry) -> Reference:
     squares = (Z * Z).sum(axis=1)
     lifted = np.column_stack([Z, np.ones(len(Z)), squares])
     scale = float(np.sqrt(2.0 * Z.var(axis=0).sum()))
-    position = np.full(len(geometry.Z), -1, dtype=np.int64)
+    position = np.full(geometry.n_rows, -1, dtype=np.int64)
     position[rows] = np.arange(len(rows))
     if geometry.n_more:
         columns = {content.tobytes(): i for i, content in enumerate(_content(Z))}
-        more = _content(geometry.Z[-geometry.n_more :])
+        more = _content(
+            geometry.rows(np.arange(geometry.n_rows - geometry.n_more, geometry.n_rows))
+        )
         position[-geometry.n_more :] = [columns.get(content.tobytes(), -1) for content in more]
     return Reference(rows, order, squares, lifted, scale if scale > 1e-9 else 1.0, position)
 
@@ -114,9 +116,9 @@ def squared_distances(A: Floats, B: Floats) -> Floats:
 
 def surroundings(geometry: Geometry, rows: Ints) -> Surroundings:
     """Return what lies around the given rows; kept for the episode unless the pool is large."""
-    if len(geometry.Z) > WHOLE:
+    if geometry.n_rows > WHOLE:
         return _surroundings(geometry, rows)
-    everything = np.arange(len(geometry.Z))
+    everything = np.arange(geometry.n_rows)
     whole = geometry.memo("features.surroundings", lambda: _surroundings(geometry, everything))
     return (
         whole if len(rows) == len(everything) and (rows == everything).all() else whole.take(rows)
@@ -126,7 +128,9 @@ def surroundings(geometry: Geometry, rows: Ints) -> Surroundings:
 def _surroundings(geometry: Geometry, rows: Ints) -> Surroundings:
     reference = reference_of(geometry)
     starts = range(0, max(len(rows), 1), CHUNK)
-    parts = [_around(geometry.Z, reference, rows[i : i + CHUNK]) for i in starts]
+    parts = [
+        _around(geometry.rows(rows[i : i + CHUNK]), reference, rows[i : i + CHUNK]) for i in starts
+    ]
     return Surroundings(
         np.concatenate([p.nearest for p in parts]),
         np.concatenate([p.distance for p in parts]),
@@ -136,9 +140,9 @@ def _surroundings(geometry: Geometry, rows: Ints) -> Surroundings:
 
 def _around(Z: Floats, reference: Reference, rows: Ints) -> Surroundings:
     n_reference = len(reference.rows)
-    norms = (Z[rows] ** 2).sum(axis=1)
+    norms = (Z**2).sum(axis=1)
     # One product gives |z|^2 - 2 z.r + |r|^2; rounding noise is cleared where it is used.
-    left = np.column_stack([-2.0 * Z[rows], norms, np.ones(len(rows))])
+    left = np.column_stack([-2.0 * Z, norms, np.ones(len(rows))])
     squares = left @ reference.lifted.T
     np.maximum(squares, 0.0, out=squares)
     own = reference.position[rows]

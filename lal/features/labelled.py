@@ -7,7 +7,14 @@ import numpy as np
 
 from lal.arrays import Bools, Floats, Ints
 from lal.errors import UsageError
-from lal.features.geometry import CHUNK, reference_of, squared_distances
+from lal.features.geometry import (
+    CHUNK,
+    WHOLE,
+    Surroundings,
+    reference_of,
+    squared_distances,
+    surroundings,
+)
 from lal.state import QueryState
 
 T = TypeVar("T")
@@ -28,6 +35,13 @@ def for_rows(state: QueryState, key: str, rows: Ints, make: Callable[[], T]) -> 
         state.memo_store[slot] = held
     value: T = held[1]
     return value
+
+
+def around(state: QueryState, rows: Ints) -> Surroundings:
+    """Return what lies around the given rows; see `lal.features.geometry.surroundings`."""
+    if state.N <= WHOLE:  # kept with the pool
+        return surroundings(state.geometry, rows)
+    return for_rows(state, "around", rows, lambda: surroundings(state.geometry, rows))
 
 
 def class_counts(state: QueryState) -> Ints:
@@ -63,7 +77,7 @@ def _measure(state: QueryState, rows: Ints) -> tuple[Floats, Floats]:
     members = [np.flatnonzero(state.labels == code) for code in seen]
     for first in range(0, len(rows), CHUNK):
         part = slice(first, first + CHUNK)
-        squares = squared_distances(state.Z[rows[part]], state.Z_labelled)
+        squares = squared_distances(state.geometry.rows(rows[part]), state.Z_labelled)
         for column, member in enumerate(members):
             nearest[part, column] = squares[:, member].min(axis=1)
         mean[part] = np.sqrt(squares).mean(axis=1)
@@ -111,6 +125,8 @@ def top_two(state: QueryState, rows: Ints) -> tuple[Floats, Floats]:
 def _top_two(proba: Floats) -> tuple[Floats, Floats]:
     if proba.shape[1] < 2:
         return proba[:, 0], np.zeros(len(proba))
+    if proba.shape[1] == 2:
+        return np.maximum(proba[:, 0], proba[:, 1]), np.minimum(proba[:, 0], proba[:, 1])
     two = np.partition(proba, proba.shape[1] - 2, axis=1)[:, -2:]
     return two[:, 1], two[:, 0]
 

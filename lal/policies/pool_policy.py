@@ -15,7 +15,8 @@ from lal.features import FEATURES, candidate_matrix, context_vector
 from lal.features.base import check_scopes
 from lal.policies.query import Options, Request, read_request
 from lal.policies.scorer import Scorer, compile_program
-from lal.policies.selection import SELECTIONS, Batch
+from lal.policies.screening import SCREENED, SCREENS, default_screen, scored_rows
+from lal.policies.selection import PRESELECT, SELECTIONS, Batch
 from lal.state import QueryState
 
 CHUNK = 20_000
@@ -37,6 +38,8 @@ class PoolPolicy:
         program: Scorer program over ``candidates``, ``context`` and ``reference``.
         tensors: Arrays that the program names.
         selection: Named step from utilities to a batch.
+        screening: Named screen that chooses the rows scored in full where more than 20 000 may
+            be asked; see `lal.policies.screening`. "" takes "none" where a row costs little.
         class_symmetric: Renaming classes changes no utility.
         card: Plain JSON values: what it was trained on, its evidence, its ranges.
         missing_label: What stands for a missing label in `query`, besides None and nan.
@@ -48,6 +51,7 @@ class PoolPolicy:
     program: Mapping[str, Any]
     tensors: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
     selection: str = "top"
+    screening: str = ""
     class_symmetric: bool = True
     card: Mapping[str, Any] = field(default_factory=dict, repr=False)
     missing_label: Any = float("nan")
@@ -65,6 +69,9 @@ class PoolPolicy:
                 f"feature {uneven[0]!r} depends on class names; say class_symmetric=False"
             )
         SELECTIONS[self.selection]
+        screening = self.screening or default_screen(self.candidate_features)
+        object.__setattr__(self, "screening", screening)
+        SCREENS[self.screening]
         if self.scorer.mixes_candidates:
             raise PolicyFileError(
                 f"policy {self.name!r} pools over the candidates, so utilities would depend on "
@@ -92,16 +99,38 @@ class PoolPolicy:
     def utilities(self, state: QueryState, rng: np.random.Generator | None = None) -> Floats:
         """Return the utility of every row, shape (N,); a function of the state alone.
 
+        In a large pool those rows that screening leaves out get one value below all others.
+
+        Raises:
+            DataError: The program gives numbers that are not finite.
+        """
+        if state.N <= SCREENED:
+            return self.score(state, np.arange(state.N))
+        return self._spread(state, self._scored(state, state.open, 1))
+
+    def _scored(self, state: QueryState, rows: Ints, batch_size: int) -> Ints:
+        return scored_rows(self.screening, state, rows, PRESELECT * batch_size)
+
+    def _spread(self, state: QueryState, rows: Ints) -> Floats:
+        """Return utilities of the whole pool, of which only the given rows are scored."""
+        values = self.score(state, rows)
+        utilities = np.full(state.N, values.min(initial=0.0) - 1.0)
+        utilities[rows] = values
+        return utilities
+
+    def score(self, state: QueryState, rows: Ints) -> Floats:
+        """Return the utilities of the given rows, shape (n,), whatever screening would say.
+
         Raises:
             DataError: The program gives numbers that are not finite.
         """
         given = self._given(state)
-        parts = []
-        for first in range(0, max(state.N, 1), CHUNK):
-            rows = np.arange(first, min(first + CHUNK, state.N))
-            candidates = candidate_matrix(state, self.candidate_features, rows)
-            parts.append(self.scorer.run({**given, "candidates": candidates}))
-        utilities = np.concatenate(parts)
+        utilities = np.empty(len(rows))
+        for first in range(0, len(rows), CHUNK):
+            part = rows[first : first + CHUNK]
+            candidates = candidate_matrix(state, self.candidate_features, part)
+            values = self.scorer.run({**given, "candidates": candidates})
+            utilities[first : first + CHUNK] = values
         if not np.isfinite(utilities).all():
             raise DataError(f"policy {self.name!r} gives utilities that are not finite numbers")
         return utilities
@@ -120,21 +149,25 @@ class PoolPolicy:
         batch_size: int,
     ) -> Ints:
         """Return the open rows to ask for by the policy's selection step, best first."""
-        return self._select(self.utilities(state), state, state.open, (rng, ties), batch_size)
+        return self._choose(state, state.open, (rng, ties), batch_size)[0]
 
-    def _select(
+    def _choose(
         self,
-        utilities: Floats,
         state: QueryState,
         rows: Ints,
         streams: tuple[np.random.Generator, np.random.Generator],
         size: int,
-    ) -> Ints:
+    ) -> tuple[Ints, Floats, Ints]:
+        """Return the chosen rows, the utilities of the pool, and the rows that were scored."""
         if not 1 <= size <= len(rows):
             raise UsageError(
                 f"batch_size must be 1 to {len(rows)}, the rows that may be asked; got {size}"
             )
-        return SELECTIONS[self.selection](Batch(utilities, rows, state.Z, size), *streams)
+        whole = state.N <= SCREENED
+        scored = rows if whole else self._scored(state, rows, size)
+        utilities = self.utilities(state) if whole else self._spread(state, scored)
+        batch = Batch(utilities, scored, state.geometry, size)
+        return SELECTIONS[self.selection](batch, *streams), utilities, scored
 
     def query(
         self,
@@ -171,7 +204,7 @@ class PoolPolicy:
         Returns:
             Row numbers of X (of `candidates` when these are samples), shape (batch_size,). With
             `return_utilities` also the utilities before each choice, shape (batch_size, n), nan
-            for rows that cannot be asked and for those chosen before.
+            for rows that cannot be asked, that screening left out, and those chosen before.
 
         Raises:
             DataError: Samples or labels that cannot be used.
@@ -195,15 +228,13 @@ class PoolPolicy:
         return self._answer(request, batch_size, return_utilities)
 
     def _answer(self, request: Request, batch_size: int, return_utilities: bool) -> Any:
-        state, streams = request.state, request.streams
-        utilities = self.utilities(state)
-        pair = streams["strategy"], streams["ties"]
-        chosen = self._select(utilities, state, request.rows, pair, batch_size)
+        pair = request.streams["strategy"], request.streams["ties"]
+        chosen, utilities, scored = self._choose(request.state, request.rows, pair, batch_size)
         answer = chosen - request.offset
         if not return_utilities:
             return answer
         table = np.full((batch_size, request.width), np.nan)
-        table[:, request.rows - request.offset] = utilities[request.rows]
+        table[:, scored - request.offset] = utilities[scored]
         for i, index in enumerate(answer):
             table[i + 1 :, index] = np.nan
         return answer, table
@@ -229,13 +260,17 @@ class PoolPolicy:
         return self.explain_state(state, index)
 
     def explain_state(self, state: QueryState, index: int) -> dict[str, float]:
-        """Return what `explain` does, for a state that is there already."""
-        matrix = candidate_matrix(state, self.candidate_features)
-        median = np.median(matrix, axis=0)
+        """Return what `explain` does, for a state that is there already.
+
+        The median of a pool of more than 20 000 rows is that of its reference set.
+        """
+        rows = np.arange(state.N) if state.N <= SCREENED else state.reference
+        median = np.median(candidate_matrix(state, self.candidate_features, rows), axis=0)
+        own = candidate_matrix(state, self.candidate_features, np.array([index]))[0]
         ends = np.cumsum([FEATURES[i].dim for i in self.candidate_features]).tolist()
-        variants = [matrix[index]]
+        variants = [own]
         for start, end in zip([0, *ends[:-1]], ends, strict=True):
-            row = matrix[index].copy()
+            row = own.copy()
             row[start:end] = median[start:end]
             variants.append(row)
         values = self.scorer.run({**self._given(state), "candidates": np.stack(variants)})

@@ -7,6 +7,7 @@ import numpy as np
 
 from lal.arrays import Floats, Ints
 from lal.registry import Registry
+from lal.state import Geometry
 from lal.strategies.base import select_top
 
 PRESELECT = 10
@@ -20,13 +21,13 @@ class Batch:
     Attributes:
         utilities: Utilities of all rows, shape (N,).
         rows: Rows that may be asked, shape (n,).
-        Z: Encoded rows, shape (N, d).
+        geometry: Encodes the rows.
         size: Rows to choose.
     """
 
     utilities: Floats
     rows: Ints
-    Z: Floats
+    geometry: Geometry
     size: int
 
 
@@ -54,7 +55,7 @@ def gumbel(batch: Batch, rng: np.random.Generator, ties: np.random.Generator) ->
     values = batch.utilities[batch.rows]
     spread = float(values.std())
     noisy = batch.utilities / (spread if spread > 0.0 else 1.0)
-    noisy = noisy + rng.gumbel(size=len(noisy))
+    noisy += rng.gumbel(size=len(noisy))
     return select_top(noisy, batch.rows, ties, batch.size)
 
 
@@ -67,7 +68,7 @@ def greedy_diverse(batch: Batch, rng: np.random.Generator, ties: np.random.Gener
     """
     few = min(PRESELECT * batch.size, len(batch.rows))
     best = select_top(batch.utilities, batch.rows, ties, max(few, batch.size))
-    Z = batch.Z[best]
+    Z = batch.geometry.rows(best)
     chosen = [0]
     away = ((Z - Z[0]) ** 2).sum(axis=1)
     away[0] = -1.0

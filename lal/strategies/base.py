@@ -59,8 +59,11 @@ def select_top(
     values = utilities[candidates]
     if not np.isfinite(values).all():
         raise DataError(f"{(~np.isfinite(values)).sum()} utilities are not finite numbers")
-    order = np.lexsort((keys[candidates], -values))
-    return candidates[order[:batch_size]]
+    few = np.arange(len(values))
+    if len(values) > batch_size:  # sort no more than those that may come first
+        few = np.flatnonzero(values >= np.partition(values, -batch_size)[-batch_size])
+    order = np.lexsort((keys[candidates[few]], -values[few]))
+    return candidates[few[order[:batch_size]]]
 
 
 def select(
