@@ -13,9 +13,11 @@ from lal.data.dataset import Dataset
 from lal.data.datasets import load_dataset
 from lal.data.suites import load_suite
 from lal.errors import UsageError
+from lal.evaluation.backends import Backend
+from lal.evaluation.costs import predict_seconds
 from lal.evaluation.entrants import Entrant, parse_entrants
 from lal.evaluation.protocol import Protocol, Regime, make_protocol
-from lal.evaluation.runner import Plan, Progress, plan, predict_seconds, run_cells
+from lal.evaluation.runner import Plan, Progress, Summary, plan, run_cells
 from lal.evaluation.store import Format, RunStore
 from lal.evaluation.summary import Row, format_summary, summarise
 from lal.records import to_mapping, write_json
@@ -66,8 +68,18 @@ class Config:
     jobs: int = 1
     """Processes; the numbers do not depend on it."""
 
+    backend: Backend = "local"
+    """Where cells are played: this machine, or a Dask or Ray cluster (extras dask and ray)."""
+
+    address: str = ""
+    """Address of a running cluster; empty to start one here with as many workers as jobs."""
+
     cell_seconds: float = 0.0
     """Time limit of one cell; 0 for none. Slower cells are kept as timed out."""
+
+    give_up: int = 0
+    """Time-outs of a strategy on one data set and learner after which its other runs there are
+    not tried, and kept as timed out with the reason; 0 to try all."""
 
     retry: bool = False
     """Play failed cells again."""
@@ -95,7 +107,7 @@ def main(config: Config) -> list[Row]:
         retry=config.retry,
     )
     if config.dry_run:
-        print(cost_text(work, config.jobs))
+        print(cost_text(work, config))
         return []
     seen = {e.label: sorted({*e.seen, *config.seen}) for e in entrants if e.sha256}
     keys = [c.key for c in work.cells]
@@ -104,12 +116,14 @@ def main(config: Config) -> list[Row]:
     done = run_cells(
         work,
         store,
+        backend=config.backend,
         jobs=config.jobs,
+        address=config.address,
         cell_seconds=config.cell_seconds,
+        give_up=config.give_up,
         report=Reporter(),
     )
-    print(f"{done.found} cells were finished, {done.played} played in {done.seconds:.0f} s", end="")
-    print(f", {done.failed} of them failed" if done.failed else "")
+    print(done_text(done))
     rows = summarise(store.to_table(), seen=seen)
     print(f"\n{protocol.metric}, {protocol.n_runs} runs; differences in points, 95 % intervals\n")
     print(format_summary(rows))
@@ -147,13 +161,22 @@ def make_config_protocol(config: Config) -> Protocol:
     return make_protocol(config.regime, **changes).with_runs(config.runs)
 
 
-def cost_text(work: Plan, jobs: int) -> str:
+def cost_text(work: Plan, config: Config) -> str:
     """Return what a dry run says."""
-    costs = predict_seconds(work)
+    costs = predict_seconds(work, cell_seconds=config.cell_seconds, give_up=config.give_up)
     lines = [f"{len(work.cells)} cells, {len(work.cells) - len(work.missing)} finished"]
     lines += [f"  {label}: {seconds:.0f} s" for label, seconds in sorted(costs.items())]
     total = sum(costs.values())
-    return "\n".join([*lines, f"about {total / jobs:.0f} s on {jobs} process(es)"])
+    return "\n".join([*lines, f"about {total / config.jobs:.0f} s on {config.jobs} process(es)"])
+
+
+def done_text(done: Summary) -> str:
+    """Return what a run did, with its wall time and how flat its memory stayed."""
+    failed = f", {done.failed} of them failed or timed out" if done.failed else ""
+    early, late = done.memory
+    memory = f"; memory peak {late:.0f} MiB" + (f", {early:.0f} after a tenth" if early else "")
+    played = f"{done.played} played in {done.seconds:.0f} s{failed}"
+    return f"{done.found} cells were finished, {played}{memory if done.played else ''}"
 
 
 def manifest(

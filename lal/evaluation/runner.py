@@ -1,17 +1,14 @@
 """Runner: plays the cells that are missing, in parallel, and can be killed at any time."""
 
-import signal
-import threading
 import time
-import traceback
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from types import FrameType
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from lal.data.dataset import Dataset
-from lal.errors import LalError, UsageError
+from lal.errors import UsageError
+from lal.evaluation.backends import Backend, Pass, WorkersLostError, workers
 from lal.evaluation.cells import (
     DONE,
     FAILED,
@@ -21,13 +18,18 @@ from lal.evaluation.cells import (
     CellResult,
     about,
     cells_of,
-    play,
 )
 from lal.evaluation.entrants import Entrant
 from lal.evaluation.protocol import Protocol
-from lal.evaluation.store import RunStore, results_of
+from lal.evaluation.store import RunStore
 from lal.learners import make_learner
 from lal.loop import METRICS
+
+MAX_LOSSES = 3
+"""Times that dead workers are replaced before the run gives up."""
+
+Group = tuple[str, str, str]
+"""Data set, learner and strategy."""
 
 
 @dataclass(frozen=True)
@@ -54,20 +56,28 @@ class Progress:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did: cells found finished, played now, and failed among those."""
+    """What a run did: cells found finished, played now, and failed among those.
+
+    `memory` is the peak of this process in MiB after the first tenth of the cells and at the end.
+    """
 
     found: int
     played: int
     failed: int
     seconds: float
+    memory: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of an evaluation, parted into finished and missing."""
+    """The cells of an evaluation, parted into finished and missing.
+
+    `timed_out` counts stored time-outs that stand, by data set, learner and strategy.
+    """
 
     cells: tuple[Cell, ...]
     missing: tuple[Cell, ...]
+    timed_out: Mapping[Group, int] = field(default_factory=dict)
 
 
 def plan(
@@ -89,16 +99,20 @@ def plan(
     """
     check(protocol, datasets, learners)
     cells = tuple(cells_of(protocol, datasets, learners, [*entrants, FULL]))
-    stored = results_of(store, (c.key for c in cells))
+    missing: list[Cell] = []
+    timed_out: Counter[Group] = Counter()
+    for cell in cells:
+        old = store.get(cell.key)
+        if old is None or _again(old, cell_seconds, retry):
+            missing.append(cell)
+        elif old.status == TIMED_OUT and old.seconds > 0:
+            timed_out[_group(old.about)] += 1
+    return Plan(cells, tuple(missing), timed_out)
 
-    def open_(cell: Cell) -> bool:
-        old = stored.get(cell.key)
-        if old is None:
-            return True
-        longer = old.status == TIMED_OUT and (cell_seconds == 0 or cell_seconds > old.limit)
-        return longer or (retry and old.status == FAILED)
 
-    return Plan(cells, tuple(c for c in cells if open_(c)))
+def _again(old: CellResult, cell_seconds: float, retry: bool) -> bool:
+    longer = old.status == TIMED_OUT and (cell_seconds == 0 or cell_seconds > old.limit)
+    return longer or (retry and old.status == FAILED)
 
 
 def check(protocol: Protocol, datasets: Sequence[Dataset], learners: Sequence[str]) -> None:
@@ -121,8 +135,11 @@ def run_cells(
     work: Plan,
     store: RunStore,
     *,
+    backend: Backend = "local",
     jobs: int = 1,
+    address: str = "",
     cell_seconds: float = 0.0,
+    give_up: int = 0,
     report: Callable[[Progress], None] | None = None,
 ) -> Summary:
     """Play the missing cells; every finished one is on disk before the next is counted.
@@ -130,105 +147,96 @@ def run_cells(
     Args:
         work: What `plan` found.
         store: Where results go.
-        jobs: Processes; the same numbers come from any.
+        backend: Where cells are played; the same numbers come from any, see `backends`.
+        jobs: Processes.
+        address: Of a running Dask or Ray cluster; one is started here when empty.
         cell_seconds: Time limit of a cell; 0 for none.
+        give_up: Time-outs of one strategy on one data set and learner after which its other runs
+            there are not tried but kept as timed out, with the reason; 0 to try all.
         report: Called after every cell.
+
+    Raises:
+        WorkersLostError: Workers died time and again; finished cells are in the store.
     """
     began = time.perf_counter()
     failed = done = 0
-    for status in _statuses(work.missing, store, jobs, cell_seconds):
-        done += 1
-        failed += status != DONE
-        if report is not None:
-            elapsed = time.perf_counter() - began
-            report(Progress(done, len(work.missing), failed, elapsed))
+    memory = 0.0
+    hopeless = _Hopeless(give_up, cell_seconds, work.timed_out)
+    with workers(backend, jobs=jobs, address=address, cell_seconds=cell_seconds) as run:
+        for result in _survive(run, work.missing, hopeless):
+            store.put(result)
+            hopeless.count(result)
+            done += 1
+            failed += result.status != DONE
+            if done * 10 <= len(work.missing):
+                memory = peak_memory()
+            if report is not None:
+                elapsed = time.perf_counter() - began
+                report(Progress(done, len(work.missing), failed, elapsed))
     found = len(work.cells) - len(work.missing)
-    return Summary(found, done, failed, time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    return Summary(found, done, failed, seconds, memory=(memory, peak_memory()))
 
 
-def _statuses(
-    cells: Sequence[Cell], store: RunStore, jobs: int, cell_seconds: float
-) -> Iterator[str]:
-    if jobs == 1:
-        return (run_cell(cell, store, cell_seconds) for cell in cells)
-    from joblib import Parallel, delayed
-
-    parallel = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
-    statuses: Iterator[str] = parallel(
-        delayed(run_cell)(cell, store, cell_seconds) for cell in cells
-    )
-    return statuses
-
-
-def run_cell(cell: Cell, store: RunStore, cell_seconds: float = 0.0) -> str:
-    """Play one cell, write what it gave, and return its status.
-
-    A failure is a result too: it is stored with its traceback and never dropped. Linear algebra
-    and OpenMP run on one thread, so the number of processes leaves no trace in the numbers.
-    """
-    from threadpoolctl import threadpool_limits
-
-    began = time.perf_counter()
-    with threadpool_limits(limits=1):
+def _survive(run: Pass, cells: Iterable[Cell], hopeless: "_Hopeless") -> Iterator[CellResult]:
+    """Yield the results of all cells, playing again what died with a worker."""
+    left = {cell.key: cell for cell in cells}
+    losses = 0
+    while left:
         try:
-            with _time_limit(cell_seconds):
-                result = play(cell)
-        except _CellTimeout:
-            message = f"stopped after {cell_seconds:g} s"
-            result = CellResult(cell.key, TIMED_OUT, about(cell), error=message)
-        except Exception:  # whatever a strategy raises is a result of the evaluation
-            result = CellResult(cell.key, FAILED, about(cell), error=traceback.format_exc())
-    spent = time.perf_counter() - began
-    store.put(replace(result, limit=cell_seconds, seconds=spent))
-    return result.status
+            for result in run(hopeless.pass_on(left.values())):
+                for known in (result, *hopeless.take()):
+                    del left[known.key]
+                    yield known
+            for known in hopeless.take():
+                del left[known.key]
+                yield known
+        except WorkersLostError as error:
+            losses += 1
+            if losses > MAX_LOSSES:
+                raise WorkersLostError(
+                    f"workers died {losses} times, the last with {error}; {len(left)} cells are "
+                    "open: give the workers more memory or lower --jobs, and run this again"
+                ) from error
 
 
-class _CellTimeout(BaseException):
-    """The cell's time is up; no `Exception`, so that nobody's handler swallows it."""
+class _Hopeless:
+    """Groups of cells (data set, learner, strategy) that timed out too often to go on with."""
+
+    def __init__(self, give_up: int, limit: float, timed_out: Mapping[Group, int]) -> None:
+        self.give_up, self.limit = give_up, limit
+        self.counts = Counter(timed_out)
+        self.skipped: deque[CellResult] = deque()
+
+    def count(self, result: CellResult) -> None:
+        """Take note of a time-out."""
+        if result.status == TIMED_OUT and result.seconds > 0:
+            self.counts[_group(result.about)] += 1
+
+    def pass_on(self, cells: Iterable[Cell]) -> Iterator[Cell]:
+        """Yield the cells that are worth a try; the others become results for `take`."""
+        for cell in list(cells):
+            names = about(cell)
+            n = self.counts[_group(names)]
+            if self.give_up and n >= self.give_up:
+                why = f"not tried: {n} runs of it were stopped after {self.limit:g} s"
+                result = CellResult(cell.key, TIMED_OUT, names, error=why, limit=self.limit)
+                self.skipped.append(result)
+            else:
+                yield cell
+
+    def take(self) -> Iterator[CellResult]:
+        """Yield the results of cells that were not tried."""
+        while self.skipped:
+            yield self.skipped.popleft()
 
 
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise `_CellTimeout` in the main thread after `seconds`; 0 is no limit."""
-    if seconds <= 0:
-        yield
-        return
-    if threading.current_thread() is not threading.main_thread():
-        raise LalError("a time limit needs the main thread of a process; use cell_seconds=0")
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        raise _CellTimeout
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+def _group(names: Mapping[str, Any]) -> Group:
+    return str(names["dataset"]), str(names["learner"]), str(names["strategy"])
 
 
-def predict_seconds(work: Plan, *, probe_labels: int = 3) -> dict[str, float]:
-    """Return the predicted seconds of the missing cells, by strategy, on one process.
+def peak_memory() -> float:
+    """Return the most memory this process has held so far, in MiB."""
+    import resource
 
-    One short episode of every data set, learner and strategy is played (nothing is stored) and
-    its time a label is scaled up; fits on few labels are cheap, so the figure is a lower bound.
-    """
-    groups: dict[tuple[str, str, str], list[Cell]] = defaultdict(list)
-    for cell in work.missing:
-        groups[cell.dataset.name, cell.learner, cell.entrant.label].append(cell)
-    total: dict[str, float] = defaultdict(float)
-    for cells in groups.values():
-        total[cells[0].entrant.label] += _probe(cells[0], probe_labels) * len(cells)
-    return dict(total)
-
-
-def _probe(cell: Cell, labels: int) -> float:
-    if cell.entrant == FULL:
-        return play(cell).seconds
-    whole = cell.task().budget
-    short = replace(cell, protocol=replace(cell.protocol, budget=min(labels, whole)))
-    one = replace(cell, protocol=replace(cell.protocol, budget=1))
-    first = play(one).seconds
-    each = max(play(short).seconds - first, 0.0) / max(min(labels, whole) - 1, 1)
-    return first + each * (whole - 1)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

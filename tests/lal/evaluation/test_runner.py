@@ -5,18 +5,20 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lal.errors import LalError, UnknownNameError, UsageError
-from lal.evaluation import runner
+from lal.errors import UnknownNameError, UsageError
 from lal.evaluation.cells import Cell, cells_of
+from lal.evaluation.costs import predict_seconds
 from lal.evaluation.entrants import Entrant, parse_entrants
+from lal.evaluation.limits import CellTimeout, time_limit
 from lal.evaluation.protocol import Protocol, Run
-from lal.evaluation.runner import Progress, plan, predict_seconds, run_cells
+from lal.evaluation.runner import Progress, plan, run_cells
 from lal.evaluation.store import RunStore
 from lal.evaluation.tables import long_table
 from lal.strategies.base import STRATEGIES
@@ -206,23 +208,92 @@ def test_progress_extrapolates():
     assert Progress(done=2, total=10, failed=0, elapsed=3.0).seconds_left == pytest.approx(12.0)
 
 
-def test_time_limit_needs_the_main_thread():
-    import threading
-
+def limited(seconds, work):
     caught = []
 
-    def limited():
+    def run():
         try:
-            with runner._time_limit(1.0):
-                pass
-        except LalError as error:
-            caught.append(str(error))
+            with time_limit(seconds):
+                work()
+        except CellTimeout:
+            caught.append("stopped")
 
-    thread = threading.Thread(target=limited)
+    return caught, run
+
+
+def busy():
+    began = time.monotonic()
+    while time.monotonic() - began < 20:
+        pass
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_time_limit_stops_in_any_thread(threaded):
+    caught, run = limited(0.05, busy)
+    if threaded:
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join(timeout=15)
+    else:
+        run()
+    assert caught == ["stopped"]
+
+
+def test_what_ends_in_time_is_left_alone():
+    caught, run = limited(5.0, lambda: None)
+    thread = threading.Thread(target=run)
     thread.start()
     thread.join()
-    assert caught
-    assert "main thread" in caught[0]
+    run()
+    assert caught == []
+
+
+def test_one_thread_covers_what_is_loaded_while_it_lasts(tmp_path):
+    code = (
+        "import os; os.environ.pop('OMP_NUM_THREADS', None)\n"
+        "from lal.evaluation.limits import one_thread\n"
+        "with one_thread():\n"
+        "    import sklearn.ensemble, sklearn.svm, scipy.linalg, threadpoolctl\n"
+        "    pools = threadpoolctl.threadpool_info()\n"
+        "assert {p['user_api'] for p in pools} >= {'blas', 'openmp'}, pools\n"
+        "assert all(p['num_threads'] == 1 for p in pools), pools\n"
+        "assert 'OMP_NUM_THREADS' not in os.environ"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_hopeless_strategies_are_given_up_and_say_so(broken, datasets, protocol, tmp_path):
+    entrants = parse_entrants(["slow", "random"])
+    rules = protocol.with_runs(5)
+    store = RunStore(tmp_path, "json")
+    work = plan(rules, datasets[:1], ["gaussian_nb"], entrants, store=store, cell_seconds=0.2)
+    done = run_cells(work, store, cell_seconds=0.2, give_up=2)
+    assert done.played == 15
+    assert done.failed == 5
+    slow = [r for r in store if r.about["strategy"] == "slow"]
+    assert sorted(r.error.partition(":")[0] for r in slow) == [
+        *["not tried"] * 3, "stopped after 0.2 s", "stopped after 0.2 s",
+    ]  # fmt: skip
+    assert {r.status for r in slow} == {"timed out"}
+    more = plan(rules.with_runs(7), datasets[:1], ["gaussian_nb"], entrants, store=store,
+                cell_seconds=0.2)  # fmt: skip
+    assert sum(more.timed_out.values()) == 2
+    longer = plan(rules, datasets[:1], ["gaussian_nb"], entrants, store=store, cell_seconds=0.3)
+    assert len(longer.missing) == 5
+
+
+def test_predicted_cost_stops_at_the_limit_and_counts_what_is_given_up(
+    broken, datasets, protocol, tmp_path
+):
+    store = RunStore(tmp_path / "s", "json")
+    rules = protocol.with_runs(5)
+    entrants = parse_entrants(["slow"])
+    work = plan(rules, datasets[:1], ["gaussian_nb"], entrants, store=store)
+    assert predict_seconds(work, cell_seconds=0.2)["slow"] == pytest.approx(1.0)
+    assert predict_seconds(work, cell_seconds=0.2, give_up=2)["slow"] == pytest.approx(0.4)
 
 
 EVALUATE = [
