@@ -17,6 +17,8 @@ BENCHMARKS.add_lazy("lal", "scripts.benchmark_lal:main")
 BENCHMARKS.add_lazy("albl", "scripts.benchmark_albl:main")
 BENCHMARKS.add_lazy("simulator", "scripts.benchmark_simulator:main")
 BENCHMARKS.add_lazy("learners", "scripts.benchmark_learners:main")
+BENCHMARKS.add_lazy("query", "scripts.benchmark_query:main")
+BENCHMARKS.add_lazy("fuzz", "scripts.benchmark_fuzz:main")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -104,9 +104,12 @@ class PoolPolicy:
         Raises:
             DataError: The program gives numbers that are not finite.
         """
-        if state.N <= SCREENED:
+        if self._scores_all(state):
             return self.score(state, np.arange(state.N))
         return self._spread(state, self._scored(state, state.open, 1))
+
+    def _scores_all(self, state: QueryState) -> bool:
+        return state.N <= SCREENED or self.screening == "none"
 
     def _scored(self, state: QueryState, rows: Ints, batch_size: int) -> Ints:
         return scored_rows(self.screening, state, rows, PRESELECT * batch_size)
@@ -163,7 +166,7 @@ class PoolPolicy:
             raise UsageError(
                 f"batch_size must be 1 to {len(rows)}, the rows that may be asked; got {size}"
             )
-        whole = state.N <= SCREENED
+        whole = self._scores_all(state)
         scored = rows if whole else self._scored(state, rows, size)
         utilities = self.utilities(state) if whole else self._spread(state, scored)
         batch = Batch(utilities, scored, state.geometry, size)

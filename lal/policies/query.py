@@ -17,6 +17,10 @@ from lal.state import Geometry, QueryState
 from lal.task import Model
 
 
+PART = 20_000
+"""Rows whose probabilities are checked at once; they stay in the cache."""
+
+
 @dataclass(frozen=True, eq=False)
 class Options:
     """What a caller may tell `query` besides X, y and the classifier; see `PoolPolicy.query`."""
@@ -161,9 +165,16 @@ def checked_proba(proba: Any, n: int, n_classes: int) -> Floats:
     table = np.asarray(proba, dtype=np.float64)
     if table.shape != (n, n_classes):
         raise DataError(f"probabilities must have shape {(n, n_classes)}, got {table.shape}")
+    off, least = 0.0, 0.0
     with np.errstate(over="ignore", invalid="ignore"):
-        off = np.abs(table @ np.ones(n_classes) - 1.0).max(initial=0.0)  # nan where any is
-    if not off < np.inf or table.min(initial=0.0) < 0:
+        for first in range(0, n, PART):
+            part = table[first : first + PART]
+            sums = part @ np.ones(n_classes)
+            sums -= 1.0
+            # np.maximum, unlike max, keeps a nan
+            off = np.maximum(off, np.maximum(sums.max(), -sums.min()))
+            least = min(least, part.min())
+    if not off < np.inf or least < 0:
         raise DataError("probabilities must be finite and not negative")
     if off > 1e-3:
         raise DataError(f"probabilities must sum to 1 in every row; one row is off by {off:.3g}")

@@ -57,7 +57,8 @@ def half_uncertain(state: QueryState, rows: Ints, size: int) -> Ints:
     left[near] = False
     others = np.flatnonzero(left)
     more = others[smallest(keys[others], size - half)]
-    return rows[np.sort(np.concatenate([near, more]))]
+    kept: Ints = rows[np.sort(np.concatenate([near, more]))]
+    return kept
 
 
 def _margins(proba: Floats, rows: Ints) -> np.ndarray:

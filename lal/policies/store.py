@@ -16,8 +16,8 @@ import numpy as np
 from lal.errors import LalError, PolicyFileError, UnknownNameError
 from lal.policies.pool_policy import PoolPolicy
 
-SCHEMA = 1
-"""Version of the file layout; older ones keep loading."""
+SCHEMA = 2
+"""Version of the file layout that is written; older ones keep loading."""
 
 KEY = "lal"
 """The one metadata key: several would be written in random order."""
@@ -39,8 +39,12 @@ FIELDS = (
     "selection",
     "class_symmetric",
     "card",
+    "screening",
 )
 """What the JSON holds of a policy, besides schema and sha256."""
+
+SINCE = {"screening": 2}
+"""Schema that brought a field; files of older ones lack it, and the policy takes its default."""
 
 
 def save_policy(policy: PoolPolicy, path: str | Path) -> None:
@@ -144,13 +148,13 @@ def _aliases() -> dict[str, str]:
 
 def _load(path: Path, missing_label: Any) -> PoolPolicy:
     fields, tensors = read_file(path)
-    given = {name: fields[name] for name in FIELDS}
+    given = {name: fields[name] for name in FIELDS if name in fields}
     try:
         return PoolPolicy(**given, tensors=tensors, missing_label=missing_label)
     except LalError as error:
         raise PolicyFileError(f"{path}: {error}") from error
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
-        raise PolicyFileError(f"{path}: the policy is malformed ({error})") from error
+        raise PolicyFileError(f"{path}: the policy is malformed ({_line(error)})") from error
 
 
 def read_file(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -180,8 +184,11 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         RecursionError,
         OverflowError,
     ) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise PolicyFileError(f"{path}: damaged or no policy file ({reason[:200]})") from error
+        raise PolicyFileError(f"{path}: damaged or no policy file ({_line(error)})") from error
+
+
+def _line(error: Exception) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
 
 
 def _parse(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -193,18 +200,20 @@ def _parse(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     header = json.loads(content[8 : 8 + length].decode())
     metadata = header.pop("__metadata__")
     fields = json.loads(metadata[KEY])
-    if not isinstance(fields, dict) or fields.get("schema") != SCHEMA:
-        found = fields.get("schema") if isinstance(fields, dict) else None
-        raise PolicyFileError(f"schema {found!r} is unknown; this release reads {SCHEMA}")
-    _check_fields(fields)
+    schema = fields.get("schema") if isinstance(fields, dict) else None
+    if type(schema) is not int or not 1 <= schema <= SCHEMA:
+        raise PolicyFileError(
+            f"schema {str(schema)[:20]!r} is unknown; this release reads 1 to {SCHEMA}"
+        )
+    _check_fields(fields, schema)
     tensors = _tensors(header, memoryview(content)[8 + length :])
     if _digest(fields, tensors) != fields["sha256"]:
         raise PolicyFileError("the sha256 does not match; the file is damaged")
     return fields, tensors
 
 
-def _check_fields(fields: Mapping[str, Any]) -> None:
-    kinds = dict.fromkeys(FIELDS, str) | {
+def _check_fields(fields: Mapping[str, Any], schema: int) -> None:
+    kinds: dict[str, type] = {name: str for name in FIELDS if SINCE.get(name, 1) <= schema} | {
         "candidate_features": list,
         "context_features": list,
         "program": dict,

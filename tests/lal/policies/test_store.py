@@ -16,9 +16,9 @@ import lal
 from lal.errors import PolicyFileError, UnknownNameError
 from lal.policies.margin import margin_policy
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.store import _digest, list_policies, load_policy, save_policy
+from lal.policies.store import SCHEMA, _digest, list_policies, load_policy, save_policy
 
-FROZEN = Path(__file__).parent / "frozen_v1.safetensors"
+FROZEN = [Path(__file__).parent / f"frozen_v{schema}.safetensors" for schema in (1, 2)]
 CANDIDATES = np.sin(np.outer(np.arange(1, 9), np.arange(1, 26)))
 CONTEXT = np.cos(np.arange(16))
 INPUTS = {"candidates": CANDIDATES, "context": CONTEXT}
@@ -89,12 +89,25 @@ def test_unsavable_policies_are_refused(make_policy, policy, tmp_path):
     assert not path.exists()
 
 
-def test_the_frozen_file_of_version_1_still_loads():
-    policy = load_policy(FROZEN)
-    expected = json.loads(FROZEN.with_suffix(".json").read_text())
+@pytest.mark.parametrize("path", FROZEN, ids=lambda path: path.stem)
+def test_a_frozen_file_of_every_version_loads(path):
+    policy = load_policy(path)
+    expected = json.loads(path.with_suffix(".json").read_text())
     assert policy.name == expected["name"]
+    assert policy.screening == expected["screening"]
+    assert policy.selection == expected["selection"]
     np.testing.assert_allclose(policy.scorer.run(INPUTS), expected["utilities"], atol=1e-9)
-    assert hashlib.sha256(FROZEN.read_bytes()).hexdigest() == expected["sha256"]
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == expected["sha256"]
+
+
+def test_there_is_a_frozen_file_of_the_version_that_is_written():
+    assert len(FROZEN) == SCHEMA
+    assert json.loads(read_header(FROZEN[-1]))["schema"] == SCHEMA
+
+
+def read_header(path: Path) -> str:
+    with safe_open(path, "np") as file:
+        return str(file.metadata()["lal"])
 
 
 def test_shipped_policies():
@@ -175,7 +188,7 @@ def infinite(fields, tensors):
     [
         (unknown_feature, "unknown feature 'margin@77'"),
         (unknown_op, "unknown op 'eval'"),
-        (unknown_schema, "schema 99 is unknown; this release reads 1"),
+        (unknown_schema, "schema '99' is unknown; this release reads 1 to 2"),
         (further_field, "the fields are"),
         (wrong_kind, "'candidate_features' must be list"),
         (wrong_shape, "must have width 1"),
