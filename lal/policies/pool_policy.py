@@ -105,7 +105,7 @@ class PoolPolicy:
             DataError: The program gives numbers that are not finite.
         """
         if self._scores_all(state):
-            return self.score(state, np.arange(state.N))
+            return self.score(state)
         return self._spread(state, self._scored(state, state.open, 1))
 
     def _scores_all(self, state: QueryState) -> bool:
@@ -121,19 +121,21 @@ class PoolPolicy:
         utilities[rows] = values
         return utilities
 
-    def score(self, state: QueryState, rows: Ints) -> Floats:
-        """Return the utilities of the given rows, shape (n,), whatever screening would say.
+    def score(self, state: QueryState, rows: Ints | None = None) -> Floats:
+        """Return the utilities of the given rows (all when None), whatever screening would say.
 
         Raises:
             DataError: The program gives numbers that are not finite.
         """
         given = self._given(state)
-        utilities = np.empty(len(rows))
-        for first in range(0, len(rows), CHUNK):
-            part = rows[first : first + CHUNK]
+        n = state.N if rows is None else len(rows)
+        utilities = np.empty(n)
+        for first in range(0, n, CHUNK):
+            last = min(first + CHUNK, n)
+            part = np.arange(first, last) if rows is None else rows[first:last]
             candidates = candidate_matrix(state, self.candidate_features, part)
             values = self.scorer.run({**given, "candidates": candidates})
-            utilities[first : first + CHUNK] = values
+            utilities[first:last] = values
         if not np.isfinite(utilities).all():
             raise DataError(f"policy {self.name!r} gives utilities that are not finite numbers")
         return utilities

@@ -16,7 +16,6 @@ from lal.rng import Streams
 from lal.state import Geometry, QueryState
 from lal.task import Model
 
-
 PART = 20_000
 """Rows whose probabilities are checked at once; they stay in the cache."""
 

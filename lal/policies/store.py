@@ -29,6 +29,9 @@ MAX_FILE = 256_000_000
 DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64}
 """Types a tensor may have."""
 
+LONGEST = 100
+"""Letters of the longest name of a shipped policy."""
+
 SHIPPED = Path(__file__).parent / "shipped"
 
 FIELDS = (
@@ -70,7 +73,7 @@ def save_policy(policy: PoolPolicy, path: str | Path) -> None:
         fields = json.loads(json.dumps({**fields, "schema": SCHEMA}, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise PolicyFileError(f"policy {policy.name!r} is no plain JSON: {error}") from error
-    fields["sha256"] = _digest(fields, tensors)
+    fields["sha256"] = content_digest(fields, tensors)
     text = json.dumps(fields, sort_keys=True, allow_nan=False)
     _write(path, save(tensors, metadata={KEY: text}))
 
@@ -91,7 +94,7 @@ def _write(path: Path, content: bytes) -> None:
         raise
 
 
-def _digest(fields: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> str:
+def content_digest(fields: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> str:
     """Return the sha256 of all fields but itself, and of all tensors with name, type and shape."""
     told = {k: v for k, v in fields.items() if k != "sha256"}
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
@@ -119,10 +122,12 @@ def load_policy(name_or_path: str | Path, *, missing_label: Any = float("nan")) 
         return _load(Path(text), missing_label)
     resolved = _aliases().get(text, text)
     path = SHIPPED / f"{resolved}.safetensors"
-    if not resolved.replace("-", "").replace("_", "").isalnum() or not path.is_file():
+    legal = len(resolved) <= LONGEST and resolved.replace("-", "").replace("_", "").isalnum()
+    if not legal or not path.is_file():
         known = ", ".join(list_policies())
         raise UnknownNameError(
-            f"unknown policy {text!r}; shipped: {known}; a file's name ends in .safetensors"
+            f"unknown policy {text[:LONGEST]!r}; shipped: {known}; a file's name ends in "
+            ".safetensors"
         )
     return _load(path, missing_label)
 
@@ -142,8 +147,14 @@ def list_policies() -> dict[str, str]:
 @cache
 def _aliases() -> dict[str, str]:
     path = SHIPPED / "aliases.json"
-    aliases: dict[str, str] = json.loads(path.read_text()) if path.is_file() else {}
-    return aliases
+    try:
+        aliases = json.loads(path.read_text()) if path.is_file() else {}
+    except (ValueError, RecursionError) as error:
+        raise PolicyFileError(f"{path}: damaged ({_line(error)})") from error
+    named = aliases.items() if isinstance(aliases, dict) else [(None, None)]
+    if not all(isinstance(target, str) and alias for alias, target in named):
+        raise PolicyFileError(f"{path}: expected a JSON object of alias to policy name")
+    return dict(named)
 
 
 def _load(path: Path, missing_label: Any) -> PoolPolicy:
@@ -152,7 +163,7 @@ def _load(path: Path, missing_label: Any) -> PoolPolicy:
     try:
         return PoolPolicy(**given, tensors=tensors, missing_label=missing_label)
     except LalError as error:
-        raise PolicyFileError(f"{path}: {error}") from error
+        raise PolicyFileError(f"{path}: {_line(error)}") from error
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise PolicyFileError(f"{path}: the policy is malformed ({_line(error)})") from error
 
@@ -168,14 +179,15 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         if size > MAX_FILE:
             raise PolicyFileError(f"the file has {size} bytes, more than {MAX_FILE}")
         content = path.read_bytes()
-    except OSError as error:
-        raise PolicyFileError(f"{path}: cannot be read ({error.strerror})") from error
     except PolicyFileError as error:
         raise PolicyFileError(f"{path}: {error}") from None
+    except (OSError, ValueError) as error:  # a name may hold what no file system takes
+        reason = getattr(error, "strerror", None) or _line(error)
+        raise PolicyFileError(f"{path}: cannot be read ({reason})") from error
     try:
         return _parse(content)
     except PolicyFileError as error:
-        raise PolicyFileError(f"{path}: {error}") from None
+        raise PolicyFileError(f"{path}: {_line(error)}") from None
     except (
         ValueError,
         TypeError,
@@ -188,7 +200,9 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def _line(error: Exception) -> str:
-    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    """Return what an error says as one printable line; a file can make it say anything."""
+    said = "".join(c if c.isprintable() else "?" for c in str(error))
+    return said[:500] or type(error).__name__
 
 
 def _parse(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -197,9 +211,9 @@ def _parse(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     (length,) = struct.unpack("<Q", content[:8])
     if length > min(MAX_HEADER, len(content) - 8):
         raise PolicyFileError(f"the header claims {length} bytes; damaged or no policy file")
-    header = json.loads(content[8 : 8 + length].decode())
+    header = _json(content[8 : 8 + length].decode())
     metadata = header.pop("__metadata__")
-    fields = json.loads(metadata[KEY])
+    fields = _json(metadata[KEY])
     schema = fields.get("schema") if isinstance(fields, dict) else None
     if type(schema) is not int or not 1 <= schema <= SCHEMA:
         raise PolicyFileError(
@@ -207,9 +221,18 @@ def _parse(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         )
     _check_fields(fields, schema)
     tensors = _tensors(header, memoryview(content)[8 + length :])
-    if _digest(fields, tensors) != fields["sha256"]:
+    if content_digest(fields, tensors) != fields["sha256"]:
         raise PolicyFileError("the sha256 does not match; the file is damaged")
     return fields, tensors
+
+
+def _json(text: str) -> Any:
+    """Return the values of strict JSON: nan and infinities are none."""
+
+    def refuse(constant: str) -> Any:
+        raise PolicyFileError(f"the header holds {constant}, which is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
 
 
 def _check_fields(fields: Mapping[str, Any], schema: int) -> None:

@@ -57,11 +57,12 @@ def select_top(
         )
     keys = rng.random(len(utilities))
     values = utilities[candidates]
-    if not np.isfinite(values).all():
+    if not (np.isfinite(values.max()) and np.isfinite(values.min())):
         raise DataError(f"{(~np.isfinite(values)).sum()} utilities are not finite numbers")
     few = np.arange(len(values))
     if len(values) > batch_size:  # sort no more than those that may come first
-        few = np.flatnonzero(values >= np.partition(values, -batch_size)[-batch_size])
+        last = values.max() if batch_size == 1 else np.partition(values, -batch_size)[-batch_size]
+        few = np.flatnonzero(values >= last)
     order = np.lexsort((keys[candidates[few]], -values[few]))
     return candidates[few[order[:batch_size]]]
 

@@ -16,7 +16,14 @@ import lal
 from lal.errors import PolicyFileError, UnknownNameError
 from lal.policies.margin import margin_policy
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.store import SCHEMA, _digest, list_policies, load_policy, save_policy
+from lal.policies.store import (
+    SCHEMA,
+    _aliases,
+    content_digest,
+    list_policies,
+    load_policy,
+    save_policy,
+)
 
 FROZEN = [Path(__file__).parent / f"frozen_v{schema}.safetensors" for schema in (1, 2)]
 CANDIDATES = np.sin(np.outer(np.arange(1, 9), np.arange(1, 26)))
@@ -33,7 +40,7 @@ def rewrite(path: Path, change) -> None:
     tensors = load_file(path)
     change(fields, tensors)
     if "sha256" in fields:
-        fields["sha256"] = _digest(fields, tensors)
+        fields["sha256"] = content_digest(fields, tensors)
     save_file(tensors, path, metadata={"lal": json.dumps(fields, sort_keys=True)})
 
 
@@ -136,7 +143,7 @@ def test_an_alias_is_resolved_and_recorded(policy, tmp_path, monkeypatch):
     assert list_policies()["best"].startswith("alias of dated-2026-01")
 
 
-@pytest.mark.parametrize("name", ["marginn", "", "..", "a\x00b", "margin.pickle"])
+@pytest.mark.parametrize("name", ["marginn", "", "..", "a\x00b", "margin.pickle", "x" * 5000])
 def test_unknown_names(name):
     with pytest.raises(UnknownNameError, match=r"shipped: .*margin"):
         load_policy(name)
@@ -145,6 +152,27 @@ def test_unknown_names(name):
 def test_a_missing_file(tmp_path):
     with pytest.raises(PolicyFileError, match="cannot be read \\(No such file"):
         load_policy(tmp_path / "nowhere.safetensors")
+
+
+def test_a_name_that_no_file_system_takes():
+    with pytest.raises(PolicyFileError, match="cannot be read"):
+        load_policy("a\x00b.safetensors")
+    with pytest.raises(PolicyFileError, match="cannot be read"):
+        load_policy("x" * 5000 + ".safetensors")
+
+
+@pytest.mark.parametrize("text", ['{"best": 1}', "[]", "{", '{"best": NaN}'])
+def test_a_damaged_file_of_aliases(text, tmp_path, monkeypatch):
+    (tmp_path / "aliases.json").write_text(text)
+    monkeypatch.setattr("lal.policies.store.SHIPPED", tmp_path)
+    _aliases.cache_clear()
+    try:
+        with pytest.raises(
+            PolicyFileError, match=r"aliases.json: (damaged|expected a JSON object)"
+        ):
+            load_policy("best")
+    finally:
+        _aliases.cache_clear()
 
 
 def unknown_feature(fields, tensors):
