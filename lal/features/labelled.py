@@ -28,7 +28,7 @@ def for_rows(state: QueryState, key: str, rows: Ints, make: Callable[[], T]) -> 
 
     The reference set has a slot of its own, because ranks and contexts return to it.
     """
-    slot = f"features.{key}.{'reference' if rows is state.reference else 'rows'}"
+    slot = f"features.{key}.{'reference' if state.geometry.is_reference(rows) else 'rows'}"
     held = state.memo_store.get(slot)
     if held is None or held[0] is not rows:
         held = (rows, make())
@@ -99,7 +99,10 @@ def nearest_classes(state: QueryState, rows: Ints) -> Bools:
 
 def proba_of(state: QueryState, rows: Ints) -> Floats:
     """Return the model's probabilities of some rows, shape (n, C)."""
-    picked: Floats = given(state.proba, "proba")[rows]
+    proba = given(state.proba, "proba")
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
+        return proba[rows[0] : rows[-1] + 1]  # neighbouring rows need no copy
+    picked: Floats = proba[rows]
     return picked
 
 
@@ -126,7 +129,8 @@ def _top_two(proba: Floats) -> tuple[Floats, Floats]:
     if proba.shape[1] < 2:
         return proba[:, 0], np.zeros(len(proba))
     if proba.shape[1] == 2:
-        return np.maximum(proba[:, 0], proba[:, 1]), np.minimum(proba[:, 0], proba[:, 1])
+        one, other = np.ascontiguousarray(proba.T)  # numpy is quick on neighbours in memory
+        return np.maximum(one, other), np.minimum(one, other)
     two = np.partition(proba, proba.shape[1] - 2, axis=1)[:, -2:]
     return two[:, 1], two[:, 0]
 

@@ -23,7 +23,7 @@ def spread(narrow: Floats, columns: Ints, n_classes: int) -> Floats:
         Shape (..., C), rows summing to one. A row without a finite probability (naive Bayes with
         all-equal rows has none) is uniform over the fitted classes.
     """
-    total = _total(narrow)
+    total = row_sums(narrow)
     complete = len(columns) == n_classes and (columns == np.arange(n_classes)).all()
     if complete and total.size and total.min() > 0.0 and total.max() < np.inf:
         all_there: Floats = narrow / total  # the usual case, in the fewest passes
@@ -35,8 +35,8 @@ def spread(narrow: Floats, columns: Ints, n_classes: int) -> Floats:
     return full
 
 
-def _total(narrow: Floats) -> Floats:
-    """Return the sums along the last axis, which is kept; columns are added one after the other."""
+def row_sums(narrow: Floats) -> Floats:
+    """Return the sums along the last axis, which is kept: column by column where these are few."""
     if not 0 < narrow.shape[-1] < 8:  # numpy adds in another order then, and fast enough
         summed: Floats = narrow.sum(axis=-1, keepdims=True)
         return summed

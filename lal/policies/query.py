@@ -10,6 +10,7 @@ from lal.arrays import Floats, Ints, Rows
 from lal.data.view import make_geometry
 from lal.errors import DataError, UsageError
 from lal.learners import make_learner, wrap_fitted
+from lal.learners.probabilities import row_sums
 from lal.policies.labels import Labels, read_labels
 from lal.pool import n_rows, take
 from lal.rng import Streams
@@ -168,7 +169,7 @@ def checked_proba(proba: Any, n: int, n_classes: int) -> Floats:
     with np.errstate(over="ignore", invalid="ignore"):
         for first in range(0, n, PART):
             part = table[first : first + PART]
-            sums = part @ np.ones(n_classes)
+            sums = row_sums(part)
             sums -= 1.0
             # np.maximum, unlike max, keeps a nan
             off = np.maximum(off, np.maximum(sums.max(), -sums.min()))
