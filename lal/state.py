@@ -36,6 +36,10 @@ class View(Protocol):
         """Return some encoded rows, shape (n, d)."""
         ...
 
+    def is_reference(self, rows: Ints) -> bool:
+        """Whether the array passed is `reference` itself; does not make it."""
+        ...
+
     def hashes(self) -> NDArray[np.uint64]:
         """Return a hash of the content of every row, shape (N,)."""
         ...
@@ -91,6 +95,10 @@ class Geometry:
     def reference(self) -> Ints:
         """Indices of at most 1 024 rows, chosen by a hash of their content, shape (R,)."""
         return self.view.reference
+
+    def is_reference(self, rows: Ints) -> bool:
+        """Whether the array passed is `reference` itself, not only equal to it."""
+        return self.view.is_reference(rows)
 
     @cached_property
     def Z_reference(self) -> Floats:
