@@ -106,7 +106,7 @@ def _dask(jobs: int, address: str) -> Iterator[Opened]:
     distributed = require("distributed", "dask")
     from joblib import parallel_config
 
-    lost = (distributed.KilledWorker, distributed.CommClosedError)
+    lost = (distributed.KilledWorker, require("distributed.comm", "dask").CommClosedError)
     with ExitStack() as stack:
         where: Any = address or stack.enter_context(
             distributed.LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None)
