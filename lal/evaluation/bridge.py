@@ -8,8 +8,8 @@ out.
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -57,6 +57,8 @@ class BridgeRow:
         published_mean: Mean of the published table.
         published_sd: Standard deviation between the published runs.
         published_runs: Number of published runs.
+        n_rows: Rows of the data set.
+        every: Labels between two points of our curve (see `bridge_run`).
     """
 
     dataset: str
@@ -67,6 +69,8 @@ class BridgeRow:
     published_mean: float
     published_sd: float
     published_runs: int
+    n_rows: int = 0
+    every: int = 1
 
     @property
     def n_compared(self) -> int:
@@ -96,6 +100,29 @@ class BridgeRow:
         """Difference in units of its standard error."""
         return self.difference / self.standard_error
 
+    @property
+    def unequal(self) -> dict[int, float]:
+        """Ours minus the published area of the seeds that differ by more than `MATCH`."""
+        gap = self.aubc - self.published
+        return {int(s): float(g) for s, g in zip(self.seeds, gap, strict=True) if abs(g) > MATCH}
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the row as what JSON can hold."""
+        rows = {k: getattr(self, k).tolist() for k in ("seeds", "aubc", "published")}
+        rows["published"] = [None if np.isnan(v) else v for v in rows["published"]]
+        return {**asdict(self), **rows}
+
+    @classmethod
+    def from_mapping(cls, found: Mapping[str, Any]) -> "BridgeRow":
+        """Return the row that `to_mapping` gave."""
+        published = [np.nan if v is None else v for v in found["published"]]
+        arrays = {
+            "seeds": np.array(found["seeds"], dtype=np.int64),
+            "aubc": np.array(found["aubc"], dtype=np.float64),
+            "published": np.array(published, dtype=np.float64),
+        }
+        return cls(**{**found, **arrays})
+
     def __str__(self) -> str:
         """Return one line for a table."""
         seeds = f"; {self.n_matched} of {self.n_compared} seeds equal" if self.n_compared else ""
@@ -106,19 +133,34 @@ class BridgeRow:
         )
 
 
-def published_area(accuracies: Sequence[float] | Floats) -> float:
+def published_area(
+    accuracies: Sequence[float] | Floats, queries: Sequence[int] | None = None
+) -> float:
     """Return the published area: the trapezoid over the accuracies after query 1 to m, over m.
 
     The accuracy of the start is not in it, and a constant curve c gives ``c (m - 1) / m``. Our own
     normalised area is `lal.loop.Curve.area`.
 
     Args:
-        accuracies: Test accuracy after each of the m queries, shape (m,).
+        accuracies: Test accuracy after each of the m queries, shape (m,), or after some.
+        queries: Which ones, the last being m; all when None.
     """
     curve = np.asarray(accuracies, dtype=np.float64)
     if curve.ndim != 1 or len(curve) < 1:
         raise UsageError(f"expected one accuracy a query, got an array of shape {curve.shape}")
-    return float(np.sum(0.5 * (curve[1:] + curve[:-1])) / len(curve))
+    at = np.arange(1, len(curve) + 1) if queries is None else np.asarray(queries)
+    return float(np.sum(0.5 * (curve[1:] + curve[:-1]) * np.diff(at)) / at[-1])
+
+
+def as_written(X: Floats) -> Floats:
+    """Return float32 rows as the shortest decimals that read back as the same float32.
+
+    The published runs read decimals from text; kept as float32 and widened, those differ in the
+    eighth digit, which is enough to turn a near tie of an SVM around.
+    """
+    if X.dtype != np.float32:
+        return X
+    return cast("Floats", X.astype(np.str_).astype(np.float64))
 
 
 def bridge_task(X: Floats, y: Ints, seed: int) -> Task:
@@ -145,7 +187,7 @@ def bridge_task(X: Floats, y: Ints, seed: int) -> Task:
         raise DataError(f"{len(y)} rows give a pool of {n_pool}; expected more than {N_START}")
     if len(np.unique(y[pool[:N_START]])) < 2:
         raise StartSetError(f"the start set of seed {seed} holds one class only; drop this seed")
-    scaled = _standardise(np.asarray(X, dtype=np.float64), pool)
+    scaled = _standardise(np.asarray(as_written(X), dtype=np.float64), pool)
     return Task(
         name="bridge",
         family="bridge",
@@ -158,7 +200,9 @@ def bridge_task(X: Floats, y: Ints, seed: int) -> Task:
     )
 
 
-def bridge_run(X: Floats, y: Ints, seed: int, strategy: str | Strategy = "margin") -> float:
+def bridge_run(
+    X: Floats, y: Ints, seed: int, strategy: str | Strategy = "margin", *, every: int = 1
+) -> float:
     """Return the published area of one seed.
 
     Args:
@@ -166,18 +210,24 @@ def bridge_run(X: Floats, y: Ints, seed: int, strategy: str | Strategy = "margin
         y: Class codes, 0 or 1, shape (n,).
         seed: Seed of the split, of the start and of a random strategy.
         strategy: ``"margin"`` (US-C), ``"random"`` (Uniform) or any other strategy.
+        every: Labels bought before the next refit and point of the curve, after the first. The
+            protocol's is 1; random sampling looks at no model, so more only thins its curve.
     """
     rule = make_strategy(strategy) if isinstance(strategy, str) else strategy
     task = bridge_task(X, y, seed)
     episode = _BridgeEpisode(task, seed)
     test = task.test_part()
-    accuracies = []
+    accuracies: list[float] = []
+    queries: list[int] = []
     while not episode.finished:
         state = episode.state()
         utilities = rule.utilities(state, episode.streams["strategy"])
-        episode.label(_first_in_row_order(utilities, state.open))
+        n = min(every, episode.budget_total - episode.spent) if queries else 1
+        for index in _first_in_row_order(utilities, state.open, n):
+            episode.label(index)
         accuracies.append(episode.measure(test, {"accuracy": accuracy})["accuracy"])
-    return published_area(accuracies)
+        queries.append(episode.spent - N_START)
+    return published_area(accuracies, queries)
 
 
 def run_bridge(
@@ -186,6 +236,7 @@ def run_bridge(
     *,
     seeds: Iterable[int],
     strategies: Sequence[str] = ("margin", "random"),
+    every: int = 1,
     n_jobs: int = 1,
 ) -> list[BridgeRow]:
     """Replay data sets of the bridge and set them beside the published numbers.
@@ -195,6 +246,7 @@ def run_bridge(
         names: Data sets, by their names in the manifest.
         seeds: Seeds to run; those that the published runs drop are dropped.
         strategies: Names among `PUBLISHED_NAMES`.
+        every: Labels between two points of a curve; see `bridge_run`.
         n_jobs: Processes.
 
     Raises:
@@ -210,9 +262,10 @@ def run_bridge(
             X, y = file["X"], file["y"]
         for strategy in strategies:
             done = Parallel(n_jobs=n_jobs)(
-                delayed(_run_or_drop)(X, y, seed, strategy) for seed in seeds
+                delayed(_run_or_drop)(X, y, seed, strategy, every) for seed in seeds
             )
-            rows.append(_compare(entry, strategy, seeds, done))
+            row = _compare(entry, strategy, seeds, done)
+            rows.append(replace(row, n_rows=len(y), every=every))
     return rows
 
 
@@ -223,14 +276,15 @@ def _standardise(X: Floats, rows: Ints) -> Floats:
     return cast("Floats", StandardScaler().fit(X[rows]).transform(X))
 
 
-def _first_in_row_order(utilities: Floats, candidates: Ints) -> int:
-    """Return the candidate of highest utility; the protocol breaks ties by row order."""
-    return int(candidates[np.argmax(utilities[candidates])])
+def _first_in_row_order(utilities: Floats, candidates: Ints, n: int) -> list[int]:
+    """Return the candidates of highest utility; the protocol breaks ties by row order."""
+    order = np.argsort(-utilities[candidates], kind="stable")[:n]
+    return [int(i) for i in candidates[order]]
 
 
-def _run_or_drop(X: Floats, y: Ints, seed: int, strategy: str) -> float | None:
+def _run_or_drop(X: Floats, y: Ints, seed: int, strategy: str, every: int) -> float | None:
     try:
-        return bridge_run(X, y, seed, strategy)
+        return bridge_run(X, y, seed, strategy, every=every)
     except StartSetError:
         return None
 
