@@ -142,6 +142,7 @@ def _outcome(sample: Sample, path: Path, valid: bool, audit: Audit) -> str:
 def _judged(policy: PoolPolicy, sample: Sample, valid: bool) -> str:
     """Return what a file that loaded is worth: as before, another valid policy, or WRONG."""
     inputs = sample.inputs(policy)
+    str(policy.card), policy.card.to_html(), policy.card.to_markdown()
     try:
         values = policy.scorer.run(inputs)
     except (DataError, UsageError):

@@ -13,6 +13,7 @@ from lal.arrays import Floats, Ints
 from lal.errors import DataError, PolicyFileError, UsageError
 from lal.features import FEATURES, candidate_matrix, context_vector
 from lal.features.base import check_scopes
+from lal.policies.card import Card, check_card
 from lal.policies.query import Options, Request, read_request
 from lal.policies.scorer import Scorer, compile_program
 from lal.policies.screening import SCREENED, SCREENS, default_screen, scored_rows
@@ -41,7 +42,8 @@ class PoolPolicy:
         screening: Named screen that chooses the rows scored in full where more than 20 000 may
             be asked; see `lal.policies.screening`. "" takes "none" where a row costs little.
         class_symmetric: Renaming classes changes no utility.
-        card: Plain JSON values: what it was trained on, its evidence, its ranges.
+        card: Plain JSON values: what it was trained on, its evidence, its ranges. Printed, it is
+            text; `to_markdown` and `to_html` make pages of it.
         missing_label: What stands for a missing label in `query`, besides None and nan.
     """
 
@@ -53,7 +55,7 @@ class PoolPolicy:
     selection: str = "top"
     screening: str = ""
     class_symmetric: bool = True
-    card: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    card: Any = field(default_factory=dict, repr=False)  # a mapping when made, then a Card
     missing_label: Any = float("nan")
 
     def __post_init__(self) -> None:
@@ -72,11 +74,18 @@ class PoolPolicy:
         screening = self.screening or default_screen(self.candidate_features)
         object.__setattr__(self, "screening", screening)
         SCREENS[self.screening]
+        object.__setattr__(self, "card", self._card())
         if self.scorer.mixes_candidates:
             raise PolicyFileError(
                 f"policy {self.name!r} pools over the candidates, so utilities would depend on "
                 "which rows are asked about; pool over 'reference' instead"
             )
+
+    def _card(self) -> Card:
+        check_card(self.card)
+        about = ("name", "candidate_features", "context_features", "selection", "screening")
+        told = {field: getattr(self, field) for field in (*about, "class_symmetric")}
+        return Card(self.card, {**told, "screened": SCREENED})
 
     @cached_property
     def scorer(self) -> Scorer:
