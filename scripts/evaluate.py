@@ -14,6 +14,7 @@ from lal.data.datasets import load_dataset
 from lal.data.suites import load_suite
 from lal.errors import UsageError
 from lal.evaluation.backends import Backend
+from lal.evaluation.controls import Controls, with_controls
 from lal.evaluation.costs import predict_seconds
 from lal.evaluation.entrants import Entrant, parse_entrants
 from lal.evaluation.protocol import Protocol, Regime, make_protocol
@@ -37,6 +38,12 @@ class Config:
 
     strategies: tuple[str, ...] = ("random", "margin")
     """Names, skactiveml:Name, shipped policies or policy files; label=... names one apart."""
+
+    controls: Controls = "none"
+    """Controls added to the strategies. rules: random, margin (also as a policy), epsilon-margin,
+    farthest-first and TypiClust before margin. all: also greedy oracles, and of every policy five
+    untrained copies and a linear scorer of its features; list a copy trained on shuffled targets
+    as shuffled=FILE."""
 
     learners: tuple[str, ...] = ("logistic_regression",)
     """Learners by name."""
@@ -94,6 +101,8 @@ class Config:
 def main(config: Config) -> list[Row]:
     """Play what is missing and print the summary; returns its rows (none for a dry run)."""
     entrants = parse_entrants(config.strategies)
+    if config.controls != "none":
+        entrants = with_controls(entrants, config.controls, config.out / "controls")
     datasets = load_all(config.suite, config.datasets)
     protocol = make_config_protocol(config)
     store = RunStore(config.out, config.store_format)

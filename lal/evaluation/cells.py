@@ -13,7 +13,9 @@ import lal
 from lal.arrays import Floats, Ints
 from lal.data.dataset import Dataset
 from lal.data.splits import make_task
+from lal.errors import UsageError
 from lal.evaluation.entrants import FULL_LABEL, Entrant
+from lal.evaluation.oracles import run_oracle
 from lal.evaluation.protocol import Protocol, Run
 from lal.learners import make_learner
 from lal.loop import METRICS, Curve, run_episode
@@ -26,6 +28,9 @@ FORMAT = 1
 
 FULL = Entrant(label=FULL_LABEL, spec=FULL_LABEL)
 """The learner fitted to the whole labelled pool: the level that curves are held against."""
+
+ORACLE_LABELS = ("@oracle_seen", "@oracle_other")
+"""Labels of the greedy oracles, measured on the half they picked by and on the other half."""
 
 DONE, FAILED, TIMED_OUT = "done", "failed", "timed out"
 
@@ -164,8 +169,12 @@ def play(cell: Cell) -> CellResult:
     """Play a cell from split to curve."""
     began = time.perf_counter()
     task = cell.task()
-    full = cell.entrant == FULL
-    curve = _full_fit(cell, task) if full else _episode(cell, task)
+    if cell.entrant == FULL:
+        curve = _full_fit(cell, task)
+    elif cell.entrant.label in ORACLE_LABELS:
+        curve = _oracle(cell, task)
+    else:
+        curve = _episode(cell, task)
     facts = {"n_start": curve.n_start, "n_all_seen": curve.n_all_seen, "n_pool": len(task.pool)}
     return CellResult(
         key=cell.key,
@@ -187,6 +196,19 @@ def _episode(cell: Cell, task: Task) -> Curve:
         batch_size=cell.protocol.batch_size,
         metrics={name: METRICS[name] for name in cell.protocol.metrics},
     )
+
+
+def _oracle(cell: Cell, task: Task) -> Curve:
+    """Play a greedy oracle; ``seen`` and ``other`` are one episode measured on two halves."""
+    if cell.protocol.batch_size != 1:
+        raise UsageError(f"the oracles buy one label at a time, not {cell.protocol.batch_size}")
+    curves = run_oracle(
+        task,
+        seed=cell.episode_seed,
+        pick_by=cell.protocol.metric,
+        metrics={name: METRICS[name] for name in cell.protocol.metrics},
+    )
+    return curves.other if cell.entrant.label == ORACLE_LABELS[1] else curves.seen
 
 
 def _full_fit(cell: Cell, task: Task) -> Curve:

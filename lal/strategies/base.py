@@ -20,6 +20,7 @@ for _name, _where in {
     "epsilon_margin": "lal.strategies.uncertainty:EpsilonMargin",
     "query_by_committee": "lal.strategies.committee:QueryByCommittee",
     "k_farthest_then_margin": "lal.strategies.farthest:FarthestThenMargin",
+    "typiclust_then_margin": "lal.strategies.typiclust:TypiclustThenMargin",
     "albl": "lal.strategies.albl:ALBL",
 }.items():
     STRATEGIES.add_lazy(_name, _where)

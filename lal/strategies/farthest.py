@@ -28,6 +28,22 @@ def distance_to_nearest(Z: Floats, Z_labelled: Floats) -> Floats:
     return distance
 
 
+def exploration_labels(k: int | str, n_classes: int) -> int:
+    """Return the labels that exploration lasts for: a number, or ``"2C"`` and the like.
+
+    Args:
+        k: At least 0, or a number before the letter C for a multiple of the classes.
+        n_classes: Classes known to the strategy: the declared ones, or those seen so far.
+
+    Raises:
+        UsageError: Neither.
+    """
+    times = str(k).removesuffix("C")
+    if not times.isdecimal() or isinstance(k, bool):
+        raise UsageError(f"k must be at least 0, got {k!r}; a text like '2C' counts classes")
+    return int(times) * (n_classes if str(k).endswith("C") else 1)
+
+
 class FarthestThenMargin:
     """Explores by farthest-first until k rows are labelled, then asks by margin.
 
@@ -36,16 +52,16 @@ class FarthestThenMargin:
     algorithms" (kernel farthest-first), here as a fixed schedule.
 
     Args:
-        k: Labels until exploration ends, at least 0.
+        k: Labels until exploration ends, at least 0; ``"2C"`` for twice the classes known.
     """
 
-    def __init__(self, k: int = 10) -> None:
-        if k < 0:
-            raise UsageError(f"k must be at least 0, got {k}")
+    def __init__(self, k: int | str = 10) -> None:
+        exploration_labels(k, 2)
         self.k = k
 
     def utilities(self, state: QueryState, rng: np.random.Generator) -> Floats:
         """Return distances while exploring (or without a model), margins after, shape (N,)."""
-        if len(state.labelled) < self.k or state.proba is None:
+        exploring = len(state.labelled) < exploration_labels(self.k, state.n_classes)
+        if exploring or state.proba is None:
             return distance_to_nearest(state.Z, state.Z_labelled)
         return Margin().utilities(state, rng)

@@ -10,7 +10,8 @@ from lal.loop import Episode, run_episode
 from lal.state import QueryState, Strategy
 from lal.strategies.base import STRATEGIES, make_strategy, select
 from lal.strategies.committee import consensus_divergence, vote_entropy
-from lal.strategies.farthest import distance_to_nearest
+from lal.strategies.farthest import distance_to_nearest, exploration_labels
+from lal.strategies.typiclust import typicality
 from lal.strategies.uncertainty import entropy_utility, least_confident_utility, margin_utility
 from lal.task import Part, Task
 
@@ -149,6 +150,32 @@ def test_farthest_first_until_k_labels_then_margin():
     )
 
 
+def test_exploration_counts_labels_or_classes():
+    assert exploration_labels(7, 3) == 7
+    assert exploration_labels("2C", 3) == 6
+    assert make_strategy("typiclust_then_margin", k="2C").k == "2C"
+
+
+def test_typicality_by_hand():
+    Z = np.array([[0.0], [1.0], [3.0], [10.0], [50.0]])
+    found = typicality(Z, np.array([0, 0, 0, 1, 2]))
+    # mean distances to the two others: (1 + 3)/2, (1 + 2)/2, (3 + 2)/2; alone: 0
+    assert found == pytest.approx([1 / 2, 1 / 1.5, 1 / 2.5, 0.0, 0.0])
+
+
+def test_typiclust_asks_the_middle_of_the_largest_cluster_without_a_label():
+    X = np.array([[0.0], [0.1], [10.0], [10.1], [10.15], [10.4], [20.0], [20.1], [20.2]])
+    rule = make_strategy("typiclust_then_margin", k=5)
+    state = bare_state(X, [0, 6], [0, 1])
+    assert np.argmax(rule.utilities(state, np.random.default_rng(0))) in (3, 4)
+    proba = np.full((9, 2), 0.5)
+    proba[:, 0] = np.linspace(0.5, 0.9, 9)
+    proba[:, 1] = 1 - proba[:, 0]
+    later = bare_state(X, [0, 2, 6, 7, 8], [0, 1, 1, 1, 1], proba=proba)
+    expected = margin_utility(proba)
+    assert np.array_equal(rule.utilities(later, np.random.default_rng(0)), expected)
+
+
 def test_committee_uses_the_trees_of_a_forest_and_refits_other_learners():
     forest = Episode(task_of("random_forest"), seed=1).state()
     members = forest.committee
@@ -176,6 +203,7 @@ def test_committee_without_members_or_learner_is_refused():
         ("query_by_committee", {"n_members": 1}, "at least 2 members, got 1"),
         ("query_by_committee", {"method": "votes"}, "method must be one of kl, vote_entropy"),
         ("k_farthest_then_margin", {"k": -1}, "k must be at least 0, got -1"),
+        ("typiclust_then_margin", {"k": "C"}, "k must be at least 0, got 'C'"),
     ],
 )
 def test_bad_options_are_refused(name, options, message):
