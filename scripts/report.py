@@ -1,4 +1,4 @@
-"""Write one HTML page (and PNG figures) from a run store."""
+"""Write one HTML page from a run store; figures, tables and overviews where asked for."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,8 +6,12 @@ from typing import Annotated
 
 import tyro
 
-from lal.errors import UsageError
+from lal.errors import DataError, UsageError
+from lal.evaluation.bridge_page import load_bridge
+from lal.evaluation.export import write_tables
 from lal.evaluation.figures import write_figures
+from lal.evaluation.leaderboard import write_leaderboard, write_which
+from lal.evaluation.replay import rerun
 from lal.evaluation.report import Page, headline, make_page, write_report
 from lal.evaluation.store import RunStore
 from lal.evaluation.tables import strategies_of
@@ -22,7 +26,7 @@ class Config:
     """Run store of scripts.evaluate."""
 
     out: Path = Path("report.html")
-    """The page; figures go into a folder beside it."""
+    """The page."""
 
     policy: str = ""
     """Strategy the page is about; the best policy when not given."""
@@ -36,37 +40,99 @@ class Config:
     samples: int = 10_000
     """Bootstrap samples of each interval."""
 
-    figures: bool = True
-    """Write PNG figures, too (needs matplotlib)."""
+    bridge: str = ""
+    """Lines of scripts.benchmark bridge --out, shown beside the published numbers."""
+
+    figures: str = ""
+    """Folder for every chart as SVG and PNG (needs matplotlib)."""
+
+    tables: str = ""
+    """Folder for every table as CSV and LaTeX."""
+
+    leaderboard: str = ""
+    """Markdown file for the leaderboard; no page is written then."""
+
+    which: str = ""
+    """Markdown file for “which strategy should I use”; no page is written then."""
+
+    rerun: str = ""
+    """Key of a cell, or how it begins: play it again and compare; nothing is written."""
 
 
-def main(config: Config) -> Page:
-    """Write the page and say its first sentence; returns what it was made from."""
+def main(config: Config) -> Page | None:
+    """Write what was asked for; returns what the page was made from, None without one."""
     store = RunStore.existing(config.store)
-    table = store.to_table()
-    known = strategies_of(table)
-    asked = {*config.untrained, *config.shuffled, *filter(None, [config.policy])}
-    if unknown := sorted(asked - set(known)):
-        raise UsageError(
-            f"{', '.join(unknown)} not in the store; its strategies: {', '.join(known)}"
-        )
-    controls = None
-    if config.untrained and config.shuffled:
-        controls = {
-            "random": ["random"],
-            "untrained": list(config.untrained),
-            "shuffled": list(config.shuffled),
-        }
+    if config.rerun:
+        play_again(store, config.rerun)
+        return None
+    if config.leaderboard or config.which:
+        overviews(store, config)
+        return None
     page = make_page(
-        store, policy=config.policy or None, controls=controls, n_samples=config.samples
+        store,
+        policy=config.policy or None,
+        controls=controls_of(store, config),
+        n_samples=config.samples,
     )
-    write_report(page, config.out, n_samples=config.samples)
+    bridge = load_bridge(Path(config.bridge)) if config.bridge else []
+    write_report(page, store, config.out, bridge=bridge)
     written = [config.out]
     if config.figures:
-        written += write_figures(page, config.out.with_name(f"{config.out.stem}_figures"))
-    print(headline(page, n_samples=config.samples))
+        written += write_figures(page, Path(config.figures))
+    if config.tables:
+        written += write_tables(page, Path(config.tables))
+    print(headline(page))
     print("\n".join(str(path) for path in written))
     return page
+
+
+def controls_of(store: RunStore, config: Config) -> dict[str, list[str]] | None:
+    """Return the controls that the flags name, None to find them by their labels.
+
+    Raises:
+        UsageError: A strategy is named that the store does not have.
+    """
+    asked = {*config.untrained, *config.shuffled, *filter(None, [config.policy])}
+    if asked:
+        known = strategies_of(store.to_table())
+        if unknown := sorted(asked - set(known)):
+            raise UsageError(
+                f"{', '.join(unknown)} not in the store; its strategies: {', '.join(known)}"
+            )
+    if not (config.untrained and config.shuffled):
+        return None
+    return {
+        "random": ["random"],
+        "untrained": list(config.untrained),
+        "shuffled": list(config.shuffled),
+    }
+
+
+def play_again(store: RunStore, key: str) -> None:
+    """Play one cell again and say whether it gives what is stored.
+
+    Raises:
+        DataError: It does not.
+    """
+    found = rerun(store, key)
+    if not found.same:
+        raise DataError(
+            f"cell {found.key} gave something else than the store holds (largest difference of a "
+            f"metric {found.largest:g}); the machine or a library differs"
+        )
+    print(f"cell {found.key}: the same rows asked for, the same metrics to the last digit")
+
+
+def overviews(store: RunStore, config: Config) -> None:
+    """Write the leaderboard and the advice."""
+    command = f"python -m scripts.report {config.store}"
+    for flag, name, write in (
+        ("--leaderboard", config.leaderboard, write_leaderboard),
+        ("--which", config.which, write_which),
+    ):
+        if name:
+            write(store, Path(name), command=f"{command} {flag} {name}", n_samples=config.samples)
+            print(name)
 
 
 if __name__ == "__main__":

@@ -1,77 +1,185 @@
-"""Figures of a report as PNG files, drawn without a display."""
+"""The charts of a report as SVG and PNG files: one source, two formats.
 
+PNG pictures are painted with matplotlib from the same SVG and style sheet, without a display.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
-from lal.evaluation.curves import mean_curves, set_differences
-from lal.evaluation.report import Page, drawn
-from lal.evaluation.statistics import ROPE
-from lal.evaluation.summary import BASELINES, common_runs
-from lal.evaluation.tables import cell_rows
+from lal.evaluation.page.charts import Chart, all_charts, curve_charts
+from lal.evaluation.page.model import Page
 from lal.records import write_atomic
 from lal.registry import require
 
-COLOURS = ("#0072b2", "#d55e00", "#5f5f5f", "#009e73", "#cc79a7", "#8a6d00")
-DASHES = ("-", "--", ":", "-.", (0, (4, 4)), (0, (10, 3)))
+FOLDER = Path(__file__).parent / "page"
+NAMESPACE = "{http://www.w3.org/2000/svg}"
+SIZE = 12.0
+"""Text size, in the units of the picture."""
+
+Style = dict[str, str]
+Rules = Mapping[str, Style]
+
+
+def charts_of(page: Page) -> list[Chart]:
+    """Return every chart, those of single data sets last."""
+    return [*all_charts(page), *curve_charts(page).values()]
 
 
 def write_figures(page: Page, folder: Path) -> list[Path]:
-    """Write learning curves and sorted differences as PNG; needs matplotlib (extra ``report``)."""
+    """Write every chart as SVG and as PNG; needs matplotlib (extra ``report``)."""
     require("matplotlib", "report")
-    figures = {"curves.png": _curves(page)}
-    for baseline in BASELINES:
-        if baseline != page.focus and common_runs(cell_rows(page.table), page.focus, baseline):
-            figures[f"minus_{baseline}.png"] = _differences(page, baseline)
-    for name, figure in figures.items():
-        write_atomic(folder / name, lambda part, f=figure: _save(f, part))  # type: ignore[misc]
-    return [folder / name for name in figures]
+    rules = style_rules()
+    written = []
+    for chart in charts_of(page):
+        name = re.sub(r"[^\w.+-]", "_", chart.name)
+        svg, png = folder / f"{name}.svg", folder / f"{name}.png"
+        write_atomic(svg, lambda part, c=chart: _write_svg(part, c))  # type: ignore[misc]
+        write_atomic(png, lambda part, c=chart: _write_png(part, c, rules))  # type: ignore[misc]
+        written += [svg, png]
+    return written
 
 
-def _save(figure: Any, path: Path) -> None:
-    figure.savefig(path, format="png", dpi=130)
+def _write_svg(path: Path, chart: Chart) -> None:
+    path.write_text(standalone(chart.svg), encoding="utf-8")
 
 
-def _figure(width: float, height: float) -> Any:
+def _write_png(path: Path, chart: Chart, rules: Rules) -> None:
+    paint(chart.svg, rules).savefig(path, format="png", dpi=144)
+
+
+def standalone(svg: str) -> str:
+    """Return the SVG with the light style sheet inside, so that it can stand alone."""
+    sheet = "\n".join((FOLDER / n).read_text(encoding="utf-8") for n in ("theme.css", "chart.css"))
+    text = "text { fill: var(--ink); font: 12px sans-serif; text-anchor: middle; }"
+    ground = '<rect width="100%" height="100%" fill="#fdfdfc"/>'
+    head, _, rest = svg.partition(">")
+    return f"{head}><style>{text}\n{sheet}</style>{ground}{rest}\n"
+
+
+def style_rules() -> dict[str, Style]:
+    """Return the declarations of every class of the charts, and of ``:root``."""
+    rules: dict[str, Style] = {}
+    for name in ("theme.css", "chart.css"):
+        text = re.sub(r"/\*.*?\*/", "", (FOLDER / name).read_text(encoding="utf-8"), flags=re.S)
+        for selector, body in re.findall(r"([^{}]+)\{([^{}]*)\}", text):
+            pairs = (part.partition(":") for part in body.split(";") if ":" in part)
+            style = {key.strip(): value.strip() for key, _, value in pairs}
+            rules.setdefault(selector.strip().lstrip("."), {}).update(style)
+    return rules
+
+
+def resolve(classes: Iterable[str], rules: Rules) -> Style:
+    """Return the declarations of an element's classes with all variables filled in."""
+    style = dict(rules[":root"])
+    own: Style = {}
+    for name in rules:
+        if name in classes:
+            own.update(rules[name])
+    style.update(own)
+    return {key: _fill(value, style) for key, value in own.items()}
+
+
+def _fill(value: str, style: Style) -> str:
+    while found := re.search(r"var\((--[\w-]+)(?:,\s*([^)]*))?\)", value):
+        value = value.replace(found[0], style.get(found[1], found[2] or "none"))
+    return value
+
+
+def paint(svg: str, rules: Rules) -> Any:
+    """Return a matplotlib figure of an SVG text of `lal.evaluation.svg` and `maps`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    root = ElementTree.fromstring(svg)
+    _, _, width, height = (float(v) for v in root.attrib["viewBox"].split())
+    figure = Figure(figsize=(width / 100, height / 100), facecolor="#fdfdfc")
     FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    axes.set_axis_off()
+    for element in root.iter():
+        kind = element.tag.removeprefix(NAMESPACE)
+        if kind in PAINTERS:
+            classes = element.attrib.get("class", "").split()
+            PAINTERS[kind](axes, element, resolve(classes, rules), rules[":root"])
     return figure
 
 
-def _curves(page: Page) -> Any:
-    names = sorted(page.table["dataset"].unique())
-    metric = str(page.table["metric"].iloc[0])
-    columns = min(3, len(names))
-    rows = -(-len(names) // columns)
-    figure = _figure(4.2 * columns, 3.2 * rows)
-    for place, dataset in enumerate(names, start=1):
-        axes = figure.add_subplot(rows, columns, place)
-        for style, curve in enumerate(mean_curves(page.table, dataset, drawn(page), metric)):
-            at = drawn(page).index(curve.strategy)
-            kind = {"color": COLOURS[at % 6], "linestyle": DASHES[at % 6]}
-            label = curve.strategy if place == 1 else f"_{style}"
-            axes.plot(curve.n, curve.mean, label=label, **kind)
-            axes.fill_between(curve.n, curve.low, curve.high, color=kind["color"], alpha=0.13)
-        axes.set(title=dataset, xlabel="labels bought", ylabel=metric)
-    figure.legend(loc="outside lower center", ncols=min(3, len(drawn(page))))
-    return figure
+def _edges(style: Style) -> dict[str, Any]:
+    dash = style.get("stroke-dasharray", "none")
+    pattern = "-" if dash == "none" else (0, tuple(float(v) for v in dash.split()))
+    width = 0.72 * float(style.get("stroke-width", "1"))
+    return {"color": style.get("stroke", "none"), "linewidth": width, "linestyle": pattern}
 
 
-def _differences(page: Page, baseline: str) -> Any:
-    found = set_differences(page.table, page.focus, baseline)[::-1]
-    figure = _figure(6.4, 1.4 + 0.28 * len(found))
-    axes = figure.add_subplot()
-    axes.axvspan(-100 * ROPE, 100 * ROPE, color="#f0e442", alpha=0.4, lw=0)
-    axes.axvline(0, color="black", lw=1)
-    means = [100 * d.mean for d in found]
-    low, high = ([100 * abs(d.mean - end) for d, end in _ends(found, k)] for k in ("low", "high"))
-    axes.errorbar(means, range(len(found)), xerr=[low, high], fmt="o", color=COLOURS[0])
-    axes.set_yticks(range(len(found)), [d.dataset for d in found])
-    axes.set_xlabel(f"{page.focus} minus {baseline}, points")
-    return figure
+def _faces(style: Style) -> dict[str, Any]:
+    return {
+        "facecolor": style.get("fill", "black"),
+        "alpha": float(style.get("opacity", "1")),
+        "linewidth": 0,
+    }
 
 
-def _ends(found: list[Any], name: str) -> list[tuple[Any, float]]:
-    return [(d, getattr(d, name)) for d in found]
+def _line(axes: Any, element: Any, style: Style, root: Style) -> None:
+    x1, x2, y1, y2 = (float(element.attrib[k]) for k in ("x1", "x2", "y1", "y2"))
+    axes.plot([x1, x2], [y1, y2], **_edges(style))
+
+
+def _corners(element: Any) -> list[list[float]]:
+    return [[float(v) for v in pair.split(",")] for pair in element.attrib["points"].split()]
+
+
+def _polyline(axes: Any, element: Any, style: Style, root: Style) -> None:
+    x, y = zip(*_corners(element), strict=True)
+    axes.plot(x, y, **_edges(style))
+
+
+def _polygon(axes: Any, element: Any, style: Style, root: Style) -> None:
+    from matplotlib.patches import Polygon
+
+    axes.add_patch(Polygon(_corners(element), **_faces(style)))
+
+
+def _rect(axes: Any, element: Any, style: Style, root: Style) -> None:
+    from matplotlib.patches import Rectangle
+
+    x, y, w, h = (float(element.attrib[k]) for k in ("x", "y", "width", "height"))
+    axes.add_patch(Rectangle((x, y), w, h, **_faces(style)))
+
+
+def _circle(axes: Any, element: Any, style: Style, root: Style) -> None:
+    from matplotlib.patches import Circle
+
+    x, y, r = (float(element.attrib[k]) for k in ("cx", "cy", "r"))
+    axes.add_patch(Circle((x, y), r, zorder=3, **_faces(style)))
+
+
+def _text(axes: Any, element: Any, style: Style, root: Style) -> None:
+    x, y = float(element.attrib["x"]), float(element.attrib["y"])
+    anchor = {"end": "right", "start": "left"}.get(style.get("text-anchor", ""), "center")
+    turn = re.match(r"rotate\((-?\d+)", element.attrib.get("transform", ""))
+    size = float(style.get("font-size", f"{SIZE}px").removesuffix("px"))
+    axes.text(
+        x,
+        y,
+        (element.text or "").replace("$", r"\$"),
+        ha=anchor,
+        va="baseline",
+        rotation=-float(turn[1]) if turn else 0,
+        rotation_mode="anchor",
+        color=style.get("fill", root["--ink"]),
+        fontsize=0.72 * size,
+    )
+
+
+PAINTERS = {
+    "line": _line,
+    "polyline": _polyline,
+    "polygon": _polygon,
+    "rect": _rect,
+    "circle": _circle,
+    "text": _text,
+}

@@ -1,4 +1,7 @@
-"""Charts as inline SVG text; colours come from the page's style sheet."""
+"""Charts as inline SVG text: lines, dots with intervals, bars; colours come from `page/chart.css`.
+
+Further kinds are in `lal.evaluation.maps`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +12,9 @@ import numpy as np
 from lal.arrays import Floats
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 640, 52, 14, 12, 34
+ROW = 22
+N_STYLES = 8
+"""Colours (with dashes) of the style sheet; further strategies share them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,17 +31,27 @@ class Line:
 
 @dataclass(frozen=True)
 class Dot:
-    """A row of a dot chart: a value with its interval."""
+    """A row of a dot chart: a value with its interval.
+
+    Attributes:
+        name: Text at the left.
+        value, low, high: The value and its interval.
+        marked: Drawn grey: shown, not counted.
+        censored: The value is a bound: drawn as an arrow, not as a dot.
+        style: Colour.
+    """
 
     name: str
     value: float
     low: float
     high: float
     marked: bool = False
+    censored: bool = False
+    style: int = 0
 
 
 @dataclass(frozen=True)
-class _Scale:
+class Scale:
     """Maps values to pixels."""
 
     low: float
@@ -44,6 +60,7 @@ class _Scale:
     last: float
 
     def __call__(self, value: float) -> float:
+        """Return the pixel of a value."""
         span = self.high - self.low or 1.0
         return self.first + (value - self.low) / span * (self.last - self.first)
 
@@ -56,76 +73,130 @@ class _Scale:
         return [float(k * step) for k in np.arange(first, np.floor(self.high / step + 1e-9) + 1)]
 
 
-def line_chart(lines: Sequence[Line], *, title: str, y_label: str, height: int = 300) -> str:
-    """Return curves with bands as an SVG element."""
-    x = _Scale(*_range([line.x for line in lines], 0.0), LEFT, WIDTH - RIGHT)
-    spread = _range([v for line in lines for v in (line.low, line.high)], 0.04)
-    y = _Scale(*spread, height - BOTTOM, TOP)
-    parts = [_axes(x, y, height, "labels bought", y_label)]
+def line_chart(
+    lines: Sequence[Line],
+    *,
+    title: str,
+    y_label: str,
+    x_label: str = "labels bought",
+    rope: float | None = None,
+    height: int = 300,
+) -> str:
+    """Return curves with bands as an SVG element; `rope` adds a zero line and its region."""
+    x = Scale(*_range([line.x for line in lines], 0.0), LEFT, WIDTH - RIGHT)
+    values = [v for line in lines for v in (line.low, line.high)]
+    if rope is not None:
+        values.append(np.array([-2 * rope, 2 * rope]))
+    y = Scale(*_range(values, 0.04), height - BOTTOM, TOP)
+    parts = [] if rope is None else [_flat_rope(y, rope)]
+    parts.append(_axes(x, y, height, x_label, y_label))
     for line in lines:
         forth = _points(x, y, line.x, line.high)
         back = _points(x, y, line.x[::-1], line.low[::-1])
-        parts.append(f'<polygon class="band s{line.style}" points="{forth} {back}"/>')
+        parts.append(f'<polygon class="band c{line.style}" points="{forth} {back}"/>')
     for line in lines:
         points = _points(x, y, line.x, line.y)
         name = escape(line.name)
         parts.append(
-            f'<polyline class="line s{line.style}" points="{points}"><title>{name}</title>'
+            f'<polyline class="line c{line.style}" points="{points}"><title>{name}</title>'
             "</polyline>"
         )
-    return _figure("".join(parts), title, height)
+    return figure("".join(parts), title, height)
 
 
-def dot_chart(dots: Sequence[Dot], *, title: str, rope: float, x_label: str) -> str:
-    """Return values with intervals, one a row, and the region of equivalence as a band."""
-    height = TOP + BOTTOM + 22 * len(dots)
+def _flat_rope(y: Scale, rope: float) -> str:
+    return (
+        f'<rect class="rope" x="{LEFT}" y="{y(rope):.1f}" width="{WIDTH - RIGHT - LEFT}" '
+        f'height="{y(-rope) - y(rope):.1f}"/>'
+        f'<line class="zero" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(0):.1f}" y2="{y(0):.1f}"/>'
+    )
+
+
+def dot_chart(
+    dots: Sequence[Dot],
+    *,
+    title: str,
+    x_label: str,
+    rope: float | None = None,
+    reference: float | None = 0.0,
+) -> str:
+    """Return values with intervals, one a row.
+
+    Args:
+        dots: Rows from top to bottom.
+        title: For screen readers.
+        x_label: Under the axis.
+        rope: Half-width of the region of equivalence around `reference`, drawn as a band.
+        reference: Where the upright line is; None for none.
+    """
+    height = TOP + BOTTOM + ROW * len(dots)
     left = 150
-    reach = [np.array([d.low, d.high, -2 * rope, 2 * rope]) for d in dots]
-    x = _Scale(*_range(reach, 0.03), left, WIDTH - RIGHT)
+    reach = [np.array([d.low, d.high]) for d in dots]
+    if reference is not None:
+        reach.append(reference + 2 * (rope or 0.0) * np.array([-1.0, 1.0]))
+    x = Scale(*_range(reach, 0.03), left, WIDTH - RIGHT)
     bottom = height - BOTTOM
-    parts = [
-        f'<rect class="rope" x="{x(-rope):.1f}" y="{TOP}" width="{x(rope) - x(-rope):.1f}" '
-        f'height="{bottom - TOP}"/>',
-        f'<line class="zero" x1="{x(0):.1f}" x2="{x(0):.1f}" y1="{TOP}" y2="{bottom}"/>',
-        _x_axis(x, height, x_label),
-    ]
-    for row, dot in enumerate(dots):
-        at = TOP + 22 * row + 11
-        kind = "dot seen" if dot.marked else "dot"
+    parts = []
+    if rope is not None and reference is not None:
+        begin, end = x(reference - rope), x(reference + rope)
         parts.append(
-            f'<text class="name" x="{left - 8}" y="{at + 4}">{escape(dot.name)}</text>'
-            f'<g class="{kind}"><line x1="{x(dot.low):.1f}" x2="{x(dot.high):.1f}" y1="{at}" '
-            f'y2="{at}"/><circle cx="{x(dot.value):.1f}" cy="{at}" r="4"><title>'
-            f"{escape(dot.name)}: {dot.value:+.2f} [{dot.low:+.2f}, {dot.high:+.2f}]</title>"
-            "</circle></g>"
+            f'<rect class="rope" x="{begin:.1f}" y="{TOP}" width="{end - begin:.1f}" '
+            f'height="{bottom - TOP}"/>'
         )
-    return _figure("".join(parts), title, height)
+    if reference is not None:
+        at = f"{x(reference):.1f}"
+        parts.append(f'<line class="zero" x1="{at}" x2="{at}" y1="{TOP}" y2="{bottom}"/>')
+    parts.append(x_axis(x, height, x_label))
+    parts += [_dot(dot, x, TOP + ROW * row + 11, left) for row, dot in enumerate(dots)]
+    return figure("".join(parts), title, height)
+
+
+def _dot(dot: Dot, x: Scale, at: int, left: int) -> str:
+    kind = "seen" if dot.marked else f"c{dot.style}"
+    name, centre = escape(dot.name), x(dot.value)
+    mark = f'<circle class="mark {kind}" cx="{centre:.1f}" cy="{at}" r="4">'
+    close = "</circle>"
+    if dot.censored:
+        corners = f"{centre:.1f},{at - 6} {centre + 10:.1f},{at} {centre:.1f},{at + 6}"
+        mark, close = f'<polygon class="mark {kind}" points="{corners}">', "</polygon>"
+    bound = "at least " if dot.censored else ""
+    return (
+        f'<text class="name" x="{left - 8}" y="{at + 4}">{name}</text>'
+        f'<line class="whisker {kind}" x1="{x(dot.low):.1f}" x2="{x(dot.high):.1f}" y1="{at}" '
+        f'y2="{at}"/>{mark}<title>{name}: {bound}{dot.value:+.2f} '
+        f"[{dot.low:+.2f}, {dot.high:+.2f}]</title>{close}"
+    )
 
 
 def _range(values: Sequence[Floats], room: float) -> tuple[float, float]:
-    whole = np.concatenate(values)
-    low, high = float(np.min(whole)), float(np.max(whole))
+    whole = np.concatenate([np.asarray(v, dtype=np.float64).ravel() for v in values])
+    low, high = float(np.nanmin(whole)), float(np.nanmax(whole))
     pad = room * (high - low or 1.0)
     return low - pad, high + pad
 
 
-def _points(x: _Scale, y: _Scale, xs: Floats, ys: Floats) -> str:
+def _points(x: Scale, y: Scale, xs: Floats, ys: Floats) -> str:
     return " ".join(f"{x(float(a)):.1f},{y(float(b)):.1f}" for a, b in zip(xs, ys, strict=True))
 
 
-def _axes(x: _Scale, y: _Scale, height: int, x_label: str, y_label: str) -> str:
+def _axes(x: Scale, y: Scale, height: int, x_label: str, y_label: str) -> str:
     rows = "".join(
         f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(t):.1f}" y2="{y(t):.1f}"/>'
         f'<text class="tick end" x="{LEFT - 6}" y="{y(t) + 4:.1f}">{t:.4g}</text>'
         for t in y.ticks()
     )
+    return rows + x_axis(x, height, x_label) + y_name(y_label, height)
+
+
+def y_name(label: str, height: int) -> str:
+    """Return the upright name of the y axis."""
     middle = (TOP + height - BOTTOM) / 2
     turned = f'transform="rotate(-90 12 {middle:.0f})"'
-    name = f'<text class="axis" x="12" y="{middle:.0f}" {turned}>{escape(y_label)}</text>'
-    return rows + _x_axis(x, height, x_label) + name
+    return f'<text class="axis" x="12" y="{middle:.0f}" {turned}>{escape(label)}</text>'
 
 
-def _x_axis(x: _Scale, height: int, label: str) -> str:
+def x_axis(x: Scale, height: int, label: str) -> str:
+    """Return ticks and name of the x axis."""
     base = height - BOTTOM
     ticks = "".join(
         f'<line class="grid" x1="{x(t):.1f}" x2="{x(t):.1f}" y1="{base}" y2="{base + 4}"/>'
@@ -136,9 +207,10 @@ def _x_axis(x: _Scale, height: int, label: str) -> str:
     return ticks + f'<text class="axis" x="{middle:.0f}" y="{height - 4}">{escape(label)}</text>'
 
 
-def _figure(body: str, title: str, height: int) -> str:
+def figure(body: str, title: str, height: float, width: float = WIDTH) -> str:
+    """Return the SVG element around a body."""
     name = escape(title)
     return (
-        f'<svg role="img" aria-label="{name}" viewBox="0 0 {WIDTH} {height}" '
+        f'<svg role="img" aria-label="{name}" viewBox="0 0 {width:g} {height:g}" '
         f'xmlns="http://www.w3.org/2000/svg"><title>{name}</title>{body}</svg>'
     )

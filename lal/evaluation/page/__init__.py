@@ -1,0 +1,1 @@
+"""The report page: what it is made from, its charts, its tables, its template and script."""
