@@ -82,7 +82,8 @@ class Config:
     """Address of a running cluster; empty to start one here with as many workers as jobs."""
 
     cell_seconds: float = 0.0
-    """Time limit of one cell; 0 for none. Slower cells are kept as timed out."""
+    """Processor time that one cell may take; 0 for no limit. Slower cells are kept as timed
+    out. A busy machine does not count against a cell, unless it takes twenty times as long."""
 
     give_up: int = 0
     """Time-outs of a strategy on one data set and learner after which its other runs there are

@@ -35,7 +35,7 @@ def play_limited(cell: Cell, cell_seconds: float = 0.0) -> CellResult:
             with time_limit(cell_seconds):
                 result = play(cell)
         except CellTimeout:
-            message = f"stopped after {cell_seconds:g} s"
+            message = f"stopped after {cell_seconds:g} s of processor time"
             result = CellResult(cell.key, TIMED_OUT, about(cell), error=message)
         except Exception:  # whatever a strategy raises is a result of the evaluation
             result = CellResult(cell.key, FAILED, about(cell), error=traceback.format_exc())
@@ -56,7 +56,7 @@ def workers(
         backend: ``"local"``, ``"dask"`` (extra ``dask``) or ``"ray"`` (extra ``ray``).
         jobs: Processes, here or in a cluster that is started here.
         address: Of a running cluster; one is started on this machine when empty.
-        cell_seconds: Time limit of a cell; 0 for none.
+        cell_seconds: Processor time that a cell may take; 0 for no limit.
 
     Raises:
         MissingDependencyError: The backend's package is not installed.

@@ -1,16 +1,24 @@
-"""Limits of a cell: wall time, in any thread, and one thread of linear algebra."""
+"""Limits of a cell: processor time, in any thread, and one thread of linear algebra.
+
+Time is counted on the processor, so that a busy machine does not decide which strategies finish;
+by the clock a cell may take `PATIENCE` times as long, which ends what waits for ever.
+"""
 
 import ctypes
 import importlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """What numerical libraries that are loaded later read."""
+
+PATIENCE = 20
+"""Seconds by the clock for each second of processor time that a cell may take."""
 
 THREADED = ("scipy.linalg", "sklearn.cluster")
 """Modules that bring thread pools of their own; pools loaded later would escape the limit."""
@@ -22,15 +30,18 @@ class CellTimeout(BaseException):
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise `CellTimeout` in this thread after `seconds`; 0 is no limit.
+    """Raise `CellTimeout` in this thread after `seconds` of processor time; 0 is no limit.
 
-    The main thread is stopped by a timer signal. Other threads, as Dask's workers have, are sent
+    The main thread is stopped by timer signals. Other threads, as Dask's workers have, are sent
     the exception, which meets them at the next line of Python.
     """
     if seconds <= 0:
         yield
     elif threading.current_thread() is threading.main_thread():
-        with _signal_limit(seconds):
+        with (
+            _signal_limit(seconds, signal.ITIMER_PROF, signal.SIGPROF),
+            _signal_limit(PATIENCE * seconds, signal.ITIMER_REAL, signal.SIGALRM),
+        ):
             yield
     else:
         with _thread_limit(seconds):
@@ -38,39 +49,41 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def _signal_limit(seconds: float) -> Iterator[None]:
+def _signal_limit(seconds: float, timer: int, number: int) -> Iterator[None]:
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise CellTimeout
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(number, stop)
+    signal.setitimer(timer, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(timer, 0)
+        signal.signal(number, before)
 
 
 @contextmanager
 def _thread_limit(seconds: float) -> Iterator[None]:
-    thread = ctypes.c_ulong(threading.get_ident())
+    me = threading.get_ident()
+    thread, clock = ctypes.c_ulong(me), time.pthread_getcpuclockid(me)
+    end, latest = time.clock_gettime(clock) + seconds, time.monotonic() + PATIENCE * seconds
+    over = threading.Event()
     lock = threading.Lock()
-    over = False
 
-    def stop() -> None:
-        with lock:
-            if not over:
-                _send(thread, CellTimeout)
+    def watch() -> None:
+        while not over.wait(max(end - time.clock_gettime(clock), 0.01)):
+            with lock:
+                late = time.clock_gettime(clock) >= end or time.monotonic() >= latest
+                if late and not over.is_set():
+                    _send(thread, CellTimeout)
+                    return
 
-    timer = threading.Timer(seconds, stop)
-    timer.daemon = True
-    timer.start()
+    threading.Thread(target=watch, daemon=True).start()
     try:
         yield
     finally:
         with lock:
-            over = True
-        timer.cancel()
+            over.set()
         _send(thread, None)  # an exception that has not arrived yet is called back
 
 

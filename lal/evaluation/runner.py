@@ -150,7 +150,7 @@ def run_cells(
         backend: Where cells are played; the same numbers come from any, see `backends`.
         jobs: Processes.
         address: Of a running Dask or Ray cluster; one is started here when empty.
-        cell_seconds: Time limit of a cell; 0 for none.
+        cell_seconds: Processor time that a cell may take; 0 for no limit.
         give_up: Time-outs of one strategy on one data set and learner after which its other runs
             there are not tried but kept as timed out, with the reason; 0 to try all.
         report: Called after every cell.
@@ -219,7 +219,7 @@ class _Hopeless:
             names = about(cell)
             n = self.counts[_group(names)]
             if self.give_up and n >= self.give_up:
-                why = f"not tried: {n} runs of it were stopped after {self.limit:g} s"
+                why = f"not tried: {n} runs of it were stopped after {self.limit:g} s each"
                 result = CellResult(cell.key, TIMED_OUT, names, error=why, limit=self.limit)
                 self.skipped.append(result)
             else:

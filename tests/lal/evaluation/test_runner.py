@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from lal.errors import UnknownNameError, UsageError
+from lal.evaluation import limits
 from lal.evaluation.cells import Cell, cells_of
 from lal.evaluation.costs import predict_seconds
 from lal.evaluation.entrants import Entrant, parse_entrants
@@ -35,7 +36,13 @@ class Broken:
 
 class Slow:
     def utilities(self, state, rng):
-        time.sleep(30)
+        busy()
+
+
+def busy():
+    began = time.monotonic()
+    while time.monotonic() - began < 60:
+        pass
 
 
 @pytest.fixture
@@ -221,21 +228,25 @@ def limited(seconds, work):
     return caught, run
 
 
-def busy():
-    began = time.monotonic()
-    while time.monotonic() - began < 20:
-        pass
-
-
 @pytest.mark.parametrize("threaded", [False, True])
 def test_time_limit_stops_in_any_thread(threaded):
     caught, run = limited(0.05, busy)
     if threaded:
         thread = threading.Thread(target=run)
         thread.start()
-        thread.join(timeout=15)
+        thread.join(timeout=60)
     else:
         run()
+    assert caught == ["stopped"]
+
+
+def test_waiting_costs_no_processor_time_but_has_an_end_too(monkeypatch):
+    monkeypatch.setattr(limits, "PATIENCE", 2)
+    caught, run = limited(0.5, lambda: time.sleep(0.6))
+    run()
+    assert caught == []
+    caught, run = limited(0.05, lambda: time.sleep(60))
+    run()
     assert caught == ["stopped"]
 
 
@@ -275,7 +286,7 @@ def test_hopeless_strategies_are_given_up_and_say_so(broken, datasets, protocol,
     assert done.failed == 5
     slow = [r for r in store if r.about["strategy"] == "slow"]
     assert sorted(r.error.partition(":")[0] for r in slow) == [
-        *["not tried"] * 3, "stopped after 0.2 s", "stopped after 0.2 s",
+        *["not tried"] * 3, *["stopped after 0.2 s of processor time"] * 2,
     ]  # fmt: skip
     assert {r.status for r in slow} == {"timed out"}
     more = plan(rules.with_runs(7), datasets[:1], ["gaussian_nb"], entrants, store=store,
