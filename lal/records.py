@@ -133,23 +133,47 @@ def read_json(path: Path) -> Any:
 def write_json(path: Path, value: Any) -> None:
     """Write sorted, indented JSON atomically."""
     text = json.dumps(to_mapping(value), sort_keys=True, indent=2) + "\n"
-    write_atomic(path, lambda part: part.write_text(text, encoding="utf-8"))
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write bytes atomically; see `write_atomic`."""
+    write_atomic(path, lambda part: _pour(part, content))
+
+
+def _pour(part: Path, content: bytes) -> None:
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    try:
+        left = memoryview(content)
+        while left:  # a full disk may take a part and refuse the rest
+            left = left[os.write(handle, left) :]
+    finally:
+        os.close(handle)
 
 
 def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
     """Have `write` fill a file beside `path`, flush it to disk and rename it into place.
 
     Whoever reads `path` sees the old content or the new, never a part, whenever the process dies.
+    The folder is flushed too, so that the new name is still there after a power cut.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         write(part)
-        with part.open("rb") as handle:
-            os.fsync(handle.fileno())
-        part.replace(path)
+        _flush(part)
+        os.replace(part, path)  # noqa: PTH105 - so that a test can spoil it with the other steps
+        _flush(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def versions() -> dict[str, str]:

@@ -121,6 +121,6 @@ def test_workers_that_always_die_end_the_run_with_advice(datasets, protocol, tmp
         raise WorkersLostError("killed")
 
     monkeypatch.setattr(backends, "_parallel", dying)
-    with pytest.raises(WorkersLostError, match="died 4 times.*more memory"):
+    with pytest.raises(WorkersLostError, match=r"died 4 times.*more memory"):
         played(tmp_path, datasets, protocol, jobs=2)
     assert len(RunStore(tmp_path, "json").keys()) == 4

@@ -1,12 +1,15 @@
 """Run store: idempotent, mergeable, and what is damaged is set aside."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 
 from lal.errors import DataError, MissingDependencyError, UsageError
 from lal.evaluation import store as store_module
 from lal.evaluation.cells import CellResult
-from lal.evaluation.store import RunStore
+from lal.evaluation.store import RunStore, StoreError
 
 
 def result(key="ab" * 20, status="done", value=0.123456789012345678):
@@ -62,7 +65,7 @@ def test_damage_is_set_aside_and_counts_as_missing(store, damage):
     path.write_bytes({"torn": content[:-30], "flipped": content, "empty": b""}[damage])
     assert store.get("ab" * 20) is None
     assert store.keys() == []
-    assert len(store.verify()) == 1
+    assert len(store.verify().quarantined) == 1
     store.put(result())
     assert store.get("ab" * 20) is not None
 
@@ -117,3 +120,54 @@ def test_no_store_no_cells_no_pyarrow(tmp_path, monkeypatch):
     with pytest.raises(MissingDependencyError, match="tables"):
         RunStore(tmp_path, "parquet")
     RunStore(tmp_path, "json").put(result())
+
+
+def test_a_success_elsewhere_replaces_a_failure_here_and_counts_once(tmp_path):
+    parquet, json_store = RunStore(tmp_path, "parquet"), RunStore(tmp_path, "json")
+    parquet.put(result(status="failed"))
+    json_store.put(result())
+    assert [r.status for r in parquet] == ["done"]
+    assert len(parquet.files()) == 1
+    other = RunStore(tmp_path / "other", "json")
+    other.put(result(status="failed"))
+    assert other.merge(parquet) == 1
+    assert other.get("ab" * 20).status == "done"
+    assert parquet.merge(other) == 0
+
+
+def test_a_file_under_another_name_is_damage(store):
+    store.put(result())
+    path = store.find("ab" * 20)
+    wrong = path.with_name("ab" + "cd" * 19 + path.suffix)
+    wrong.write_bytes(path.read_bytes())
+    assert store.get(wrong.stem) is None
+    assert store.get("ab" * 20) is not None
+    assert store.verify().counts == {"done": 1}
+
+
+def test_a_disk_that_does_not_answer_quarantines_nothing(store, monkeypatch):
+    store.put(result())
+
+    def refuse(path):
+        raise OSError(errno.EMFILE, "too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store.folder), "read_bytes", refuse)
+        with pytest.raises(StoreError, match="too many open files"):
+            store.get("ab" * 20)
+    assert store.get("ab" * 20) is not None
+
+
+def test_verify_counts_and_clears_old_leftovers_only(store):
+    store.put(result())
+    store.put(result(key="cd" * 20, status="failed"))
+    store.write_manifest({}, ["ab" * 20, "ef" * 20])
+    old, new = (store.folder / "cells" / "ab" / f".{n}.1.part" for n in ("old", "new"))
+    for part in (old, new):
+        part.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    found = store.verify()
+    assert found.counts == {"done": 1, "failed": 1}
+    assert found.missing == 1
+    assert [p.name for p in found.quarantined] == [".old.1.part.0"]
+    assert new.exists()
