@@ -9,9 +9,10 @@ import pickle
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -128,13 +129,27 @@ def check_strategy(strategy: Strategy | str) -> None:
     Raises:
         CheckError: The first sentence of the contract that is broken.
     """
+    for _, check in strategy_checks(strategy):
+        check()
+
+
+def strategy_checks(strategy: Strategy | str) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Return the checks of `check_strategy` one by one, each with what it tries.
+
+    Args:
+        strategy: A strategy, or a name of the registry.
+
+    Raises:
+        CheckError: It is no strategy at all.
+    """
     name = strategy if isinstance(strategy, str) else type(strategy).__name__
     made = make_strategy(strategy) if isinstance(strategy, str) else strategy
     _require(hasattr(made, "utilities"), f"{name} has no method utilities(state, rng)")
     for title, state in _states():
-        _check_utilities(made, state, f"{name} ({title})")
-        _check_choice(made, state, f"{name} ({title})")
-    _check_order(made, sample_state(), name)
+        where = f"{name} ({title})"
+        yield f"utilities, {title}", partial(_check_utilities, made, state, where)
+        yield f"batch, {title}", partial(_check_choice, made, state, where)
+    yield "order of rows", partial(_check_order, made, sample_state(), name)
 
 
 def _check_utilities(strategy: Strategy, state: QueryState, name: str) -> None:

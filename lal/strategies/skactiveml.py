@@ -141,6 +141,10 @@ class SkactivemlStrategy:
             batch += select_top(last, left, ties, missing).tolist()
         return np.array(batch, dtype=np.int64)
 
+    def library_batch(self, state: QueryState, rng: np.random.Generator, batch_size: int) -> Ints:
+        """Return the library's batch as it gives it, duplicates included, shape (batch_size,)."""
+        return self._ask(state, rng, batch_size)[0]
+
     def _undefined(self, state: QueryState) -> bool:
         no_model = self._asks_model and state.proba is None
         return no_model or (self.name in NEEDS_A_LABEL and not len(state.labelled))
