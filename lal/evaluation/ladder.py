@@ -43,7 +43,8 @@ def oracle_kind(strategy: str) -> str:
 def ladder(table: Table, focus: str, column: str = "area") -> list[Rung]:
     """Return the rungs from the lowest: random, margin, the focus, hindsight, oracles, all labels.
 
-    Only data sets on which every rung has finished cells are averaged, so rungs compare.
+    Only data sets on which every rung has finished cells are averaged, so rungs compare. Oracles
+    are measured on halves of the test rows, all others on the whole.
     """
     means = set_areas(table, column)
     oracles = [s for s in means if oracle_kind(s)]

@@ -45,8 +45,8 @@ def heat_map(
     values = [abs(c.value) for row in cells for c in row if c.value is not None and not c.marked]
     deepest = largest or max(values, default=1.0) or 1.0
     left, top = 150, 14 + 6 * min(max(map(len, columns), default=0), 22)
-    step = max(44.0, min(90.0, (WIDTH - left - RIGHT) / max(len(columns), 1)))
-    width = max(WIDTH, left + step * len(columns) + RIGHT)
+    step = max(44.0, min(90.0, (WIDTH - left - RIGHT - 60) / max(len(columns), 1)))
+    width = max(WIDTH, left + step * len(columns) + RIGHT + 60)
     parts = [_column(name, left + step * (j + 0.5), top) for j, name in enumerate(columns)]
     for i, (name, row) in enumerate(zip(rows, cells, strict=True)):
         y = top + CELL * i

@@ -70,7 +70,9 @@ class Scale:
         step = 10.0 ** np.floor(np.log10(span / n))
         step *= next((m for m in (1, 2, 5, 10) if span / (m * step) <= n), 10)
         first = np.ceil(self.low / step - 1e-9)
-        return [float(k * step) for k in np.arange(first, np.floor(self.high / step + 1e-9) + 1)]
+        return [
+            float(k * step) + 0.0 for k in np.arange(first, np.floor(self.high / step + 1e-9) + 1)
+        ]
 
 
 def line_chart(

@@ -79,7 +79,7 @@ def ladder_chart(page: Page) -> Iterator[Chart]:
         for r in reversed(rungs)
     ]
     title = "From random to what the labels would allow"
-    label = f"mean area of {page.metric}, points"
+    label = f"mean area of {page.metric.replace('_', ' ')}, points"
     notes = "; ".join(f"{r.name}: {r.note}" for r in rungs if r.note)
     svg = dot_chart(dots, title=title, x_label=label, reference=None)
     yield Chart("ladder", "verdict", title, svg, notes)
@@ -288,8 +288,9 @@ def curve_charts(page: Page) -> dict[str, Chart]:
         ]
         if not lines:
             continue
-        title = f"{dataset}: mean {page.metric} by labels bought"
-        svg = line_chart(lines, title=title, y_label=page.metric.replace("_", " "))
+        measure = page.metric.replace("_", " ")
+        title = f"{dataset}: mean {measure} by labels bought"
+        svg = line_chart(lines, title=title, y_label=measure)
         found[dataset] = Chart(f"curves_{dataset}", "sets", title, svg)
     return found
 

@@ -24,6 +24,9 @@ from lal.evaluation.tables import Table, paired, strategies_of
 from lal.evaluation.verdict import REQUIRED, verdict
 from lal.rng import generator
 
+COPIES = ("untrained", "shuffled", "linear", "margin")
+"""How labels of policies begin that are controls: a page is about none of them unless asked."""
+
 MOST_CURVES = 6
 """Strategies drawn in one chart: policies and baselines first."""
 
@@ -138,7 +141,8 @@ def _focus(
     rows: Sequence[Row], manifest: Mapping[str, Any], controls: Mapping[str, Sequence[str]]
 ) -> str:
     policies = {e["label"] for e in manifest.get("entrants", []) if e.get("sha256")}
-    unlearned = {name for names in controls.values() for name in names}
+    controls_named = {name for names in controls.values() for name in names}
+    unlearned = controls_named | {s for s in policies if s.startswith(COPIES)}
     players = [r for r in rows if not oracle_kind(r.strategy) and r.strategy != FULL_LABEL]
     learned = [r for r in players if r.strategy in policies - unlearned and r.n_sets]
     others = [r for r in players if r.strategy not in BASELINES] or players

@@ -97,12 +97,12 @@
       controls.append(b);
       return b;
     };
-    button("⏮", "to the start", () => go(episode.n_start));
-    button("◀", "one step back", () => go(at - 1));
+    button("|◀", "to the start", () => go(episode.n_start));
+    button("‹", "one step back", () => go(at - 1));
     const play = button("▶", "play", () => (timer ? pause() : start()));
     play.classList.add("play");
-    button("▷", "one step on", () => go(at + 1));
-    button("⏭", "to the end", () => go(steps));
+    button("›", "one step on", () => go(at + 1));
+    button("▶|", "to the end", () => go(steps));
     const slider = make("input", { type: "range", min: 0, max: steps, "aria-label": "labels bought" });
     slider.addEventListener("input", () => go(Number(slider.value)));
     const count = make("output", { class: "count", "aria-live": "polite" });
@@ -114,7 +114,7 @@
     const start = () => {
       if (at >= steps) go(episode.n_start);
       timer = setInterval(() => { go(at + 1, true); if (at >= steps) pause(); }, 350);
-      play.textContent = "⏸"; play.setAttribute("aria-label", "pause"); play.title = "pause";
+      play.textContent = "❚❚"; play.setAttribute("aria-label", "pause"); play.title = "pause";
     };
     const go = (to, playing) => {
       if (!playing && timer) pause();
@@ -193,7 +193,7 @@
       const line = make("polyline", { points, class: `line c${k === 0 ? 1 : 0}` });
       line.append(document.createElementNS("http://www.w3.org/2000/svg", "title"));
       line.firstChild.textContent = t.strategy;
-      node.append(line, make("text", { x: 634, y: 20 + 14 * k, style: `text-anchor: end; fill: var(--c${k === 0 ? 1 : 0})` }, t.strategy));
+      node.append(line, make("text", { x: 46, y: 12 + 14 * k, style: `text-anchor: start; fill: var(--c${k === 0 ? 1 : 0})` }, t.strategy));
     });
     const now = make("line", { y1: 6, y2: 96, class: "now" });
     node.append(now);

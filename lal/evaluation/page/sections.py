@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from lal.evaluation.ladder import oracle_kind
 from lal.evaluation.page.model import Page, baseline_of
 from lal.evaluation.summary import BASELINES, Row, comparison_cells, summarise
 from lal.evaluation.tables import Table, cell_rows, failures
@@ -32,6 +33,7 @@ def row_cells(row: Row) -> dict[str, Any]:
         "ms": "-" if slow else f"{row.query_ms[0]:.2f} / {row.query_ms[1]:.2f}",
         "failed": row.failed,
         "seen": ", ".join(row.seen_sets),
+        "oracle": oracle_kind(row.strategy),
     }
 
 
