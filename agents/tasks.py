@@ -11,6 +11,7 @@ from envs.tasks import TaskSampler
 from lal.arrays import Floats
 from lal.data.datasets import Dataset, load_dataset
 from lal.data.families import family_of
+from lal.data.prior import PRIOR_VERSION
 from lal.errors import DataError, UsageError
 from lal.features import DEFAULT_CANDIDATE_FEATURES, DEFAULT_CONTEXT_FEATURES
 from lal.loop import run_episode
@@ -133,6 +134,7 @@ def training_card(config: TrainConfig) -> dict[str, Any]:
         "seed": config.seed,
         "data": {d.name: {"family": d.family, "sha256": d.sha256} for d in datasets},
         "share_synthetic": config.share_synthetic,
+        "prior_version": PRIOR_VERSION,
         "families_held_out": list(held_out_families(config)),
         "learners": list(config.learners),
         "budget": config.budget,

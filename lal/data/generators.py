@@ -10,17 +10,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from lal.arrays import Floats, Ints
+from lal.data.drawing import assign, base_rows, draw_codes
+from lal.data.rules import factors, rules
 
 Generate = Callable[[np.random.Generator, int, int, Floats], tuple[Floats, Ints]]
-
-
-def draw_codes(rng: np.random.Generator, n: int, shares: Floats) -> Ints:
-    """Return n shuffled codes whose counts follow the shares, each class at least twice."""
-    counts = np.maximum(np.floor(shares * n).astype(np.int64), 2)
-    counts[np.argmax(counts)] -= max(int(counts.sum()) - n, 0)
-    codes = np.repeat(np.arange(len(shares)), counts)
-    rest = rng.choice(len(shares), size=n - len(codes), p=shares)
-    return rng.permutation(np.concatenate([codes, rest]))
 
 
 def clusters(rng: np.random.Generator, n: int, d: int, shares: Floats) -> tuple[Floats, Ints]:
@@ -28,7 +21,7 @@ def clusters(rng: np.random.Generator, n: int, d: int, shares: Floats) -> tuple[
     y = draw_codes(rng, n, shares)
     n_clusters = int(rng.integers(1, 4))
     which = y * n_clusters + rng.integers(n_clusters, size=n)
-    separation = rng.uniform(1.0, 5.0) / np.sqrt(max(d, 2) / 2)
+    separation = rng.uniform(1.0, 7.0) / np.sqrt(max(d, 2) / 2)
     centres = rng.normal(size=(len(shares) * n_clusters, d)) * separation
     spread = np.exp(rng.normal(0, 0.3, size=len(centres)))
     mix = np.eye(d) + rng.normal(size=(d, d)) * (rng.uniform(0, 1) / np.sqrt(d))
@@ -137,7 +130,7 @@ def categorical(rng: np.random.Generator, n: int, d: int, shares: Floats) -> tup
     y = draw_codes(rng, n, shares)
     n_levels = int(rng.integers(2, min(6, max(3, d))))
     n_columns = max(d // n_levels, 1)
-    odds = rng.gamma(rng.uniform(0.2, 2.0), size=(len(shares), n_columns, n_levels)) + 1e-3
+    odds = rng.gamma(rng.uniform(0.15, 1.2), size=(len(shares), n_columns, n_levels)) + 1e-3
     edges = np.cumsum(odds / odds.sum(axis=2, keepdims=True), axis=2)[:, :, :-1]
     level = (rng.random((n, n_columns, 1)) > edges[y]).sum(axis=2)
     one_hot = (level[:, :, None] == np.arange(n_levels)).reshape(n, -1).astype(np.float64)
@@ -145,34 +138,6 @@ def categorical(rng: np.random.Generator, n: int, d: int, shares: Floats) -> tup
     width = min(d, one_hot.shape[1])
     X[:, :width] = one_hot[:, :width]
     return X, y
-
-
-def base_rows(rng: np.random.Generator, n: int, d: int) -> Floats:
-    """Return rows without classes, about unit scale: normal or uniform, often of low rank."""
-    full = rng.random() < 0.4
-    rank = d if full else int(rng.integers(1, d + 1))
-    latent = rng.normal(size=(n, rank)) if rng.random() < 0.7 else uniform(rng, n, rank)
-    if full:
-        return latent
-    mixed = latent @ rng.normal(size=(rank, d)) / np.sqrt(rank)
-    rows: Floats = mixed + rng.uniform(0.05, 0.5) * rng.normal(size=(n, d))
-    return rows
-
-
-def uniform(rng: np.random.Generator, n: int, d: int) -> Floats:
-    """Return independent uniform columns of unit variance."""
-    return rng.uniform(-np.sqrt(3.0), np.sqrt(3.0), size=(n, d))
-
-
-def assign(scores: Floats, shares: Floats) -> Ints:
-    """Return the arg-max of the scores (n, C) after shifting them towards the wanted shares."""
-    scores = scores / (scores.std() + 1e-12)
-    bias = np.zeros(len(shares))
-    for _ in range(12):
-        found = np.bincount(np.argmax(scores + bias, axis=1), minlength=len(shares)) / len(scores)
-        bias += 0.5 * np.log((shares + 0.005) / (found + 0.005))
-    codes: Ints = np.argmax(scores + bias, axis=1).astype(np.int64)
-    return codes
 
 
 GENERATORS: Mapping[str, Generate] = {
@@ -185,8 +150,13 @@ GENERATORS: Mapping[str, Generate] = {
     "tree": tree,
     "network": network,
     "categorical": categorical,
+    "rules": rules,
+    "factors": factors,
 }
 """Generators by kind."""
 
 FEW_COLUMNS = ("xor", "checkerboard", "rings")
 """Kinds that are hopeless in many columns: they get two to four, the rest is filled up."""
+
+DISCRETE = ("categorical", "rules")
+"""Kinds of few-valued columns: stretching or cutting them again would only lose values."""

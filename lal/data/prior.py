@@ -6,12 +6,24 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lal.data.dataset import Dataset
-from lal.data.generators import FEW_COLUMNS, GENERATORS
+from lal.data.generators import DISCRETE, FEW_COLUMNS, GENERATORS
 from lal.data.recipes import Recipe, compose
 from lal.errors import UsageError
 
+PRIOR_VERSION = 2
+"""Raised whenever equal seeds give other data sets; policy cards name it. 1: the first nine kinds,
+harder than real tables. 2: rules and factors, near-copies, steep shares, lower ranks and widths."""
+
 MANY_REGIONS = 5
 """Boards and shells of more classes cannot be learned from a few hundred rows."""
+
+
+NARROW = 60
+"""Columns of most tables, at most."""
+
+
+FEWEST = 4
+"""Columns of most tables, at least."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +39,17 @@ class PriorConfig:
         rows_a_class: At least so many rows a class on average.
         smallest_share: No class is wanted with a smaller share (half an equal share at most).
         balanced: Chance of equal shares.
+        steep: Chance of shares that fall geometrically (a few per cent for the rarest class); twice
+            that for rules.
         label_noise: Largest share of wrong labels.
         clean: Chance of no wrong labels.
         informative: Share of informative columns, the larger of two uniform draws.
         heavy: Largest share of heavy-tailed columns.
         levels: Largest share of columns with few levels.
         plain: Chance of no heavy-tailed and no levelled columns, each.
+        whole: Chance that all columns are informative.
+        narrow: Chance of at most `NARROW` columns.
+        repeated: Largest share of near-copies, in a tenth of the data sets.
     """
 
     rows: tuple[int, int] = (150, 1000)
@@ -42,25 +59,31 @@ class PriorConfig:
     kinds: Mapping[str, float] = field(
         default_factory=lambda: {
             "clusters": 3.0,
-            "linear": 2.0,
-            "nested": 1.0,
+            "linear": 1.5,
+            "nested": 0.75,
             "rings": 0.5,
-            "xor": 0.75,
-            "checkerboard": 0.75,
-            "tree": 2.0,
-            "network": 2.0,
+            "xor": 0.5,
+            "checkerboard": 0.5,
+            "tree": 1.5,
+            "network": 1.5,
             "categorical": 1.5,
+            "rules": 2.5,
+            "factors": 4.0,
         }
     )
     rows_a_class: int = 8
     smallest_share: float = 0.02
     balanced: float = 0.3
+    steep: float = 0.1
     label_noise: float = 0.2
-    clean: float = 0.6
+    clean: float = 0.75
     informative: tuple[float, float] = (0.2, 1.0)
     heavy: float = 0.6
     levels: float = 0.8
     plain: float = 0.5
+    whole: float = 0.4
+    narrow: float = 0.9
+    repeated: float = 0.4
 
     def __post_init__(self) -> None:
         """Refuse ranges that no recipe can be drawn from."""
@@ -89,18 +112,20 @@ def sample_recipe(rng: np.random.Generator, config: PriorConfig | None = None) -
     n_classes = _draw_classes(rng, config, rows)
     if kind in FEW_COLUMNS:
         n_classes = min(n_classes, max(MANY_REGIONS, config.classes[0]))
+    correlated, heavy, levels, noise, repeated = rng.uniform(size=5)
+    skip = rng.random(size=4) < (config.plain, config.plain, config.clean, 0.9)
+    smooth = kind not in DISCRETE
     return Recipe(
         kind=kind,
         rows=rows,
         columns=columns,
-        shares=draw_shares(rng, n_classes, config),
+        shares=draw_shares(rng, n_classes, config, steep=(2 if kind == "rules" else 1)),
         informative=informative,
-        correlated=float(rng.uniform()),
-        heavy=0.0 if rng.random() < config.plain else float(rng.uniform(0, config.heavy)),
-        levels=0.0 if rng.random() < config.plain else float(rng.uniform(0, config.levels)),
-        label_noise=(
-            0.0 if rng.random() < config.clean else float(rng.uniform(0, config.label_noise))
-        ),
+        correlated=float(correlated),
+        heavy=float(heavy * config.heavy) if smooth and not skip[0] else 0.0,
+        levels=float(levels * config.levels) if smooth and not skip[1] else 0.0,
+        label_noise=0.0 if skip[2] else float(noise * config.label_noise),
+        repeated=float(repeated * config.repeated) if smooth and not skip[3] else 0.0,
     )
 
 
@@ -133,12 +158,20 @@ def _draw_kind(rng: np.random.Generator, kinds: Mapping[str, float]) -> str:
 def _draw_columns(rng: np.random.Generator, config: PriorConfig, *, few: bool) -> tuple[int, int]:
     """Return the number of columns and how many of them are informative."""
     low, high = config.columns
+    if rng.random() < config.narrow:
+        high = min(high, max(low, NARROW))
+    elif not few:
+        low = max(low, min(NARROW, high))
+    if not few and rng.random() < 0.7:
+        low = min(max(low, FEWEST), high)
     if few and rng.random() < 0.8:
         high = min(high, max(low, 12))
     columns = log_uniform(rng, low, high)
+    whole = rng.random() < config.whole
     if few:
-        return columns, min(columns, int(rng.integers(2, 5)))
-    share = rng.uniform(*config.informative, size=2).max()
+        informative = min(columns, int(rng.integers(2, 5)))
+        return (informative if whole else columns), informative
+    share = 1.0 if whole else rng.uniform(*config.informative, size=2).max()
     return columns, min(columns, max(int(np.ceil(columns * share)), 2))
 
 
@@ -149,11 +182,26 @@ def _draw_classes(rng: np.random.Generator, config: PriorConfig, rows: int) -> i
     return max(low, min(log_uniform(rng, low, high), rows // config.rows_a_class))
 
 
-def draw_shares(rng: np.random.Generator, n_classes: int, config: PriorConfig) -> tuple[float, ...]:
-    """Return the shares of the classes: equal, or a Dirichlet draw floored at the smallest."""
-    if rng.random() < config.balanced:
+def draw_shares(
+    rng: np.random.Generator, n_classes: int, config: PriorConfig, *, steep: float = 1.0
+) -> tuple[float, ...]:
+    """Return the shares of the classes, floored at the smallest.
+
+    Equal, falling geometrically, or a Dirichlet draw.
+
+    Args:
+        rng: Source of all randomness.
+        n_classes: C.
+        config: Chances of the three and the floor.
+        steep: Multiplies the chance of geometric shares.
+    """
+    chance = rng.random()
+    if chance < config.steep * steep:
+        raw = rng.permutation(rng.uniform(0.15, 0.6) ** np.arange(n_classes))
+    elif rng.random() < config.balanced:
         return (1.0 / n_classes,) * n_classes
-    raw = rng.dirichlet(np.full(n_classes, rng.uniform(0.5, 5.0)))
+    else:
+        raw = rng.dirichlet(np.full(n_classes, rng.uniform(0.5, 5.0)))
     floor = min(config.smallest_share, 0.5 / n_classes)
-    shares = floor + (1.0 - n_classes * floor) * raw
+    shares = floor + (1.0 - n_classes * floor) * raw / raw.sum()
     return tuple(float(s) for s in shares / shares.sum())

@@ -27,6 +27,7 @@ class Recipe:
         heavy: Share of columns that get heavy tails.
         levels: Share of columns cut into two to five ordered levels.
         label_noise: Share of labels replaced by another class.
+        repeated: Share of rows that are near-copies of another row.
     """
 
     kind: str
@@ -38,6 +39,7 @@ class Recipe:
     heavy: float = 0.0
     levels: float = 0.0
     label_noise: float = 0.0
+    repeated: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be made."""
@@ -84,6 +86,7 @@ def draw(rng: np.random.Generator, recipe: Recipe) -> tuple[Floats, Ints]:
     shares = np.asarray(recipe.shares)
     X, y = generate(rng, recipe.rows, recipe.informative, shares)
     X = filled(rng, X, recipe.columns, recipe.correlated)
+    X, y = near_copies(rng, X, y, recipe.repeated)
     X = heavy_tailed(rng, X, recipe.heavy)
     X = levelled(rng, X, recipe.levels)
     return X[:, rng.permutation(recipe.columns)], noisy(rng, y, recipe.label_noise, len(shares))
@@ -99,6 +102,18 @@ def filled(rng: np.random.Generator, X: Floats, width: int, correlated: float) -
     weights = rng.normal(size=(d, int(mixed.sum()))) / np.sqrt(d)
     extra[:, mixed] = X @ weights + rng.uniform(0.05, 0.7) * extra[:, mixed]
     return np.concatenate([X, extra], axis=1)
+
+
+def near_copies(rng: np.random.Generator, X: Floats, y: Ints, share: float) -> tuple[Floats, Ints]:
+    """Return X and y with a share of the rows replaced by others, moved by 2 % of a scale."""
+    picked = np.flatnonzero(rng.random(len(X)) < share)
+    if len(picked) == 0:
+        return X, y
+    source = np.arange(len(X))
+    source[picked] = rng.integers(len(X), size=len(picked))
+    moved = X[source]
+    moved[picked] += 0.02 * X.std(axis=0) * rng.normal(size=(len(picked), X.shape[1]))
+    return moved, y[source]
 
 
 def heavy_tailed(rng: np.random.Generator, X: Floats, share: float) -> Floats:
