@@ -40,6 +40,9 @@ class Config:
     mutations: int = 20_000
     """Files."""
 
+    first: int = 0
+    """Number of the first file, to play a run in parts."""
+
     seed: int = 0
     """Names the mutations: file i is the same in every run."""
 
@@ -161,8 +164,9 @@ def run(config: Config) -> None:
     """
     total = Found(Counter())
     with tempfile.TemporaryDirectory() as folder:
-        for first in range(0, config.mutations, config.chunk):
-            numbers = range(first, min(first + config.chunk, config.mutations))
+        end = config.first + config.mutations
+        for first in range(config.first, end, config.chunk):
+            numbers = range(first, min(first + config.chunk, end))
             _add(total, _in_child(numbers, config, Path(folder)))
     print(report(total, config))
     bad = sum(n for (_, outcome), n in total.outcomes.items() if outcome.split()[0].isupper())
@@ -200,7 +204,7 @@ def report(found: Found, config: Config) -> str:
     lines.append(f"| all | {' | '.join(map(str, sums))} |")
     lines.append("")
     lines.append(
-        f"{config.mutations} files, seed {config.seed}; slowest {found.slowest:.3f} CPU s; memory "
+        f"{config.mutations} files from {config.first} on, seed {config.seed}; slowest {found.slowest:.3f} CPU s; memory "
         f"of a child process grew by {found.grown:.0f} MB at most"
     )
     return "\n".join(lines)

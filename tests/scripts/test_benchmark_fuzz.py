@@ -74,7 +74,7 @@ def test_the_command(capsys):
     run(Config(mutations=40, chunk=20))
     printed = capsys.readouterr().out
     assert "| deep nesting |" in printed
-    assert "40 files, seed 0" in printed
+    assert "40 files from 0 on, seed 0" in printed
 
 
 def test_the_report_adds_up():

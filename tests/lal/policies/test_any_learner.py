@@ -25,7 +25,7 @@ from lal.policies.margin import margin_policy
 N = 120
 
 
-class InContext(ClassifierMixin, BaseEstimator):
+class InContext(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """The contract of a model such as TabPFN: fit stores the context, prediction reads it."""
 
     def fit(self, X, y):
@@ -46,9 +46,9 @@ class InContext(ClassifierMixin, BaseEstimator):
 
 def torch_module() -> Any:
     skorch = pytest.importorskip("skorch", reason="skorch is not installed")
-    torch = pytest.importorskip("torch", reason="torch is not installed")
+    torch: Any = pytest.importorskip("torch", reason="torch is not installed")
 
-    class Net(torch.nn.Module):
+    class Net(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.layer = torch.nn.Linear(4, 3)
