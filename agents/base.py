@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from lal.errors import UnknownNameError
+from lal.errors import UnknownNameError, UsageError
 from lal.registry import Registry, import_attribute
 
-Control = Literal["none", "shuffled_reward"]
+Control = Literal["none", "shuffled_reward", "shuffled_everywhere", "uncertainty_only"]
+"""What a run leaves out. shuffled_reward: rewards or targets of other times (of a regression, of
+other candidates of the same state). shuffled_everywhere: targets of any other row, which leaves no
+information at all. uncertainty_only: all inputs but the model's uncertainty."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +23,8 @@ class TrainConfig:
 
     control: Control = "none"
     """none: learn. shuffled_reward: learn from rewards that were earned at other times; what such
-    a policy achieves is not learning."""
+    a policy achieves is not learning. The others: see `agents.base.Control`; not every agent has
+    them."""
 
     datasets: tuple[str, ...] = ("sklearn:iris", "sklearn:digits")
     """Real data sets to train on, or "suite:NAME" for all of a suite."""
@@ -61,6 +65,7 @@ class Agent:
         presets: Named configs; ``"demo"`` trains in about a minute on two cores.
         train_path: ``"module:function"`` of ``train(config, folder, *, progress) -> policy file``.
         untrained_path: ``"module:function"`` of ``export_untrained(config, n) -> policies``.
+        controls: Values of ``config.control``, besides "none", that it can be trained under.
     """
 
     name: str
@@ -69,6 +74,7 @@ class Agent:
     presets: Mapping[str, TrainConfig]
     train_path: str
     untrained_path: str
+    controls: tuple[Control, ...] = ("shuffled_reward",)
 
     def preset(self, name: str) -> TrainConfig:
         """Return the config called `name`."""
@@ -81,7 +87,15 @@ class Agent:
         """Train into `folder`, or go on where it stopped; return the policy's file.
 
         A finished folder is left as it is. A folder of another config is refused.
+
+        Raises:
+            UsageError: A control that the agent does not have.
         """
+        if config.control not in ("none", *self.controls):
+            known = ", ".join(("none", *self.controls))
+            raise UsageError(
+                f"agent {self.name!r} has no control {config.control!r}; expected one of {known}"
+            )
         policy: Path = import_attribute(self.train_path)(config, folder, progress=progress)
         return policy
 
@@ -101,4 +115,5 @@ AGENTS: Registry[Agent] = Registry("agent")
 AGENTS.add_lazy("dqn", "agents.dqn.config:AGENT")
 AGENTS.add_lazy("gain_regression", "agents.gain_regression.config:AGENT")
 AGENTS.add_lazy("lal", "agents.lal.config:AGENT")
+AGENTS.add_lazy("lal_rl", "agents.fast_dqn.config:AGENT")
 AGENTS.add_lazy("lookahead", "agents.lookahead.config:AGENT")

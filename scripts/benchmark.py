@@ -14,9 +14,11 @@ BENCHMARKS: Registry[object] = Registry("benchmark")
 
 BENCHMARKS.add_lazy("bridge", "scripts.benchmark_bridge:main")
 BENCHMARKS.add_lazy("lal", "scripts.benchmark_lal:main")
+BENCHMARKS.add_lazy("lal_rl", "scripts.benchmark_lal_rl:main")
 BENCHMARKS.add_lazy("albl", "scripts.benchmark_albl:main")
 BENCHMARKS.add_lazy("simulator", "scripts.benchmark_simulator:main")
 BENCHMARKS.add_lazy("learners", "scripts.benchmark_learners:main")
+BENCHMARKS.add_lazy("report", "scripts.benchmark_report:main")
 BENCHMARKS.add_lazy("query", "scripts.benchmark_query:main")
 BENCHMARKS.add_lazy("fuzz", "scripts.benchmark_fuzz:main")
 

@@ -13,7 +13,7 @@ import numpy as np
 from agents.lal.config import LalConfig
 from agents.lal.rows import load_rows, make_rows
 from agents.lal.tasks import GainTask, board_task, gaussian_task
-from agents.lal.train import controls
+from agents.lal.controls import controls
 from agents.lal.validation import advantages, mean_interval, uncertainty
 from agents.lal.verdict import areas
 from lal.arrays import Floats

@@ -26,6 +26,9 @@ W3 = B2 + N_JOINT
 B3 = W3 + N_JOINT
 SIZE = (B3 + 1 + 15) // 16 * 16
 STATE_PAD = 32
+PUBLISHED, SYMMETRIC, DOUBT_ONLY = 0, 1, 2
+"""What the network sees; see `see`."""
+
 ABSENT = np.float32(-1.0)
 """First feature of a candidate that cannot be asked, in replay."""
 
@@ -89,9 +92,7 @@ def one_value(theta, joint, features, at, step, units):
 
 
 @kernel
-def choose(
-    theta, candidates, context, mask, pad, epsilon, symmetric, random, states, planes, actions
-):
+def choose(theta, candidates, context, mask, pad, epsilon, view, random, states, planes, actions):
     """Choose an action for every episode: random with probability `epsilon`, else the best.
 
     Also writes what the network saw: `states` (E, 32) and `planes` (E, 3, pad), unavailable
@@ -101,7 +102,7 @@ def choose(
     joint = np.zeros(N_JOINT, dtype=np.float32)
     values = np.zeros(pad, dtype=np.float32)
     for e in range(len(actions)):
-        see(candidates, context, mask, pad, e, e, symmetric, states, planes)
+        see(candidates, context, mask, pad, e, e, view, states, planes)
         explore = uniform(random) < epsilon
         if not explore:
             state_layer(theta, states, e * STATE_PAD, hidden, joint)
@@ -125,31 +126,68 @@ def choose(
 
 
 @kernel
-def see(candidates, context, mask, pad, source, target, symmetric, states, planes):
+def see(candidates, context, mask, pad, source, target, view, states, planes):
     """Copy an observation, as the network sees it, into row `target` of `states` and `planes`.
 
-    `symmetric` replaces every P(class 0) by 1 - |2 p - 1|, which renaming the classes leaves as
-    it is, and sorts the state anew.
+    `view` is `PUBLISHED` (all as it is), `SYMMETRIC` (see `_make_symmetric`), or `DOUBT_ONLY`,
+    which is symmetric with zeros for the distances.
     """
     n = 3 * pad
     for i in range(0, n, 16):
         store(planes, target * n + i, load(candidates, source * n + i))
     for i in range(0, STATE_PAD, 16):
         store(states, target * STATE_PAD + i, load(context, source * STATE_PAD + i))
-    if symmetric:
-        for i in range(pad):
-            planes[target * n + i] = ONE - abs(planes[target * n + i] * 2 - ONE)
-        first = target * STATE_PAD
-        for i in range(N_STATE):
-            value = ONE - abs(states[first + i] * 2 - ONE)
-            j = i
-            while j > 0 and states[first + j - 1] > value:
-                states[first + j] = states[first + j - 1]
-                j -= 1
-            states[first + j] = value
+    if view != PUBLISHED:
+        _make_symmetric(states, target * STATE_PAD, planes, target * n, mask, source * pad, pad)
+    if view == DOUBT_ONLY:
+        for i in range(pad, 3 * pad):
+            planes[target * n + i] = ZERO
     for i in range(pad):
         if mask[source * pad + i] == 0:
             planes[target * n + i] = ABSENT
+
+
+@kernel
+def _make_symmetric(states, first, planes, at, mask, open_at, pad):
+    """Take the names of the classes and the scale of the distances out of an observation.
+
+    P(class 0) becomes 1 - |2 p - 1|, which renaming the classes leaves as it is, and the state is
+    sorted anew. Distances are counted in standard deviations from their mean over the open
+    candidates, so that they mean the same in few and in many columns.
+    """
+    for i in range(pad):
+        planes[at + i] = ONE - abs(planes[at + i] * 2 - ONE)
+    for i in range(N_STATE):
+        value = ONE - abs(states[first + i] * 2 - ONE)
+        j = i
+        while j > 0 and states[first + j - 1] > value:
+            states[first + j] = states[first + j - 1]
+            j -= 1
+        states[first + j] = value
+    for plane in range(1, N_FEATURES):
+        _standardise(planes, at + plane * pad, mask, open_at, pad)
+
+
+@kernel
+def _standardise(planes, at, mask, open_at, pad):
+    """Count a plane in standard deviations from the mean of its open candidates, clipped to 3."""
+    n = 0
+    mean = 0.0
+    for i in range(pad):
+        if mask[open_at + i] != 0:
+            n += 1
+            mean += planes[at + i]
+    mean /= max(n, 1)
+    square = 0.0
+    for i in range(pad):
+        if mask[open_at + i] != 0:
+            square += (planes[at + i] - mean) ** 2
+    spread = math.sqrt(square / max(n, 1))
+    for i in range(pad):
+        value = 0.0
+        if mask[open_at + i] != 0 and spread > 1e-6:
+            value = min(max((planes[at + i] - mean) / spread, -3.0), 3.0)
+        planes[at + i] = np.float32(value)
 
 
 @kernel(forceinline=True)
@@ -165,13 +203,14 @@ def set_priority(tree, leaves, slot, value):
 @kernel
 def remember(
     memory, tree, leaves, cursor, before, states, planes, actions, flags,
-    candidates, context, mask, pad, symmetric,
+    candidates, context, mask, pad, view, order,
 ):  # fmt: skip
     """Store the transitions of one step of E episodes at the highest priority seen.
 
     `memory` is (states, chosen features, next states, next planes, ended); `cursor` holds the
     next slot and the number stored, ``before[0]`` the highest priority; `states` and `planes` are
-    what `choose` wrote, `flags` (terminated, truncated) those of the step.
+    what `choose` wrote, `flags` (terminated, truncated) those of the step. `order` says whose end
+    each episode is told of: its own, or, for a control, another's.
     """
     now, chosen, later, planes_later, ended = memory
     E = len(actions)
@@ -186,8 +225,8 @@ def remember(
             chosen[slot * N_FEATURES + j] = planes[e * 3 * pad + j * pad + actions[e]]
         over = flags[0, e] or flags[1, e]
         source = e + E if over else e
-        see(candidates, context, mask, pad, source, slot, symmetric, later, planes_later)
-        ended[slot] = flags[0, e]
+        see(candidates, context, mask, pad, source, slot, view, later, planes_later)
+        ended[slot] = flags[0, order[e]]
         set_priority(tree, leaves, slot, before[0])
 
 

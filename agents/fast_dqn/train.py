@@ -44,12 +44,12 @@ class Player:
 
     Args:
         engine: The episodes.
-        symmetric: Whether the network takes symmetric inputs.
+        view: What the network sees; see `kernels.see`.
         seed: Names exploration and the breaking of ties.
     """
 
-    def __init__(self, engine: LalRlEngine, *, symmetric: bool, seed: int) -> None:
-        self.engine, self.symmetric = engine, symmetric
+    def __init__(self, engine: LalRlEngine, *, view: int, seed: int) -> None:
+        self.engine, self.view = engine, view
         E = engine.num_envs
         self.pad = engine.pool_pad
         self.random = np.array([seed], dtype=np.int64)
@@ -60,7 +60,7 @@ class Player:
     def step(self, theta: Any, epsilon: float) -> None:
         """Choose an action for every episode and take it."""
         kernels.choose(
-            theta, *self.engine.flat_observation, self.pad, float(epsilon), self.symmetric,
+            theta, *self.engine.flat_observation, self.pad, float(epsilon), self.view,
             self.random, self.states, self.planes, self.actions,
         )  # fmt: skip
         self.engine.step(self.actions)
@@ -82,13 +82,19 @@ class Replay:
         self.cursor = np.zeros(2, dtype=np.int64)
         self.highest = np.zeros(1)
 
-    def add(self, player: Player) -> None:
-        """Store the step that the player has just taken."""
+    def add(self, player: Player, order: Ints | None = None) -> None:
+        """Store the step that the player has just taken.
+
+        Args:
+            player: Who took it.
+            order: Whose end each episode is told of, shape (E,); its own when None.
+        """
         engine = player.engine
+        order = np.arange(engine.num_envs) if order is None else order
         kernels.remember(
             self.memory, self.tree, self.leaves, self.cursor, self.highest, player.states,
             player.planes, player.actions, engine.flags, *engine.flat_observation, player.pad,
-            player.symmetric,
+            player.view, order,
         )  # fmt: skip
 
 
@@ -101,11 +107,10 @@ def train(config: FastDQNConfig, *, data: Any = None, progress: Progress | None 
         progress: Called a hundred times over the run.
     """
     _check(config)
-    pairs = binary_pairs(list(config.data) if data is None else data)
+    pairs = binary_pairs(list(config.datasets) if data is None else data)
     engine = LalRlEngine(pairs, config.n_envs, seed=integer_seed(config.seed, "engine"))
     engine.reset()
-    seed = integer_seed(config.seed, "exploration")
-    player = Player(engine, symmetric=config.symmetric, seed=seed)
+    player = Player(engine, view=view_of(config), seed=integer_seed(config.seed, "exploration"))
     replay = Replay(config.buffer_size, player.pad)
     replay.highest[0] = 1000.0**config.priority_exponent
     rng = np.random.default_rng(integer_seed(config.seed, "network"))
@@ -113,23 +118,47 @@ def train(config: FastDQNConfig, *, data: Any = None, progress: Progress | None 
     theta = QNetwork.random(rng, out_bias=-float(np.mean(lengths)) / 2).pack()
     learner = _Learner(config, theta, replay, player)
     learner.update(config.warm_updates)
-    n_steps, owed, shown = 0, 0.0, 0
-    while n_steps < config.n_steps:
-        done = n_steps / config.n_steps
-        player.step(
-            theta, max(config.exploration_final, 1.0 - (1 - config.exploration_final) * done)
-        )
-        replay.add(player)
+    found = _learn(config, player, learner, progress)
+    n_replayed = learner.n_updates * config.batch_size
+    return Result(QNetwork.unpack(theta), found[0], n_replayed, np.array(lengths + found[1]))
+
+
+def view_of(config: FastDQNConfig) -> int:
+    """Return what the network of a config sees."""
+    if config.control == "uncertainty_only":
+        return int(kernels.DOUBT_ONLY)
+    return int(kernels.SYMMETRIC if config.variant == "symmetric" else kernels.PUBLISHED)
+
+
+def _learn(
+    config: FastDQNConfig, player: Player, learner: "_Learner", progress: Progress | None
+) -> tuple[int, list[int]]:
+    """Play and learn to the end; returns the steps and the lengths of the episodes."""
+    shuffle = np.random.default_rng(integer_seed(config.seed, "shuffle"))
+    lengths: list[int] = []
+    n_steps, owed, shown, done = 0, 0.0, 0, 0.0
+    while done < 1.0:
+        explored = min(done / config.exploration_share, 1.0)
+        player.step(learner.theta, 1.0 - (1.0 - config.exploration_final) * explored)
+        told = shuffle.permutation(config.n_envs) if config.control == "shuffled_reward" else None
+        learner.replay.add(player, told)
         n_steps += config.n_envs
-        owed += config.updates_per_step * config.n_envs
+        ended = _ended(player.engine)
+        lengths.extend(ended)
+        if config.n_episodes:
+            owed += config.updates_per_episode * len(ended)
+            done = len(lengths) / config.n_episodes
+        else:
+            owed += config.updates_per_step * config.n_envs
+            done = n_steps / config.n_steps
+        left = 1.0 - (1.0 - config.learning_rate_final) * min(done, 1.0)
+        learner.learning_rate = config.learning_rate * left
         loss = learner.update(int(owed))
         owed -= int(owed)
-        lengths.extend(_ended(engine))
-        if progress is not None and n_steps * 100 >= (shown + 1) * config.n_steps:
-            shown = n_steps * 100 // config.n_steps
-            progress(n_steps, float(np.mean(lengths[-500:])), loss)
-    network = QNetwork.unpack(theta)
-    return Result(network, n_steps, learner.n_updates * config.batch_size, np.array(lengths))
+        if progress is not None and done * 100 >= shown + 1:
+            shown = int(done * 100)
+            progress(n_steps, float(np.mean(lengths[-500:] or [0])), loss)
+    return n_steps, lengths
 
 
 def _check(config: FastDQNConfig) -> None:
@@ -137,7 +166,7 @@ def _check(config: FastDQNConfig) -> None:
         raise UsageError(
             f"buffer_size {config.buffer_size} is less than batch_size {config.batch_size}"
         )
-    if config.n_steps < config.n_envs:
+    if not config.n_episodes and config.n_steps < config.n_envs:
         raise UsageError(f"n_steps {config.n_steps} is less than n_envs {config.n_envs}")
 
 
@@ -165,6 +194,7 @@ class _Learner:
         self.target = theta.copy()
         self.moments = (np.zeros_like(theta), np.zeros_like(theta))
         self.counts = np.zeros(1, dtype=np.int64)
+        self.learning_rate = config.learning_rate
 
     @property
     def n_updates(self) -> int:
@@ -178,7 +208,7 @@ class _Learner:
             kernels.learn(
                 self.theta, self.target, self.moments, self.counts, replay.memory, replay.tree,
                 replay.leaves, replay.cursor, replay.highest, self.player.random, self.player.pad,
-                n, config.batch_size, config.learning_rate, config.polyak,
+                n, config.batch_size, self.learning_rate, config.polyak,
                 config.priority_exponent,
             )
         )  # fmt: skip
@@ -188,7 +218,7 @@ def episode_lengths(
     network: QNetwork | None,
     data: Any,
     *,
-    symmetric: bool = False,
+    view: int = 0,
     n_episodes: int = 512,
     n_envs: int = 64,
     seed: int = 0,
@@ -202,7 +232,7 @@ def episode_lengths(
     Args:
         network: The policy; None plays at random.
         data: What `binary_pairs` accepts.
-        symmetric: Whether the network takes symmetric inputs.
+        view: What the network sees; see `kernels.see`.
         n_episodes: Episodes in all, rounded up to a multiple of `n_envs`.
         n_envs: Episodes played together.
         seed: Names splits, first labels and random steps.
@@ -214,7 +244,7 @@ def episode_lengths(
         binary_pairs(data), n_envs, seed=integer_seed(seed, "judge"), n_splits=max(n_episodes, 64)
     )
     engine.reset()
-    player = Player(engine, symmetric=symmetric, seed=integer_seed(seed, "steps"))
+    player = Player(engine, view=view, seed=integer_seed(seed, "steps"))
     theta = np.zeros(kernels.SIZE, dtype=np.float32) if network is None else network.pack()
     each = -(-n_episodes // n_envs)
     lengths = np.zeros((n_envs, each), dtype=np.int64)

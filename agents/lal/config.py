@@ -13,6 +13,10 @@ class LalConfig(TrainConfig):
     growth: Literal["independent", "iterative"] = "independent"
     """How labelled sets are made: at random, or by the regressors of the smaller sizes."""
 
+    folded: bool = False
+    """Ours: see the classes by their margin, so that renaming them changes nothing and the policy
+    takes any number of classes (`lal_forest_folded@1` in place of the published features)."""
+
     source: str = "gaussians"
     """Where simulated tasks come from: "gaussians" (two in the plane), or a binary data set, all
     labels of which are known: halves of it are drawn as pool and as test points (warm start)."""
@@ -60,7 +64,7 @@ class LalConfig(TrainConfig):
     reference_rows: int = 20_000
     """Rows that each tree of it is grown on, drawn with replacement; 0: as many as there are."""
 
-    n_dev_tasks: int = 100
+    n_dev_tasks: int = 300
     """Fresh tasks whose learning curves say whether the policy learned."""
 
     validation_share: float = 0.2
@@ -72,6 +76,7 @@ PUBLISHED = LalConfig()
 PRESETS = {
     "published": PUBLISHED,
     "published-iterative": replace(PUBLISHED, growth="iterative"),
+    "folded": replace(PUBLISHED, growth="iterative", folded=True),
     "quarter": replace(PUBLISHED, n_tasks=125, reference_trees=0),
     "quarter-iterative": replace(
         PUBLISHED, growth="iterative", n_tasks=125, reference_trees=0
@@ -90,5 +95,6 @@ AGENT = Agent(
     config_type=LalConfig,
     presets=PRESETS,
     train_path="agents.lal.train:train",
-    untrained_path="agents.lal.train:export_untrained",
+    untrained_path="agents.lal.controls:export_untrained",
+    controls=("shuffled_reward", "shuffled_everywhere", "uncertainty_only"),
 )

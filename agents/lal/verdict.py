@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from agents.lal.config import LalConfig
+from agents.lal.controls import NEEDED
+from agents.lal.folding import FOLDED, unfolded
 from agents.lal.rankers import Ranker, stacked
 from agents.lal.rows import play
 from agents.lal.tasks import GainTask, make_sampler
@@ -31,8 +33,8 @@ def judge(
         note: Called with a line per opponent.
 
     Returns:
-        Opponent to ``[mean, half-width of the 95 % interval]``, and ``"learned"``: whether all
-        intervals but that of uncertainty sampling lie above 0.
+        Opponent to ``[mean, half-width of the 95 % interval]``, and ``"learned"``: whether the
+        intervals of the opponents that count (`agents.lal.controls.NEEDED`) lie above 0.
     """
     sampler = make_sampler(config)
     tasks = [sampler(generator(config.seed, "lal_dev", i)) for i in range(config.n_dev_tasks)]
@@ -49,7 +51,7 @@ def judge(
         difference = mean_interval(ours - theirs)
         found[name] = [difference.mean, difference.half_width]
         note(f"area minus {name}: {difference}")
-    beaten = [mean > half for name, (mean, half) in found.items() if name != "uncertainty"]
+    beaten = [found[name][0] > found[name][1] for name in NEEDED]
     return {**found, "learned": all(beaten)}
 
 
@@ -82,4 +84,4 @@ def areas(
 def ranker_of(policy: PoolPolicy) -> Ranker:
     """Return a policy's trees as the kernels walk them."""
     trees = {name.removeprefix("trees."): tensor for name, tensor in policy.tensors.items()}
-    return stacked([trees])
+    return stacked([unfolded(trees) if policy.candidate_features == (FOLDED,) else trees])

@@ -1,6 +1,6 @@
 """Features: what a policy may know of a candidate and of the state. Importing fills FEATURES."""
 
-from lal.features import candidate, context, forest
+from lal.features import candidate, context, forest, lal_rl
 from lal.features.base import FEATURES, Feature, candidate_matrix, context_vector, define
 
 DEFAULT_CANDIDATE_FEATURES = (
@@ -62,4 +62,5 @@ __all__ = [
     "context_vector",
     "define",
     "forest",
+    "lal_rl",
 ]

@@ -5,10 +5,12 @@ import pytest
 
 from agents import AGENTS
 from agents.lal.config import PRESETS
+from agents.lal.controls import shuffled_targets
+from agents.lal.folding import fold, unfolded
 from agents.lal.rankers import stacked
 from agents.lal.rows import GainRows, compiled, load_rows, make_rows, play
 from agents.lal.tasks import board_task, gaussian_task
-from agents.lal.train import held_back, shuffled_targets
+from agents.lal.train import held_back
 from agents.lal.validation import advantage, advantages, uncertainty
 from lal.errors import DataError, UsageError
 from lal.policies.store import load_policy
@@ -217,3 +219,68 @@ def test_shipped_policies_say_what_they_are(name):
     assert policy.card["n_rows"] == 240_000
     assert policy.card["ranges"]["n_classes"] == [2, 2]
     assert set(policy.card["did_it_learn"]) >= {"random", "untrained", "shuffled", "learned"}
+
+
+def test_folding_forgets_the_names_of_the_classes():
+    rows = make_rows(replace(SMOKE, n_tasks=5), 4)
+    mirrored = rows.features.copy()
+    mirrored[:, [0, 2]] = 1.0 - mirrored[:, [0, 2]]
+    np.testing.assert_allclose(fold(rows.features), fold(mirrored), atol=1e-12)
+
+
+def test_trees_on_folded_features_are_the_same_unfolded():
+    """What the compiled curves walk is what the policy file says."""
+    from agents.lal.fits import fit_boosted, make_policy
+    from agents.lal.verdict import ranker_of
+    from envs.simulator.kernels.forest import predict_forest
+
+    config = replace(SMOKE, n_tasks=60, folded=True, rounds=20)
+    rows = make_rows(config, 4)
+    folded = fold(rows.features.astype(np.float32).astype(np.float64))
+    policy = make_policy(config, fit_boosted(config, folded, rows.gains), {})
+    assert policy.class_symmetric
+    feature, threshold, child, leaf = ranker_of(policy)
+    trees = (feature[0], threshold[0], child[0], leaf[0], np.empty(0, np.int64))
+    found = np.zeros((1, len(folded)))
+    columns = rows.features.T.astype(np.float32).copy()
+    predict_forest(columns, trees, 1, found, np.empty(0), np.empty(0), 0, len(folded))
+    wanted = policy.scorer.run({"candidates": folded, "context": np.zeros(0)})
+    assert wanted.std() > 0
+    np.testing.assert_allclose(np.ptp(found[0] * feature.shape[1] - wanted), 0.0, atol=1e-5)
+
+
+def test_unfolding_keeps_what_lies_on_a_threshold():
+    tree = {
+        "feature": np.array([2, 0, 0]),
+        "threshold": np.array([0.5, 0.0, 0.0]),
+        "left": np.array([1, 1, 2]),
+        "right": np.array([2, 1, 2]),
+        "value": np.array([[0.0], [1.0], [2.0]]),
+        "roots": np.array([0]),
+    }
+    for column in (0, 2):
+        tree["feature"] = np.array([column, 0, 0])
+        flat = unfolded(tree)
+        for value in (0.0, 0.2, 0.25, 0.3, 0.5, 0.7, 0.75, 0.8, 1.0):
+            features = np.zeros((1, 8))
+            features[0, column] = value
+            node = int(flat["roots"][0])
+            while flat["left"][node] != node:
+                right = features[0, flat["feature"][node]] > flat["threshold"][node]
+                node = int(flat["right" if right else "left"][node])
+            wanted = 1.0 if fold(features)[0, column] <= 0.5 else 2.0
+            assert flat["value"][node, 0] == wanted, (column, value)
+
+
+def test_shuffling_everywhere_leaves_no_task_means():
+    rows = rows_of(np.repeat(np.arange(50.0), 10), np.arange(500) // 10)
+    shuffled = shuffled_targets(SMOKE, rows, within=False).reshape(50, 10)
+    assert shuffled.mean(axis=1).std() < 10.0 < rows.gains.reshape(50, 10).mean(axis=1).std()
+    np.testing.assert_array_equal(np.sort(shuffled.ravel()), rows.gains)
+
+
+def test_uncertainty_only_splits_nothing_else(tmp_path):
+    config = replace(SMOKE, control="uncertainty_only", n_tasks=40)
+    policy = load_policy(AGENT.train(config, tmp_path / "run"))
+    leaf = policy.tensors["trees.left"] == np.arange(len(policy.tensors["trees.left"]))
+    assert set(policy.tensors["trees.feature"][~leaf]) == {0}

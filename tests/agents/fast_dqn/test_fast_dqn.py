@@ -37,7 +37,7 @@ def played(rng, n_steps=40, **options):
     """A player and a memory after some random steps."""
     engine = LalRlEngine([wave(0)], 8, pool_size=20, **options)
     engine.reset()
-    player = Player(engine, symmetric=False, seed=3)
+    player = Player(engine, view=0, seed=3)
     replay = Replay(500, player.pad)
     replay.highest[0] = 2.0
     for _ in range(n_steps):
@@ -159,7 +159,7 @@ def test_adam_and_the_target_network_follow_torch(rng):
 def test_memory_holds_what_was_seen(rng):
     engine = LalRlEngine([wave(0)], 3, pool_size=20, max_episode_steps=3)
     engine.reset()
-    player = Player(engine, symmetric=False, seed=3)
+    player = Player(engine, view=0, seed=3)
     replay = Replay(64, player.pad)
     for step in range(7):
         before = engine.context.copy(), engine.candidates.copy()
@@ -204,12 +204,12 @@ def test_sampling_is_proportional_and_without_replacement(rng):
 def test_symmetric_inputs_do_not_know_the_names_of_the_classes(rng):
     engine = LalRlEngine([wave(1)], 1, pool_size=30, seed=4)
     engine.reset()
-    player = Player(engine, symmetric=True, seed=0)
+    player = Player(engine, view=1, seed=0)
     theta = network(rng).pack()
     seen = []
     for _ in range(2):
         kernels.choose(
-            theta, *engine.flat_observation, player.pad, 0.0, True, player.random, player.states,
+            theta, *engine.flat_observation, player.pad, 0.0, 1, player.random, player.states,
             player.planes, player.actions,
         )  # fmt: skip
         seen.append((player.states[:30].copy(), player.planes.copy(), player.actions.copy()))

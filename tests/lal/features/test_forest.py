@@ -81,3 +81,16 @@ def test_without_a_forest_it_is_undefined(learner):
 def test_out_of_bag_accuracy_is_one_half_where_no_row_is_left_out():
     state = episode_of("extra_trees").state()
     assert (candidate_matrix(state, ["lal_forest@1"])[:, 3] == 0.5).all()
+
+
+def test_two_classes_folded_are_the_published_features_folded():
+    state = episode_of(RandomForestClassifier(20, random_state=1)).state()
+    published = candidate_matrix(state, ["lal_forest@1"])
+    wanted = published.copy()
+    wanted[:, 0] = np.abs(2 * published[:, 0] - 1)
+    wanted[:, 2] = 2 * np.minimum(published[:, 2], 1 - published[:, 2])
+    found = candidate_matrix(state, ["lal_forest_folded@1"])
+    np.testing.assert_allclose(found, wanted, atol=1e-9)
+    np.testing.assert_allclose(
+        candidate_matrix(renamed(state), ["lal_forest_folded@1"]), found, atol=1e-9
+    )

@@ -1,0 +1,113 @@
+"""The inputs of LAL-RL, and the same without class names. Cosines are between rows of Z.
+
+Source: Konyushkova, Sznitman and Fua (2018), arXiv 1810.04114. Their state is P(class 0), sorted,
+on 30 points that are held aside; a pool that is queried has none, so here it is 30 quantiles over
+the reference set: the values that 30 points drawn from it show on average.
+"""
+
+import numpy as np
+
+from lal.arrays import Floats, Ints
+from lal.features.base import define
+from lal.features.candidate import margin
+from lal.features.labelled import proba_of
+from lal.state import QueryState
+
+N_STATE = 30
+"""Numbers that describe a state."""
+
+SOURCE = "Konyushkova, Sznitman and Fua 2018"
+LEVELS = np.arange(1, N_STATE + 1) / (N_STATE + 1)
+
+
+@define(
+    "first_proba@1",
+    "candidate",
+    undefined=0.5,
+    needs=("proba",),
+    class_symmetric=False,
+    source=SOURCE,
+)
+def first_proba(state: QueryState, rows: Ints) -> Floats:
+    """Probability of the first class."""
+    return proba_of(state, rows)[:, 0]
+
+
+@define("cosine_open@1", "candidate", high=2.0, undefined=1.0, cost="(N + R) D", source=SOURCE)
+def cosine_open(state: QueryState, rows: Ints) -> Floats:
+    """Mean cosine distance to the rows of the reference set that are open, itself included."""
+    return _to_mean(state, rows, _open_reference(state))
+
+
+@define("cosine_labelled@1", "candidate", high=2.0, undefined=1.0, cost="N D", source=SOURCE)
+def cosine_labelled(state: QueryState, rows: Ints) -> Floats:
+    """Mean cosine distance to the labelled rows; 1 without labels."""
+    return _to_mean(state, rows, state.labelled)
+
+
+@define("cosine_open_z@1", "candidate", low=-3.0, high=3.0, cost="(N + R) D")
+def cosine_open_z(state: QueryState, rows: Ints) -> Floats:
+    """Mean cosine distance to open rows, in deviations from its mean over these, within 3."""
+    sample = _open_reference(state)
+    return _standardised(cosine_open(state, rows), cosine_open(state, sample))
+
+
+@define("cosine_labelled_z@1", "candidate", low=-3.0, high=3.0, cost="(N + R) D")
+def cosine_labelled_z(state: QueryState, rows: Ints) -> Floats:
+    """Mean cosine distance to labels, in deviations from its mean over open rows, within 3."""
+    sample = _open_reference(state)
+    return _standardised(cosine_labelled(state, rows), cosine_labelled(state, sample))
+
+
+@define(
+    "first_proba_quantiles@1",
+    "context",
+    dim=N_STATE,
+    undefined=0.5,
+    needs=("proba",),
+    class_symmetric=False,
+    cost="R log R",
+    source=SOURCE,
+)
+def first_proba_quantiles(state: QueryState, rows: Ints) -> Floats:
+    """Thirty quantiles of the probability of the first class over the reference set."""
+    quantiles: Floats = np.quantile(first_proba(state, state.reference), LEVELS)
+    return quantiles
+
+
+@define(
+    "doubt_quantiles@1", "context", dim=N_STATE, undefined=1.0, needs=("proba",), cost="R log R"
+)
+def doubt_quantiles(state: QueryState, rows: Ints) -> Floats:
+    """Thirty quantiles of one minus the margin over the reference set."""
+    quantiles: Floats = np.quantile(1.0 - margin(state, state.reference), LEVELS)
+    return quantiles
+
+
+def _directions(state: QueryState, rows: Ints) -> Floats:
+    """Return rows of Z at length 1; rows of zeros stay, at distance 1 from everything."""
+    Z = state.Z[rows]
+    lengths = np.sqrt((Z * Z).sum(axis=1, keepdims=True))
+    directions: Floats = Z / np.where(lengths > 0.0, lengths, 1.0)
+    return directions
+
+
+def _to_mean(state: QueryState, rows: Ints, others: Ints) -> Floats:
+    if len(others) == 0:
+        return np.ones(len(rows))
+    mean = _directions(state, others).mean(axis=0)
+    distances: Floats = 1.0 - _directions(state, rows) @ mean
+    return np.clip(distances, 0.0, 2.0)
+
+
+def _open_reference(state: QueryState) -> Ints:
+    rows: Ints = np.setdiff1d(state.reference, state.labelled)
+    return rows
+
+
+def _standardised(values: Floats, sample: Floats) -> Floats:
+    spread = float(sample.std()) if len(sample) else 0.0
+    if spread < 1e-6:
+        return np.zeros(len(values))
+    standardised: Floats = np.clip((values - float(sample.mean())) / spread, -3.0, 3.0)
+    return standardised
