@@ -23,6 +23,9 @@ from lal.rng import generator
 N_UNTRAINED = 5
 """Untrained copies whose mean a policy has to beat."""
 
+NAMES = {"symmetric": "lal-rl", "published": "lal-rl-published"}
+"""Policy of each variant; the symmetric one is ours and the default."""
+
 
 def train_policy(config: FastDQNConfig, folder: Path, *, progress: bool = False) -> Path:
     """Train into `folder`; see `agents.base.Agent.train`. It takes seconds, so it begins anew."""
@@ -37,7 +40,7 @@ def train_policy(config: FastDQNConfig, folder: Path, *, progress: bool = False)
     if config.judge_on and config.n_judged:
         about["did_it_learn"] = judge(config, result.network, controls(config, datasets))
         sys.stdout.write(f"{about['did_it_learn']}\n")
-    name = f"lal-rl-{config.variant}"
+    name = NAMES[config.variant]
     to_policy(result.network, view_of(config), name=name, card=about).save(run.policy_path)
     result.network.save(folder / "network.safetensors", symmetric=config.variant == "symmetric")
     metrics = {"n_steps": result.n_steps, "n_episodes": len(result.lengths)}
@@ -70,7 +73,7 @@ def export_untrained(config: FastDQNConfig, n: int) -> list[PoolPolicy]:
     about = {**card(config, []), "control": "untrained"}
     return [
         to_policy(
-            network, view_of(config), name=f"lal-rl-{config.variant}-untrained-{i}", card=about
+            network, view_of(config), name=f"{NAMES[config.variant]}-untrained-{i}", card=about
         )
         for i, network in enumerate(untrained(config, n))
     ]

@@ -18,9 +18,13 @@ MEAN, SHARE = 0, 2
 
 
 def fold(features: Floats) -> Floats:
-    """Return folded features of published ones, shape (n, 8); see `lal.features.forest`."""
+    """Return folded features of published ones, shape (n, 8); see `lal.features.forest`.
+
+    Six digits are kept, so that p and 1 - p of single precision fold to one number and no split
+    can lie between them.
+    """
     folded = features.copy()
-    folded[:, MEAN] = np.abs(2.0 * features[:, MEAN] - 1.0)
+    folded[:, MEAN] = np.round(np.abs(2.0 * features[:, MEAN] - 1.0), 6)
     folded[:, SHARE] = 2.0 * np.minimum(features[:, SHARE], 1.0 - features[:, SHARE])
     return folded
 

@@ -234,7 +234,7 @@ def test_trees_on_folded_features_are_the_same_unfolded():
     from agents.lal.verdict import ranker_of
     from envs.simulator.kernels.forest import predict_forest
 
-    config = replace(SMOKE, n_tasks=60, folded=True, rounds=20)
+    config = replace(SMOKE, n_tasks=40, folded=True, rounds=10)
     rows = make_rows(config, 4)
     folded = fold(rows.features.astype(np.float32).astype(np.float64))
     policy = make_policy(config, fit_boosted(config, folded, rows.gains), {})
