@@ -97,13 +97,13 @@ def duplicates(table: Table, column: str = "area") -> dict[str, str]:
     """
     rows = cell_rows(table)
     wide = rows.pivot_table(index=RUN, columns="strategy", values=column, aggfunc="first")
-    names, found = list(wide.columns), {}
+    names, areas = list(wide.columns), wide.to_numpy(dtype=np.float64)
+    found: dict[str, str] = {}
     for i, name in enumerate(names):
-        for other in names[:i]:
-            if other in found:
-                continue
-            both = wide[[other, name]].dropna()
-            if len(both) and float((both[other] == both[name]).mean()) >= SAME:
+        for j, other in enumerate(names[:i]):
+            both = np.isfinite(areas[:, i]) & np.isfinite(areas[:, j])
+            same = areas[both, i] == areas[both, j]
+            if other not in found and len(same) and same.mean() >= SAME:
                 found[name] = other
                 break
     return found

@@ -9,6 +9,7 @@ from lal.evaluation.cells import DONE
 from lal.evaluation.entrants import FULL_LABEL
 from lal.evaluation.metrics import harm_rate
 from lal.evaluation.tables import (
+    RUN,
     Table,
     cell_rows,
     drop_seen,
@@ -104,10 +105,10 @@ def _row(rows: Table, strategy: str, seen: set[str], column: str, n_samples: int
 
 def common_runs(rows: Table, first: str, second: str) -> bool:
     """Return whether two strategies finished a run in common."""
-    done = rows[rows["status"] == DONE]
-    keys = ["dataset", "learner", "split", "start"]
-    sets = [set(map(tuple, done[done["strategy"] == s][keys].to_numpy())) for s in (first, second)]
-    return bool(sets[0] & sets[1])
+    if first == second:
+        return bool(((rows["status"] == DONE) & (rows["strategy"] == first)).any())
+    done = rows[(rows["status"] == DONE) & rows["strategy"].isin([first, second])]
+    return bool(done.drop_duplicates(["strategy", *RUN]).duplicated(RUN).any())
 
 
 def _harm(rows: Table, strategy: str, column: str) -> float:

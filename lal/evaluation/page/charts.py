@@ -22,7 +22,7 @@ from lal.evaluation.ranks import complete_block, duplicates, rank_strategies
 from lal.evaluation.statistics import ROPE
 from lal.evaluation.summary import BASELINES, common_runs
 from lal.evaluation.svg import Dot, Line, dot_chart, line_chart
-from lal.evaluation.tables import cell_rows, paired, set_areas
+from lal.evaluation.tables import paired, set_areas
 from lal.rng import generator
 
 MOST_RANKED = 30
@@ -65,7 +65,7 @@ def all_charts(page: Page) -> list[Chart]:
 
 
 def _baselines(page: Page, table: object = None) -> list[str]:
-    rows = cell_rows(page.fair(page.focus) if table is None else table)
+    rows = page.fair(page.focus) if table is None else table
     return [b for b in BASELINES if b != page.focus and common_runs(rows, page.focus, b)]
 
 
@@ -88,8 +88,8 @@ def ladder_chart(page: Page) -> Iterator[Chart]:
 def difference_charts(page: Page) -> Iterator[Chart]:
     """Yield the sorted paired differences of the focus to each baseline, seen sets grey."""
     seen = page.seen(page.focus)
-    for baseline in _baselines(page, page.table):
-        found = set_differences(page.table, page.focus, baseline)
+    for baseline in _baselines(page, page.cells):
+        found = set_differences(page.cells, page.focus, baseline)
         dots = [
             Dot(d.dataset, 100 * d.mean, 100 * d.low, 100 * d.high, marked=d.dataset in seen)
             for d in found
@@ -153,9 +153,9 @@ def _saving_dot(found: Saving, seen: bool) -> Dot:
 def heat_charts(page: Page) -> Iterator[Chart]:
     """Yield the differences by data set and learner."""
     seen = page.seen(page.focus)
-    for baseline in _baselines(page, page.table):
-        sample = paired(page.table, page.focus, baseline)
-        rows = cell_rows(page.table)
+    for baseline in _baselines(page, page.cells):
+        sample = paired(page.cells, page.focus, baseline)
+        rows = page.cells
         learners = sorted(rows["learner"].unique())
         cells = []
         names = list(sample.names)
@@ -206,7 +206,7 @@ def rank_chart(page: Page) -> Iterator[Chart]:
 def profile_chart(page: Page) -> Iterator[Chart]:
     """Yield the share of runs that gain at least so much over random."""
     table = page.fair(*page.drawn)
-    rows = cell_rows(table) if len(table) else table
+    rows = table
     names = [
         s for s in page.drawn if s != "random" and len(rows) and common_runs(rows, s, "random")
     ]

@@ -20,7 +20,7 @@ from lal.evaluation.statistics import (
 from lal.evaluation.store import RunStore
 from lal.evaluation.summary import BASELINES, Row, summarise
 from lal.evaluation.svg import N_STYLES
-from lal.evaluation.tables import Table, paired, strategies_of
+from lal.evaluation.tables import Table, cell_rows, paired, strategies_of
 from lal.evaluation.verdict import REQUIRED, verdict
 from lal.rng import generator
 
@@ -57,6 +57,11 @@ class Page:
         return str(self.table["metric"].iloc[0])
 
     @cached_property
+    def cells(self) -> Table:
+        """One row per cell."""
+        return cell_rows(self.table)
+
+    @cached_property
     def curves(self) -> CurveSet:
         """Every finished curve of the headline metric."""
         return collect_curves(self.table, self.metric)
@@ -64,12 +69,12 @@ class Page:
     @cached_property
     def datasets(self) -> list[str]:
         """All data sets, sorted."""
-        return sorted(self.table["dataset"].unique())
+        return sorted(self.cells["dataset"].unique())
 
     @cached_property
     def families(self) -> dict[str, str]:
         """Family of every data set."""
-        return dict(zip(self.table["dataset"], self.table["family"], strict=True))
+        return dict(zip(self.cells["dataset"], self.cells["family"], strict=True))
 
     def seen(self, *strategies: str) -> set[str]:
         """Return the data sets whose family one of the strategies met in training."""
@@ -78,9 +83,9 @@ class Page:
         return {d for d in self.datasets if self.families[d] in met}
 
     def fair(self, *strategies: str) -> Table:
-        """Return the table without the data sets that one of the strategies has seen."""
+        """Return the cells on data sets that none of the strategies has seen, one row each."""
         unfair = self.seen(*strategies)
-        return self.table[~self.table["dataset"].isin(list(unfair))] if unfair else self.table
+        return self.cells[~self.cells["dataset"].isin(list(unfair))] if unfair else self.cells
 
     @cached_property
     def row(self) -> Row:

@@ -11,7 +11,6 @@ from lal.evaluation.cells import DONE, CellResult
 from lal.evaluation.page.model import Page
 from lal.evaluation.replay import EpisodeView, view_episode
 from lal.evaluation.store import RunStore
-from lal.evaluation.tables import cell_rows
 
 PAIR = ("margin", "random")
 """What the focus is set beside: margin, or random where the focus is margin."""
@@ -36,7 +35,7 @@ def _episode(page: Page, store: RunStore, dataset: str) -> dict[str, Any]:
 def _first_common_run(
     page: Page, store: RunStore, dataset: str, strategies: Sequence[str]
 ) -> list[CellResult]:
-    rows = cell_rows(page.table)
+    rows = page.cells
     rows = rows[(rows["dataset"] == dataset) & (rows["status"] == DONE)]
     rows = rows[rows["strategy"].isin(list(strategies))]
     if len(rows) == 0:

@@ -8,7 +8,7 @@ import numpy as np
 from lal.evaluation.ladder import oracle_kind
 from lal.evaluation.page.model import Page, baseline_of
 from lal.evaluation.summary import BASELINES, Row, comparison_cells, summarise
-from lal.evaluation.tables import Table, cell_rows, failures
+from lal.evaluation.tables import Table, failures
 
 KEY_DIGITS = 12
 MOST_FAILURES = 200
@@ -50,13 +50,13 @@ def _versus(row: Row, baseline: str) -> dict[str, str]:
 def groups(page: Page) -> list[dict[str, Any]]:
     """Return the rows of all data sets, and of binary and multi-class ones where both exist."""
     found = [{"name": "all data sets", "rows": [row_cells(r) for r in page.rows]}]
-    binary = page.table["n_classes"] == 2
+    binary = page.cells["n_classes"] == 2
     if binary.all() or not binary.any():
         return found
     n = max(page.n_samples // FEWER_SAMPLES, 100)
     seen = page.manifest.get("seen", {})
     for name, mask in (("two classes", binary), ("more classes", ~binary)):
-        part = page.table[mask]
+        part = page.cells[mask]
         rows = summarise(part, seen=seen, n_samples=n)
         sets = part["dataset"].nunique()
         found.append({"name": f"{name} ({sets} data sets)", "rows": [row_cells(r) for r in rows]})
@@ -65,7 +65,7 @@ def groups(page: Page) -> list[dict[str, Any]]:
 
 def set_cards(page: Page) -> dict[str, dict[str, Any]]:
     """Return the facts and the table of every data set."""
-    rows = cell_rows(page.table)
+    rows = page.cells
     return {d: _card(page, rows[rows["dataset"] == d], d) for d in page.datasets}
 
 
@@ -144,7 +144,7 @@ def what_was_seen(page: Page) -> list[dict[str, str]]:
 
 def failure_rows(page: Page) -> dict[str, Any]:
     """Return counts by strategy, data set and learner, and the first failures in full."""
-    bad = failures(page.table)
+    bad = failures(page.cells)
     counts = []
     if len(bad):
         by = bad.groupby(["strategy", "dataset", "learner", "status"]).size()
@@ -165,7 +165,7 @@ def failure_rows(page: Page) -> dict[str, Any]:
 
 def cell_index(page: Page) -> dict[str, Any]:
     """Return the keys of all cells, compact: names once, and one row of positions a cell."""
-    rows = cell_rows(page.table)
+    rows = page.cells
     names = {k: sorted(map(str, rows[k].unique())) for k in ("dataset", "learner", "strategy")}
     runs = sorted({(int(s), int(t)) for s, t in zip(rows["split"], rows["start"], strict=True)})
     at = {k: {v: i for i, v in enumerate(found)} for k, found in names.items()}
