@@ -17,6 +17,7 @@ from lal.evaluation.backends import Backend
 from lal.evaluation.controls import Controls, with_controls
 from lal.evaluation.costs import predict_seconds
 from lal.evaluation.entrants import Entrant, parse_entrants
+from lal.evaluation.openings import log_opening
 from lal.evaluation.protocol import Protocol, Regime, make_protocol
 from lal.evaluation.runner import Plan, Progress, Summary, plan, run_cells
 from lal.evaluation.store import Format, RunStore
@@ -104,8 +105,9 @@ def main(config: Config) -> list[Row]:
     entrants = parse_entrants(config.strategies)
     if config.controls != "none":
         entrants = with_controls(entrants, config.controls, config.out / "controls")
-    datasets = load_all(config.suite, config.datasets)
     protocol = make_config_protocol(config)
+    opened = open_sealed(config, protocol, entrants)
+    datasets = load_all(config.suite, config.datasets)
     store = RunStore(config.out, config.store_format)
     work = plan(
         protocol,
@@ -121,7 +123,8 @@ def main(config: Config) -> list[Row]:
         return []
     seen = {e.label: sorted({*e.seen, *config.seen}) for e in entrants if e.sha256}
     keys = [c.key for c in work.cells]
-    store.write_manifest(manifest(config, protocol, datasets, entrants, seen), keys)
+    about = {**manifest(config, protocol, datasets, entrants, seen), "openings": opened}
+    store.write_manifest(about, keys)
     write_json(config.out / "config.json", config)
     done = run_cells(
         work,
@@ -139,6 +142,26 @@ def main(config: Config) -> list[Row]:
     print(format_summary(rows))
     print(f"\npython -m scripts.report {shlex.quote(str(config.out))} --out report.html")
     return rows
+
+
+def open_sealed(
+    config: Config, protocol: Protocol, entrants: Sequence[Entrant]
+) -> list[dict[str, Any]]:
+    """Log that sealed suites are opened, before a row of them is read; return all openings."""
+    policies = {e.label: e.sha256 for e in entrants if e.sha256}
+    found: list[dict[str, Any]] = []
+    for name in config.suite:
+        if ":" in name and not Path(name).exists():
+            continue
+        suite = load_suite(name)
+        if suite.log is not None:
+            found += [
+                to_mapping(opening)
+                for opening in log_opening(
+                    suite.log, suite=suite.name, protocol=protocol.hash, policies=policies
+                )
+            ]
+    return found
 
 
 def load_all(suites: Sequence[str], names: Sequence[str] = ()) -> list[Dataset]:

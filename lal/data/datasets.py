@@ -28,9 +28,9 @@ def load_dataset(name: str) -> Dataset:
 
     Args:
         name: ``"sklearn:iris"`` (wine, digits, breast_cancer), ``"synthetic:xor"``,
-            ``"synthetic:xor@7"`` (seed 7), or ``"file:PATH"`` for .npz, .csv and .parquet, with
-            ``?target=COLUMN`` where the target is not the last column or a column called target,
-            class, label or y.
+            ``"synthetic:xor@7"`` (seed 7), ``"openml:61"``, or ``"file:PATH"`` for .npz, .csv and
+            .parquet, with ``?target=COLUMN`` where the target is not the last column or a column
+            called target, class, label or y.
 
     Raises:
         UnknownNameError: No such data set; the message has the nearest names.
@@ -65,4 +65,5 @@ for _name in BUNDLED:
 for _name in SYNTHETIC:
     DATASETS.add(f"synthetic:{_name}", partial(load_synthetic, _name))
 DATASETS.add_prefix("file", "lal.data.tables:file_loader")
+DATASETS.add_prefix("openml", "lal.data.openml:openml_loader")
 DATASETS.add_prefix("synthetic", "lal.data.synthetic:synthetic_loader")

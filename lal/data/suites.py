@@ -37,9 +37,10 @@ class Suite(Sequence[Dataset]):
     Args:
         name: Name of the suite.
         entries: Its data sets, with different names.
+        log: Openings log of a sealed suite; None for others.
     """
 
-    def __init__(self, name: str, entries: Sequence[Entry]) -> None:
+    def __init__(self, name: str, entries: Sequence[Entry], log: Path | None = None) -> None:
         if not entries:
             raise DataError(f"suite {name!r} has no data sets")
         names = [e.name for e in entries]
@@ -48,6 +49,7 @@ class Suite(Sequence[Dataset]):
             raise DataError(f"suite {name!r} names {', '.join(twice)} more than once")
         self.name = name
         self.entries = tuple(entries)
+        self.log = log
         self._loaded: dict[str, Dataset] = {}
 
     def __repr__(self) -> str:
@@ -99,15 +101,17 @@ class Suite(Sequence[Dataset]):
 
     def subset(self, names: Sequence[str]) -> "Suite":
         """Return the suite of some of the data sets, in the order given."""
-        return Suite(self.name, [self.entry(name) for name in names])
+        return Suite(self.name, [self.entry(name) for name in names], self.log)
 
 
 def load_suite(name_or_path: str | Path, *, kinds: Sequence[str] = KINDS) -> Suite:
     """Return a suite; its data sets are loaded when first asked for.
 
     Args:
-        name_or_path: ``"bundled"``, ``"synthetic"``, a folder (with a manifest.json, or just .npz,
-            .csv and .parquet files), or a .json list of sources with names and hashes.
+        name_or_path: ``"bundled"``, ``"synthetic"``, ``"openml-cc18"``, ``"alpbench"``, a folder
+            (with a manifest.json, or just .npz, .csv and .parquet files), or a .json list of
+            sources with names and hashes. ``"wall": "sealed"`` in the manifest or the list seals
+            it: evaluations on it are logged beside it.
         kinds: Kinds of manifest entries to take; text and sequence data are not tables.
 
     Raises:
@@ -142,8 +146,17 @@ def _synthetic() -> Suite:
     return Suite("synthetic", [_named(f"synthetic:{n}") for n in SYNTHETIC])
 
 
-SUITES: Mapping[str, Callable[[], Suite]] = {"bundled": _bundled, "synthetic": _synthetic}
-"""Suites that need no files."""
+def _listed(name: str) -> Suite:
+    return _from_list(Path(__file__).parent / "lists" / f"{name}.json")
+
+
+SUITES: Mapping[str, Callable[[], Suite]] = {
+    "bundled": _bundled,
+    "synthetic": _synthetic,
+    "openml-cc18": partial(_listed, "openml-cc18"),
+    "alpbench": partial(_listed, "alpbench"),
+}
+"""Suites by name; those of OpenML are fetched when a data set is first looked at."""
 
 
 def _from_folder(folder: Path) -> Suite:
@@ -196,7 +209,7 @@ def _from_manifest(path: Path, kinds: Sequence[str]) -> Suite:
         for item in items
         if _field(path, item, "kind", "tabular") in kinds
     ]
-    return Suite(collection, entries)
+    return Suite(collection, entries, _openings_log(path, manifest))
 
 
 def _manifest_entry(path: Path, collection: str, item: dict[str, Any]) -> Entry:
@@ -216,7 +229,17 @@ def _from_list(path: Path) -> Suite:
     items = content.get("datasets") if isinstance(content, dict) else None
     if not isinstance(items, list):
         raise DataError(f"{str(path)!r} must be an object with a list 'datasets'")
-    return Suite(str(content.get("name", path.stem)), [_list_entry(path, i) for i in items])
+    entries = [_list_entry(path, item) for item in items]
+    return Suite(str(content.get("name", path.stem)), entries, _openings_log(path, content))
+
+
+def _openings_log(path: Path, content: Mapping[str, Any]) -> Path | None:
+    """Return where openings of a sealed suite are written: beside what lists it."""
+    if content.get("wall", "") != "sealed":
+        return None
+    return path.with_name(
+        "openings.jsonl" if path.name == "manifest.json" else f"{path.stem}.openings.jsonl"
+    )
 
 
 def _list_entry(path: Path, item: dict[str, Any]) -> Entry:

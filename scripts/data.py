@@ -1,0 +1,132 @@
+"""Data and stores: fetch a suite, verify a run store, read the openings log of a sealed suite."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from lal.data.suites import Suite, load_suite
+from lal.errors import DataError, UsageError
+from lal.evaluation.openings import read_openings
+from lal.evaluation.store import RunStore
+from lal.records import write_json
+from scripts.entry import run_main
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Load every data set of a suite once and write the list with the hash of each."""
+
+    suite: Annotated[str, tyro.conf.Positional] = "bundled"
+    """bundled, synthetic, openml-cc18, alpbench, a folder or a .json list."""
+
+    out: Path | None = None
+    """The list that pins what was fetched; SUITE.lock.json when not given."""
+
+    keep_going: bool = False
+    """Leave out what cannot be fetched, and say so, instead of stopping there."""
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Read every cell of a run store; damaged files are moved to its folder quarantine."""
+
+    store: Annotated[Path, tyro.conf.Positional] = Path("runs/eval")
+    """Run store of scripts.evaluate."""
+
+
+@dataclass(frozen=True)
+class Openings:
+    """Show who evaluated what on a sealed suite, and when."""
+
+    suite: Annotated[str, tyro.conf.Positional] = "."
+    """A folder or a .json list that says "wall": "sealed"."""
+
+
+def fetch(config: Fetch) -> None:
+    """Fetch a suite; what is there already is only checked."""
+    suite = load_suite(config.suite)
+    if suite.log is not None:
+        raise UsageError(
+            f"suite {suite.name!r} is sealed; its data are looked at by an evaluation only"
+        )
+    items, failed = _fetched(suite, config.keep_going)
+    out = config.out or Path(f"{suite.name}.lock.json")
+    write_json(out, {"name": suite.name, "datasets": items})
+    for line in failed:
+        print(line, file=sys.stderr)
+    left_out = f", {len(failed)} left out" if failed else ""
+    print(f"{len(items)} data sets of {suite.name}{left_out}; pinned in {out}")
+
+
+def _fetched(suite: Suite, keep_going: bool) -> tuple[list[dict[str, Any]], list[str]]:
+    items: list[dict[str, Any]] = []
+    failed: list[str] = []
+    for number, entry in enumerate(suite.entries, start=1):
+        try:
+            dataset = suite[entry.name]
+        except DataError as error:
+            if not keep_going:
+                raise
+            failed.append(f"{entry.name}: {error}")
+            continue
+        shape = f"{len(dataset)} rows, {dataset.n_features} columns, {dataset.n_classes} classes"
+        print(f"{number}/{len(suite)} {entry.name}: {shape}", file=sys.stderr)
+        about = {"id": entry.name, "source": entry.source, "family": dataset.family}
+        items.append({**about, "sha256": dataset.sha256})
+    if not items:
+        raise DataError(f"nothing of suite {suite.name!r} could be fetched: {failed[0]}")
+    return items, failed
+
+
+def verify(config: Verify) -> None:
+    """Check a store.
+
+    Raises:
+        DataError: Files were set aside; the command that plays them again is in the message.
+    """
+    found = RunStore.existing(config.store).verify()
+    counts = ", ".join(f"{n} {status}" for status, n in sorted(found.counts.items())) or "no cells"
+    print(f"{counts}; {found.missing} of the latest evaluation missing")
+    if found.quarantined:
+        raise DataError(
+            f"{len(found.quarantined)} files are in {str(config.store / 'quarantine')!r}; run the "
+            "evaluation again to play their cells, and delete the folder when you have seen it"
+        )
+
+
+def openings(config: Openings) -> None:
+    """Print the openings log of a sealed suite."""
+    suite = load_suite(config.suite)
+    if suite.log is None:
+        raise UsageError(f"suite {suite.name!r} is not sealed; it has no openings log")
+    found = read_openings(suite.log)
+    for opening in found:
+        policies = ", ".join(f"{k} {v[:12]}" for k, v in opening.policies.items()) or "no policy"
+        print(f"{opening.when} {opening.who}: protocol {opening.protocol}, {policies}")
+    print(f"{suite.name}: {len(found)} openings")
+
+
+COMMANDS: dict[str, tuple[Callable[[Any], None], type]] = {
+    "fetch": (fetch, Fetch),
+    "verify": (verify, Verify),
+    "openings": (openings, Openings),
+}
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command; return the exit code."""
+    if not argv or argv[0] not in COMMANDS:
+        print(__doc__.strip())
+        for name, (_, config) in COMMANDS.items():
+            print(f"  python -m scripts.data {name}: {(config.__doc__ or '').splitlines()[0]}")
+        return 0 if argv and argv[0] in ("-h", "--help") else 2
+    main, config_type = COMMANDS[argv[0]]
+    return run_main(main, config_type, argv[1:])
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(sys.argv[1:]))

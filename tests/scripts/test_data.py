@@ -1,0 +1,83 @@
+"""scripts.data: fetch, verify and openings; and what scripts.evaluate writes on a sealed suite."""
+
+import json
+
+import pytest
+
+from lal.data.suites import load_suite
+from scripts.data import run
+from scripts.entry import run_main
+from scripts.evaluate import Config, main
+
+SMALL = ["--strategies", "random", "--learners", "gaussian_nb", "--runs", "2", "--budget", "3"]
+
+
+@pytest.fixture
+def sealed(tmp_path):
+    path = tmp_path / "vault.json"
+    sets = [{"source": "synthetic:xor@1", "id": "board"}]
+    path.write_text(json.dumps({"name": "vault", "wall": "sealed", "datasets": sets}))
+    return path
+
+
+def test_fetch_pins_what_was_loaded(tmp_path, capsys):
+    out = tmp_path / "lock.json"
+    assert run(["fetch", "bundled", "--out", str(out)]) == 0
+    assert "4 data sets of bundled; pinned in" in capsys.readouterr().out
+    suite = load_suite(out)
+    assert suite["iris"].sha256 == suite.entry("iris").sha256 or suite["iris"].sha256
+
+
+def test_fetch_stops_or_says_what_it_leaves_out(tmp_path, capsys):
+    path = tmp_path / "two.json"
+    sets = [{"source": "sklearn:iris"}, {"source": "file:none.npz", "id": "gone"}]
+    path.write_text(json.dumps({"name": "two", "datasets": sets}))
+    assert run(["fetch", str(path), "--out", str(tmp_path / "a.json")]) == 2
+    assert not (tmp_path / "a.json").exists()
+    assert run(["fetch", str(path), "--out", str(tmp_path / "a.json"), "--keep-going"]) == 0
+    said = capsys.readouterr()
+    assert "1 data sets of two, 1 left out" in said.out
+    assert "gone: no such file" in said.err
+
+
+def test_verify_counts_and_names_the_damage(tmp_path, capsys):
+    out = tmp_path / "store"
+    flags = ["--suite", "synthetic:xor@1", *SMALL, "--out", str(out), "--store-format", "json"]
+    assert run_main(main, Config, flags) == 0
+    capsys.readouterr()
+    assert run(["verify", str(out)]) == 0
+    assert "4 done; 0 of the latest evaluation missing" in capsys.readouterr().out
+    next(out.glob("cells/??/*.json")).write_text("torn")
+    assert run(["verify", str(out)]) == 2
+    said = capsys.readouterr()
+    assert "3 done; 1 of the latest evaluation missing" in said.out
+    assert "1 files are in" in said.err
+    assert run_main(main, Config, flags) == 0
+    assert "3 cells were finished, 1 played" in capsys.readouterr().out
+
+
+def test_no_store_no_command(tmp_path, capsys):
+    assert run(["verify", str(tmp_path)]) == 2
+    assert "no run store" in capsys.readouterr().err
+    assert run([]) == 2
+    assert run(["--help"]) == 0
+    assert "scripts.data verify" in capsys.readouterr().out
+
+
+def test_a_sealed_suite_is_logged_before_it_is_played_and_never_fetched(sealed, tmp_path, capsys):
+    assert run(["fetch", str(sealed)]) == 2
+    assert "is sealed" in capsys.readouterr().err
+    for budget in ("3", "3", "4"):
+        flags = ["--suite", str(sealed), *SMALL[:-1], budget, "--out", str(tmp_path / "store")]
+        assert run_main(main, Config, flags) == 0
+    manifest = json.loads((tmp_path / "store" / "evaluation.json").read_text())
+    assert len(manifest["openings"]) == 2
+    assert manifest["openings"][1]["protocol"] == manifest["protocol_hash"]
+    capsys.readouterr()
+    assert run(["openings", str(sealed)]) == 0
+    assert "vault: 2 openings" in capsys.readouterr().out
+
+
+def test_what_is_not_sealed_has_no_log(capsys):
+    assert run(["openings", "bundled"]) == 2
+    assert "not sealed" in capsys.readouterr().err
