@@ -1,6 +1,7 @@
 """LookaheadConfig: everything that decides a run of the look-ahead imitation."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from agents.base import Agent, TrainConfig
 
@@ -43,10 +44,10 @@ class LookaheadConfig(TrainConfig):
     columns: tuple[int, int] = (2, 100)
     """Smallest and largest number of columns of a synthetic data set."""
 
-    clean: float = 0.6
+    clean: float = 0.75
     """Chance that a synthetic data set has no wrong labels."""
 
-    informative: tuple[float, float] = (0.3, 1.0)
+    informative: tuple[float, float] = (0.2, 1.0)
     """Smallest and largest share of informative columns of a synthetic data set."""
 
     n_blocks: int = 96
@@ -54,6 +55,10 @@ class LookaheadConfig(TrainConfig):
 
     block_tasks: int = 64
     """Tasks played side by side in a block."""
+
+    own_policy: str = ""
+    """Policy (shipped name or file) that grows a quarter of the labelled sets: its successor learns
+    on the states that such a policy meets (ALIL, DAgger). None: hand-written rules alone."""
 
     n_candidates: int = 32
     """Candidates tried in a state, half of them the most uncertain."""
@@ -66,6 +71,9 @@ class LookaheadConfig(TrainConfig):
 
     balanced_share: float = 0.5
     """Share of balanced accuracy in the gain; the rest is accuracy."""
+
+    margin_prior: float = 0.0
+    """Weight of margin's z-score beside the score at 50 labels and more; rises from 5 labels."""
 
     hidden: int = 64
     """Width of both hidden layers of a member."""
@@ -89,10 +97,19 @@ class LookaheadConfig(TrainConfig):
     """Processes that play blocks; changes nothing but the time."""
 
 
+FULL: dict[str, Any] = {
+    "own_policy": "lookahead-2026-11-22",
+    "sizes": (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80),
+    "share_tried": 0.7,
+    "margin_prior": 0.7,
+    "epochs": 12,
+}
+"""What the shipped default and its short run have in common."""
+
 PRESETS = {
     "demo": LookaheadConfig(n_blocks=12, n_members=2, n_dev_tasks=4),
-    "full": LookaheadConfig(),
-    "fiftieth": LookaheadConfig(n_blocks=2, n_dev_tasks=2),
+    "full": LookaheadConfig(**FULL, n_blocks=96),
+    "fiftieth": LookaheadConfig(**FULL, n_blocks=2, n_dev_tasks=2),
     "smoke": LookaheadConfig(
         learners=("gaussian_nb",), n_blocks=2, block_tasks=3, n_candidates=8, sizes=(2, 4),
         budget=6, max_pool=40, rows=(150, 200), columns=(2, 6), epochs=2, hidden=8, n_members=2,

@@ -10,6 +10,7 @@ from torch import nn
 
 from agents.dqn.export import mlp_program
 from agents.lookahead.config import LookaheadConfig
+from agents.lookahead.margin_prior import lean_on_margin, spread_within
 from agents.lookahead.states import States
 from agents.tasks import feature_lists
 from lal.arrays import Bools, Floats
@@ -21,6 +22,9 @@ CLIP = 5.0
 
 TARGET_CLIP = 3.0
 """Centred gains are clipped to this many of their typical sizes."""
+
+SCORED_AT_ONCE = 2_000
+"""States whose scores are in memory at once."""
 
 SIZE_EDGES = (2, 3, 5, 8, 16, 32)
 """Numbers of labels up to which states share one typical size of gains."""
@@ -161,8 +165,12 @@ def export_policy(
     *,
     name: str,
     card: Mapping[str, Any],
+    spread: float = 1.0,
 ) -> PoolPolicy:
-    """Return the policy whose utilities are the mean of the networks, equal to 1e-5."""
+    """Return the policy of the networks' mean score, equal to 1e-5, and of margin's part.
+
+    `spread` is the typical spread of that mean among candidates; see `margin_prior`.
+    """
     program, tensors = mlp_program(joined(networks))
     join, *layers = program["ops"]
     prepare = [
@@ -171,21 +179,45 @@ def export_policy(
         {"op": "clip", "in": ["unit"], "out": ["h0"], "low": -CLIP, "high": CLIP},
     ]
     candidate_features, context_features = feature_lists(config)
+    program, tensors = lean_on_margin(
+        {"ops": [*prepare, *layers], "output": program["output"]},
+        {**tensors, "mean": standard.mean, "scale": standard.scale},
+        weight=config.margin_prior,
+        spread=spread,
+        candidate_features=candidate_features,
+        context_features=context_features,
+    )
     return PoolPolicy(
         name=name,
         candidate_features=candidate_features,
         context_features=context_features,
-        program={"ops": [*prepare, *layers], "output": program["output"]},
-        tensors={**tensors, "mean": standard.mean, "scale": standard.scale},
+        program=program,
+        tensors=tensors,
         card=dict(card),
     )
 
 
+def spread_of(networks: Sequence[nn.Module], states: States, standard: Standard) -> float:
+    """Return the typical spread of the mean score among the candidates of a state."""
+    network = joined(networks)
+    scores: list[np.ndarray] = []
+    with torch.no_grad():
+        for first in range(0, len(states.mask), SCORED_AT_ONCE):
+            part = slice(first, first + SCORED_AT_ONCE)
+            x = _inputs_of(states.candidates[part], states.context[part])
+            scores.append(network(torch.from_numpy(_standardised(x, standard)))[..., 0].numpy())
+    return spread_within(np.concatenate(scores).astype(np.float64), states.mask)
+
+
 def _inputs(states: States) -> np.ndarray:
+    return _inputs_of(states.candidates, states.context)
+
+
+def _inputs_of(candidates: np.ndarray, context: np.ndarray) -> np.ndarray:
     """Return [context, candidate] of every slot, shape (S, K, G + F), the order of the program."""
-    S, K, _ = states.candidates.shape
-    context = np.broadcast_to(states.context[:, None], (S, K, states.context.shape[1]))
-    return np.concatenate([context, states.candidates], axis=2)
+    S, K, _ = candidates.shape
+    repeated = np.broadcast_to(context[:, None], (S, K, context.shape[1]))
+    return np.concatenate([repeated, candidates], axis=2)
 
 
 def _standardised(x: np.ndarray, standard: Standard) -> np.ndarray:

@@ -15,15 +15,20 @@ from envs.simulator.pool_engine import PoolSimulator
 from envs.simulator.pool_rules import METRIC_NAMES
 from lal.arrays import Bools, Floats, Ints
 from lal.data.prior import PriorConfig, sample_dataset
+from lal.errors import UsageError
+from lal.policies.pool_policy import PoolPolicy
+from lal.policies.scorer import run
+from lal.policies.store import load_policy
 from lal.records import write_atomic
 from lal.rng import generator, integer_seed
 
 Singles = NDArray[np.float32]
 
-BEHAVIOURS = ("random", "margin", "far", "mixed")
+BEHAVIOURS = ("random", "margin", "far", "mixed", "own")
 """Who grows the labelled sets: policies are met on states of several makers."""
 
-BEHAVIOUR_WEIGHTS = (0.30, 0.40, 0.15, 0.15)
+BEHAVIOUR_WEIGHTS = {False: (0.30, 0.40, 0.15, 0.15, 0.0), True: (0.25, 0.30, 0.10, 0.10, 0.25)}
+"""Shares of the makers without and with a policy of one's own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +115,8 @@ def _play(
     """Step all episodes of a block to the largest size and collect the states on the way."""
     E = simulator.n_episodes
     seen = simulator.reset(tasks=np.arange(E))
-    makers = rng.choice(len(BEHAVIOURS), size=E, p=BEHAVIOUR_WEIGHTS)
+    own = own_policy(config)
+    makers = rng.choice(len(BEHAVIOURS), size=E, p=BEHAVIOUR_WEIGHTS[own is not None])
     alive = np.ones(E, dtype=bool)
     parts: list[tuple[NDArray[Any], ...]] = []
     while alive.any() and simulator.n_labelled[alive].min() <= max(config.sizes):
@@ -125,7 +131,11 @@ def _play(
                 (seen.candidates[tried].copy(), seen.context[tried].copy(), kept, mask,
                  labels[tried])
             )  # fmt: skip
-        actions = _ask(seen.candidates, seen.mask > 0, makers, rng, feature_lists(config)[0])
+        scores = _scores(seen.candidates, makers, rng, feature_lists(config)[0])
+        if own is not None:
+            mine = np.flatnonzero(makers == BEHAVIOURS.index("own"))
+            scores[mine] = _own_scores(own, seen.candidates[mine], seen.context[mine])
+        actions: Ints = np.where(seen.mask > 0, scores, -np.inf).argmax(axis=1)
         seen, steps = simulator.step(actions)
         alive &= ~steps.done
     return States(*(np.concatenate(column) for column in zip(*parts, strict=True)))
@@ -141,14 +151,46 @@ def _gains(simulator: PoolSimulator, episodes: Ints) -> Floats:
     return gains
 
 
-def _ask(
-    candidates: Singles, mask: Bools, makers: Ints, rng: np.random.Generator, ids: Sequence[str]
-) -> Ints:
-    """Return the slot that each episode's maker asks for, shape (E,)."""
-    chance = rng.random(mask.shape)
+def own_policy(config: LookaheadConfig) -> PoolPolicy | None:
+    """Return the policy whose states are met too, or None.
+
+    Raises:
+        UsageError: It looks at other features than the run, so it cannot be asked here.
+    """
+    if not config.own_policy:
+        return None
+    policy = load_policy(config.own_policy)
+    found = (tuple(policy.candidate_features), tuple(policy.context_features))
+    if found != feature_lists(config):
+        raise UsageError(
+            f"own_policy {config.own_policy!r} looks at other features than this run; give one "
+            "that was trained with the same lists, or none"
+        )
+    return policy
+
+
+def _own_scores(policy: PoolPolicy, candidates: Singles, context: Singles) -> Floats:
+    """Return the policy's utilities of some episodes' candidates, shape (n, K)."""
+    scores: Floats = np.stack(
+        [
+            run(
+                policy.program,
+                policy.tensors,
+                {"candidates": one.astype(np.float64), "context": other.astype(np.float64)},
+            )
+            for one, other in zip(candidates, context, strict=True)
+        ]
+    )
+    return scores
+
+
+def _scores(
+    candidates: Singles, makers: Ints, rng: np.random.Generator, ids: Sequence[str]
+) -> Floats:
+    """Return what each episode's hand-written maker ranks by, shape (E, K)."""
+    chance = rng.random(candidates.shape[:2])
     doubt = -candidates[:, :, ids.index("margin@1")].astype(np.float64)
     far = candidates[:, :, ids.index("min_distance@1")].astype(np.float64)
-    mixed = np.where(rng.random((len(mask), 1)) < 0.5, doubt, chance)
-    score = np.stack([chance, doubt, far, mixed])[makers, np.arange(len(makers))]
-    slots: Ints = np.where(mask, score, -np.inf).argmax(axis=1)
-    return slots
+    mixed = np.where(rng.random((len(chance), 1)) < 0.5, doubt, chance)
+    scores: Floats = np.stack([chance, doubt, far, mixed, chance])[makers, np.arange(len(makers))]
+    return scores

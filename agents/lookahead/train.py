@@ -6,18 +6,27 @@ that mean the same on every data set.
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from agents.lookahead.config import LookaheadConfig
-from agents.lookahead.fit import export_policy, fit_member, make_network, standard_of
-from agents.lookahead.states import States, load_states, make_states
+from agents.lookahead.fit import (
+    export_policy,
+    fit_member,
+    make_network,
+    spread_of,
+    standard_of,
+)
+from agents.lookahead.margin_prior import missing_features
+from agents.lookahead.states import States, load_states, make_states, own_policy
 from agents.runs import RunFolder
 from agents.slate_check import compare_with_slate
 from agents.tasks import dev_tasks, feature_lists, training_card
 from lal.arrays import Floats
+from lal.data.prior import PRIOR_VERSION
 from lal.errors import UsageError
 from lal.policies.pool_policy import PoolPolicy
 from lal.records import write_json
@@ -43,13 +52,18 @@ def train(config: LookaheadConfig, folder: Path, *, progress: bool = False) -> P
         "n_states": len(states.mask),
         "ranges": {"n_classes": [2, 30], "n_labelled": [0, 200]},
     }
+    card["prior_version"] = PRIOR_VERSION
     name = "lookahead" if config.control == "none" else f"lookahead_{config.control}"
-    policy = export_policy(networks, standard, config, name=name, card=card)
+    export = partial(
+        export_policy, networks, standard, config, name=name,
+        spread=spread_of(networks, states, standard),
+    )  # fmt: skip
+    policy = export(card=card)
     check = compare_with_slate(
         policy, tasks, config.n_candidates, "half_uncertain", seed=config.seed
     )
     card["slate_check"] = check
-    export_policy(networks, standard, config, name=name, card=card).save(run.policy_path)
+    export(card=card).save(run.policy_path)
     metrics = {
         "n_states": len(states.mask),
         "dev_area": check["whole_pool"],
@@ -65,20 +79,16 @@ def export_untrained(config: LookaheadConfig, n: int) -> list[PoolPolicy]:
     states = make_states(config, 0, measure=False)
     standard = standard_of(states)
     card = {**training_card(config), "control": "untrained"}
-    width = len(standard.mean)
-    return [
-        export_policy(
-            [
-                make_network(width, config, 10_000 + i * config.n_members + m)
-                for m in range(config.n_members)
-            ],
-            standard,
-            config,
-            name=f"lookahead_untrained_{i}",
-            card=card,
+    members = np.arange(n * config.n_members).reshape(n, config.n_members)
+    policies = []
+    for i, chosen in enumerate(members):
+        networks = [make_network(len(standard.mean), config, 10_000 + int(m)) for m in chosen]
+        spread = spread_of(networks, states, standard)
+        name = f"lookahead_untrained_{i}"
+        policies.append(
+            export_policy(networks, standard, config, name=name, card=card, spread=spread)
         )
-        for i in range(n)
-    ]
+    return policies
 
 
 def pick_advantage(states: States, policy: PoolPolicy) -> float:
@@ -112,6 +122,11 @@ def _check(config: LookaheadConfig) -> None:
             raise UsageError(f"{name} must be at least {low}, got {getattr(config, name)}")
     if not config.sizes or min(config.sizes) < 2:
         raise UsageError(f"sizes must be numbers of labels from 2 up, got {config.sizes}")
+    own_policy(config)
+    if config.margin_prior and (lacking := missing_features(*feature_lists(config))):
+        raise UsageError(
+            f"margin_prior needs the features {', '.join(lacking)}; add them or set it to 0"
+        )
     missing = {"margin@1", "min_distance@1"} - set(feature_lists(config)[0])
     if missing:
         raise UsageError(f"the candidate features must have {', '.join(sorted(missing))}")

@@ -19,6 +19,7 @@ from agents.lookahead.fit import (
     standard_of,
     targets_of,
 )
+from agents.lookahead.margin_prior import lean_on_margin, spread_within
 from agents.lookahead.states import States, load_states, make_states
 from lal.errors import UsageError
 from lal.policies.scorer import run
@@ -145,3 +146,43 @@ def test_bad_configs_are_refused(change, message, tmp_path):
     with pytest.raises(UsageError, match=message):
         AGENTS["lookahead"].train(replace(SMOKE, **change), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_margin_has_no_part_early_and_its_whole_weight_late():
+    ops = {"ops": [{"op": "select", "in": ["candidates"], "out": ["s"], "columns": [0]}]}
+    program, tensors = lean_on_margin(
+        {**ops, "output": "s"},
+        {},
+        weight=0.5,
+        spread=2.0,
+        candidate_features=("density@1", "margin_z@1"),
+        context_features=("n_classes@1", "n_labelled@1"),
+    )
+    candidates = np.array([[2.0, 1.0], [4.0, -1.0]])
+
+    def utilities(labels):
+        context = np.array([0.3, np.log1p(labels) / np.log(1001)])
+        return run(program, tensors, {"candidates": candidates, "context": context})
+
+    assert utilities(3) == pytest.approx([1.0, 2.0])
+    assert utilities(70) == pytest.approx([1.0 - 0.5, 2.0 + 0.5], abs=1e-6)
+    half = np.expm1((np.log1p(5) + np.log1p(50)) / 2)
+    assert utilities(half) == pytest.approx([1.0 - 0.25, 2.0 + 0.25], abs=1e-6)
+
+
+def test_spread_is_the_mean_deviation_within_states_by_hand():
+    scores = np.array([[0.0, 2.0, 99.0], [5.0, 5.0, 5.0]])
+    mask = np.array([[True, True, False], [True, True, True]])
+    assert spread_within(scores, mask) == pytest.approx(0.5)
+
+
+def test_states_of_a_policy_of_ones_own_differ_from_those_of_the_rules(states):
+    own = make_states(replace(SMOKE, own_policy="lookahead-2026-11-22", block_tasks=6), 0)
+    rules = make_states(replace(SMOKE, block_tasks=6), 0)
+    assert own.gains.shape != rules.gains.shape or not np.array_equal(own.gains, rules.gains)
+
+
+def test_an_own_policy_of_other_features_is_refused_before_work(tmp_path):
+    config = replace(SMOKE, own_policy="lal-independent")
+    with pytest.raises(UsageError, match="looks at other features"):
+        AGENTS["lookahead"].train(config, tmp_path / "run")
