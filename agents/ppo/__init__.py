@@ -1,0 +1,1 @@
+"""MaskablePPO over candidates: the policy-gradient road."""

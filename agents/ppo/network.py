@@ -1,0 +1,82 @@
+"""The actor-critic of PPO: one scorer for every slate row, a critic over their mean."""
+
+from typing import Any
+
+import torch
+from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
+from stable_baselines3.common.torch_layers import create_mlp
+from torch import nn
+
+from agents.dqn.network import WholeObservation
+
+Observation = dict[str, torch.Tensor]
+
+
+class CandidateHeads(nn.Module):
+    """Logits (B, K) with weights shared over the slate; values from the mean of open rows."""
+
+    def __init__(self, n_context: int, shape: tuple[int, int], widths: list[int]) -> None:
+        super().__init__()
+        self.latent_dim_pi = shape[0]
+        self.latent_dim_vf = widths[-1]
+        width = n_context + shape[1]
+        self.scorer = nn.Sequential(*create_mlp(width, 1, widths, nn.ReLU))
+        self.critic = nn.Sequential(*create_mlp(width, -1, widths, nn.ReLU))
+
+    def forward(self, features: Observation) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return logits and what values are read from."""
+        return self.forward_actor(features), self.forward_critic(features)
+
+    def forward_actor(self, features: Observation) -> torch.Tensor:
+        """Return a logit for every slot, shape (B, K); closing slots is the distribution's."""
+        logits: torch.Tensor = self.scorer(_joined(features)).squeeze(2)
+        return logits
+
+    def forward_critic(self, features: Observation) -> torch.Tensor:
+        """Return the hidden units of the mean open row, shape (B, H)."""
+        open_ = features["mask"].float().unsqueeze(2)
+        mean = (_joined(features) * open_).sum(dim=1) / open_.sum(dim=1).clamp(min=1.0)
+        units: torch.Tensor = self.critic(mean)
+        return units
+
+
+def _joined(features: Observation) -> torch.Tensor:
+    """Return [context, candidate] of every slot, shape (B, K, G + F)."""
+    candidates = features["candidates"].float()
+    context = features["context"].float().unsqueeze(1).expand(-1, candidates.shape[1], -1)
+    return torch.cat([context, candidates], dim=2)
+
+
+class CandidatePPOPolicy(MaskableActorCriticPolicy):
+    """MaskablePPO's policy with `CandidateHeads`; their logits are the distribution's as they are.
+
+    Args:
+        *args: As of the base class.
+        widths: Hidden layers of scorer and critic.
+        **kwargs: As of the base class.
+    """
+
+    def __init__(self, *args: Any, widths: tuple[int, ...] = (32, 32), **kwargs: Any) -> None:
+        self.widths = tuple(widths)
+        kwargs["features_extractor_class"] = WholeObservation
+        super().__init__(*args, **kwargs)
+
+    def _build_mlp_extractor(self) -> None:
+        space: Any = self.observation_space
+        shape = space["candidates"].shape
+        heads = CandidateHeads(int(space["context"].shape[0]), shape, list(self.widths))
+        self.mlp_extractor = heads.to(self.device)  # type: ignore[assignment]
+
+    def _build(self, lr_schedule: Any) -> None:
+        super()._build(lr_schedule)
+        self.action_net = nn.Identity()
+        self.optimizer = self.optimizer_class(
+            self.parameters(),
+            lr=lr_schedule(1),  # type: ignore[call-arg]
+            **self.optimizer_kwargs,
+        )
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        found = super()._get_constructor_parameters()
+        del found["features_extractor_class"]
+        return {**found, "widths": self.widths}

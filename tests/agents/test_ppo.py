@@ -1,0 +1,73 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sb3_contrib")
+
+import torch
+
+from agents import AGENTS
+from agents.ppo.config import PRESETS
+from agents.ppo.train import export_policy, make_envs, make_model
+from lal.errors import UsageError
+
+AGENT = AGENTS["ppo"]
+SMOKE = PRESETS["smoke"]
+
+
+@pytest.fixture(scope="module")
+def model():
+    return make_model(SMOKE, make_envs(SMOKE, 0), seed=3)
+
+
+def test_the_exported_policy_gives_the_models_logits(model):
+    observation = model.env.reset()
+    policy = export_policy(model, SMOKE, name="p", card={})
+    tensors = {k: torch.as_tensor(v) for k, v in observation.items()}
+    with torch.no_grad():
+        logits = model.policy.mlp_extractor.forward_actor(tensors).numpy()
+    for e in range(2):
+        given = {"candidates": observation["candidates"][e], "context": observation["context"][e]}
+        found = policy.scorer.run({k: v.astype(np.float64) for k, v in given.items()})
+        np.testing.assert_allclose(found, logits[e], atol=1e-5)
+
+
+def test_closed_slots_are_never_taken(model):
+    observation = model.env.reset()
+    masks = np.zeros((2, SMOKE.slate_size), dtype=bool)
+    masks[0, 2] = masks[1, 5] = True
+    for deterministic in (True, False):
+        actions, _ = model.predict(observation, action_masks=masks, deterministic=deterministic)
+        assert actions.tolist() == [2, 5]
+
+
+def test_the_order_of_the_slate_does_not_matter(model):
+    observation = model.env.reset()
+    order = np.arange(SMOKE.slate_size)[::-1].copy()
+    tensors = {k: torch.as_tensor(v) for k, v in observation.items()}
+    turned = {**tensors, "candidates": tensors["candidates"][:, order],
+              "mask": tensors["mask"][:, order]}  # fmt: skip
+    with torch.no_grad():
+        (ours, value), (theirs, same) = (model.policy.mlp_extractor(t) for t in (tensors, turned))
+    np.testing.assert_allclose(theirs, ours[:, order], atol=1e-5)
+    np.testing.assert_allclose(value, same, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_interrupted_or_not_the_same_seed_gives_the_same_file(tmp_path, monkeypatch):
+    whole = AGENT.train(SMOKE, tmp_path / "whole").read_bytes()
+    from agents.ppo import train as room
+
+    finish = room._finish
+    monkeypatch.setattr(room, "_finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        AGENT.train(SMOKE, tmp_path / "broken")
+    monkeypatch.setattr(room, "_finish", finish)
+    assert AGENT.train(SMOKE, tmp_path / "broken").read_bytes() == whole
+    assert AGENT.train(replace(SMOKE, seed=1), tmp_path / "other").read_bytes() != whole
+
+
+def test_too_few_steps_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="raise n_steps to 32"):
+        AGENT.train(replace(SMOKE, n_steps=8), tmp_path / "run")
