@@ -1,12 +1,19 @@
-"""scripts.report: one self-contained page that says the verdict first."""
+"""scripts.report: one self-contained page that says the verdict first; files; cells played again."""
 
+import csv
 import re
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 import scripts.evaluate as evaluate
 import scripts.report as report
+from lal.evaluation.export import to_latex
+from lal.evaluation.figures import resolve, style_rules
+from lal.evaluation.page.player import script_json
+from lal.evaluation.replay import flat_view, rerun
 from lal.evaluation.store import RunStore
 from lal.records import read_json
 from scripts.entry import run_main
@@ -14,11 +21,20 @@ from scripts.entry import run_main
 pytest.importorskip("matplotlib", reason="matplotlib is absent")
 pytest.importorskip("jinja2", reason="jinja2 is absent")
 
+STRATEGIES = [
+    "random", "margin", "mine=entropy", "untrained1=random?stream=1",
+    "untrained2=random?stream=2", "shuffled=random?stream=3",
+]  # fmt: skip
+PARTS = [
+    "verdict-panel", "strategies", "differences", "labels", "heat", "ranks", "profiles",
+    "penalties", "sets", "cost", "seen", "failures", "bridge", "again",
+]  # fmt: skip
+
 
 class Balanced(HTMLParser):
     """Notices tags that are not closed in order."""
 
-    VOID = ("meta", "link", "br", "line", "rect", "circle", "polyline", "polygon")
+    VOID = ("meta", "link", "br", "line", "rect", "polyline", "polygon", "option", "input")
 
     def __init__(self):
         super().__init__()
@@ -27,6 +43,9 @@ class Balanced(HTMLParser):
     def handle_starttag(self, tag, attrs):
         if tag not in self.VOID:
             self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
 
     def handle_endtag(self, tag):
         if tag not in self.VOID:
@@ -37,10 +56,9 @@ class Balanced(HTMLParser):
 def store(tmp_path_factory):
     out = tmp_path_factory.mktemp("store")
     flags = [
-        "--suite", "synthetic:xor@1", "synthetic:rings@1", "--learners", "gaussian_nb",
-        "--runs", "4", "--budget", "5", "--out", str(out), "--strategies", "random", "margin",
-        "mine=entropy", "untrained1=random?stream=1", "untrained2=random?stream=2",
-        "shuffled=random?stream=3",
+        "--suite", "synthetic:xor@1", "synthetic:rings@1", "sklearn:iris", "--learners",
+        "gaussian_nb", "--runs", "4", "--budget", "5", "--out", str(out), "--seen", "iris",
+        "--strategies", *STRATEGIES,
     ]  # fmt: skip
     assert run_main(evaluate.main, evaluate.Config, flags) == 0
     return out
@@ -53,7 +71,9 @@ def run(*flags):
 @pytest.fixture(scope="module")
 def page(store, tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    assert run(store, "--out", folder / "r.html", "--policy", "mine") == 0
+    flags = ["--out", folder / "r.html", "--policy", "mine"]
+    files = ["--figures", folder / "figures", "--tables", folder / "tables"]
+    assert run(store, *flags, *files) == 0
     return folder
 
 
@@ -61,6 +81,7 @@ def test_the_page_is_one_file_and_asks_for_nothing(page):
     text = (page / "r.html").read_text()
     outside = re.findall(r'(?:src|href)="(?!data:)[^"]*"|https?://(?!www\.w3\.org)[^"\s]*', text)
     assert outside == []
+    assert "@import" not in text
     parser = Balanced()
     parser.feed(text)
     assert parser.open == []
@@ -70,25 +91,127 @@ def test_the_verdict_comes_first_and_everything_else_is_there(page):
     text = (page / "r.html").read_text()
     (verdict,) = re.findall(r'id="verdict">([^<]*)<', text)
     assert verdict.startswith(("mine learned: ", "mine did not learn: "))
+    assert re.search(r"[+-]\d+\.\d\d points \[[+-]", verdict)
     assert text.index('id="verdict"') < text.index("<table>")
-    for part in ("strategies", "differences", "curves", "power", "failures", "again"):
-        assert f'id="{part}"' in text
-    assert text.count("<svg") == 4  # differences to margin and random, curves of two data sets
+    for part in PARTS:
+        assert f'role="tabpanel" id="{part}"' in text
+        assert f'aria-controls="{part}"' in text
+    for chart in ("ladder", "minus_margin", "curve_minus_margin", "labels_against_random",
+                  "heat_minus_margin", "profiles", "cost", "ranks"):  # fmt: skip
+        assert f'id="chart-{chart}"' in text
+    assert "two classes (" in text
+    assert "more classes (" in text
     assert "python -m scripts.evaluate --suite" in text
     assert "prefers-color-scheme: dark" in text
     assert "80 % power" in text
 
 
-def test_figures_are_png(page):
-    files = sorted(p.name for p in (page / "r_figures").iterdir())
-    assert files == ["curves.png", "minus_margin.png", "minus_random.png"]
-    for name in files:
-        assert (page / "r_figures" / name).read_bytes().startswith(b"\x89PNG")
+def test_every_chart_is_a_picture_in_two_formats(page):
+    files = sorted((page / "figures").iterdir())
+    assert {f.suffix for f in files} == {".png", ".svg"}
+    assert {"ladder.svg", "minus_margin.png", "curves_iris.png"} <= {f.name for f in files}
+    for file in files:
+        if file.suffix == ".png":
+            assert file.read_bytes().startswith(b"\x89PNG")
+        else:
+            assert ElementTree.fromstring(file.read_text()).find(".//*[@class]") is not None
+
+
+def test_every_class_of_a_chart_has_a_style(page):
+    rules = style_rules()
+    used = set()
+    for file in (page / "figures").glob("*.svg"):
+        for element in ElementTree.fromstring(file.read_text()).iter():
+            used.update(element.attrib.get("class", "").split())
+    plain = {"axis", "cell", "value", "hm2t", "hm1t", "hm0t", "hp0t", "hp1t", "hp2t", "h-nonet"}
+    assert used - set(rules) <= plain
+    assert resolve(["line", "c1"], rules)["stroke"] == "#c04f00"
+
+
+def test_tables_are_csv_and_latex(page):
+    names = {f.name for f in (page / "tables").iterdir()}
+    assert {"strategies.csv", "strategies.tex", "two_classes.csv", "failures.csv"} <= names
+    with (page / "tables" / "strategies.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {r["strategy"] for r in rows} == {s.partition("=")[0] for s in STRATEGIES}
+    assert (page / "tables" / "seen.tex").read_text().startswith("\\begin{tabular}{lrrrr}")
+
+
+def test_latex_by_hand():
+    text = to_latex(["a", "b"], [["x_1", "50 %"]])
+    assert text.splitlines()[2] == r"a & b \\"
+    assert text.splitlines()[4] == r"x\_1 & 50 \% \\"
 
 
 def test_same_store_same_page(store, page, tmp_path):
-    assert run(store, "--out", tmp_path / "r.html", "--policy", "mine", "--no-figures") == 0
+    assert run(store, "--out", tmp_path / "r.html", "--policy", "mine") == 0
     assert (tmp_path / "r.html").read_text() == (page / "r.html").read_text()
+
+
+def test_seen_sets_are_grey_and_not_averaged(store, tmp_path):
+    manifest = read_json(store / "evaluation.json")
+    manifest["seen"] = {"mine": ["iris"]}
+    copy = RunStore(tmp_path / "s", "json")
+    copy.merge(RunStore.existing(store))
+    copy.write_manifest(manifest, RunStore.existing(store).listed())
+    assert run(tmp_path / "s", "--out", tmp_path / "r.html", "--policy", "mine") == 0
+    text = (tmp_path / "r.html").read_text()
+    assert "trained on iris: left out" in text
+    assert 'class="mark seen"' in text
+    assert "iris: seen in training by mine, not averaged" in text
+    assert re.search(r"With 2 data sets of 4 paired runs", text)
+
+
+def test_a_cell_is_played_again_from_its_key(store, capsys):
+    key = RunStore.existing(store).listed()[0]
+    assert run(store, "--rerun", key[:12]) == 0
+    assert "the same rows asked for, the same metrics to the last digit" in capsys.readouterr().out
+    assert run(store, "--rerun", "zz") == 2
+    assert "0 cells have keys that start with 'zz'" in capsys.readouterr().err
+
+
+def test_a_cell_that_gives_something_else_is_noticed(store, tmp_path):
+    copy = RunStore(tmp_path / "s", "json")
+    old = RunStore.existing(store)
+    result = next(r for r in old if r.about["strategy"] == "margin")
+    result.metrics["accuracy"][-1] += 0.25
+    copy.put(result)
+    copy.write_manifest(old.manifest(), [result.key])
+    found = rerun(copy, result.key)
+    assert not found.same
+    assert found.largest == pytest.approx(0.25)
+
+
+def test_a_flat_view_keeps_two_columns_and_finds_the_long_axis():
+    rng = np.random.default_rng(0)
+    Z = rng.normal(0, [3.0, 1.0], (50, 2))
+    flat, how = flat_view(Z)
+    assert how == "the two columns"
+    assert np.corrcoef(flat[:, 0], Z[:, 0])[0, 1] > 0.999
+    wide = np.column_stack([0.1 * rng.normal(size=50), Z])
+    flat, how = flat_view(wide)
+    assert abs(np.corrcoef(flat[:, 0], Z[:, 0])[0, 1]) > 0.99
+    assert how.startswith("two principal components, ")
+    assert (flat.min(), flat.max()) == (0, 1000)
+
+
+def test_text_inside_a_script_cannot_end_it():
+    assert "</script>" not in script_json({"name": "</script><b>"})
+
+
+def test_overviews_say_where_they_come_from(store, tmp_path):
+    board, which = tmp_path / "board.md", tmp_path / "which.md"
+    assert run(store, "--leaderboard", board, "--which", which) == 0
+    text = board.read_text()
+    assert "| `margin` |" in text
+    assert "72 of them finished, 0 failed" in text
+    assert f"--leaderboard {board}" in text
+    assert "12 of 12" in text
+    advice = which.read_text()
+    for heading in ("By data size", "By number of classes", "By learner", "By batch"):
+        assert f"## {heading}" in advice
+    assert "python -m scripts.evaluate --suite" in advice
+    assert list(tmp_path.glob("*.html")) == []
 
 
 @pytest.mark.parametrize(

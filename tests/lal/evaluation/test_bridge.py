@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,13 @@ from lal.errors import DataError, UsageError
 from lal.evaluation.bridge import (
     BridgeRow,
     StartSetError,
+    as_written,
     bridge_run,
     bridge_task,
     published_area,
     run_bridge,
 )
+from lal.evaluation.bridge_page import bridge_markdown, check_bridge, load_bridge, save_bridge
 
 DATA = Path(os.environ.get("LAL_DATA", Path(__file__).parents[4] / "shared" / "data")) / "bridge"
 needs_data = pytest.mark.skipif(
@@ -89,6 +92,48 @@ def test_row_counts_matches_and_standard_errors_by_hand():
     assert found.standard_error == pytest.approx(np.sqrt(0.0004 / 3 + 0.0016 / 100))
     assert found.z == pytest.approx(0.03 / found.standard_error)
     assert "1 of 2 seeds equal" in str(found)
+
+
+def test_the_area_of_some_queries_is_that_of_the_line_between_them():
+    whole = published_area([0.5, 0.6, 0.7, 0.8])
+    assert published_area([0.5, 0.8], [1, 4]) == pytest.approx(whole)
+
+
+def test_thinner_random_curves_have_nearly_the_same_area():
+    X, y = toy(n=200)
+    areas = [[bridge_run(X, y, s, "random", every=k) for s in range(4)] for k in (1, 5)]
+    assert np.mean(areas[0]) == pytest.approx(np.mean(areas[1]), abs=0.02)
+
+
+def test_float32_is_read_back_as_it_was_written():
+    written = np.array([[-0.727139, 0.1], [1e-3, 0.3333]])
+    np.testing.assert_array_equal(as_written(written.astype(np.float32)), written)
+    assert as_written(written) is written
+
+
+def test_lines_are_kept_and_checked(tmp_path):
+    good = replace(row([0.8, 0.81], [0.8, 0.81]), n_rows=200)
+    far = replace(row([0.9, 0.9001], [np.nan, np.nan]), strategy="random", n_rows=200)
+    save_bridge([good, far], tmp_path / "bridge.json")
+    again = load_bridge(tmp_path / "bridge.json")
+    np.testing.assert_array_equal(again[0].aubc, good.aubc)
+    np.testing.assert_array_equal(again[1].published, far.published)
+    check = check_bridge(again)
+    assert (check.n_small, check.n_small_passed, check.n_uniform, check.n_near) == (1, 1, 1, 0)
+    assert check.worst > 4
+    assert not check.passed
+    assert check_bridge([good]).passed
+    assert "| toy | 200 | 2 of 2 |" in bridge_markdown(again)
+
+
+def test_unequal_seeds_are_named():
+    assert row([0.81, 0.83], [0.81, 0.8302]).unequal == {1: pytest.approx(-0.0002)}
+
+
+def test_other_files_are_no_lines(tmp_path):
+    (tmp_path / "x.json").write_text('[{"dataset": 1}]')
+    with pytest.raises(DataError, match="holds no lines of the bridge"):
+        load_bridge(tmp_path / "x.json")
 
 
 def test_folder_errors_are_one_clear_line(tmp_path):
