@@ -160,6 +160,29 @@ def label_efficiency(reached: list[Reached], baseline: list[Reached]) -> LabelEf
     return LabelEfficiency(float(np.exp(np.mean(logs))), censored, len(pairs))
 
 
+def label_efficiency_interval(
+    reached: list[Reached],
+    baseline: list[Reached],
+    rng: np.random.Generator,
+    *,
+    n_samples: int = 10_000,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Return the percentile interval of the label ratio over resampled data sets.
+
+    A censored set enters with its last label, so the ratio of a strategy that never arrives is a
+    lower bound; say how many there are (`LabelEfficiency.n_censored`).
+    """
+    pairs = [(q, b) for q, b in zip(reached, baseline, strict=True) if not b.censored]
+    if not pairs:
+        return float("nan"), float("nan")
+    logs = np.array([np.log(q.labels / b.labels) for q, b in pairs])
+    means = logs[rng.integers(len(logs), size=(n_samples, len(logs)))].mean(axis=1)
+    tail = (1 - level) / 2
+    low, high = np.exp(np.quantile(means, [tail, 1 - tail]))
+    return float(low), float(high)
+
+
 def harm_rate(set_gains: Floats) -> float:
     """Return the share of data sets with a mean gain below 0."""
     return float(np.mean(np.asarray(set_gains) < 0))
@@ -179,6 +202,42 @@ def max_regret(set_areas: Floats, strategy: int) -> float:
     """
     areas = np.asarray(set_areas, dtype=np.float64)
     return float(np.max(areas.max(axis=0) - areas[strategy]))
+
+
+def mean_regret(set_areas: Floats, strategy: int) -> float:
+    """Return the mean distance, over data sets, to the best listed strategy of each.
+
+    The best is chosen afterwards, so noise alone makes the figure positive.
+
+    Args:
+        set_areas: Mean areas, shape (strategies, D).
+        strategy: Row that is asked about.
+    """
+    areas = np.asarray(set_areas, dtype=np.float64)
+    return float(np.mean(areas.max(axis=0) - areas[strategy]))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of one query (median and 95 % quantile over cells) and seconds of all cells."""
+
+    median: float
+    tail: float
+    total: float
+
+
+def cost(query_seconds: Floats, cell_seconds: Floats) -> Cost:
+    """Return what a strategy cost.
+
+    Args:
+        query_seconds: Mean seconds of a query, per cell (n,).
+        cell_seconds: Seconds of each whole cell, fits and measuring included (n,).
+    """
+    queries = np.asarray(query_seconds, dtype=np.float64)
+    if len(queries) == 0:
+        raise UsageError("the cost of no cells is unknown; expected at least one")
+    median, tail = np.quantile(queries, [0.5, 0.95])
+    return Cost(float(median), float(tail), float(np.sum(cell_seconds)))
 
 
 def _curve(n: Numbers, a: Numbers) -> tuple[Floats, Floats]:

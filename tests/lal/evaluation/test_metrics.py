@@ -109,6 +109,35 @@ def test_risk():
     assert m.harm_rate(np.zeros(3)) == 0.0
 
 
+def test_regret_by_hand_and_of_equals():
+    areas = np.array([[0.8, 0.9], [0.9, 0.7]])
+    assert m.mean_regret(areas, 0) == pytest.approx(0.05)
+    assert m.mean_regret(areas, 1) == pytest.approx(0.1)
+    assert m.mean_regret(np.full((3, 4), 0.8), 1) == m.max_regret(np.full((3, 4), 0.8), 1) == 0.0
+
+
+def test_cost_by_hand_and_of_equals():
+    found = m.cost(np.array([0.1, 0.2, 0.3]), np.array([1.0, 2.0, 3.0]))
+    assert (found.median, found.tail, found.total) == pytest.approx((0.2, 0.29, 6.0))
+    flat = m.cost(np.full(7, 0.4), np.full(7, 1.0))
+    assert (flat.median, flat.tail, flat.total) == pytest.approx((0.4, 0.4, 7.0))
+    with pytest.raises(UsageError, match="at least one"):
+        m.cost(np.array([]), np.array([]))
+
+
+def test_interval_of_the_label_ratio():
+    rng = np.random.default_rng(0)
+    half = [m.Reached(10, False)] * 4
+    base = [m.Reached(20, False)] * 4
+    assert m.label_efficiency_interval(half, base, rng) == pytest.approx((0.5, 0.5))
+    mixed = [m.Reached(10, False), m.Reached(20, False), m.Reached(40, True), m.Reached(9, False)]
+    never = [*base[:3], m.Reached(50, True)]
+    low, high = m.label_efficiency_interval(mixed, never, rng)
+    # ratios 1/2, 1 and 2; all three draws are the smallest in 1 of 27 samples
+    assert (low, high) == pytest.approx((0.5, 2.0))
+    assert all(np.isnan(m.label_efficiency_interval(half, [m.Reached(9, True)] * 4, rng)))
+
+
 @pytest.mark.parametrize(
     ("n", "a", "message"),
     [

@@ -8,6 +8,7 @@ import pytest
 from lal.errors import UsageError
 from lal.evaluation import statistics as st
 from lal.evaluation.bootstrap import Paired, bootstrap_interval, resampled_means
+from lal.evaluation.effects import expected_power
 
 GAINS = np.array([0.011, -0.004, 0.008, 0.0, 0.021, 0.003, -0.001, 0.013, 0.006, 0.0])
 
@@ -224,4 +225,14 @@ def test_planted_effect_is_found_with_the_promised_power():
         for _ in range(60)
     ]
     assert np.mean(found) > 0.6  # 80 % promised for the t-test; two tests must agree here
-    assert st.primary_test(simulate(rng, effect=0.01, n_runs=50), rng, n_samples=500).rejected
+
+
+def test_half_a_point_is_found_as_often_as_promised():
+    rng = np.random.default_rng(22)
+    promised = expected_power(0.005, 30, 50, between=0.007, within=0.027)
+    found = [
+        st.primary_test(simulate(rng, effect=0.005, n_runs=50), rng, n_samples=200).rejected
+        for _ in range(100)
+    ]
+    assert promised == pytest.approx(0.895, abs=0.01)
+    assert np.mean(found) > promised - 0.08  # 3 % is the noise of 100 draws
