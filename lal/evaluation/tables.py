@@ -18,6 +18,9 @@ Table: TypeAlias = Any
 HORIZONS = (25, 100)
 """Labels after the start over which areas are also taken."""
 
+ACCURACIES = ("accuracy", "balanced_accuracy")
+"""Metrics between chance level, 1/C, and 1: areas over log2 of the labels are taken of these."""
+
 RUN = ["dataset", "learner", "split", "start"]
 """Columns that name a run: strategies are paired over them."""
 
@@ -27,7 +30,9 @@ def long_table(results: Iterable[CellResult]) -> Table:
 
     Columns: cell, dataset, family, learner, split, start, strategy, status, n_labels, one column
     per metric, ``area_<metric>``, ``area``, ``area_25``, ``area_100`` and ``area_all_seen`` of
-    the headline metric (nan where a curve is too short), seconds, query_seconds, error.
+    the headline metric (nan where a curve is too short), ``area_all_seen_<metric>`` and
+    ``area_log_<metric>`` (over log2 of the labels, 0 at chance) of the accuracies, seconds,
+    query_seconds, error.
     """
     pandas = require("pandas", "tables")
     frames = [_cell_columns(result) for result in results]
@@ -71,11 +76,15 @@ def areas(result: CellResult) -> dict[str, float]:
     """Return the areas of a finished cell, by column."""
     n, headline = result.n_labels, result.metrics[result.about["metric"]]
     seen = result.about.get("n_all_seen")
+    named = [name for name in ACCURACIES if name in result.metrics and n[0] >= 1]
+    chance = 1 / result.about.get("n_classes", 2)
     return {
         **{f"area_{name}": metrics.aubc(n, values) for name, values in result.metrics.items()},
         "area": metrics.aubc(n, headline),
         **{f"area_{h}": metrics.area_until(n, headline, h) for h in HORIZONS},
         "area_all_seen": metrics.area_from(n, headline, seen),
+        **{f"area_all_seen_{m}": metrics.area_from(n, result.metrics[m], seen) for m in named},
+        **{f"area_log_{m}": metrics.log_area(n, result.metrics[m], chance) for m in named},
     }
 
 
