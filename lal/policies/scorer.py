@@ -113,6 +113,7 @@ def compile_program(
     n_candidate: int,
     n_context: int,
     extra: Mapping[str, Shape] | None = None,
+    n_output: int = 1,
 ) -> Scorer:
     """Check a program against its tensors and return it ready to run.
 
@@ -122,6 +123,8 @@ def compile_program(
         n_candidate: F, width of ``candidates`` and ``reference``.
         n_context: G, width of ``context``.
         extra: Further given registers (a mask, a memory) and their shapes.
+        n_output: Width that the output must have; `Scorer.run` is for width 1, wider outputs are
+            read from `Scorer.registers`.
 
     Raises:
         PolicyFileError: Unknown operation, register or tensor, shapes that do not fit, too large.
@@ -142,7 +145,8 @@ def compile_program(
             raise PolicyFileError(f"operation {position} of the program: {error}") from None
     output = program.get("output")
     need(isinstance(output, str) and output in shapes, f"the output {output!r} is no register")
-    need(shapes[str(output)].width == 1, f"the output {output!r} must have width 1")
+    found = shapes[str(output)].width
+    need(found == n_output, f"the output {output!r} must have width {n_output}, got {found}")
     need(shapes[str(output)].axis != "reference", "the output must be one number a candidate")
     used = {name for step in steps for name in step.inputs} | {str(output)}
     return Scorer(

@@ -1,0 +1,50 @@
+"""DesignPolicy: the next experiment from the experiments so far, whatever their order."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from lal.arrays import Floats
+from lal.errors import UsageError
+from lal.policies.siblings import Event, Memory, SiblingPolicy, Signature
+
+
+class DesignPolicy(SiblingPolicy):
+    """A design network with a sum-pooled history (Foster et al. 2021).
+
+    Sizes: ``design`` (D), ``outcome`` (1 as a rule), ``code``, ``n_steps`` (0: any number).
+    Programs: ``encode`` maps ``context`` = [design, outcome] to a code; ``emit`` maps ``context`` =
+    the sum of the codes to a design. Memory: ``sum`` (code,) and ``n`` ().
+    """
+
+    kind: ClassVar[str] = "design"
+
+    def signatures(self) -> Mapping[str, Signature]:
+        """Return the widths of the two programs."""
+        D, code = self.size("design"), self.size("code")
+        return {
+            "encode": Signature(output=code, context=D + self.size("outcome")),
+            "emit": Signature(output=D, context=code),
+        }
+
+    def start(self, info: Event | None = None) -> Memory:
+        """Return an empty history."""
+        return {"sum": np.zeros(self.size("code")), "n": np.zeros((), dtype=np.int64)}
+
+    def design(self, memory: Memory) -> Floats:
+        """Return the next design, shape (D,)."""
+        return self.run("emit", context=memory["sum"])
+
+    def advance(self, memory: Memory, event: Event) -> Memory:
+        """Return the memory after ``event = {"design": (D,), "outcome": number or (k,)}``."""
+        design = np.asarray(event["design"], dtype=np.float64).ravel()
+        outcome = np.atleast_1d(np.asarray(event["outcome"], dtype=np.float64)).ravel()
+        wanted = (self.size("design"), self.size("outcome"))
+        if (len(design), len(outcome)) != wanted:
+            raise UsageError(
+                f"expected a design of {wanted[0]} and an outcome of {wanted[1]} numbers, got "
+                f"{len(design)} and {len(outcome)}"
+            )
+        code = self.run("encode", context=np.concatenate([design, outcome]))
+        return {"sum": memory["sum"] + code, "n": memory["n"] + 1}
