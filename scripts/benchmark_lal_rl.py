@@ -74,6 +74,9 @@ def run(config: Config) -> None:
                 runs.setdefault((variant, name), []).append(one_run(config, variant, name, seed))
     for variant in config.variants:
         print_variant(config, variant, rules, {n: runs[variant, n] for n in config.sets})
+        if len(config.seeds) > 1:
+            together = {n: [together_run(config, variant, n)] for n in config.sets}
+            print_variant(config, f"{variant}, its networks' mean value", rules, together)
     every = [r for found in runs.values() for r in found]
     per_million = 1e6 * sum(r.seconds for r in every) / sum(r.n_steps for r in every)
     print(
@@ -104,8 +107,7 @@ def judge_seed(name: str) -> int:
 
 def one_run(config: Config, variant: Variant, name: str, seed: int) -> Run:
     """Return a training run and its labels on the set left out, from disk or made."""
-    tag = f"{variant}-{name}-{seed}-{config.n_episodes}-{config.n_judged}"
-    path = config.out / f"{tag}.npz"
+    path = path_of(config, variant, name, seed)
     if not path.exists():
         settings = settings_of(config, variant, name, seed)
         began = time.process_time()
@@ -118,10 +120,31 @@ def one_run(config: Config, variant: Variant, name: str, seed: int) -> Run:
         flat = result.network.pack()
         _save(path, {"lengths": lengths, "seconds": np.array(seconds),
                      "n_steps": np.array(result.n_steps), "network": flat})  # fmt: skip
-        sys.stderr.write(f"{tag}: {lengths.mean():.2f} labels, {seconds:.1f} s CPU\n")
+        sys.stderr.write(f"{path.stem}: {lengths.mean():.2f} labels, {seconds:.1f} s CPU\n")
     with np.load(path) as held:
         lengths = held["lengths"].astype(np.float64)
         return Run(lengths, float(held["seconds"]), int(held["n_steps"]))
+
+
+def together_run(config: Config, variant: Variant, name: str) -> Run:
+    """Return the labels that the networks of all seeds need together, from disk or played."""
+    seeds = "-".join(str(seed) for seed in config.seeds)
+    path = config.out / f"{variant}-{name}-together-{seeds}-{config.n_judged}.npz"
+    if not path.exists():
+        settings = settings_of(config, variant, name, config.seeds[0])
+        networks = [network_of(path_of(config, variant, name, seed)) for seed in config.seeds]
+        lengths = episode_lengths(
+            networks, f"file:{config.folder}/{name}.npz", view=view_of(settings),
+            n_episodes=config.n_judged, seed=judge_seed(name),
+        )  # fmt: skip
+        _save(path, {"lengths": lengths})
+    with np.load(path) as held:
+        return Run(held["lengths"].astype(np.float64), 0.0, 0)
+
+
+def path_of(config: Config, variant: Variant, name: str, seed: int) -> Path:
+    """Return where a training run is kept."""
+    return config.out / f"{variant}-{name}-{seed}-{config.n_episodes}-{config.n_judged}.npz"
 
 
 def settings_of(config: Config, variant: Variant, name: str, seed: int) -> FastDQNConfig:
@@ -160,7 +183,7 @@ def print_variant(
 ) -> None:
     """Print a variant's table: labels, and percent fewer than random and than uncertainty."""
     print(f"\n{variant}: labels to 98 % of full quality, {config.n_judged} episodes a set, mean of "
-          f"{len(config.seeds)} training seeds")  # fmt: skip
+          f"{len(runs[config.sets[0]])} training runs")  # fmt: skip
     print("| left out | random | uncertainty | policy | % fewer than random | each seed "
           "| % fewer than uncertainty |\n|---|---|---|---|---|---|---|")  # fmt: skip
     ours = {name: np.mean([r.lengths for r in found], axis=0) for name, found in runs.items()}
@@ -175,7 +198,7 @@ def print_variant(
     mine = [ours[n] for n in config.sets]
     each = [
         saving([runs[n][i].lengths for n in config.sets], columns["random"])[0]
-        for i in range(len(config.seeds))
+        for i in range(len(runs[config.sets[0]]))
     ]
     print(f"geometric mean: {_percent(saving(mine, columns['random']))} % fewer than random "
           f"(each seed {', '.join(f'{s:.1f}' for s in each)}); uncertainty "

@@ -1,7 +1,8 @@
 """Train and judge the LAL-RL agent in compiled kernels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,20 @@ class Player:
             theta, *self.engine.flat_observation, self.pad, float(epsilon), self.view,
             self.random, self.states, self.planes, self.actions,
         )  # fmt: skip
+        self.engine.step(self.actions)
+
+    def step_together(self, networks: Sequence[QNetwork]) -> None:
+        """Take in every episode the action of the largest mean value over several networks."""
+        kernels.choose(
+            np.zeros(kernels.SIZE, dtype=np.float32), *self.engine.flat_observation, self.pad, 1.0,
+            self.view, self.random, self.states, self.planes, self.actions,
+        )  # fmt: skip
+        E = self.engine.num_envs
+        states = self.states.reshape(E, kernels.STATE_PAD)[:, None, : kernels.N_STATE]
+        seen = self.planes.reshape(E, kernels.N_FEATURES, self.pad).transpose(0, 2, 1)
+        values = np.mean([network.q_values(states, seen) for network in networks], axis=0)
+        values[seen[..., 0] == kernels.ABSENT] = -np.inf
+        self.actions[:] = values.argmax(axis=1)
         self.engine.step(self.actions)
 
 
@@ -215,7 +230,7 @@ class _Learner:
 
 
 def episode_lengths(
-    network: QNetwork | None,
+    network: QNetwork | Sequence[QNetwork] | None,
     data: Any,
     *,
     view: int = 0,
@@ -230,7 +245,7 @@ def episode_lengths(
     results of one seed are paired.
 
     Args:
-        network: The policy; None plays at random.
+        network: The policy, several to follow their mean value, or None to play at random.
         data: What `binary_pairs` accepts.
         view: What the network sees; see `kernels.see`.
         n_episodes: Episodes in all, rounded up to a multiple of `n_envs`.
@@ -245,13 +260,21 @@ def episode_lengths(
     )
     engine.reset()
     player = Player(engine, view=view, seed=integer_seed(seed, "steps"))
-    theta = np.zeros(kernels.SIZE, dtype=np.float32) if network is None else network.pack()
+    take = _way_of(player, network)
     each = -(-n_episodes // n_envs)
     lengths = np.zeros((n_envs, each), dtype=np.int64)
     played = np.zeros(n_envs, dtype=np.int64)
     while (played < each).any():
-        player.step(theta, 1.0 if network is None else 0.0)
+        take()
         over = np.flatnonzero((engine.terminated | engine.truncated) & (played < each))
         lengths[over, played[over]] = engine.lengths[over]
         played[over] += 1
     return lengths.ravel()
+
+
+def _way_of(player: Player, network: QNetwork | Sequence[QNetwork] | None) -> Callable[[], None]:
+    """Return what takes the next step of every episode."""
+    if isinstance(network, Sequence):
+        return partial(player.step_together, network)
+    theta = np.zeros(kernels.SIZE, dtype=np.float32) if network is None else network.pack()
+    return partial(player.step, theta, 1.0 if network is None else 0.0)

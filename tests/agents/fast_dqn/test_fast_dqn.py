@@ -268,3 +268,12 @@ def test_the_agent_learns():
     learned = episode_lengths(result.network, held_out, n_episodes=256)
     saved = random - learned
     assert saved.mean() > 2 * saved.std() / 16
+
+
+def test_one_network_together_plays_as_alone(rng):
+    net = network(rng)
+    options = {"n_episodes": 16, "n_envs": 4, "seed": 2}
+    alone = episode_lengths(net, [wave(0)], **options)
+    np.testing.assert_array_equal(episode_lengths([net], [wave(0)], **options), alone)
+    both = episode_lengths([net, network(rng)], [wave(0)], **options)
+    assert both.shape == (16,)
