@@ -156,7 +156,8 @@ def situations(table: Table) -> Iterator[Situation]:
         yield Situation("By number of classes", name, table[mask])
     for learner in sorted(table["learner"].unique()):
         yield Situation("By learner", learner.replace("_", " "), table[table["learner"] == learner])
-    yield Situation("By budget", "the first 25 labels", table, "area_25")
+    if table["area_25"].notna().any():
+        yield Situation("By budget", "the first 25 labels", table, "area_25")
     yield Situation("By budget", "the whole budget", table)
 
 

@@ -1,4 +1,4 @@
-"""scripts.report: one self-contained page that says the verdict first; files; cells played again."""
+"""scripts.report: one self-contained page, the verdict first; files; cells played again."""
 
 import csv
 import re
