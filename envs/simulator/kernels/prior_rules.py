@@ -1,0 +1,180 @@
+"""Rules over few-valued columns; the compiled twin of `lal.data.rules.rules`."""
+
+import numpy as np
+
+from envs.simulator.compile import kernel
+from envs.simulator.kernels.draws import between, choose, dirichlet, gamma, permutation, shuffle
+from envs.simulator.kernels.random_numbers import below, uniform
+
+MOST_LEVELS = 6
+FEW = 4
+FACTORIAL = 8
+
+
+@kernel
+def rules(state, n, d, shares):
+    """Classes by a score, a score under a veto, or a decision list over levelled columns."""
+    one_hot = d >= 4 and uniform(state) < 0.6
+    sizes = level_counts(state, n, d, one_hot)
+    level = level_rows(state, n, sizes)
+    form = uniform(state)
+    if form < 0.4:
+        y = cut_at_shares(state, score(state, level, sizes), shares)
+    elif form < 0.7:
+        y = cut_at_shares(state, vetoed(state, level, sizes), shares)
+    else:
+        y = decision_list(state, level, sizes, shares)
+    if not one_hot:
+        return level.astype(np.float64), y
+    X = np.zeros((n, d))
+    for i in range(n):
+        first = 0
+        for j in range(len(sizes)):
+            if first + level[i, j] < d:
+                X[i, first + level[i, j]] = 1.0
+            first += sizes[j]
+    return X, y
+
+
+@kernel
+def level_counts(state, n, d, one_hot):
+    """Return the levels of each column."""
+    sizes = np.empty(d, dtype=np.int64)
+    if one_hot:
+        used, total = 0, 0
+        while total < d:
+            sizes[used] = min(2 + below(state, MOST_LEVELS - 2), max(d - total, 2))
+            total += sizes[used]
+            used += 1
+        return sizes[:used].copy()
+    product = 1.0
+    for j in range(d):
+        sizes[j] = 2 + below(state, MOST_LEVELS - 1)
+        product *= sizes[j]
+    while d <= FEW and product < 1.2 * n:
+        j = below(state, d)
+        product *= (sizes[j] + 1.0) / sizes[j]
+        sizes[j] += 1
+    return sizes
+
+
+@kernel
+def level_rows(state, n, sizes):
+    """Return n rows of levels: of the full factorial if it is small, else of random odds."""
+    width = len(sizes)
+    level = np.empty((n, width), dtype=np.int64)
+    combinations = 1.0
+    for k in sizes:
+        combinations *= k
+    if n <= combinations <= FACTORIAL * n:
+        places = permutation(state, int(combinations))
+        for i in range(n):
+            place = places[i]
+            for j in range(width - 1, -1, -1):
+                level[i, j] = place % sizes[j]
+                place //= sizes[j]
+        return level
+    alpha = between(state, 0.7, 8.0)
+    for j in range(width):
+        edges = np.cumsum(dirichlet(state, alpha, sizes[j]))
+        for i in range(n):
+            level[i, j] = choose(state, edges)
+    return level
+
+
+@kernel
+def worths(state, sizes, most):
+    """Return what each level of each column is worth, shape (columns, most)."""
+    worth = np.zeros((len(sizes), most))
+    for j in range(len(sizes)):
+        values = np.empty(sizes[j])
+        for k in range(sizes[j]):
+            values[k] = uniform(state)
+        if uniform(state) < 0.7:
+            values.sort()
+        worth[j, : sizes[j]] = values
+    return worth
+
+
+@kernel
+def score(state, level, sizes):
+    """Return a weighted sum over the columns, weights of either sign."""
+    worth = worths(state, sizes, sizes.max())
+    for j in range(len(sizes)):
+        weight = gamma(state, 1.0)
+        worth[j] *= weight if uniform(state) < 0.5 else -weight
+    total = np.zeros(len(level))
+    for i in range(len(level)):
+        for j in range(len(sizes)):
+            total[i] += worth[j, level[i, j]]
+    return total
+
+
+@kernel
+def vetoed(state, level, sizes):
+    """Return the worst of two groups' sums, each relative to its own spread."""
+    n, width = level.shape
+    worth = worths(state, sizes, sizes.max())
+    for j in range(width):
+        worth[j] *= gamma(state, 2.0)
+    order = permutation(state, width)
+    sums = np.zeros((2, n))
+    for i in range(n):
+        for j in range(width):
+            group = 0 if order[j] < max(width // 2, 1) else 1
+            sums[group, i] += worth[j, level[i, j]]
+    for g in range(2):
+        sums[g] = (sums[g] - sums[g].mean()) / (sums[g].std() + 1e-12)
+    return np.minimum(sums[0], sums[1])
+
+
+@kernel(fastmath=False)
+def cut_at_shares(state, values, shares):
+    """Return codes by thresholds on a score, classes in random order; equal scores, equal codes."""
+    C, n = len(shares), len(values)
+    order = np.arange(C)
+    shuffle(state, order)
+    ordered = np.sort(values)
+    edges = np.empty(C - 1)
+    below_edge = 0.0
+    for c in range(C - 1):
+        below_edge = min(below_edge + shares[order[c]], 1.0)
+        place = below_edge * (n - 1)
+        low = int(np.floor(place))
+        high = min(low + 1, n - 1)
+        edges[c] = ordered[low] + (place - low) * (ordered[high] - ordered[low])
+    return order[np.searchsorted(edges, values)]
+
+
+@kernel
+def decision_list(state, level, sizes, shares):
+    """Return codes by the first rule that fires; each goes to the class that lacks most rows."""
+    n, width = level.shape
+    C = len(shares)
+    y = np.full(n, -1)
+    lack = shares * n
+    default = np.argmax(shares)
+    for _ in range((2 + below(state, 4)) * C):
+        fires = y < 0
+        columns = permutation(state, width)
+        for k in range(min(width, 1 + below(state, 3))):
+            j = columns[k]
+            allowed = np.empty(sizes[j], dtype=np.bool_)
+            for v in range(sizes[j]):
+                allowed[v] = uniform(state) < 0.5
+            for i in range(n):
+                fires[i] = fires[i] and allowed[level[i, j]]
+        owner = -1
+        for c in range(C):
+            if c != default and (owner < 0 or lack[c] > lack[owner]):
+                owner = c
+        count = fires.sum()
+        if count <= 1.5 * lack[owner]:
+            for i in range(n):
+                if fires[i]:
+                    y[i] = owner
+            lack[owner] -= count
+    for i in range(n):
+        if y[i] < 0:
+            y[i] = default
+    return y
