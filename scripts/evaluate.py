@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -104,7 +105,9 @@ def main(config: Config) -> list[Row]:
     """Play what is missing and print the summary; returns its rows (none for a dry run)."""
     entrants = parse_entrants(config.strategies)
     if config.controls != "none":
-        entrants = with_controls(entrants, config.controls, config.out / "controls")
+        entrants = with_controls(entrants, config.controls, _controls_folder(config))
+    if config.controls == "all" and not any(e.label.startswith("shuffled") for e in entrants):
+        print("no copy trained on shuffled targets is listed (shuffled=FILE)", file=sys.stderr)
     protocol = make_config_protocol(config)
     opened = open_sealed(config, protocol, entrants)
     datasets = load_all(config.suite, config.datasets)
@@ -142,6 +145,13 @@ def main(config: Config) -> list[Row]:
     print(format_summary(rows))
     print(f"\npython -m scripts.report {shlex.quote(str(config.out))} --out report.html")
     return rows
+
+
+def _controls_folder(config: Config) -> Path:
+    """Return where copies of policies go: a dry run leaves nothing behind in the store."""
+    if config.dry_run:
+        return Path(tempfile.mkdtemp(prefix="lal-controls-"))
+    return config.out / "controls"
 
 
 def open_sealed(

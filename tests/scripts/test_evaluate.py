@@ -25,7 +25,8 @@ def test_one_command_gives_table_config_and_provenance(tmp_path, capsys):
     assert run("--strategies", "random", "margin", "--out", out) == 0
     said = capsys.readouterr().out
     assert "vs margin" in said
-    assert "6 played" in said
+    assert "6 played in " in said
+    assert "memory peak" in said
     manifest = json.loads((out / "evaluation.json").read_text())
     assert {"command", "protocol", "protocol_hash", "versions", "git", "data"} <= set(manifest)
     assert list(manifest["data"]) == ["xor"]
@@ -46,6 +47,16 @@ def test_dry_run_writes_nothing(tmp_path, capsys):
     assert run("--strategies", "random", "--out", tmp_path / "eval", "--dry-run") == 0
     assert "4 cells, 0 finished" in capsys.readouterr().out
     assert not (tmp_path / "eval").exists()
+
+
+def test_controls_come_with_one_flag(tmp_path, capsys):
+    out = tmp_path / "eval"
+    assert run("--strategies", "random", "--controls", "all", "--dry-run", "--out", out) == 0
+    said = capsys.readouterr()
+    assert "26 cells, 0 finished" in said.out
+    assert "@oracle_other" in said.out
+    assert "no copy trained on shuffled targets is listed" in said.err
+    assert not out.exists()
 
 
 def test_command_names_what_differs_from_the_defaults():
