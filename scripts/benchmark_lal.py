@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from agents.lal.config import LalConfig
-from agents.lal.rows import load_rows, make_rows
-from agents.lal.tasks import GainTask, board_task, gaussian_task
 from agents.lal.controls import controls
+from agents.lal.rows import load_rows, make_rows
+from agents.lal.tasks import GainTask, board_task, gaussian_task, make_sampler
 from agents.lal.validation import advantages, mean_interval, uncertainty
 from agents.lal.verdict import areas
 from lal.arrays import Floats
@@ -46,16 +46,29 @@ class Config:
     seed: int = 7_000_000
     """Of the fresh tasks; no training uses it."""
 
+    real: tuple[str, ...] = ()
+    """Binary data sets to play on as well: names, for example ``file:PATH.npz``. Half of a set is
+    the pool, at most 400 rows; the policies were trained on no real set."""
+
+    real_tasks: int = 20
+    """Splits of each of them."""
+
+    simulated: bool = True
+    """Play the simulated tasks."""
+
 
 def run(config: Config) -> None:
     """Print the pick advantage and the areas under the curves."""
     policies = {name: load_policy(name) for name in config.policies}
-    print_advantages(config, policies)
     judged = {name: [policy] for name, policy in policies.items()}
     for folder in config.run:
         judged |= run_controls(folder)
-    print_areas(config, "two Gaussians", judged)
-    print_areas(config, "checkerboard 2x2", judged)
+    if config.simulated:
+        print_advantages(config, policies)
+        print_areas(config, "two Gaussians", judged)
+        print_areas(config, "checkerboard 2x2", judged)
+    if config.real:
+        print_real(config, judged)
 
 
 def print_advantages(config: Config, policies: dict[str, PoolPolicy]) -> None:
@@ -112,10 +125,39 @@ def print_areas(config: Config, kind: str, judged: dict[str, list[PoolPolicy]]) 
         against = [points(area - found[other]) for other in ("random", "uncertainty")]
         print(f"| {name} | {points(area)} | {' | '.join(against)} |", flush=True)
     for name in config.policies:
-        for control in ("shuffled", "untrained"):
+        for control in ("shuffled", "shuffled_within_tasks", "uncertainty_only", "untrained"):
             other = found.get(f"{name} {control}")
             if other is not None:
                 print(f"{name} minus {control}: {points(found[name] - other)}", flush=True)
+
+
+def print_real(config: Config, judged: dict[str, list[PoolPolicy]]) -> None:
+    """Print what every policy gains on real sets, each set counting once, in points."""
+    gained: dict[str, list[list[float]]] = {name: [] for name in judged}
+    print(f"\nreal sets: area minus random / minus uncertainty, {config.real_tasks} splits, points")
+    print(f"| data set | {' | '.join(judged)} |\n|{'---|' * (len(judged) + 1)}", flush=True)
+    for source in config.real:
+        base = LalConfig(source=source, n_test=1000)
+        sampler = make_sampler(base)
+        tasks = [
+            sampler(generator(config.seed, "lal_real", source.rsplit("/", 1)[-1], i))
+            for i in range(config.real_tasks)
+        ]
+        rules = [areas(tasks, rule, N_LABELS) for rule in ("random", "uncertainty")]
+        cells = []
+        for name, copies in judged.items():
+            area = areas(tasks, "ranker", N_LABELS, copies)
+            found = [100 * float((area - rule).mean()) for rule in rules]
+            gained[name].append(found)
+            cells.append(f"{found[0]:+.2f} / {found[1]:+.2f}")
+        print(f"| {source.rsplit('/', 1)[-1]} | {' | '.join(cells)} |", flush=True)
+    for name, pairs in gained.items():
+        table = np.array(pairs) / 100
+        print(
+            f"{name}: over {len(table)} sets minus random {points(table[:, 0])}, minus "
+            f"uncertainty {points(table[:, 1])}; wins against random {(table[:, 0] > 0).sum()}, "
+            f"against uncertainty {(table[:, 1] > 0).sum()}"
+        )
 
 
 def main(arguments: Sequence[str]) -> int:

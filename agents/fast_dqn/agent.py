@@ -38,8 +38,8 @@ def train_policy(config: FastDQNConfig, folder: Path, *, progress: bool = False)
     write_json(folder / "data.json", about["data"])
     result = train(config, data=pairs_of(datasets), progress=_report if progress else None)
     if config.judge_on and config.n_judged:
-        about["did_it_learn"] = judge(config, result.network, controls(config, datasets))
-        sys.stdout.write(f"{about['did_it_learn']}\n")
+        about |= judge(config, result.network, controls(config, datasets))
+        sys.stdout.write(f"percent fewer labels than: {about['did_it_learn']}\n")
     name = NAMES[config.variant]
     to_policy(result.network, view_of(config), name=name, card=about).save(run.policy_path)
     result.network.save(folder / "network.safetensors", symmetric=config.variant == "symmetric")

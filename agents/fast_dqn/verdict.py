@@ -33,7 +33,7 @@ def doubt_network() -> QNetwork:
 def judge(
     config: FastDQNConfig, network: QNetwork, controls: dict[str, list[QNetwork]]
 ) -> dict[str, Any]:
-    """Return how many percent fewer labels the policy needs than each opponent.
+    """Return the share of labels that the policy saves against each opponent, for its card.
 
     Args:
         config: The sets and the number of episodes; what the networks see.
@@ -41,10 +41,12 @@ def judge(
         controls: Opponents by name; several copies count with their mean.
 
     Returns:
-        Opponent to ``[percent, low, high]``: one minus the geometric mean over the sets of the
-        ratio of mean labels, with its 95 % interval over episodes; and ``"learned"``.
+        ``"did_it_learn"``: opponent to ``[share, half the width of its 95 % interval]``, one minus
+        the geometric mean over the sets of the ratio of mean labels, and ``"learned"``; and what
+        was measured.
     """
-    view, found = view_of(config), {}
+    view = view_of(config)
+    found: dict[str, Any] = {}
     ours: list[Floats] = []
     theirs: dict[str, list[Floats]] = {name: [] for name in ("random", "uncertainty", *controls)}
     for name in config.judge_on:
@@ -54,9 +56,14 @@ def judge(
         for control, copies in controls.items():
             theirs[control].append(_lengths(config, name, copies, view))
     for opponent, lengths in theirs.items():
-        found[opponent] = saving(ours, lengths, seed=config.seed)
-    learned = all(found[name][1] > 0.0 for name in NEEDED)
-    return {**found, "n_sets": len(config.judge_on), "learned": learned}
+        percent, low, high = saving(ours, lengths, seed=config.seed)
+        found[opponent] = [round(percent / 100, 4), round((high - low) / 200, 4)]
+    learned = all(found[name][0] > found[name][1] for name in NEEDED)
+    return {
+        "did_it_learn": {**found, "learned": learned},
+        "measure": "% fewer labels to the target",
+        "judged_on": [name.rsplit("/", 1)[-1].removesuffix(".npz") for name in config.judge_on],
+    }
 
 
 def _lengths(

@@ -176,7 +176,8 @@ def _results(card: Mapping[str, Any]) -> Section:
     rows = []
     for name in [*AGAINST, *(n for n in found if n not in AGAINST)]:
         rows.append((name, *found.get(name, (NOT_MEASURED, "", ""))))
-    header = ("against", _metric(evidence), "95 % interval", "wins/ties/losses")
+    measure = str(card.get("measure") or _metric(evidence))
+    header = ("against", measure, "95 % interval", "wins/ties/losses")
     return Section("Results", [*_verdict(card, evidence)], header, rows)
 
 
