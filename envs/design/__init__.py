@@ -1,0 +1,1 @@
+"""Sequential Bayesian experimental design: models, environment, evaluation."""
