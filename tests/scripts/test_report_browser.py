@@ -62,7 +62,13 @@ def page(browser, path):
 
 def picture(tab, name, **options):
     if PICTURES:
-        tab.screenshot(path=str(Path(PICTURES) / f"{name}.png"), **options)
+        from PIL import Image
+
+        path = Path(PICTURES) / f"{name}.png"
+        tab.evaluate("document.querySelector('[role=tablist]').style.position = 'static'")
+        tab.screenshot(path=str(path), **options)
+        with Image.open(path) as image:
+            image.convert("RGB").quantize(64).save(path, optimize=True)
 
 
 def test_every_tab_opens_and_only_one_at_a_time(page):
