@@ -17,13 +17,16 @@ from lal.records import config_hash, from_mapping, read_json, write_json
 from scripts.entry import run_main
 from scripts.provenance import provenance
 
+ALIASES: Mapping[str, tuple[str, str]] = {"default": ("lookahead", "full")}
+"""Names that stand for an agent and a preset. default: what made the shipped default policy."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Which agent learns, how, and where the results go."""
 
     agent: str = "dqn"
-    """Name of the agent; it decides which flags there are."""
+    """Name of the agent; it decides which flags there are. default: the road of the shipped one."""
 
     preset: str = "demo"
     """Named settings of the agent that flags then change."""
@@ -40,9 +43,9 @@ class Config:
 
 def main(config: Config) -> None:
     """Train, or go on, or say that there is nothing to do."""
-    agent = AGENTS[config.agent]
-    digest = config_hash({"agent": config.agent, "options": config.options})
-    folder = config.out or Path("runs") / f"{config.agent}-{digest}"
+    agent = AGENTS[ALIASES.get(config.agent, (config.agent, ""))[0]]
+    digest = config_hash({"agent": agent.name, "options": config.options})
+    folder = config.out or Path("runs") / f"{agent.name}-{digest}"
     finished = (folder / "finished.json").exists()
     policy = agent.train(config.options, folder, progress=config.progress)
     if not (folder / "provenance.json").exists():
@@ -58,10 +61,11 @@ def _hashes(folder: Path) -> Mapping[str, str]:
 
 def start(flags: Sequence[str], saved: Mapping[str, Any]) -> Config:
     """Return the config that flags then change: a saved one, or a preset of the agent."""
-    name = _flag(flags, "agent") or saved.get("agent") or Config.agent
-    agent = AGENTS[str(name)]
+    asked = str(_flag(flags, "agent") or saved.get("agent") or Config.agent)
+    name, usual = ALIASES.get(asked, (asked, Config.preset))
+    agent = AGENTS[name]
     if not saved:
-        preset = _flag(flags, "preset") or Config.preset
+        preset = _flag(flags, "preset") or usual
         return Config(agent=agent.name, preset=preset, options=agent.preset(preset))
     rest = {key: value for key, value in saved.items() if key != "options"}
     if not isinstance(saved.get("options"), Mapping):

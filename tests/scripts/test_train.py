@@ -98,3 +98,19 @@ def test_a_saved_config_with_a_strange_field_is_refused(tmp_path, capsys):
     path.write_text(json.dumps({"agent": "dqn", "options": {"gama": 0.5}}))
     assert run_main(main, Config, ["--config", str(path)], start=start) == 2
     assert "unknown fields gama" in capsys.readouterr().err
+
+
+def test_default_stands_for_the_agent_and_preset_of_the_shipped_policy():
+    from agents import AGENTS
+
+    for flags in (["--agent", "default"], ["--agent=default"]):
+        config = parse(Config, flags, start=start)
+        assert config.options == AGENTS["lookahead"].preset("full")
+    short = parse(Config, ["--agent", "default", "--preset", "fiftieth"], start=start)
+    assert short.options == AGENTS["lookahead"].preset("fiftieth")
+
+
+def test_default_trains_the_agent_it_stands_for(tmp_path):
+    flags = ["--agent", "default", "--preset", "smoke", "--out", str(tmp_path / "run")]
+    assert run_main(main, Config, [*flags, "--no-progress"], start=start) == 0
+    assert (tmp_path / "run" / "policy.safetensors").exists()
