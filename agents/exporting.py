@@ -18,9 +18,7 @@ def array(weights: torch.Tensor) -> np.ndarray:
     return np.array(weights.detach().cpu().numpy(), dtype=np.float32, order="C")
 
 
-def layers_ops(
-    layers: nn.Module, *, prefix: str, source: str
-) -> tuple[Ops, Arrays, str]:
+def layers_ops(layers: nn.Module, *, prefix: str, source: str) -> tuple[Ops, Arrays, str]:
     """Return operations, tensors and the last register of a stack of layers.
 
     Raises:

@@ -31,9 +31,7 @@ Rule = Callable[[Floats, Floats, np.random.Generator], Floats]
 """Designs so far (t, D) and outcomes (t,) to the next design (D,)."""
 
 
-def play(
-    model: DesignModel, rule: Rule, *, n_steps: int, n_episodes: int, seed: int
-) -> Histories:
+def play(model: DesignModel, rule: Rule, *, n_steps: int, n_episodes: int, seed: int) -> Histories:
     """Play episodes; equal seeds give equal parameters and noise, whatever the rule."""
     world = generator(seed, "design", "world")
     parameters = model.prior(world, n_episodes)

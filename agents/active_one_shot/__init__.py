@@ -1,0 +1,1 @@
+"""Active one-shot learning."""

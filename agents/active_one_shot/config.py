@@ -1,0 +1,75 @@
+"""OneShotConfig: everything that decides a run of active one-shot learning."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from agents.base import Agent, TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneShotConfig(TrainConfig):
+    """An LSTM that learns values of answers and of asking (Woodward and Finn 2016).
+
+    Of the settings of all agents only `seed` is used: episodes come from a class bank.
+    """
+
+    bank: str = "vectors"
+    """Where samples come from; see `envs.class_banks`."""
+
+    loss: Literal["stop_gradient", "published"] = "stop_gradient"
+    """stop_gradient: targets are constants and the last step has one (its reward). published:
+    the gradient also flows through the targets and the last step has no loss."""
+
+    n_classes: int = 3
+    """C, classes of an episode."""
+
+    n_items: int = 30
+    """T, items of an episode."""
+
+    wrong: float = -1.0
+    """Reward of a wrong answer; a right one is worth 1."""
+
+    ask: float = -0.05
+    """Reward of asking."""
+
+    hidden: int = 128
+    """Units of the LSTM."""
+
+    updates: int = 4000
+    """Gradient steps."""
+
+    n_segments: int = 8
+    """Parts of the run, each with a checkpoint."""
+
+    batch: int = 50
+    """Episodes in a gradient step."""
+
+    learning_rate: float = 2e-3
+    """Of Adam."""
+
+    gamma: float = 0.5
+    """Discount."""
+
+    epsilon: float = 0.05
+    """Share of steps that ask, answer rightly or answer wrongly by chance, a third each."""
+
+
+PRESETS = {
+    "vectors": OneShotConfig(),
+    "demo": OneShotConfig(updates=1600, hidden=64),
+    "vectors-published-loss": OneShotConfig(loss="published"),
+    "digits": OneShotConfig(bank="digits"),
+    "omniglot": OneShotConfig(bank="omniglot", updates=8000, hidden=200, learning_rate=1e-3),
+    "smoke": OneShotConfig(updates=4, n_segments=2, batch=4, hidden=8, n_items=6),
+}
+"""vectors: minutes on one core. omniglot: a quarter of an hour. smoke: learns nothing."""
+
+AGENT = Agent(
+    name="active_one_shot",
+    summary="Active one-shot learning: an LSTM that answers or asks",
+    config_type=OneShotConfig,
+    presets=PRESETS,
+    train_path="agents.active_one_shot.train:train",
+    untrained_path="agents.active_one_shot.train:export_untrained",
+    controls=(),
+)

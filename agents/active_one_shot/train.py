@@ -1,0 +1,181 @@
+"""Training of active one-shot learning: on-policy Q-learning through whole episodes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from agents.active_one_shot.config import OneShotConfig
+from agents.exporting import array, cell_tensors
+from agents.runs import RunFolder
+from agents.segments import train_in_segments
+from envs.class_banks import load_bank
+from envs.one_shot.episodes import draw_episodes
+from lal.errors import UsageError
+from lal.policies.predict_or_ask_policy import PredictOrAskPolicy
+from lal.rng import generator, integer_seed
+
+
+def train(config: OneShotConfig, folder: Path, *, progress: bool = False) -> Path:
+    """Train into `folder`, or go on where it stopped; see `agents.base.Agent.train`."""
+    for name in ("n_segments", "batch", "hidden", "n_classes", "n_items"):
+        if getattr(config, name) < 1:
+            raise UsageError(f"{name} must be at least 1, got {getattr(config, name)}")
+    if config.updates % config.n_segments:
+        raise UsageError(
+            f"{config.updates} updates do not divide into {config.n_segments} segments"
+        )
+    run = RunFolder(folder, agent="active_one_shot", config=config)
+    if run.finished:
+        return run.policy_path
+    return train_in_segments(run, OneShotLearner(config), config.n_segments, progress=progress)
+
+
+def export_untrained(config: OneShotConfig, n: int) -> list[PredictOrAskPolicy]:
+    """Return `n` policies with random weights; see `agents.base.Agent.export_untrained`."""
+    D = load_bank(config.bank).n_columns
+    policies = []
+    for i in range(n):
+        torch.manual_seed(integer_seed(config.seed, "one_shot", "untrained", i))
+        policies.append(export(LstmQ(config, D), config, {"control": "untrained"}))
+    return policies
+
+
+class LstmQ(nn.Module):
+    """LSTM and a linear head with a value for every answer and for asking."""
+
+    def __init__(self, config: OneShotConfig, n_columns: int) -> None:
+        super().__init__()
+        self.cell = nn.LSTMCell(config.n_classes + n_columns, config.hidden)
+        self.head = nn.Linear(config.hidden, config.n_classes + 1)
+
+
+class OneShotLearner:
+    """The network and its optimiser."""
+
+    def __init__(self, config: OneShotConfig) -> None:
+        torch.manual_seed(integer_seed(config.seed, "one_shot", "weights"))
+        self.config = config
+        self.bank = load_bank(config.bank)
+        self.network = LstmQ(config, self.bank.n_columns)
+        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate)
+
+    def learn(self, segment: int) -> dict[str, Any]:
+        """Take the segment's gradient steps; return the behaviour over them."""
+        config = self.config
+        rng = generator(config.seed, "one_shot", "segment", segment)
+        per_segment = config.updates // config.n_segments
+        returns, asked = 0.0, 0.0
+        for _ in range(per_segment):
+            values, chosen, rewards = self._play(rng)
+            loss = td_loss(values, chosen, rewards, config)
+            self.optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimiser.step()
+            returns += float(rewards.sum(dim=0).mean())
+            asked += float((chosen == config.n_classes).float().mean())
+        return {
+            "updates": (segment + 1) * per_segment,
+            "return": round(returns / per_segment, 3),
+            "asked": round(asked / per_segment, 4),
+        }
+
+    def _play(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Play a batch; return values (T, B, C + 1), actions (T, B) and rewards (T, B)."""
+        config, C = self.config, self.config.n_classes
+        drawn = draw_episodes(self.bank, rng, n=config.batch, T=config.n_items, C=C, split="train")
+        items = torch.from_numpy(drawn.items).transpose(0, 1)
+        labels = torch.from_numpy(drawn.labels).T
+        forced = torch.from_numpy(_explored(rng, drawn.labels.T, config))
+        one_hot = nn.functional.one_hot(labels, C).float()
+        shown = torch.zeros(config.batch, C)
+        memory = (torch.zeros(config.batch, config.hidden),) * 2
+        values, actions = [], []
+        for t in range(config.n_items):
+            memory = self.network.cell(torch.cat([shown, items[t]], dim=1), memory)
+            value = self.network.head(memory[0])
+            action = torch.where(forced[t] >= 0, forced[t], value.detach().argmax(dim=1))
+            shown = one_hot[t] * (action == C).float()[:, None]
+            values.append(value)
+            actions.append(action)
+        chosen = torch.stack(actions)
+        right = torch.where(chosen == labels, 1.0, config.wrong)
+        return torch.stack(values), chosen, torch.where(chosen == C, config.ask, right)
+
+    def state(self) -> dict[str, Any]:
+        """Return weights and optimiser."""
+        return {"weights": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take up a checkpoint."""
+        self.network.load_state_dict(state["weights"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+    def policy(self) -> PredictOrAskPolicy:
+        """Return the policy as it is now."""
+        config = self.config
+        card = {
+            "summary": f"active one-shot learning, {config.bank}, {config.n_classes} classes",
+            "agent": "active_one_shot",
+            "bank": config.bank,
+            "loss": config.loss,
+            "updates": config.updates,
+            "wrong": config.wrong,
+            "seed": config.seed,
+        }
+        return export(self.network, config, card)
+
+
+def _explored(rng: np.random.Generator, labels: np.ndarray, config: OneShotConfig) -> np.ndarray:
+    """Return forced actions, -1 where the network decides: ask, the right or a wrong answer."""
+    C = config.n_classes
+    kind = rng.integers(3, size=labels.shape)
+    wrong = (labels + rng.integers(1, max(C, 2), size=labels.shape)) % C
+    forced = np.select([kind == 0, kind == 1], [np.full_like(labels, C), labels], wrong)
+    return np.where(rng.random(labels.shape) < config.epsilon, forced, -1)
+
+
+def td_loss(values: Tensor, chosen: Tensor, rewards: Tensor, config: OneShotConfig) -> Tensor:
+    """Return the squared temporal differences, summed over time and averaged over episodes.
+
+    Args:
+        values: Shape (T, B, C + 1).
+        chosen: Actions, shape (T, B).
+        rewards: Shape (T, B).
+        config: Discount, and which of the two losses.
+    """
+    taken = values.gather(2, chosen[..., None])[..., 0]
+    best_next = values[1:].max(dim=2).values
+    if config.loss == "published":
+        return ((taken[:-1] - rewards[:-1] - config.gamma * best_next) ** 2).sum(dim=0).mean()
+    target = rewards.clone()
+    target[:-1] += config.gamma * best_next.detach()
+    return ((taken - target) ** 2).sum(dim=0).mean()
+
+
+def export(network: LstmQ, config: OneShotConfig, card: Mapping[str, Any]) -> PredictOrAskPolicy:
+    """Return the policy that numpy runs; values are equal to 1e-5."""
+    cell, tensors = cell_tensors(network.cell, "lstm")
+    ops = [
+        {"op": "lstm_cell", "in": ["context", "h", "c"], "out": ["h_next", "c_next"], **cell},
+        {"op": "affine", "in": ["h_next"], "out": ["q"], "weight": "head.weight",
+         "bias": "head.bias"},
+    ]  # fmt: skip
+    return PredictOrAskPolicy(
+        name=f"one-shot-{config.bank}",
+        sizes={
+            "classes": config.n_classes,
+            "columns": network.cell.input_size - config.n_classes,
+            "hidden": config.hidden,
+        },
+        programs={"step": {"ops": ops, "output": "q"}},
+        tensors={
+            **tensors,
+            "head.weight": array(network.head.weight),
+            "head.bias": array(network.head.bias),
+        },
+        card=card,
+    )

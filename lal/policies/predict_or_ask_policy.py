@@ -1,0 +1,69 @@
+"""PredictOrAskPolicy: names an item's label or asks for it, with a recurrent memory."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from lal.arrays import Floats, Ints
+from lal.errors import UsageError
+from lal.policies.ops import Shape, need
+from lal.policies.siblings import Event, Memory, SiblingPolicy, Signature
+
+NEXT = ("h_next", "c_next")
+"""Registers in which the program ``step`` leaves the memory's next hidden and cell vectors."""
+
+
+class PredictOrAskPolicy(SiblingPolicy):
+    """An LSTM over [label just bought, item] with a value for every answer and for asking.
+
+    Sizes: ``classes`` (C), ``columns`` (D), ``hidden``. Program ``step`` reads ``context`` =
+    [one-hot label of the item before if it was bought, else zeros; item], ``h`` and ``c``, writes
+    ``h_next`` and ``c_next`` and gives C + 1 values, the last one of asking. Memory: ``h``, ``c``,
+    ``label`` (C,). Arrays may have leading axes: many episodes at once.
+    """
+
+    kind: ClassVar[str] = "predict_or_ask"
+
+    def signatures(self) -> Mapping[str, Signature]:
+        """Return the widths of the program."""
+        C, hidden = self.size("classes"), self.size("hidden")
+        written = {out for op in self.programs["step"]["ops"] for out in op["out"]}
+        need(set(NEXT) <= written, "the program 'step' must write h_next and c_next")
+        memory = {name: Shape("vector", hidden) for name in ("h", "c")}
+        return {"step": Signature(output=C + 1, context=C + self.size("columns"), extra=memory)}
+
+    def start(self, info: Event | None = None) -> Memory:
+        """Return the memory at the start; ``info = {"episodes": E}`` plays E at once."""
+        lead = (int(info["episodes"]),) if info and "episodes" in info else ()
+        hidden, C = self.size("hidden"), self.size("classes")
+        return {
+            "h": np.zeros((*lead, hidden)), "c": np.zeros((*lead, hidden)),
+            "label": np.zeros((*lead, C)),
+        }  # fmt: skip
+
+    def values(self, memory: Memory, item: Floats) -> Floats:
+        """Return the values of the C answers and of asking, shape (..., C + 1)."""
+        return self._registers(memory, item)[self.scorers["step"].output]
+
+    def act(self, memory: Memory, item: Floats) -> Ints:
+        """Return the best action: a label, or C to ask."""
+        return np.asarray(self.values(memory, item).argmax(axis=-1))
+
+    def advance(self, memory: Memory, event: Event) -> Memory:
+        """Return the memory after ``event = {"item": (D,), "label": slot, or -1 if not bought}``."""
+        registers = self._registers(memory, event["item"])
+        label = np.asarray(event["label"])
+        C = self.size("classes")
+        if label.shape != memory["label"].shape[:-1] or (label >= C).any() or (label < -1).any():
+            raise UsageError(f"labels must be -1 to {C - 1} of shape {memory['label'].shape[:-1]}")
+        bought = (label[..., None] == np.arange(C)).astype(np.float64)
+        return {"h": registers["h_next"], "c": registers["c_next"], "label": bought}
+
+    def _registers(self, memory: Memory, item: Floats) -> dict[str, Floats]:
+        item = np.asarray(item, dtype=np.float64)
+        if item.shape[-1] != self.size("columns"):
+            raise UsageError(f"expected {self.size('columns')} columns, got {item.shape[-1]}")
+        context = np.concatenate([memory["label"], item], axis=-1)
+        given = {"context": context, "h": memory["h"], "c": memory["c"]}
+        return self.scorers["step"].registers(given)
