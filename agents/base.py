@@ -1,17 +1,21 @@
 """What every agent is: a config, presets, and functions that are imported when they are needed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from lal.errors import UnknownNameError, UsageError
 from lal.registry import Registry, import_attribute
 
-Control = Literal["none", "shuffled_reward", "shuffled_everywhere", "uncertainty_only"]
-"""What a run leaves out. shuffled_reward: rewards or targets of other times (of a regression, of
-other candidates of the same state). shuffled_everywhere: targets of any other row, which leaves no
-information at all. uncertainty_only: all inputs but the model's uncertainty."""
+Control = Literal["none", "untrained", "shuffled_reward", "shuffled_everywhere", "uncertainty_only"]
+"""What a run leaves out.
+
+untrained: all of training; every agent has it. shuffled_reward: rewards or targets are those of
+other times (in a regression, of other candidates of the same state). shuffled_everywhere: targets
+are those of any other row, which leaves no information at all. uncertainty_only: all inputs but the
+model's uncertainty.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +26,10 @@ class TrainConfig:
     """Names every random stream of the run."""
 
     control: Control = "none"
-    """none: learn. shuffled_reward: learn from rewards that were earned at other times; what such
-    a policy achieves is not learning. The others: see `agents.base.Control`; not every agent has
-    them."""
+    """none: learn. What a policy achieves under any other is not learning. untrained: random
+    weights. shuffled_reward: rewards that were earned at other times. shuffled_everywhere: targets
+    of any other row. uncertainty_only: no input but the model's uncertainty. Not every agent has
+    every one."""
 
     datasets: tuple[str, ...] = ("sklearn:iris", "sklearn:digits")
     """Real data sets to train on, or "suite:NAME" for all of a suite."""
@@ -91,13 +96,30 @@ class Agent:
         Raises:
             UsageError: A control that the agent does not have.
         """
+        if config.control == "untrained":
+            return self._untrained(config, folder)
         if config.control not in ("none", *self.controls):
-            known = ", ".join(("none", *self.controls))
+            known = ", ".join(("none", "untrained", *self.controls))
             raise UsageError(
                 f"agent {self.name!r} has no control {config.control!r}; expected one of {known}"
             )
         policy: Path = import_attribute(self.train_path)(config, folder, progress=progress)
         return policy
+
+    def _untrained(self, config: TrainConfig, folder: Path) -> Path:
+        """Write a copy with random weights as if it were a run's result."""
+        from agents.runs import RunFolder
+        from lal.records import write_json
+
+        run = RunFolder(folder, agent=self.name, config=config)
+        if run.finished:
+            return run.policy_path
+        policy = self.export_untrained(replace(config, control="none"), 1)[0]
+        run.begin()
+        write_json(folder / "data.json", {})
+        policy.save(run.policy_path)
+        run.finish({"config_hash": run.hash, "policy": run.policy_path.name})
+        return run.policy_path
 
     def export_untrained(self, config: TrainConfig, n: int) -> list[Any]:
         """Return `n` policies of the same architecture with random weights, seeded by the config.

@@ -119,6 +119,8 @@ def areas(strategy: Strategy, tasks: Sequence[Task], *, seed: int) -> Floats:
 
 def feature_lists(config: TrainConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the ids of the candidate and the context features of the config."""
+    if config.control == "uncertainty_only":
+        return ("margin@1",), config.context_features or DEFAULT_CONTEXT_FEATURES
     return (
         config.candidate_features or DEFAULT_CANDIDATE_FEATURES,
         config.context_features or DEFAULT_CONTEXT_FEATURES,

@@ -84,4 +84,5 @@ AGENT = Agent(
     presets=PRESETS,
     train_path="agents.dqn.train:train",
     untrained_path="agents.dqn.train:export_untrained",
+    controls=("shuffled_reward", "uncertainty_only"),
 )

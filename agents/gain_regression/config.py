@@ -54,4 +54,5 @@ AGENT = Agent(
     presets=PRESETS,
     train_path="agents.gain_regression.train:train",
     untrained_path="agents.gain_regression.train:export_untrained",
+    controls=("shuffled_reward", "uncertainty_only"),
 )

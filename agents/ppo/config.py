@@ -72,4 +72,5 @@ AGENT = Agent(
     presets=PRESETS,
     train_path="agents.ppo.train:train",
     untrained_path="agents.ppo.train:export_untrained",
+    controls=("shuffled_reward", "uncertainty_only"),
 )

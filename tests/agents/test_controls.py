@@ -1,0 +1,45 @@
+"""Negative controls: every agent has them by one flag, and they are what they say."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sb3_contrib")
+pytest.importorskip("numba")
+
+from agents import AGENTS
+from lal.errors import UsageError
+from lal.policies.store import load_policy
+
+POOL_AGENTS = ("dqn", "gain_regression", "lal", "lal_rl", "lookahead", "ppo")
+
+
+@pytest.mark.parametrize("name", POOL_AGENTS)
+def test_every_agent_has_an_untrained_copy(name, tmp_path):
+    agent = AGENTS[name]
+    config = replace(agent.preset("smoke"), control="untrained")
+    policy = load_policy(agent.train(config, tmp_path / "run"))
+    assert policy.card["control"] == "untrained"
+    same = agent.export_untrained(agent.preset("smoke"), 1)[0]
+    for role, tensor in same.tensors.items():
+        np.testing.assert_array_equal(policy.tensors[role], tensor)
+
+
+@pytest.mark.parametrize("name", ["gain_regression", "dqn", "ppo"])
+def test_uncertainty_alone_is_one_candidate_feature(name, tmp_path):
+    agent = AGENTS[name]
+    config = replace(agent.preset("smoke"), control="uncertainty_only")
+    policy = load_policy(agent.train(config, tmp_path / "run"))
+    assert policy.candidate_features == ("margin@1",)
+    assert policy.card["control"] == "uncertainty_only"
+
+
+@pytest.mark.parametrize("name", POOL_AGENTS)
+def test_a_control_that_is_not_there_is_refused(name, tmp_path):
+    agent = AGENTS[name]
+    missing = {"shuffled_everywhere", "uncertainty_only"} - set(agent.controls)
+    for control in missing:
+        config = replace(agent.preset("smoke"), control=control)
+        with pytest.raises(UsageError, match=f"{name!r} has no control {control!r}; expected"):
+            agent.train(config, tmp_path / "run")
