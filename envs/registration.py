@@ -8,6 +8,12 @@ POOL_ID = "lal/Pool-v0"
 LAL_RL_ID = "lal/LalRl-v0"
 """The published LAL-RL workload on the compiled simulator."""
 
+STREAM_ID = "lal/Stream-v0"
+"""Drifting streams of table rows: ask or skip."""
+
+SEQUENCE_ID = "lal/SequenceLabelling-v0"
+"""Streams of sentences labelled token by token: ask or skip."""
+
 NAMESPACE = "lal"
 
 
@@ -21,6 +27,10 @@ def register_envs() -> None:
             entry_point="envs.vector_env:LalRlEnv",
             vector_entry_point="envs.vector_env:LalRlVectorEnv",
         )
+    if STREAM_ID not in gymnasium.registry:
+        gymnasium.register(id=STREAM_ID, entry_point="envs.stream_env:StreamEnv")
+    if SEQUENCE_ID not in gymnasium.registry:
+        gymnasium.register(id=SEQUENCE_ID, entry_point="envs.sequence_env:SequenceEnv")
 
 
 def registered_ids() -> list[str]:

@@ -11,6 +11,8 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "load_policy": "lal.policies.store:load_policy",
+    "load_stream_policy": "lal.policies.store:load_stream_policy",
+    "list_stream_policies": "lal.policies.store:list_stream_policies",
     "list_policies": "lal.policies.store:list_policies",
     "make_strategy": "lal.strategies.base:make_strategy",
     "load_dataset": "lal.data.datasets:load_dataset",

@@ -6,7 +6,7 @@ import json
 import os
 import struct
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 
 from lal.errors import LalError, PolicyFileError, UnknownNameError
 from lal.policies.pool_policy import PoolPolicy
+from lal.policies.stream import StreamPolicy
 
 SCHEMA = 2
 """Version of the file layout that is written; older ones keep loading."""
@@ -46,11 +47,28 @@ FIELDS = (
 )
 """What the JSON holds of a policy, besides schema and sha256."""
 
+STREAM_SCHEMA = 3
+"""Version of files that name their kind: "stream"; those of pool policies name none."""
+
+STREAM_FIELDS: Mapping[str, type] = {
+    "kind": str,
+    "name": str,
+    "features": list,
+    "program": dict,
+    "card": dict,
+    "content_width": int,
+    "pace": str,
+}
+"""What the JSON holds of a stream policy, besides schema and sha256, and its types."""
+
+SIBLING_FIELDS = ("kind", "name", "sizes", "programs", "card")
+"""What the JSON holds of a policy that ranks no pool; see `lal.policies.siblings`."""
+
 SINCE = {"screening": 2}
 """Schema that brought a field; files of older ones lack it, and the policy takes its default."""
 
 
-def save_policy(policy: PoolPolicy, path: str | Path) -> None:
+def save_policy(policy: Any, path: str | Path) -> None:
     """Write a policy to a file, atomically: a crash leaves the old file or the new one.
 
     Equal policies give equal bytes.
@@ -58,21 +76,35 @@ def save_policy(policy: PoolPolicy, path: str | Path) -> None:
     Raises:
         PolicyFileError: A tensor type that files do not hold, or a card that is no plain JSON.
     """
+    pool = isinstance(policy, PoolPolicy)
+    names, schema = (FIELDS, SCHEMA) if pool else (SIBLING_FIELDS, STREAM_SCHEMA)
+    fields: dict[str, Any] = {name: getattr(policy, name) for name in names}
+    _save(policy.name, {**fields, "schema": schema}, policy.tensors, Path(path))
+
+
+def save_stream_policy(policy: StreamPolicy, path: str | Path) -> None:
+    """Write a stream policy to a file, as `save_policy` does."""
+    told = {name: getattr(policy, name) for name in STREAM_FIELDS if name != "kind"}
+    fields = {**told, "kind": "stream", "schema": STREAM_SCHEMA}
+    _save(policy.name, fields, policy.tensors, Path(path))
+
+
+def _save(
+    name: str, given: Mapping[str, Any], arrays: Mapping[str, np.ndarray], path: Path
+) -> None:
     from safetensors.numpy import save
 
-    path = Path(path)
     # safetensors writes strided or Fortran-ordered arrays wrongly; a C-ordered copy is safe.
-    tensors = {k: np.array(v, order="C", copy=True) for k, v in policy.tensors.items()}
+    tensors = {k: np.array(v, order="C", copy=True) for k, v in arrays.items()}
     odd = [k for k, v in tensors.items() if v.dtype not in [np.dtype(d) for d in DTYPES.values()]]
     if odd:
         raise PolicyFileError(
             f"tensor {odd[0]!r} has type {tensors[odd[0]].dtype}; files hold {', '.join(DTYPES)}"
         )
-    fields: dict[str, Any] = {name: getattr(policy, name) for name in FIELDS}
     try:
-        fields = json.loads(json.dumps({**fields, "schema": SCHEMA}, allow_nan=False))
+        fields = json.loads(json.dumps(dict(given), allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise PolicyFileError(f"policy {policy.name!r} is no plain JSON: {error}") from error
+        raise PolicyFileError(f"policy {name!r} is no plain JSON: {error}") from error
     fields["sha256"] = content_digest(fields, tensors)
     text = json.dumps(fields, sort_keys=True, allow_nan=False)
     _write(path, save(tensors, metadata={KEY: text}))
@@ -159,6 +191,13 @@ def _aliases() -> dict[str, str]:
 
 def _load(path: Path, missing_label: Any) -> PoolPolicy:
     fields, tensors = read_file(path)
+    if fields.get("kind") == "stream":
+        raise PolicyFileError(f"{path} is a stream policy; load it with lal.load_stream_policy")
+    if "kind" in fields:
+        raise PolicyFileError(
+            f"{path} is a {_line(ValueError(fields['kind']))[:LONGEST]} policy; load it with "
+            "lal.policies.siblings.load_sibling"
+        )
     given = {name: fields[name] for name in FIELDS if name in fields}
     try:
         return PoolPolicy(**given, tensors=tensors, missing_label=missing_label)
@@ -166,6 +205,39 @@ def _load(path: Path, missing_label: Any) -> PoolPolicy:
         raise PolicyFileError(f"{path}: {_line(error)}") from error
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise PolicyFileError(f"{path}: the policy is malformed ({_line(error)})") from error
+
+
+def load_stream_policy(name_or_path: str | Path) -> StreamPolicy:
+    """Return a shipped stream policy or one from a file; loading never runs code.
+
+    Raises:
+        UnknownNameError: No shipped stream policy of that name.
+        PolicyFileError: The file is missing, damaged, of another kind or an unknown version.
+    """
+    text = str(name_or_path)
+    path = Path(text)
+    if not (text.endswith(".safetensors") or os.sep in text):
+        shipped = {p.stem: p for p in sorted((SHIPPED / "stream").glob("*.safetensors"))}
+        if text not in shipped:
+            raise UnknownNameError(
+                f"unknown stream policy {text[:LONGEST]!r}; shipped: {', '.join(shipped)}; a "
+                "file's name ends in .safetensors"
+            )
+        path = shipped[text]
+    fields, tensors = read_file(path)
+    if fields.get("kind") != "stream":
+        raise PolicyFileError(f"{path} is a pool policy; load it with lal.load_policy")
+    given = {name: fields[name] for name in STREAM_FIELDS if name != "kind"}
+    try:
+        return StreamPolicy(**given, tensors=tensors)
+    except LalError as error:
+        raise PolicyFileError(f"{path}: {_line(error)}") from error
+
+
+def list_stream_policies() -> dict[str, str]:
+    """Return the shipped stream policies: name to one line of description."""
+    found = sorted((SHIPPED / "stream").glob("*.safetensors"))
+    return {path.stem: str(read_file(path)[0]["card"].get("summary", "")) for path in found}
 
 
 def read_file(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -215,9 +287,9 @@ def _parse(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     metadata = header.pop("__metadata__")
     fields = _json(metadata[KEY])
     schema = fields.get("schema") if isinstance(fields, dict) else None
-    if type(schema) is not int or not 1 <= schema <= SCHEMA:
+    if type(schema) is not int or not 1 <= schema <= STREAM_SCHEMA:
         raise PolicyFileError(
-            f"schema {str(schema)[:20]!r} is unknown; this release reads 1 to {SCHEMA}"
+            f"schema {str(schema)[:20]!r} is unknown; this release reads 1 to {STREAM_SCHEMA}"
         )
     _check_fields(fields, schema)
     tensors = _tensors(header, memoryview(content)[8 + length :])
@@ -236,6 +308,13 @@ def _json(text: str) -> Any:
 
 
 def _check_fields(fields: Mapping[str, Any], schema: int) -> None:
+    if schema == STREAM_SCHEMA and fields.get("kind") != "stream":
+        _check_sibling(fields)
+        return
+    if schema == STREAM_SCHEMA:
+        _check_types(fields, {**STREAM_FIELDS, "schema": int, "sha256": str})
+        _check_ids(fields["features"])
+        return
     kinds: dict[str, type] = {name: str for name in FIELDS if SINCE.get(name, 1) <= schema} | {
         "candidate_features": list,
         "context_features": list,
@@ -245,14 +324,30 @@ def _check_fields(fields: Mapping[str, Any], schema: int) -> None:
         "schema": int,
         "sha256": str,
     }
+    _check_types(fields, kinds)
+    _check_ids((*fields["candidate_features"], *fields["context_features"]))
+
+
+def _check_types(fields: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
     if set(fields) != set(kinds):
         raise PolicyFileError(f"the fields are {sorted(fields)}, expected {sorted(kinds)}")
     for name, kind in kinds.items():
         if type(fields[name]) is not kind:
             raise PolicyFileError(f"the field {name!r} must be {kind.__name__}")
-    ids = (*fields["candidate_features"], *fields["context_features"])
+
+
+def _check_ids(ids: Sequence[Any]) -> None:
     if not all(isinstance(i, str) for i in ids) or len(ids) > 1000:
         raise PolicyFileError("feature ids must be text, 1 000 at most")
+
+
+def _check_sibling(fields: Mapping[str, Any]) -> None:
+    kinds = {"kind": str, "name": str, "sizes": dict, "programs": dict, "card": dict}
+    _check_types(fields, {**kinds, "schema": int, "sha256": str})
+    if len(fields["programs"]) > 16 or len(fields["sizes"]) > 64:
+        raise PolicyFileError("a policy has at most 16 programs and 64 sizes")
+    if not all(type(size) is int and 0 <= size <= 1_000_000 for size in fields["sizes"].values()):
+        raise PolicyFileError("sizes must be whole numbers from 0 to 1 000 000")
 
 
 def _tensors(header: Mapping[str, Any], data: memoryview) -> dict[str, np.ndarray]:

@@ -1,0 +1,183 @@
+"""What a stream strategy looks at: one item, and a memory of fixed size that it carries along."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from lal.arrays import Floats
+from lal.errors import UnknownNameError
+
+Memory = dict[str, Floats]
+"""A memory: arrays by name, nothing else, so it can be saved with numpy at any time."""
+
+
+@dataclass(frozen=True)
+class StreamItem:
+    """What is known of an item before its label.
+
+    Attributes:
+        proba: Class probabilities, shape (C,); of a sequence of T tokens, (T, C).
+        cost: What its label costs: 1, or tokens over their usual number.
+        confidence: Probability of the best labelling, its T-th root for T tokens; None: the
+            largest class probability.
+        content: Numbers that describe the item itself, shape (content width,); None without.
+        x: The row itself, shape (D,), for strategies that look at it; None without.
+    """
+
+    proba: Floats
+    cost: float = 1.0
+    confidence: float | None = None
+    content: Floats | None = None
+    x: Floats | None = None
+
+
+class View(NamedTuple):
+    """The numbers that the features are made of."""
+
+    margin: float
+    confidence: float
+    entropy: float
+    peak: float
+    cost: float
+    n_classes: int
+
+
+class Record(NamedTuple):
+    """The memory's statistics, in the order of its array ``statistics``."""
+
+    seen: float = 0.0
+    spent: float = 0.0
+    since: float = 0.0
+    doubt_mean: float = 0.5
+    doubt_square: float = 0.35
+    error: float = 0.5
+    asked: float = 0.0
+    budget: float = 0.1
+    utility_level: float = 0.0
+    utility_spread: float = 1.0
+
+
+RATE = 0.01
+"""Rate at which running means follow what passes by."""
+
+ERROR_RATE = 0.1
+"""Rate at which the running error follows the labels bought."""
+
+
+def view(item: StreamItem) -> View:
+    """Return the numbers of an item; of a sequence the means over its tokens."""
+    proba = item.proba
+    if proba.ndim == 1:
+        values = proba.tolist()
+        top, second = sorted(values)[-1], sorted(values)[-2]
+        n = len(values)
+        entropy = -sum(p * math.log(p) for p in values if p > 1e-12) / math.log(n)
+        confidence = top if item.confidence is None else item.confidence
+        return View(top - second, confidence, entropy, entropy, item.cost, n)
+    n = proba.shape[1]
+    ordered = np.sort(proba, axis=1)
+    logs = np.log(np.maximum(proba, 1e-12))
+    entropies = -(proba * logs).sum(axis=1) / math.log(n)
+    confidence = float(ordered[:, -1].mean()) if item.confidence is None else item.confidence
+    margin = float((ordered[:, -1] - ordered[:, -2]).mean())
+    return View(margin, confidence, float(entropies.mean()), float(entropies.max()), item.cost, n)
+
+
+def _standing(r: Record, v: View) -> float:
+    """Return by how many deviations the doubt lies above its running mean, within 3."""
+    spread = math.sqrt(max(r.doubt_square - r.doubt_mean**2, 1e-6))
+    return max(min((1.0 - v.confidence - r.doubt_mean) / spread, 3.0), -3.0)
+
+
+def _pace(r: Record, v: View) -> float:
+    """Return how far spending lies behind the budget's pace, in labels, within 1."""
+    return math.tanh((r.budget * r.seen - r.spent) / 5.0)
+
+
+FEATURES: Mapping[str, Callable[[Record, View], float]] = {
+    "margin@1": lambda r, v: v.margin,
+    "confidence@1": lambda r, v: v.confidence,
+    "entropy@1": lambda r, v: v.entropy,
+    "peak_entropy@1": lambda r, v: v.peak,
+    "standing@1": _standing,
+    "error@1": lambda r, v: r.error,
+    "surprise@1": lambda r, v: r.error - r.doubt_mean,
+    "asked@1": lambda r, v: r.asked,
+    "pace@1": _pace,
+    "since@1": lambda r, v: math.log1p(r.since * r.budget),
+    "seen@1": lambda r, v: math.log1p(r.seen) / 10.0,
+    "labels@1": lambda r, v: math.log1p(r.spent) / 5.0,
+    "cost@1": lambda r, v: math.log(max(v.cost, 1e-3)),
+}
+"""Stream features by id; ``content@1`` is the item's own content, as wide as it is."""
+
+CONTENT = "content@1"
+
+TABLE_FEATURES = (
+    "margin@1", "entropy@1", "standing@1", "error@1", "surprise@1", "asked@1", "pace@1", "since@1",
+    "labels@1",
+)  # fmt: skip
+"""Default features for streams of table rows."""
+
+SEQUENCE_FEATURES = (
+    "margin@1", "confidence@1", "entropy@1", "peak_entropy@1", "standing@1", "cost@1", "pace@1",
+    "labels@1", CONTENT,
+)  # fmt: skip
+"""Default features for streams of sentences."""
+
+
+def width(features: Sequence[str], content_width: int) -> int:
+    """Return the number of values of a feature list.
+
+    Raises:
+        UnknownNameError: A feature that is not here.
+    """
+    unknown = [name for name in features if name != CONTENT and name not in FEATURES]
+    if unknown:
+        known = ", ".join([*FEATURES, CONTENT])
+        raise UnknownNameError(f"unknown stream feature {unknown[0]!r}; known: {known}")
+    return sum(content_width if name == CONTENT else 1 for name in features)
+
+
+def values(features: Sequence[str], record: Record, item: StreamItem) -> Floats:
+    """Return the values of a feature list, shape (F,)."""
+    seen = view(item)
+    row: list[float] = []
+    for name in features:
+        if name == CONTENT:
+            row += [] if item.content is None else item.content.tolist()
+        else:
+            row.append(FEATURES[name](record, seen))
+    return np.array(row)
+
+
+def start(budget: float) -> Record:
+    """Return the statistics before the first item."""
+    return Record(budget=budget)
+
+
+def follow(record: Record, item: StreamItem, *, asked: bool, error: float | None) -> Record:
+    """Return the statistics after an item.
+
+    Args:
+        record: Before it.
+        item: The item.
+        asked: Whether its label was bought.
+        error: Share of the item that the model had wrong (of a row 0 or 1); None without label.
+    """
+    doubt = 1.0 - view(item).confidence
+    wrong = record.error
+    if error is not None:
+        wrong += ERROR_RATE * (error - wrong)
+    return record._replace(
+        seen=record.seen + 1.0,
+        spent=record.spent + (item.cost if asked else 0.0),
+        since=0.0 if asked else record.since + 1.0,
+        doubt_mean=record.doubt_mean + RATE * (doubt - record.doubt_mean),
+        doubt_square=record.doubt_square + RATE * (doubt * doubt - record.doubt_square),
+        error=wrong,
+        asked=record.asked + RATE * (float(asked) - record.asked),
+    )
