@@ -21,6 +21,9 @@ BENCHMARKS.add_lazy("learners", "scripts.benchmark_learners:main")
 BENCHMARKS.add_lazy("report", "scripts.benchmark_report:main")
 BENCHMARKS.add_lazy("query", "scripts.benchmark_query:main")
 BENCHMARKS.add_lazy("fuzz", "scripts.benchmark_fuzz:main")
+BENCHMARKS.add_lazy("parity", "scripts.benchmark_parity:main")
+BENCHMARKS.add_lazy("prior", "scripts.benchmark_prior:main")
+BENCHMARKS.add_lazy("task", "scripts.benchmark_task:main")
 
 
 def main(arguments: list[str] | None = None) -> int:
