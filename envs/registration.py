@@ -16,6 +16,12 @@ SEQUENCE_ID = "lal/SequenceLabelling-v0"
 
 NAMESPACE = "lal"
 
+SMALL = {
+    "lal/Design-v0": "envs.design.env:DesignEnv",
+    "lal/OneShot-v0": "envs.one_shot.env:OneShotEnv",
+}
+"""Environments in which no pool is ranked."""
+
 
 def register_envs() -> None:
     """Register the ids of this package; calling it again changes nothing."""
@@ -31,6 +37,9 @@ def register_envs() -> None:
         gymnasium.register(id=STREAM_ID, entry_point="envs.stream_env:StreamEnv")
     if SEQUENCE_ID not in gymnasium.registry:
         gymnasium.register(id=SEQUENCE_ID, entry_point="envs.sequence_env:SequenceEnv")
+    for name, entry_point in SMALL.items():
+        if name not in gymnasium.registry:
+            gymnasium.register(id=name, entry_point=entry_point)
 
 
 def registered_ids() -> list[str]:

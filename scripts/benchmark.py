@@ -20,9 +20,13 @@ BENCHMARKS.add_lazy("simulator", "scripts.benchmark_simulator:main")
 BENCHMARKS.add_lazy("learners", "scripts.benchmark_learners:main")
 BENCHMARKS.add_lazy("report", "scripts.benchmark_report:main")
 BENCHMARKS.add_lazy("query", "scripts.benchmark_query:main")
+BENCHMARKS.add_lazy("design", "scripts.benchmark_design:main")
+BENCHMARKS.add_lazy("one_shot", "scripts.benchmark_one_shot:main")
+BENCHMARKS.add_lazy("few_shot", "scripts.benchmark_few_shot:main")
 BENCHMARKS.add_lazy("fuzz", "scripts.benchmark_fuzz:main")
 BENCHMARKS.add_lazy("parity", "scripts.benchmark_parity:main")
 BENCHMARKS.add_lazy("prior", "scripts.benchmark_prior:main")
+BENCHMARKS.add_lazy("panel", "scripts.benchmark_panel:main")
 BENCHMARKS.add_lazy("task", "scripts.benchmark_task:main")
 
 
