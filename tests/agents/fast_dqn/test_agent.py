@@ -125,3 +125,11 @@ def test_saving_by_hand():
     percent, low, high = saving(ours, theirs)
     assert percent == pytest.approx(100 * (1 - np.sqrt(0.5)), abs=0.01)
     assert low < percent < high
+
+
+def test_the_shipped_policy_says_what_it_is():
+    policy = load_policy("lal-rl")
+    assert policy.class_symmetric
+    assert len(policy.card["data"]) == 10
+    assert policy.card["did_it_learn"]["learned"]
+    assert not set(policy.card["judged_on"]) & set(policy.card["data"])
