@@ -1,0 +1,262 @@
+"""Policies on every data set of some folders, played side by side in the compiled simulator.
+
+``python -m scripts.benchmark panel --policies default --suites ../shared/data/dev`` answers in
+minutes what the evaluation over scikit-learn answers in hours: for choosing between versions and
+for many runs of the learners that have kernels. Half of the rows are the pool, half are measured
+on; the start is random labels until two classes are seen. Finished parts are kept in ``--out``.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lal.arrays import Floats
+from lal.data.dataset import Dataset
+from lal.errors import DataError, UsageError
+from lal.evaluation.cells import DONE
+from lal.evaluation.summary import format_summary, summarise
+from lal.learners import make_learner
+from lal.policies.pool_policy import PoolPolicy
+from lal.policies.scorer import run as run_program
+from lal.policies.store import load_policy
+from lal.records import config_hash, read_json, write_json
+from lal.registry import require
+from lal.task import Task
+from scripts.entry import run_main
+
+Ranker = Callable[[Any], Floats]
+"""What every episode's offered rows are ranked by, from a simulator: shape (E, K)."""
+
+METRICS = ("accuracy", "balanced_accuracy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What is played, and by whom."""
+
+    policies: tuple[str, ...] = ("default",)
+    """Shipped names, files, or LABEL=NAME_OR_FILE."""
+
+    suites: tuple[str, ...] = ("bundled",)
+    """Suites or folders with a manifest."""
+
+    datasets: tuple[str, ...] = ()
+    """Only these, by name; none named: all."""
+
+    learners: tuple[str, ...] = ("logistic_regression", "random_forest", "knn", "gaussian_nb")
+    """Learners with a kernel."""
+
+    farthest: tuple[int, ...] = (5, 10)
+    """Sizes of the k-farthest-then-margin rules beside margin and random."""
+
+    runs: int = 3
+    """Paired runs (split and start) of every data set and learner."""
+
+    first_run: int = 0
+    """Number of the first run; other numbers are other splits."""
+
+    budget: int = 100
+    """Labels after the start; at most half of the pool."""
+
+    max_pool: int = 300
+    """Larger pools are cut at random, by class."""
+
+    together: int = 48
+    """Episodes side by side."""
+
+    out: Path = Path("runs/panel")
+    """Folder of the finished parts."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Play what is missing and print both tables."""
+    return run_main(run, Config, arguments)
+
+
+def run(config: Config) -> Any:
+    """Play, print, and return the table, one row per cell."""
+    require("numba", "fast")
+    pandas = require("pandas", "tables")
+    rankers = rankers_of(config)
+    rows: list[dict[str, Any]] = []
+    for learner in config.learners:
+        for label, ranker in rankers.items():
+            rows += _part(config, learner, label, ranker)
+    table = pandas.DataFrame(rows)
+    for metric in reversed(METRICS):
+        print(f"\n{metric}, points of area, 95 % interval over new sets")
+        print(format_summary(summarise(table, column=f"area_{metric}")))
+    for label in config.policies:
+        _print_sets(table, label.partition("=")[0])
+    return table
+
+
+def rankers_of(config: Config) -> dict[str, Ranker]:
+    """Return the rules and policies by label; unreadable policies are refused before any work."""
+    found: dict[str, Ranker] = {"margin": _margin, "random": _random}
+    for k in config.farthest:
+        found[f"{k} farthest, then margin"] = _farthest(k)
+    for name in config.policies:
+        label, _, source = name.rpartition("=")
+        policy = load_policy(source)
+        found[label or source] = _policy(policy)
+    return found
+
+
+def play(tasks: Sequence[Task], ranker: Ranker, *, seed: int) -> NDArray[np.float64]:
+    """Return the areas under the accuracy and balanced accuracy of every task, shape (n, 2)."""
+    from envs.simulator.pool_engine import PoolSimulator
+
+    size = max(len(task.pool) for task in tasks)
+    simulator = PoolSimulator(tasks, len(tasks), slate_size=size, slate_rule="random", seed=seed)
+    simulator.reset(tasks=np.arange(len(tasks)))
+    curves = [[row[:2].copy()] for row in simulator.metrics]
+    alive = np.ones(len(tasks), dtype=bool)
+    while alive.any():
+        open_ = simulator.observations.mask > 0
+        actions = np.where(open_, ranker(simulator), -np.inf).argmax(axis=1)
+        _, steps = simulator.step(actions)
+        for e in np.flatnonzero(alive):
+            curves[e].append(steps.metrics[e, :2].copy())
+        alive &= ~steps.done
+    return np.array([np.trapezoid(c, axis=0) / (len(c) - 1) for c in map(np.array, curves)])
+
+
+def _part(config: Config, learner: str, label: str, ranker: Ranker) -> list[dict[str, Any]]:
+    """Return the rows of one learner and strategy, from disk where they are finished."""
+    source = {name.rpartition("=")[0] or name: name for name in config.policies}.get(label, "")
+    about = replace(config, policies=(source,), learners=(learner,), farthest=(), out=Path())
+    key = config_hash({"config": about, "label": label, "policy": _digest(source)})
+    path = config.out / f"{key}.json"
+    if path.exists():
+        kept: list[dict[str, Any]] = read_json(path)
+        return kept
+    drawn = _tasks(config, learner)
+    rows: list[dict[str, Any]] = []
+    for first in range(0, len(drawn), config.together):
+        some = drawn[first : first + config.together]
+        areas = play([task for _, _, task in some], ranker, seed=config.first_run)
+        for (dataset, number, _), area in zip(some, areas, strict=True):
+            rows.append(_row(dataset, learner, number, label, area))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, rows)
+    return rows
+
+
+def _digest(source: str) -> str:
+    """Return what a policy ranks by as one hash; empty for a rule."""
+    if not source:
+        return ""
+    policy = load_policy(source.rpartition("=")[2])
+    found = hashlib.sha256(config_hash(policy.program).encode())
+    for name, values in sorted(policy.tensors.items()):
+        found.update(name.encode() + np.ascontiguousarray(values).tobytes())
+    return found.hexdigest()
+
+
+def _row(
+    dataset: Dataset, learner: str, number: int, label: str, area: NDArray[np.float64]
+) -> dict[str, Any]:
+    return {
+        "cell": f"{dataset.name}/{learner}/{number}/{label}",
+        "dataset": dataset.name, "family": dataset.family, "learner": learner,
+        "split": number, "start": 0, "strategy": label, "status": DONE, "error": "",
+        "seconds": 0.0, "query_seconds": 0.0, "n_labels": 0, "area": float(area[1]),
+        **{f"area_{m}": float(a) for m, a in zip(METRICS, area, strict=True)},
+    }  # fmt: skip
+
+
+def _tasks(config: Config, learner: str) -> list[tuple[Dataset, int, Task]]:
+    """Return (data set, run, task), small pools first so that neighbours cost the same."""
+    from lal.data.splits import make_task
+
+    found = []
+    for dataset in _datasets(config):
+        for number in range(config.first_run, config.first_run + config.runs):
+            try:
+                task = make_task(
+                    dataset, make_learner(learner), seed=number, budget=1, reward_share=0.5,
+                    test_share=0.0, max_pool=config.max_pool,
+                )  # fmt: skip
+            except DataError as error:
+                raise DataError(f"{dataset.name} cannot be played: {error}") from error
+            budget = max(1, min(config.budget, len(task.pool) // 2))
+            found.append((dataset, number, replace(task, budget=budget).blind()))
+    return sorted(found, key=lambda item: len(item[2].pool))
+
+
+def _datasets(config: Config) -> list[Dataset]:
+    from lal.data.suites import load_suite
+
+    suites = [dataset for name in config.suites for dataset in load_suite(name)]
+    names = {dataset.name for dataset in suites}
+    missing = [name for name in config.datasets if name not in names]
+    if missing:
+        raise UsageError(f"{', '.join(missing)} is in none of {', '.join(config.suites)}")
+    chosen = [d for d in suites if not config.datasets or d.name in config.datasets]
+    if len({d.name for d in chosen}) < len(chosen):
+        raise UsageError("two suites have a data set of one name; give one suite at a time")
+    return chosen
+
+
+def _column(simulator: Any, name: str) -> Floats:
+    column: Floats = simulator.observations.candidates[
+        :, :, simulator.candidate_features.index(name)
+    ].astype(np.float64)
+    return column
+
+
+def _margin(simulator: Any) -> Floats:
+    doubt: Floats = -_column(simulator, "margin@1")
+    return doubt
+
+
+def _random(simulator: Any) -> Floats:
+    rng = np.random.default_rng([7, int(simulator.n_labelled.sum())])
+    chance: Floats = rng.random(simulator.slates.shape)
+    return chance
+
+
+def _farthest(k: int) -> Ranker:
+    def rank(simulator: Any) -> Floats:
+        early = (simulator.n_labelled < k + 2)[:, None]
+        return np.where(early, _column(simulator, "min_distance@1"), _margin(simulator))
+
+    return rank
+
+
+def _policy(policy: PoolPolicy) -> Ranker:
+    def rank(simulator: Any) -> Floats:
+        seen = simulator.observations
+        wanted = (tuple(policy.candidate_features), tuple(policy.context_features))
+        if wanted != (tuple(simulator.candidate_features), tuple(simulator.context_features)):
+            raise UsageError(f"{policy.name} looks at other features than the default lists")
+        return np.stack(
+            [
+                run_program(
+                    policy.program,
+                    policy.tensors,
+                    {"candidates": one.astype(np.float64), "context": other.astype(np.float64)},
+                )
+                for one, other in zip(seen.candidates, seen.context, strict=True)
+            ]
+        )
+
+    return rank
+
+
+def _print_sets(table: Any, label: str) -> None:
+    """Print the differences to margin set by set, the worst first."""
+    wide = table.pivot_table(index="dataset", columns="strategy", values="area")
+    both = table.pivot_table(index="dataset", columns="strategy", values="area_accuracy")
+    names = [c for c in wide.columns if c == label]
+    for name in names:
+        found = (100 * (wide[name] - wide["margin"])).sort_values()
+        plain = 100 * (both[name] - both["margin"])
+        print(f"\n{name} minus margin, balanced accuracy (accuracy), every set")
+        print(", ".join(f"{s} {found[s]:+.2f} ({plain[s]:+.2f})" for s in found.index))
