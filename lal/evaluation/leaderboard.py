@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -57,7 +56,8 @@ def leaderboard(store: RunStore, *, command: str, n_samples: int = 10_000) -> st
     seen = [f"- `{r.strategy}`: {', '.join(r.seen_sets)}" for r in rows if r.seen_sets]
     parts = [
         "# Leaderboard",
-        _provenance(table, manifest, command),
+        *_caution(store, table),
+        _provenance(store, table, command),
         "Differences are in points of the mean area, paired over data set, learner, split and "
         "start; intervals are over new data sets (families, sets, splits and starts resampled). "
         f"A data set counts as won or lost beyond ±{100 * ROPE:.1f} points. Sorted by the "
@@ -70,7 +70,20 @@ def leaderboard(store: RunStore, *, command: str, n_samples: int = 10_000) -> st
     return "\n\n".join(parts) + "\n"
 
 
-def _provenance(table: Table, manifest: Mapping[str, Any], command: str) -> str:
+def _caution(store: RunStore, table: Table) -> list[str]:
+    planned, there = len(store.listed()), table["cell"].nunique()
+    if there >= ENOUGH * planned:
+        return []
+    return [
+        f"**Preliminary.** Only {there} of {planned} planned cells were there; with so few runs "
+        "most of what follows is noise, and the order will change. The command below goes on "
+        "where it stopped."
+    ]
+
+
+def _provenance(store: RunStore, table: Table, command: str) -> str:
+    manifest = store.manifest()
+    planned, there = len(store.listed()), table["cell"].nunique()
     rows = cell_rows(table)
     rows = rows[rows["strategy"] != FULL_LABEL]
     done = int((rows["status"] == DONE).sum())
@@ -79,8 +92,9 @@ def _provenance(table: Table, manifest: Mapping[str, Any], command: str) -> str:
     return (
         f"{rows['strategy'].nunique()} strategies, {rows['dataset'].nunique()} data sets, "
         f"{rows['learner'].nunique()} learners ({', '.join(sorted(rows['learner'].unique()))}); "
-        f"{len(rows)} cells of the evaluation below were there when this was written, {done} of "
-        f"them finished, {len(rows) - done} failed or timed out. Metric: "
+        f"{there} of the {planned} cells of the evaluation below were there when this was written; "
+        f"of those of strategies {done} finished and {len(rows) - done} failed or timed out. "
+        f"Metric: "
         f"{rows['metric'].iloc[0].replace('_', ' ')}; {protocol.get('budget', '?')} labels after "
         f"the start, {protocol.get('batch_size', '?')} at a time; commit "
         f"{str(git.get('commit', 'unknown'))[:12]}.\n\n"
@@ -208,9 +222,9 @@ def _finished_enough(rows: Table, strategy: str) -> bool:
 def which_strategy(store: RunStore, *, command: str, n_samples: int = 10_000) -> str:
     """Return advice by data size, classes, learner and budget, from the cells of a store."""
     table, manifest = store.to_table(), store.manifest()
-    table = table[table["strategy"] != FULL_LABEL]
+    everything, table = table, table[table["strategy"] != FULL_LABEL]
     seen = manifest.get("seen", {})
-    parts = ["# Which strategy should I use?"]
+    parts = ["# Which strategy should I use?", *_caution(store, everything)]
     kind = ""
     details: list[str] = []
     for situation in situations(table):
@@ -234,7 +248,7 @@ def which_strategy(store: RunStore, *, command: str, n_samples: int = 10_000) ->
         f"Every figure here is for {batch} label(s) between refits. For larger batches evaluate "
         "with `--regime batch`; rank-based rules then pick near-duplicates, so check before use."
     )
-    parts += ["## Where this comes from", _provenance(table, manifest, command)]
+    parts += ["## Where this comes from", _provenance(store, everything, command)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -260,7 +274,7 @@ def _summary(found: Sequence[Choice]) -> str:
 def _advice(situation: Situation, found: Sequence[Choice]) -> str:
     n_sets = situation.table["dataset"].nunique()
     if not found:
-        return f"**{situation.name}** ({n_sets} data sets): nothing finished enough cells."
+        return f"**{situation.name}**: nothing finished enough cells."
     sure = sum(c.sure for c in found)
     head = ("strategy", "minus random [95 %]", "minus margin", "data sets")
     body = [
@@ -271,6 +285,6 @@ def _advice(situation: Situation, found: Sequence[Choice]) -> str:
     worse = [f"`{c.strategy}`" for c in found if c.high < 0]
     note = f"\n\nWorse than random: {', '.join(worse)}." if worse else ""
     return (
-        f"**{situation.name}** ({n_sets} data sets; {sure} of {len(found)} strategies are surely "
-        f"above random)\n\n{_markdown(head, body)}{note}"
+        f"**{situation.name}** ({n_sets} data set{'s' * (n_sets != 1)}; {sure} of {len(found)} strategies have "
+        f"intervals above zero)\n\n{_markdown(head, body)}{note}"
     )

@@ -204,7 +204,8 @@ def test_overviews_say_where_they_come_from(store, tmp_path):
     assert run(store, "--leaderboard", board, "--which", which) == 0
     text = board.read_text()
     assert "| `margin` |" in text
-    assert "72 of them finished, 0 failed" in text
+    assert "84 of the 84 cells" in text
+    assert "of those of strategies 72 finished and 0 failed" in text
     assert f"--leaderboard {board}" in text
     assert "12 of 12" in text
     advice = which.read_text()
