@@ -284,7 +284,8 @@ def _advice(situation: Situation, found: Sequence[Choice]) -> str:
     ]  # fmt: skip
     worse = [f"`{c.strategy}`" for c in found if c.high < 0]
     note = f"\n\nWorse than random: {', '.join(worse)}." if worse else ""
+    sets = "1 data set" if n_sets == 1 else f"{n_sets} data sets"
     return (
-        f"**{situation.name}** ({n_sets} data set{'s' * (n_sets != 1)}; {sure} of {len(found)} strategies have "
+        f"**{situation.name}** ({sets}; {sure} of {len(found)} strategies have "
         f"intervals above zero)\n\n{_markdown(head, body)}{note}"
     )

@@ -208,6 +208,7 @@ def test_overviews_say_where_they_come_from(store, tmp_path):
     assert "of those of strategies 72 finished and 0 failed" in text
     assert f"--leaderboard {board}" in text
     assert "12 of 12" in text
+    assert "Preliminary" not in text
     advice = which.read_text()
     for heading in ("By data size", "By number of classes", "By learner", "By batch"):
         assert f"## {heading}" in advice
