@@ -45,10 +45,11 @@ class TypiclustThenMargin:
     counts among the k labels, as in `FarthestThenMargin`.
 
     Args:
-        k: Labels until margin takes over, at least 0; ``"2C"`` for twice the classes known.
+        k: Labels until margin takes over, at least 0; ``"2C"`` for twice the classes known. 7 came
+            out best on synthetic sets, by no clear lead.
     """
 
-    def __init__(self, k: int | str = 10) -> None:
+    def __init__(self, k: int | str = 7) -> None:
         exploration_labels(k, 2)
         self.k = k
 
