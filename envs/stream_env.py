@@ -91,7 +91,7 @@ class StreamEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             raise UsageError(f"unknown reward {reward!r}; known: {', '.join(REWARDS)}")
         if render_mode not in (None, "ansi"):
             raise UsageError(f"render_mode must be None or 'ansi', got {render_mode!r}")
-        self.features, self.budget = tuple(features), budget
+        self.features, self.budget, self.content_width = tuple(features), budget, content_width
         self.reward, self.price, self.render_mode = reward, price, render_mode
         self._worlds = DriftingTables() if worlds is None else worlds
         n = width(self.features, content_width)

@@ -1,4 +1,4 @@
-"""Sentences with tags: a family of made-up languages that share a grammar, and files of sentences."""
+"""Sentences with tags: made-up languages that share a grammar, and files of sentences."""
 
 import gzip
 import json

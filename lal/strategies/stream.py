@@ -18,11 +18,19 @@ class Event(Protocol):
     """An item that has passed, whether it was asked for, and the model's error if known."""
 
     @property
-    def item(self) -> StreamItem: ...
+    def item(self) -> StreamItem:
+        """The item as it was decided on."""
+        ...
+
     @property
-    def asked(self) -> bool: ...
+    def asked(self) -> bool:
+        """Whether its label was bought."""
+        ...
+
     @property
-    def error(self) -> float | None: ...
+    def error(self) -> float | None:
+        """Share that the model had wrong; None without label."""
+        ...
 
 
 class StreamStrategy(Protocol):

@@ -1,0 +1,1 @@
+"""PAL: a stream DQN for sequence labelling that is transferred between languages."""

@@ -1,0 +1,1 @@
+"""stable-baselines3's DQN on streams: ask or skip."""
