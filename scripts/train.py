@@ -5,7 +5,7 @@ The same command after an interruption goes on where it stopped; a finished run 
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,6 +37,9 @@ class Config:
     progress: bool = True
     """Show a progress bar."""
 
+    workers: int | None = None
+    """Processes for rollouts, where the agent has them; changes nothing but the time."""
+
     options: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
     """The agent's own settings."""
 
@@ -53,6 +56,22 @@ def main(config: Config) -> None:
     if finished:
         print(f"{folder} is finished already; nothing was done")
     print(policy)
+
+
+def with_workers(config: Config) -> Config:
+    """Return the config with its processes among the agent's own settings.
+
+    Raises:
+        UsageError: The agent plays in one process, or fewer than one is asked for.
+    """
+    if config.workers is None:
+        return config
+    if not any(f.name == "n_jobs" for f in fields(config.options)):
+        raise UsageError(f"agent {config.agent!r} plays in one process; leave --workers out")
+    if config.workers < 1:
+        raise UsageError(f"--workers must be at least 1, got {config.workers}")
+    changes: dict[str, Any] = {"n_jobs": config.workers}
+    return replace(config, options=replace(config.options, **changes))
 
 
 def _hashes(folder: Path) -> Mapping[str, str]:
