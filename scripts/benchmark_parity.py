@@ -68,9 +68,11 @@ def random_task(number: int, learner: str, config: Config) -> Task:
     from envs.simulator.prior import prior_tasks
 
     prior = PriorConfig(rows=(120, 400), columns=(2, 60))
-    source = prior_tasks((learner,), seed=config.seed, config=prior, max_pool=100)
+    source = prior_tasks(
+        (learner,), seed=config.seed, config=prior, max_pool=100, budget=config.budget
+    )
     task = source(generator(config.seed, "parity", number))
-    return replace(task, budget=config.budget, classes_known=True)
+    return replace(task, classes_known=True)
 
 
 def play(task: Task, seed: int) -> Played:
