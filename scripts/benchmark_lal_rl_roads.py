@@ -41,6 +41,10 @@ class Config:
     n_steps: int = 100_000
     """Environment steps of a run."""
 
+    large_batches: bool = False
+    """stable-baselines3 replays as many transitions in few large batches, which is fast, and not in
+    the published gradient steps of 32."""
+
     n_judged: int = 512
     """Episodes on each set left out."""
 
@@ -90,7 +94,13 @@ def trained(config: Config, road: str, seed: int) -> QNetwork:
     from agents.fast_dqn.sb3 import StableConfig, train_stable
 
     torch.set_num_threads(1)
-    return train_stable(StableConfig(seed=seed, n_steps=config.n_steps), data).network
+    stable = StableConfig(seed=seed, n_steps=config.n_steps)
+    if not config.large_batches:
+        stable = replace(
+            stable, n_envs=4, batch_size=32, steps_per_update=1, learning_rate=1e-3, tau=0.01,
+            buffer_size=10_000, learning_starts=2500,
+        )  # fmt: skip
+    return train_stable(stable, data).network
 
 
 def lengths_of(config: Config, network: QNetwork | None, name: str) -> Floats:
