@@ -27,7 +27,7 @@ INSTANCES = (1, 2, 3, 5, 10)
 class Config:
     """Which policies, on how many episodes."""
 
-    runs: tuple[Path, ...]
+    runs: tuple[Path, ...] = ()
     """Folders of training runs, or policy files."""
 
     split: Split = "test"

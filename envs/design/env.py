@@ -12,6 +12,9 @@ from envs.design.models import log_likelihood, make_model
 from envs.text_rendering import text_image
 from lal.errors import UsageError
 
+REACH = 100.0
+"""Bound of the observation space, far beyond what is drawn."""
+
 Observation = NDArray[np.float32]
 
 
@@ -46,7 +49,7 @@ class DesignEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         self.n_steps, self.n_contrast = n_steps, n_contrast
         self.render_mode = render_mode
         width = self.model.n_design + 2
-        self.observation_space = spaces.Box(-np.inf, np.inf, (n_steps * width,), np.float32)
+        self.observation_space = spaces.Box(-REACH, REACH, (n_steps * width,), np.float32)
         self.action_space = spaces.Box(-1.0, 1.0, (self.model.n_design,), np.float32)
         self._history = np.zeros((n_steps, width), dtype=np.float32)
         self._t = 0

@@ -12,6 +12,9 @@ from envs.one_shot.episodes import Episodes, draw_episodes
 from envs.text_rendering import text_image
 from lal.errors import UsageError
 
+REACH = 100.0
+"""Bound of the observation space, far beyond what is drawn."""
+
 Observation = NDArray[np.float32]
 
 
@@ -54,7 +57,7 @@ class OneShotEnv(gymnasium.Env[Observation, np.int64]):
         self.rewards = {"right": right, "wrong": wrong, "ask": ask}
         self.render_mode = render_mode
         width = n_classes + self.bank.n_columns
-        self.observation_space = spaces.Box(-np.inf, np.inf, (width,), np.float32)
+        self.observation_space = spaces.Box(-REACH, REACH, (width,), np.float32)
         self.action_space = spaces.Discrete(n_classes + 1)
         self._episode: Episodes | None = None
         self._t = 0

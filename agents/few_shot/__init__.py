@@ -1,0 +1,1 @@
+"""Few-shot selection: three heads over one embedding."""

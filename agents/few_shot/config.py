@@ -1,0 +1,95 @@
+"""FewShotConfig: everything that decides a run of a few-shot selection head."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from agents.base import Agent, TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class FewShotConfig(TrainConfig):
+    """A selection head trained by policy gradient over a frozen embedding.
+
+    Of the settings of all agents only `seed` is used: episodes come from a class bank.
+    """
+
+    head: Literal["one_step", "sequential", "batch"] = "sequential"
+    """one_step: all items at once, no labels seen (Contardo et al. 2017). sequential: one by one
+    with labels (Bachman et al. 2017). batch: quality and diversity (Ravi and Larochelle 2018)."""
+
+    bank: str = "omniglot"
+    """Where samples come from; see `envs.class_banks`."""
+
+    n_classes: int = 5
+    """C, classes of an episode."""
+
+    n_pool: int = 30
+    """N, items that may be labelled."""
+
+    n_distractors: int = 0
+    """Items of the pool that belong to no class of the episode."""
+
+    shots: int = 0
+    """Labelled samples of every class at the start; the batch head needs one."""
+
+    labels: int = 5
+    """B, labels to buy."""
+
+    embedding: int = 32
+    """Width of the embedding."""
+
+    embedding_updates: int = 300
+    """Gradient steps of the embedding, by prototypical episodes of training classes."""
+
+    embedding_seed: int = 0
+    """Seed of the embedding, apart from `seed`, so that all heads share one."""
+
+    hidden: int = 32
+    """Width of the head's memories and hidden layers."""
+
+    updates: int = 400
+    """Gradient steps of the head."""
+
+    n_segments: int = 4
+    """Parts of the run, each with a checkpoint."""
+
+    batch: int = 32
+    """Episodes in a gradient step."""
+
+    copies: int = 4
+    """Samples of every episode; their mean reward is the baseline."""
+
+    learning_rate: float = 3e-3
+    """Of Adam."""
+
+    entropy: float = 0.005
+    """Weight of the entropy bonus."""
+
+
+RAVI = FewShotConfig(head="batch", shots=1, n_distractors=15)
+
+PRESETS = {
+    "demo": FewShotConfig(bank="vectors", updates=200),
+    "one-step": FewShotConfig(head="one_step"),
+    "sequential": FewShotConfig(),
+    "batch": RAVI,
+    "smoke": FewShotConfig(
+        bank="vectors", updates=2, n_segments=2, embedding_updates=2, batch=4, hidden=4,
+        embedding=4, n_pool=8, labels=2, n_classes=2,
+    ),
+    "smoke-batch": replace(
+        RAVI, bank="vectors", updates=2, n_segments=2, embedding_updates=2, batch=4, hidden=4,
+        embedding=4, n_pool=8, n_distractors=3, labels=2, n_classes=2,
+    ),
+}  # fmt: skip
+"""The three heads on drawings take about a minute each; smoke: learns nothing."""
+
+AGENT = Agent(
+    name="few_shot",
+    summary="Few-shot selection: one-step subset, sequential, or batch of quality and diversity",
+    config_type=FewShotConfig,
+    presets=PRESETS,
+    train_path="agents.few_shot.train:train",
+    untrained_path="agents.few_shot.train:export_untrained",
+    controls=(),
+)

@@ -1,0 +1,1 @@
+"""Few-shot selection: which few samples of a small pool to label."""

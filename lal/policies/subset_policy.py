@@ -1,0 +1,143 @@
+"""SubsetPolicy: which few items of a small pool to label; three heads over one embedding."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from lal.arrays import Floats, Ints
+from lal.errors import UsageError
+from lal.policies.ops import Shape, need
+from lal.policies.siblings import Event, Memory, SiblingPolicy, Signature
+from lal.policies.subset_features import (
+    N_DIVERSITY,
+    N_KNOWN,
+    N_ORDER,
+    N_STATISTICS,
+    cosines,
+    diversity_features,
+    known_features,
+    order_features,
+    prototype_statistics,
+)
+
+HEADS = ("one_step", "sequential", "batch")
+"""one_step: Contardo et al. 2017. sequential: Bachman et al. 2017. batch: Ravi and Larochelle."""
+
+
+class SubsetPolicy(SiblingPolicy):
+    """Chooses items one after the other; only the sequential head looks at the labels bought.
+
+    Sizes: ``head`` (place in `HEADS`), ``classes`` (C), ``columns`` (D), ``embedding``, ``hidden``.
+    Program ``embed`` maps samples (rows) to the embedding. one_step: ``forward`` and ``backward``
+    are recurrent cells over [embedding, place features], ``score`` reads both. sequential:
+    ``read`` is a cell over [embedding, one-hot label], ``score`` is gated by it. batch: ``score``
+    adds a quality and a diversity. Memory: the embedded set, its cosines, what was chosen.
+    """
+
+    kind: ClassVar[str] = "subset"
+
+    @property
+    def head(self) -> str:
+        """Name of the head."""
+        place = self.size("head")
+        need(place < len(HEADS), f"the head must be 0 to {len(HEADS) - 1}, got {place}")
+        return HEADS[place]
+
+    def signatures(self) -> Mapping[str, Signature]:
+        """Return the widths of the head's programs."""
+        d, hidden, C = self.size("embedding"), self.size("hidden"), self.size("classes")
+        memory = {"h": Shape("vector", hidden)}
+        wanted = {"embed": Signature(output=d, rows=self.size("columns"))}
+        if self.head == "one_step":
+            cell = Signature(output=hidden, context=d + N_ORDER, extra=memory)
+            score = Signature(output=1, rows=2 * hidden + N_ORDER)
+            return {**wanted, "forward": cell, "backward": cell, "score": score}
+        if self.head == "sequential":
+            read = Signature(output=hidden, context=d + C + 1, extra=memory)
+            score = Signature(output=1, rows=N_KNOWN + d, context=hidden)
+            return {**wanted, "read": read, "score": score}
+        return {**wanted, "score": Signature(output=1, rows=N_STATISTICS + N_DIVERSITY)}
+
+    def embed(self, samples: Floats) -> Floats:
+        """Return the embedded samples, shape (n, d)."""
+        return self.run("embed", candidates=np.asarray(samples, dtype=np.float64))
+
+    def start(self, info: Event | None = None) -> Memory:
+        """Return the memory of ``info = {"items": (N, D)}``.
+
+        The batch head also needs ``"support": (S, D)`` and ``"support_labels": (S,)``.
+        """
+        if info is None or "items" not in info:
+            raise UsageError("a subset policy starts with {'items': samples}")
+        Z = self.embed(info["items"])
+        S = cosines(Z)
+        memory = {"Z": Z, "S": S, "chosen": np.zeros(len(Z), dtype=bool)}
+        if self.head == "one_step":
+            return {**memory, "static": self._one_step(Z, order_features(S))}
+        if self.head == "sequential":
+            return {**memory, "h": np.zeros(self.size("hidden"))}
+        if "support" not in info or len(info["support"]) == 0:
+            raise UsageError("the batch head needs a support set: 'support' and 'support_labels'")
+        labels = np.asarray(info["support_labels"])
+        support = self.embed(info["support"])
+        return {
+            **memory,
+            "static": prototype_statistics(Z, S, support, labels, self.size("classes")),
+        }
+
+    def _one_step(self, Z: Floats, places: Floats) -> Floats:
+        """Return [forward memory, backward memory, place features] of every item."""
+        inputs = np.concatenate([Z, places], axis=1)
+        found = []
+        for role, step in (("forward", 1), ("backward", -1)):
+            h, states = np.zeros(self.size("hidden")), []
+            for row in inputs[::step]:
+                h = self.run(role, context=row, h=h)
+                states.append(h)
+            found.append(np.stack(states[::step]))
+        return np.concatenate([*found, places], axis=1)
+
+    def scores(self, memory: Memory) -> Floats:
+        """Return the logits of all items, shape (N,); -inf for those chosen already."""
+        if self.head == "sequential":
+            rows = np.concatenate(
+                [known_features(memory["S"], memory["chosen"]), memory["Z"]], axis=1
+            )
+            values = self.run("score", candidates=rows, context=memory["h"])
+        elif self.head == "batch":
+            diversity = diversity_features(memory["S"], memory["chosen"])
+            values = self.run(
+                "score", candidates=np.concatenate([memory["static"], diversity], axis=1)
+            )
+        else:
+            values = self.run("score", candidates=memory["static"])
+        return np.where(memory["chosen"], -np.inf, values[:, 0])
+
+    def advance(self, memory: Memory, event: Event) -> Memory:
+        """Return the memory after ``event = {"item": index, "label": slot, or -1 if unknown}``.
+
+        The label C says that the item is of none of the classes.
+        """
+        index, label = int(event["item"]), int(event.get("label", -1))
+        if not 0 <= index < len(memory["chosen"]) or memory["chosen"][index]:
+            raise UsageError(f"item {index} is no item that can still be chosen")
+        chosen = memory["chosen"].copy()
+        chosen[index] = True
+        later = {**memory, "chosen": chosen}
+        if self.head == "sequential":
+            if label < 0:
+                raise UsageError("the sequential head needs the label of every chosen item")
+            told = (np.arange(self.size("classes") + 1) == label).astype(np.float64)
+            read = np.concatenate([memory["Z"][index], told])
+            later["h"] = self.run("read", context=read, h=memory["h"])
+        return later
+
+    def choose(self, info: Event, labels: Ints, budget: int) -> Ints:
+        """Return `budget` items, best first; labels are read only as they are bought."""
+        memory, chosen = self.start(info), []
+        for _ in range(budget):
+            index = int(self.scores(memory).argmax())
+            memory = self.advance(memory, {"item": index, "label": int(labels[index])})
+            chosen.append(index)
+        return np.array(chosen)
