@@ -58,8 +58,7 @@ def dask_workers():
 
 
 def ray_workers():
-    import psutil
-
+    psutil = pytest.importorskip("psutil", reason="psutil, which finds the workers, is absent")
     kin = psutil.Process().children(recursive=True)
     return [p.pid for p in kin if any("PoolActor" in part for part in p.cmdline())]
 
