@@ -144,7 +144,7 @@ def test_killed_at_every_step_loses_nothing(tmp_path, monkeypatch):
         store = prepared(folder, "json")
         child = os.fork()
         if child == 0:
-            records.os = FaultyOs(Fault(at, killed))  # type: ignore[assignment]
+            records.os = FaultyOs(Fault(at, killed))  # type: ignore[assignment, attr-defined]
             work(store)
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
