@@ -135,7 +135,7 @@ class StreamEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         return self._observe(seen), reward, episode.over, False, self._info(asked=event.asked)
 
     def render(self) -> str | None:
-        """Return a line: the last items (! asked, . skipped), what is spent, how many were right."""
+        """Return a line: the last items (! asked, . skipped), what is spent, the share right."""
         if self.render_mode is None:
             return None
         episode = self._running()

@@ -69,10 +69,9 @@ class TableWorld:
         self.model.partial_fit(self.stream.X[t], int(self.stream.y[t]))
 
     def quality(self, t: int) -> float:
-        """Return the mean probability of the right class over the next rows; 0 at the end."""
-        X, y = (a[t + 1 : t + 1 + self.ahead] for a in (self.stream.X, self.stream.y))
-        if not len(y):
-            return 0.0
+        """Return the mean probability of the right class over the next rows; at the end the last."""
+        first = max(min(t + 1, len(self.stream.y) - self.ahead), 0)
+        X, y = (a[first : first + self.ahead] for a in (self.stream.X, self.stream.y))
         return float(self.model.predict_proba(X)[np.arange(len(y)), y].mean())
 
 

@@ -19,7 +19,7 @@ class PALConfig(StreamDQNConfig):
     n_scored: int = 60
     """Sentences that a training stream's rewards are measured on."""
 
-    n_steps: int = 6_000
+    n_steps: int = 3_000
     """Environment steps of the whole run."""
 
 

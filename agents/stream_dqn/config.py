@@ -25,7 +25,7 @@ class StreamDQNConfig(TrainConfig):
     price: float = 0.0
     """What a label costs, in units of the reward."""
 
-    n_steps: int = 15_000
+    n_steps: int = 8_000
     """Environment steps of the whole run."""
 
     net_arch: tuple[int, ...] = (32, 32)

@@ -107,14 +107,15 @@ class IncrementalMaker(Protocol):
         ...
 
 
-def _gaussian_nb(n_columns: int, n_classes: int) -> IncrementalLearner:
-    from sklearn.naive_bayes import GaussianNB
+def _sgd(n_columns: int, n_classes: int) -> IncrementalLearner:
+    from sklearn.linear_model import SGDClassifier
 
-    return PartialFit(GaussianNB(), n_classes)
+    estimator = SGDClassifier(loss="log_loss", learning_rate="constant", eta0=0.05, random_state=0)
+    return PartialFit(estimator, n_classes)
 
 
 INCREMENTAL_LEARNERS: Registry[IncrementalMaker] = Registry("incremental learner")
 """Learners for streams by name."""
 
 INCREMENTAL_LEARNERS.add("windowed_softmax", WindowedSoftmax)
-INCREMENTAL_LEARNERS.add("gaussian_nb", _gaussian_nb)
+INCREMENTAL_LEARNERS.add("sgd", _sgd)

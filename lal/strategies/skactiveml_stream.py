@@ -60,7 +60,10 @@ class SkactivemlStream:
         self._class = getattr(require("skactiveml.stream", EXTRA), name)
         self._seed = seed
         self._asks_model = "clf" in inspect.signature(self._class.query).parameters
-        self._needs_classes = "classes" in inspect.signature(self._class.__init__).parameters
+        taken = inspect.signature(self._class.__init__).parameters
+        self._needs_classes = "classes" in taken
+        # without it the library warns that these strategies leave a part of the budget unspent
+        self._options = {"force_full_budget": True} if "force_full_budget" in taken else {}
 
     def start(self, *, budget: float = 0.1) -> dict[str, Any]:
         """Return the memory: the library's object, made at the first item, and its last answer."""
@@ -87,7 +90,8 @@ class SkactivemlStream:
 
     def _object(self, memory: dict[str, Any], item: StreamItem) -> Any:
         if memory["object"] is None:
-            options: dict[str, Any] = {"budget": memory["budget"], "random_state": self._seed}
+            options: dict[str, Any] = {**self._options, "budget": memory["budget"]}
+            options["random_state"] = self._seed
             if self._needs_classes:
                 options["classes"] = list(range(item.proba.shape[-1]))
             memory["object"] = self._class(**options)
