@@ -19,6 +19,7 @@ NAMESPACE = "lal"
 SMALL = {
     "lal/Design-v0": "envs.design.env:DesignEnv",
     "lal/OneShot-v0": "envs.one_shot.env:OneShotEnv",
+    "lal/FewShot-v0": "envs.few_shot.env:FewShotEnv",
 }
 """Environments in which no pool is ranked."""
 
