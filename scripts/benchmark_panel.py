@@ -104,7 +104,7 @@ def rankers_of(config: Config) -> dict[str, Ranker]:
     for name in config.policies:
         label, _, source = name.rpartition("=")
         policy = load_policy(source)
-        found[label or source] = _policy(policy)
+        found[label or source] = rank_by_policy(policy)
     return found
 
 
@@ -136,7 +136,7 @@ def _part(config: Config, learner: str, label: str, ranker: Ranker) -> list[dict
     if path.exists():
         kept: list[dict[str, Any]] = read_json(path)
         return kept
-    drawn = _tasks(config, learner)
+    drawn = draw_tasks(config, learner)
     rows: list[dict[str, Any]] = []
     for first in range(0, len(drawn), config.together):
         some = drawn[first : first + config.together]
@@ -171,7 +171,7 @@ def _row(
     }  # fmt: skip
 
 
-def _tasks(config: Config, learner: str) -> list[tuple[Dataset, int, Task]]:
+def draw_tasks(config: Config, learner: str) -> list[tuple[Dataset, int, Task]]:
     """Return (data set, run, task), small pools first so that neighbours cost the same."""
     from lal.data.splits import make_task
 
@@ -230,7 +230,9 @@ def _farthest(k: int) -> Ranker:
     return rank
 
 
-def _policy(policy: PoolPolicy) -> Ranker:
+def rank_by_policy(policy: PoolPolicy) -> Ranker:
+    """Return what ranks the offered rows by a policy of the default feature lists."""
+
     def rank(simulator: Any) -> Floats:
         seen = simulator.observations
         wanted = (tuple(policy.candidate_features), tuple(policy.context_features))
