@@ -1,8 +1,12 @@
 """Compiled learners and the compiled `lal/Pool-v0` beside bare scikit-learn loops.
 
 Each row is a ratio of CPU times of one thread, taken in one process, slow and fast in turns;
-medians over the turns. The slow side of a learner is a hand-written loop that fits, predicts
-probabilities twice and classes once for every label; that of `lal/Pool-v0` is `envs.pool_env`.
+medians over the turns. The slow side of a learner is a hand-written loop that does what the fast
+side does for every label: fit, probabilities of the pool and of the reward rows, classes of the
+reward rows, and the three metrics; that of `lal/Pool-v0` is `envs.pool_env`.
+
+Every row also prints the share of its arithmetic floor (the products that no method avoids, at the
+speed of this machine's sgemm) and the memory of an episode.
 """
 
 import statistics
@@ -31,12 +35,16 @@ class Row:
         slow: Runs the slow side once and returns how many steps that were.
         fast: The same for the fast side.
         reach: Ratio to reach.
+        operations: Float32 operations of a step that no method avoids; 0 where nobody counted.
+        memory: Bytes of an episode; 0 where there is none.
     """
 
     name: str
     slow: Callable[[], int]
     fast: Callable[[], int]
     reach: float
+    operations: float = 0.0
+    memory: int = 0
 
 
 def measure(row: Row, turns: int) -> tuple[float, float]:
@@ -85,20 +93,38 @@ def learner_row(name: str, learner: Any, *, C: int, D: int, reach: float, E: int
         return E * (LAST - FIRST)
 
     def slow() -> int:
-        X, y, T = task.pool.X, task.pool.y, task.reward_part().X
+        X, y, part = task.pool.X, task.pool.y, task.reward_part()
         steps = range(FIRST + 1, LAST + 1, 8)
         for L in steps:
             model = task.learner.estimator  # type: ignore[attr-defined]
             model.fit(X[:L], y[:L])
-            if hasattr(model, "predict_proba"):
-                model.predict_proba(X)
-                model.predict_proba(X[:30])
-            else:
-                model.decision_function(X)
-            model.predict(T)
+            plain_metrics(part.y, model.predict(part.X), *map(probabilities(model), (X, part.X)))
         return len(steps)
 
-    return Row(name, slow, fast, reach)
+    n, L = 600, (FIRST + LAST) / 2
+    K = 1 if C == 2 else C
+    needed = 2 * n * D * K + (4 * L * D * K if name.startswith("softmax") else 0)
+    return Row(name, slow, fast, reach, needed, sim.bytes_per_episode)
+
+
+def probabilities(model: Any) -> Callable[[Floats], Floats]:
+    """Return what gives a fitted model's probabilities; decision values go through a logistic."""
+    if hasattr(model, "predict_proba"):
+        return model.predict_proba  # type: ignore[no-any-return]
+
+    def through_logistic(X: Floats) -> Floats:
+        one = 1.0 / (1.0 + np.exp(-2.0 * model.decision_function(X)))
+        return np.stack([1.0 - one, one], axis=1)
+
+    return through_logistic
+
+
+def plain_metrics(y: Ints, answers: Ints, pool: Floats, reward: Floats) -> tuple[float, ...]:
+    """Return accuracy, balanced accuracy and log-likelihood in a few lines of numpy."""
+    right = answers == y
+    shares = np.bincount(y, weights=right) / np.bincount(y)
+    true = np.maximum(reward[np.arange(len(y)), y], 1e-15)
+    return float(right.mean()), float(shares.mean()), float(np.log(true).mean())
 
 
 def gp_row() -> Row:
@@ -106,18 +132,27 @@ def gp_row() -> Row:
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RBF
 
-    from envs.simulator.kernels.gaussian_process import add_gp, start_gp
+    from envs.simulator.kernels.gaussian_process import add_gp, start_gp, whitened_row
+    from envs.simulator.kernels.simd import padded
 
     X, y = blobs(2, 20, 630)
-    XT, targets = np.ascontiguousarray(X.T), np.eye(2)[y]
-    mean, variance = np.zeros((2, 630)), np.zeros(630)
-    V, whitened = np.zeros((LAST, 630)), np.zeros((LAST, 2))
+    targets = np.eye(2)[y]
+    n = padded(len(X))
+    tiles = np.zeros((n, 20), np.float32)
+    tiles[: len(X)] = X
+    tiles = np.ascontiguousarray(tiles.reshape(-1, 16, 20).transpose(0, 2, 1)).ravel()
+    single = np.float32
+    mean, variance, V = np.zeros(2 * n, single), np.zeros(n, single), np.zeros(LAST * n, single)
+    whitened, v, t = np.zeros(2 * LAST, single), np.zeros(LAST, single), np.zeros(2, single)
 
     def fast() -> int:
         for _ in range(10):
             start_gp(mean, variance)
             for L in range(LAST):
-                add_gp(XT, L, y[L], L, V, whitened, mean, variance, 4.0, 0.1)
+                pivot = whitened_row(V, LAST, whitened, 2, L, y[L], L, single(0.1), v, t)
+                whitened[2 * L : 2 * L + 2] = t
+                add_gp(tiles, 0, 20, L, L, V, LAST, v, t, pivot, single(-0.5 / 16), mean,
+                       variance, 0, True)  # fmt: skip
         return 10 * LAST
 
     def slow() -> int:
@@ -127,7 +162,8 @@ def gp_row() -> Row:
             gp.fit(X[:L], targets[:L]).predict(X, return_std=True)
         return len(steps)
 
-    return Row("GP regression with variance, D 20", slow, fast, 150)
+    needed = 630 * (3 * 20 + 2 * LAST / 2)
+    return Row("GP regression with variance, D 20", slow, fast, 150, needed, V.nbytes)
 
 
 def forest_row(n: int, reach: float) -> Row:
@@ -191,7 +227,8 @@ def pool_row(E: int = 64) -> Row:
                 env.reset()
         return 5
 
-    return Row("lal/Pool-v0, pool 500, K 100, E 64", slow, fast, 100)
+    memory = sim.bytes_per_episode
+    return Row("lal/Pool-v0, pool 500, K 100, E 64", slow, fast, 100, 2e3 * 20, memory)
 
 
 def rows() -> Iterator[Row]:
@@ -203,6 +240,7 @@ def rows() -> Iterator[Row]:
     yield learner_row("softmax, 10 classes, D 64", default, C=10, D=64, reach=20)
     yield learner_row("ridge classifier, D 20", RidgeClassifier(), C=2, D=20, reach=1000)
     yield gp_row()
+    yield learner_row("GP classifier in the engine, D 20", "gp", C=2, D=20, reach=150)
     yield learner_row("k nearest neighbours, D 20", "knn", C=2, D=20, reach=1)
     yield learner_row("Gaussian naive Bayes, D 20", "gaussian_nb", C=2, D=20, reach=1)
     yield forest_row(30, 70)
@@ -212,12 +250,20 @@ def rows() -> Iterator[Row]:
 
 def main(arguments: list[str]) -> int:
     """Print the table; an optional argument is the number of turns (7)."""
+    from scripts.benchmark_simulator import sgemm_speed
+
     turns = int(arguments[0]) if arguments else 7
-    print(f"{'':42s}{'slow us':>10s}{'fast us':>10s}{'ratio':>8s}{'reach':>8s}")
+    print(
+        f"{'':42s}{'slow us':>10s}{'fast us':>10s}{'ratio':>8s}{'reach':>8s}{'floor':>8s}"
+        f"{'kB':>8s}{'steps/s':>10s}"
+    )
+    speed = sgemm_speed()
     for row in rows():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # rows that no tree left out of its bag
             slow, fast = measure(row, turns)
-        times = f"{slow * 1e6:10.0f}{fast * 1e6:10.2f}"
-        print(f"{row.name:42s}{times}{slow / fast:8.0f}{row.reach:8.0f}", flush=True)
+        times = f"{slow * 1e6:10.0f}{fast * 1e6:10.2f}{slow / fast:8.0f}{row.reach:8.0f}"
+        share = f"{row.operations / speed / fast:8.1%}" if row.operations else f"{'':8s}"
+        size = f"{row.memory / 1024:8.0f}" if row.memory else f"{'':8s}"
+        print(f"{row.name:42s}{times}{share}{size}{1 / fast:10.0f}", flush=True)
     return 0

@@ -10,7 +10,7 @@ from envs.simulator.kernels.learners import (
     CLASSES,
     KIND,
     POINTS,
-    POOL,
+    REWARD,
     UPDATES,
     Updates,
     copy_fits,
@@ -34,15 +34,20 @@ class Fits:
 
     def __init__(self, tables: TaskTables, episodes: Any, n_episodes: int) -> None:
         self._tables, self._episodes, self._n = tables, episodes, n_episodes
+        kinds = np.unique(tables.tables.sizes[:, KIND])
+        self._kind = int(kinds[0]) if len(kinds) == 1 else None
         # The second half of the slots belongs to looking ahead.
-        self._floats = np.zeros((2 * n_episodes, tables.floats))
-        self._ints = np.zeros((2 * n_episodes, tables.ints), dtype=np.int64)
+        floats, ints, singles = tables.fits
+        self._floats = np.zeros((2 * n_episodes, floats))
+        self._ints = np.zeros((2 * n_episodes, ints), dtype=np.int64)
+        self._singles = np.zeros((2 * n_episodes, singles), dtype=np.float32)
         self._held = np.full(2 * n_episodes, -1, dtype=np.int64)
 
     @property
     def bytes_per_episode(self) -> int:
         """Memory of an episode's two fits."""
-        return int((self._floats.nbytes + self._ints.nbytes) // self._n)
+        arrays = (self._floats, self._ints, self._singles)
+        return int(sum(array.nbytes for array in arrays) // self._n)
 
     def start(self, ids: Ints) -> None:
         """Empty the fits of new episodes and refit."""
@@ -68,43 +73,61 @@ class Fits:
 
     def _pretend(self, now: Ints, rows: Ints, repeats: int) -> Floats:
         ahead = now + self._n
-        copy_fits(self._floats, self._ints, self._held, now, ahead)
-        pretend(self._tables.tables, self._episodes, now, rows)
+        t, eps = self._tables.tables, self._episodes
+        copy_fits(
+            t.sizes, eps.task, self._held, self._floats, self._ints, self._singles, now, ahead
+        )
+        pretend(t, eps, now, rows)
         try:
             return self._update(now, ahead, ahead=True, repeats=repeats)
         finally:
-            forget(self._episodes, now)
+            forget(eps, now)
 
     def _update(self, ids: Ints, slots: Ints, *, ahead: bool, repeats: int) -> Floats:
         """Bring the fits in `slots` up to date, one call a learner; return metrics (n, 3).
 
         Looking ahead predicts the reward parts alone, into tables of its own.
         """
-        t, eps = self._tables.tables, self._episodes
-        kinds = t.sizes[eps.task[ids], KIND]
+        eps = self._episodes
+        if self._kind is not None:
+            return self._update_kind(self._kind, ids, slots, ahead=ahead, repeats=repeats)
+        kinds = self._tables.tables.sizes[eps.task[ids], KIND]
         metrics = np.empty((len(ids), len(METRIC_NAMES)))
         for kind in np.unique(kinds):
-            chosen = np.flatnonzero(kinds == kind)
-            some, found = ids[chosen], np.empty((len(chosen), len(METRIC_NAMES)))
-            whole = not ahead and len(some) == self._n
-            proba = eps.proba if whole else np.empty((len(some), self._room(some, ahead)))
-            entropy = np.empty((len(some), 0 if ahead else eps.entropy.shape[1]))
-            UPDATES[int(kind)](
-                Updates(
-                    t.sizes, t.params, t.x, t.x4, t.y, eps.task, eps.n_labelled, eps.rows,
-                    eps.labels, eps.count, eps.words, repeats, self._held, int(ahead), some,
-                    self._floats, self._ints, slots[chosen], proba, entropy, found,
-                )
-            )  # fmt: skip
-            if not ahead and not whole:
-                eps.proba[some, : proba.shape[1]] = proba
-            if not ahead:
-                eps.entropy[some] = entropy
-            metrics[chosen] = found
+            some = np.flatnonzero(kinds == kind)
+            metrics[some] = self._update_kind(
+                int(kind), ids[some], slots[some], ahead=ahead, repeats=repeats
+            )
+        return metrics
+
+    def _update_kind(
+        self, kind: int, ids: Ints, slots: Ints, *, ahead: bool, repeats: int
+    ) -> Floats:
+        """Do the same for fits of one learner."""
+        t, eps = self._tables.tables, self._episodes
+        metrics = np.empty((len(ids), len(METRIC_NAMES)))
+        whole = not ahead and len(ids) == self._n
+        room = 0 if whole or len(ids) == 0 else self._room(ids, ahead)
+        proba = eps.proba if whole else np.empty((len(ids), room), np.float32)
+        entropy = np.empty((len(ids), 0 if ahead else eps.entropy.shape[1]))
+        variance = np.empty((len(ids), 0 if ahead else eps.variance.shape[1]), np.float32)
+        UPDATES[kind](
+            Updates(
+                t.sizes, t.params, t.x, t.x4, t.tiles, t.y, t.ends, eps.task, eps.n_labelled,
+                eps.rows, eps.labels, eps.count, eps.words, repeats, self._held, int(ahead), ids,
+                self._floats, self._ints, self._singles, slots, proba, entropy, variance, metrics,
+            )
+        )  # fmt: skip
+        if not ahead and not whole:
+            eps.proba[ids, :room] = proba
+        if entropy.shape[1]:
+            eps.entropy[ids] = entropy
+        if variance.shape[1]:
+            eps.variance[ids] = variance
         return metrics
 
     def _room(self, ids: Ints, ahead: bool) -> int:
         """Return the largest probability table of some episodes."""
         sizes = self._tables.tables.sizes[self._episodes.task[ids]]
-        points = sizes[:, POINTS] - (sizes[:, POOL] if ahead else 0)
-        return int(((sizes[:, CLASSES] + 1) * points).max())
+        points = sizes[:, POINTS] - (sizes[:, REWARD] if ahead else 0)
+        return int((sizes[:, CLASSES] * points).max())

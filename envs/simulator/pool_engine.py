@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from envs.simulator.fits import Fits
 from envs.simulator.kernels.episodes import begin, buy, pretend
-from envs.simulator.kernels.features import NEEDS_COMMITTEE, NEEDS_LEVERAGE
-from envs.simulator.kernels.learners import BUDGET, MOST, POOL
+from envs.simulator.kernels.features import NEEDS_COMMITTEE, NEEDS_LEVERAGE, NEEDS_VARIANCE
+from envs.simulator.kernels.learners import BUDGET, CLASSES, MOST, POINTS, POOL, REWARD, REWARDS
 from envs.simulator.outcomes import Outcomes, Steps
 from envs.simulator.pool_rules import (
     METRIC_NAMES,
@@ -216,11 +216,18 @@ class PoolSimulator:
         return rows
 
     def proba(self, episode: int) -> Floats:
-        """Return the model's probabilities of pool, then reward rows, shape (n, C)."""
-        task = self.tasks[self._episodes.task[episode]]
-        n, C = len(task.pool) + len(task.reward_part()), task.n_classes
-        table = self._episodes.proba[episode, : C * n].reshape(C, n)
-        rows: Floats = table.T.copy()
+        """Return the model's probabilities of pool, then reward rows, shape (n, C).
+
+        As the shortest decimals of the float32 numbers, so that equal shares of a vote stay equal.
+        """
+        number = self._episodes.task[episode]
+        s, task = self._tables.tables.sizes[number], self.tasks[number]
+        table = self._episodes.proba[episode, : s[CLASSES] * s[POINTS]].reshape(s[CLASSES], -1)
+        reward = np.empty((s[REWARDS], s[CLASSES]), np.float32)
+        order = np.argsort(task.reward_part().y, kind="stable")
+        reward[order] = table[:, s[REWARD] : s[REWARD] + s[REWARDS]].T
+        single = np.concatenate([table[:, : s[POOL]].T, reward])
+        rows: Floats = single.astype("U").astype(np.float64)
         return rows
 
     # -- inside ------------------------------------------------------------------------------
@@ -233,6 +240,7 @@ class PoolSimulator:
             E,
             leverage=any(f in NEEDS_LEVERAGE for f in features[0]),
             committee=any(f in NEEDS_COMMITTEE for f in features[0]),
+            variance=any(f in NEEDS_VARIANCE for f in features[0]),
         )
         self._fits = Fits(a, self._episodes, E)
         self._slates = Slates(

@@ -109,7 +109,9 @@ def value_limits(names: Sequence[str], numbers: dict[str, int]) -> tuple[Ints, F
     )
 
 
-def allocate_episodes(a: TaskTables, E: int, *, leverage: bool, committee: bool) -> Any:
+def allocate_episodes(
+    a: TaskTables, E: int, *, leverage: bool, committee: bool, variance: bool
+) -> Any:
     """Return the state of E episodes, large enough for every task of the tables."""
     ints = np.int64
     return Episodes(
@@ -123,10 +125,11 @@ def allocate_episodes(a: TaskTables, E: int, *, leverage: bool, committee: bool)
         open=np.zeros((E, a.pool), ints),
         n_open=np.zeros(E, ints),
         place=np.zeros((E, a.pool), ints),
-        proba=np.zeros((E, a.proba)),
+        proba=np.zeros((E, a.proba), np.float32),
         entropy=np.zeros((E, a.points if committee else 0)),
-        near=np.zeros((E, a.near)),
-        total=np.zeros((E, a.pool)),
+        variance=np.zeros((E, a.points if variance else 0), np.float32),
+        near=np.zeros((E, a.near), np.float32),
+        total=np.zeros((E, a.pool), np.float32),
         leverage=np.zeros((E, a.pool if leverage else 0)),
         inverse=np.zeros((E, (a.width + 1) ** 2 if leverage else 0)),
         squares=np.zeros((E, a.most * a.most)),

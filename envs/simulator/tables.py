@@ -11,6 +11,7 @@ from envs.simulator.kernels import learners as at
 from envs.simulator.kernels.episodes import FREE, Tables
 from envs.simulator.kernels.learners import (
     FOREST,
+    GP,
     KNN,
     LOGISTIC,
     N_SIZES,
@@ -18,6 +19,8 @@ from envs.simulator.kernels.learners import (
     RIDGE,
     fit_sizes,
 )
+from envs.simulator.kernels.simd import WIDTH as LANES
+from envs.simulator.kernels.simd import padded
 from lal.arrays import Floats, Ints
 from lal.data.view import make_geometry
 from lal.errors import DataError, UsageError
@@ -53,7 +56,7 @@ def learner_spec(task: Task) -> Spec:
         raise UsageError(f"learner {learner.name!r} has no compiled kernel; {SLOW_ROAD}")
     estimator = learner.estimator
     make = _KERNELS.get(type(estimator).__name__)
-    if make is None or not type(estimator).__module__.startswith("sklearn."):
+    if make is None or not type(estimator).__module__.startswith(_MODULES):
         known = ", ".join(sorted(_KERNELS))
         raise UsageError(
             f"learner {learner.name!r} ({type(estimator).__name__}) has no compiled kernel; "
@@ -105,13 +108,22 @@ def _ridge(estimator: Any, columns: int) -> Spec:
     return Spec(RIDGE, estimator.alpha)
 
 
+def _gp(estimator: Any, columns: int) -> Spec:
+    _only(estimator, "length_scale", "noise")
+    scale = math.sqrt(columns) if estimator.length_scale is None else estimator.length_scale
+    return Spec(GP, estimator.noise, -0.5 / scale**2)
+
+
 _KERNELS = {
     "LogisticRegression": _logistic,
     "RandomForestClassifier": _forest,
     "KNeighborsClassifier": _knn,
     "GaussianNB": _naive_bayes,
     "RidgeClassifier": _ridge,
+    "GPClassifier": _gp,
 }
+
+_MODULES = ("sklearn.", "lal.learners.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,8 +137,7 @@ class TaskTables:
         points: Most points, pool and reward part together.
         most: Most labels.
         width: Most encoded columns.
-        floats: Largest fit, in floats.
-        ints: Largest fit, in integers.
+        fits: Largest fit, in float64, integers and float32.
         proba: Largest probability table.
         near: Largest table of distances to classes.
     """
@@ -137,8 +148,7 @@ class TaskTables:
     points: int
     most: int
     width: int
-    floats: int
-    ints: int
+    fits: tuple[int, int, int]
     proba: int
     near: int
 
@@ -166,15 +176,16 @@ def build_tables(tasks: Sequence[Task]) -> TaskTables:
     if not tasks:
         raise UsageError("the simulator needs at least one task")
     flats = {
-        "x": _Flat(np.float64), "x4": _Flat(np.float32), "y": _Flat(np.int64),
-        "z": _Flat(np.float64), "reference": _Flat(np.int64), "around": _Flat(np.int32),
-        "distance": _Flat(np.float64), "free": _Flat(np.float64),
+        "x": _Flat(np.float64), "x4": _Flat(np.float32), "tiles": _Flat(np.float32),
+        "y": _Flat(np.int64), "ends": _Flat(np.int64), "z": _Flat(np.float32),
+        "reference": _Flat(np.int64), "around": _Flat(np.int32), "distance": _Flat(np.float32),
+        "free": _Flat(np.float32),
     }  # fmt: skip
     sizes = np.zeros((len(tasks), N_SIZES), dtype=np.int64)
     params = np.zeros((len(tasks), 4))
-    fits = np.array(
-        [_enter(task, flats, sizes[i], params[i]) for i, task in enumerate(tasks)], dtype=np.int64
-    )
+    for i, task in enumerate(tasks):
+        _enter(task, flats, sizes[i], params[i])
+    fits = sizes[:, at.FLOATS : at.SINGLES + 1].max(axis=0)
     C, N, n = sizes[:, at.CLASSES], sizes[:, at.POOL], sizes[:, at.POINTS]
     return TaskTables(
         tables=Tables(sizes, params, **{name: flat.joined() for name, flat in flats.items()}),
@@ -183,31 +194,33 @@ def build_tables(tasks: Sequence[Task]) -> TaskTables:
         points=int(n.max()),
         most=int(sizes[:, at.MOST].max()),
         width=int(sizes[:, at.WIDTH].max()),
-        floats=max(int(fits[:, 0].max()), 1),
-        ints=max(int(fits[:, 1].max()), 1),
-        proba=int(((C + 1) * n).max()),
+        fits=(max(int(fits[0]), 1), max(int(fits[1]), 1), max(int(fits[2]), 1)),
+        proba=int((C * n).max()),
         near=int((C * N).max()),
     )
 
 
-def _enter(task: Task, flats: dict[str, _Flat], s: Ints, params: Floats) -> tuple[int, int]:
-    """Write one task into the tables and return the size of its fit."""
+def _enter(task: Task, flats: dict[str, _Flat], s: Ints, params: Floats) -> None:
+    """Write one task into the tables, its reward rows sorted by class."""
     spec = learner_spec(task)
     reward = task.reward_part()
-    X = np.concatenate([_numbers(task, task.pool.X), _numbers(task, reward.X)])
+    order = np.argsort(reward.y, kind="stable")
+    X = _in_vectors(_numbers(task, task.pool.X), _numbers(task, reward.X)[order])
     geometry = make_geometry(task.pool.X)
     s[at.KIND], s[at.COLUMNS], s[at.CLASSES] = spec.kind, X.shape[1], task.n_classes
     s[at.POOL], s[at.POINTS], s[at.WIDTH] = len(task.pool), len(X), geometry.Z.shape[1]
+    s[at.REWARD], s[at.REWARDS] = padded(len(task.pool)), len(reward.y)
     s[at.BUDGET] = min(task.budget, len(task.pool))
     s[at.START] = -1 if task.start == "two_classes" else int(task.start)
     s[at.MOST] = min(_longest_start(task) + task.budget, len(task.pool)) + 1
     s[at.CLASSES_KNOWN], s[at.BUDGET_KNOWN] = task.classes_known, task.budget_known
-    s[at.AT_X] = flats["x"].put(np.vstack([X.T, np.ones(len(X))]))
-    s[at.AT_X4] = flats["x4"].put(X.T) if spec.kind == FOREST else -1
-    s[at.AT_Y] = flats["y"].put(np.concatenate([task.pool.y, reward.y]))
+    _enter_points(spec.kind, X, flats, s)
+    s[at.AT_Y] = flats["y"].put(task.pool.y)
+    counts = np.bincount(reward.y, minlength=task.n_classes)
+    s[at.AT_ENDS] = flats["ends"].put(np.r_[0, np.cumsum(counts)])
     params[:2] = spec.first, spec.second
     _enter_geometry(task, geometry, flats, s, params)
-    return fit_sizes(
+    s[at.FLOATS : at.SINGLES + 1] = fit_sizes(
         spec.kind,
         columns=X.shape[1],
         classes=task.n_classes,
@@ -215,6 +228,22 @@ def _enter(task: Task, flats: dict[str, _Flat], s: Ints, params: Floats) -> tupl
         most=int(s[at.MOST]),
         k=int(spec.first) if spec.kind == KNN else 0,
     )
+
+
+def _in_vectors(pool: Floats, reward: Floats) -> Floats:
+    """Return pool and reward rows, each filled up with zeros to whole vectors."""
+    n, begin = padded(len(pool)) + padded(len(reward)), padded(len(pool))
+    X = np.zeros((n, pool.shape[1]))
+    X[: len(pool)], X[begin : begin + len(reward)] = pool, reward
+    return X
+
+
+def _enter_points(kind: int, X: Floats, flats: dict[str, _Flat], s: Ints) -> None:
+    """Write the points in the forms that a learner reads: columns, or tiles of 16 points."""
+    tiles = X.reshape(-1, LANES, X.shape[1]).transpose(0, 2, 1)
+    s[at.AT_X] = -1 if kind in (FOREST, GP) else flats["x"].put(X.T)
+    s[at.AT_X4] = flats["x4"].put(X.T) if kind == FOREST else -1
+    s[at.AT_TILES] = flats["tiles"].put(tiles) if kind in (LOGISTIC, RIDGE, GP) else -1
 
 
 def _numbers(task: Task, X: Any) -> Floats:

@@ -15,7 +15,7 @@ def squared_to_column(XT, D, row, out):
     """
     n = len(out)
     for i in range(n):
-        out[i] = 0.0
+        out[i] = 0
     j = 0
     while j + 4 <= D:
         a, b, c, e = XT[j, row], XT[j + 1, row], XT[j + 2, row], XT[j + 3, row]

@@ -23,16 +23,17 @@ from envs.simulator.kernels.random_numbers import below, uniform
 FREE = ("density", "wide_density", "density_rank", "wide_density_rank", "spacing")
 """Label-free values of every pool row; `spacing` is the mean distance to its neighbours."""
 
-Tables = namedtuple("Tables", "sizes params x x4 y z reference around distance free")
+Tables = namedtuple("Tables", "sizes params x x4 tiles y ends z reference around distance free")
 """All tasks, flat: sizes (tasks, N_SIZES), params (tasks, 5: two of the learner, pool scale, mean
-spacing, share), and the arrays that the AT_* columns point into: points (D + 1, n) and (D, n),
-codes (n,), encoded pool rows (d, N), reference rows (R,), neighbours (N, k) as pool rows, their
-distances (N, k), label-free values (len(FREE), N)."""
+spacing, share), and the arrays that the AT_* columns point into: points (D, n) in float64 and
+float32 and in tiles of 16, pool codes (N,), ends of the reward part's classes (C + 1,), encoded
+pool rows (d, N), reference rows (R,), neighbours (N, k) as pool rows, their distances (N, k),
+label-free values (len(FREE), N)."""
 
 Episodes = namedtuple(
     "Episodes",
-    "task n_labelled n_start rows labels count words open n_open place proba entropy near total "
-    "leverage inverse squares metrics",
+    "task n_labelled n_start rows labels count words open n_open place proba entropy variance near "
+    "total leverage inverse squares metrics",
 )
 """State of all episodes, one a row. words: start, slate, learner, noise streams (E, 4, 1).
 open (E, N): open rows first, `place` where each stands. near (E, C N): squared distance to the
@@ -74,7 +75,7 @@ def _measure_distances(t, eps, e, with_leverage):
     Z = encoded(t, task)
     L = eps.n_labelled[e] - 1
     row, label = eps.rows[e, L], eps.labels[e, L]
-    new = np.empty(N)
+    new = np.empty(N, np.float32)
     squared_to_column(Z, d, row, new)
     near = eps.near[e, label * N : (label + 1) * N]
     total = eps.total[e]
@@ -99,23 +100,32 @@ def _update_leverage(eps, e, Z, row):
     for i in range(d + 1):
         u[i] = M[d, i]
     for j in range(d):
-        a = Z[j, row]
+        z = Z[j, row]
         for i in range(d + 1):
-            u[i] += a * M[j, i]
+            u[i] += z * M[j, i]
     scale = 1.0 / (1.0 + h[row])
-    g = np.empty(N)
+    g, single = np.empty(N, np.float32), np.empty(d + 1, np.float32)
+    for j in range(d + 1):
+        single[j] = u[j]
     for i in range(N):
-        g[i] = u[d]
-    for j in range(d):
-        a = u[j]
+        g[i] = single[d]
+    j = 0
+    while j + 4 <= d:
+        a, b, c, f = single[j], single[j + 1], single[j + 2], single[j + 3]
+        for i in range(N):
+            g[i] += a * Z[j, i] + b * Z[j + 1, i] + c * Z[j + 2, i] + f * Z[j + 3, i]
+        j += 4
+    while j < d:
+        a = single[j]
         for i in range(N):
             g[i] += a * Z[j, i]
+        j += 1
     for i in range(N):
         h[i] = max(h[i] - scale * g[i] * g[i], 0.0)
     for j in range(d + 1):
-        a = scale * u[j]
+        step = scale * u[j]
         for i in range(d + 1):
-            M[j, i] -= a * u[i]
+            M[j, i] -= step * u[i]
 
 
 @kernel
@@ -300,7 +310,7 @@ def _gather_uncertain(t, eps, e, wanted):
         seen += eps.count[e, c] > 0
     if seen < 2 or wanted == 0:
         return 0
-    proba = eps.proba[e, : (C + 1) * n].reshape(C + 1, n)
+    proba = eps.proba[e, : C * n].reshape(C, n)
     n_open = eps.n_open[e]
     margin = np.empty(n_open)
     for m in range(n_open - 1):

@@ -1,74 +1,164 @@
-"""Gaussian-process regression on one-hot targets: an incremental Cholesky factor.
+"""Gaussian-process regression on one-hot targets: an incremental Cholesky factor, in float32.
 
 With ``V = C^-1 k(labelled, points)`` for the Cholesky factor C of the labelled kernel matrix, each
 label adds one row to V; means grow by that row times the new whitened target, variances shrink by
-its square. A label costs O(L n), and nothing is ever factorised anew.
+its square. A label costs O(L n), and nothing is ever factorised anew. The noise on the diagonal
+keeps the factor well conditioned, so single precision is enough.
+
+Points lie in tiles of 16 as in `kernels.linear`; V likewise: tile t holds ``rows`` vectors.
 """
 
 import math
 from typing import Any
 
+import numpy as np
+
 from envs.simulator.compile import kernel
-from envs.simulator.kernels.distances import squared_to_column
-from envs.simulator.kernels.softmax import exponential
+from envs.simulator.kernels.simd import exponential, load, splat, store
+
+ZERO, ONE = np.float32(0.0), np.float32(1.0)
 
 
 @kernel
 def start_gp(mean: Any, variance: Any) -> None:
-    """Forget all rows: zero means (C, n) and unit variances (n,)."""
-    mean[:] = 0.0
-    variance[:] = 1.0
+    """Forget all rows: zero means (C n,) and unit variances (n,)."""
+    mean[:] = ZERO
+    variance[:] = ONE
+
+
+@kernel
+def whitened_row(
+    V: Any, rows: Any, targets: Any, C: Any, row: Any, label: Any, L: Any, noise: Any, v: Any,
+    t: Any,
+) -> Any:  # fmt: skip
+    """Write a point's whitened kernel row to v and its whitened target to t; return its pivot.
+
+    Args:
+        V: Whitened kernel rows of all points in tiles, flat.
+        rows: Labelled rows that V has room for.
+        targets: Whitened one-hot targets, flat (rows, C).
+        C: Classes.
+        row: The point.
+        label: Its class code.
+        L: Labelled rows before it.
+        noise: Variance added to the diagonal.
+        v: Shape (L or more,), overwritten.
+        t: Shape (C,), overwritten.
+    """
+    at = row // 16 * rows * 16 + row % 16
+    pivot = ONE + noise
+    for m in range(L):
+        v[m] = V[at + m * 16]
+        pivot -= v[m] * v[m]
+    pivot = np.float32(math.sqrt(max(pivot, np.float32(1e-6))))
+    for c in range(C):
+        t[c] = ONE if c == label else ZERO
+    for m in range(L):
+        for c in range(C):
+            t[c] -= v[m] * targets[m * C + c]
+    for c in range(C):
+        t[c] /= pivot
+    return pivot
 
 
 @kernel
 def add_gp(
-    XT: Any, row: Any, label: Any, L: Any, V: Any, targets: Any, mean: Any, variance: Any,
-    length_scale: Any, noise: Any,
+    X: Any, at: Any, D: Any, row: Any, L: Any, V: Any, rows: Any, v: Any, t: Any, pivot: Any,
+    scale: Any, mean: Any, variance: Any, first: Any, keep: Any,
 ) -> None:  # fmt: skip
-    """Take one more labelled row into the means and variances of all points.
+    """Take one more labelled row into the means and variances of the points from a tile on.
 
     Args:
-        XT: Points, one a column, shape (D, n).
-        row: Column of the labelled point.
-        label: Its class code.
-        L: Labelled rows before this one.
-        V: Whitened kernel rows, shape (Lmax, n); row L is written.
-        targets: Whitened one-hot targets, shape (Lmax, C); row L is written.
-        mean: Posterior means, shape (C, n), updated.
-        variance: Posterior variances of the noise-free values, shape (n,), updated.
-        length_scale: Of the squared-exponential kernel of unit variance.
-        noise: Variance added to the diagonal.
+        X: Points in tiles, flat.
+        at: Where the first tile begins.
+        D: Columns.
+        row: The labelled point.
+        L: Labelled rows before it.
+        V: Whitened kernel rows in tiles; row L is written when `keep`.
+        rows: Labelled rows that V has room for.
+        v: From `whitened_row`.
+        t: From `whitened_row`, one a class.
+        pivot: From `whitened_row`.
+        scale: -1/2 over the squared length scale of the squared-exponential kernel.
+        mean: Posterior means, flat (C, 16 tiles), updated.
+        variance: Posterior variances of the noise-free values, shape (16 tiles,), updated.
+        first: First tile.
+        keep: Whether the row stays.
     """
-    n = XT.shape[1]
-    C = mean.shape[0]
-    v = V[L]
-    squared_to_column(XT, XT.shape[0], row, v)
-    scale = -0.5 / (length_scale * length_scale)
-    for i in range(n):
-        v[i] = exponential(scale * v[i])
-    pivot = v[row] + noise
-    m = 0
-    while m + 4 <= L:
-        a, b, c, e = V[m, row], V[m + 1, row], V[m + 2, row], V[m + 3, row]
-        pivot -= a * a + b * b + c * c + e * e
-        for i in range(n):
-            v[i] -= a * V[m, i] + b * V[m + 1, i] + c * V[m + 2, i] + e * V[m + 3, i]
-        m += 4
-    while m < L:
-        a = V[m, row]
-        pivot -= a * a
-        for i in range(n):
-            v[i] -= a * V[m, i]
-        m += 1
-    pivot = math.sqrt(max(pivot, 1e-12))
-    for i in range(n):
-        v[i] /= pivot
-        variance[i] -= v[i] * v[i]
+    mine = at + row // 16 * 16 * D + row % 16
+    tiles, C = len(variance) // 16, len(t)
+    share = splat(ONE / pivot)
+    width = splat(scale)
+    centre = np.empty(D, np.float32)
+    for j in range(D):
+        centre[j] = X[mine + 16 * j]
+    for tile in range(tiles):
+        p = at + (first + tile) * 16 * D
+        a = splat(ZERO)
+        b = a
+        j = 0
+        while j + 2 <= D:
+            x = load(X, p) - splat(centre[j])
+            y = load(X, p + 16) - splat(centre[j + 1])
+            a = a + x * x
+            b = b + y * y
+            p += 32
+            j += 2
+        if j < D:
+            x = load(X, p) - splat(centre[j])
+            a = a + x * x
+        k = exponential(width * (a + b))
+        o = (first + tile) * rows * 16
+        b = splat(ZERO)
+        c = b
+        e = b
+        m = 0
+        while m + 4 <= L:
+            k = k - splat(v[m]) * load(V, o)
+            b = b + splat(v[m + 1]) * load(V, o + 16)
+            c = c + splat(v[m + 2]) * load(V, o + 32)
+            e = e + splat(v[m + 3]) * load(V, o + 48)
+            o += 64
+            m += 4
+        while m < L:
+            b = b + splat(v[m]) * load(V, o)
+            o += 16
+            m += 1
+        k = share * ((k - b) - (c + e))
+        if keep:
+            store(V, o, k)
+        i = 16 * tile
+        store(variance, i, load(variance, i) - k * k)
+        for n in range(C):
+            q = n * 16 * tiles + i
+            store(mean, q, load(mean, q) + splat(t[n]) * k)
+
+
+@kernel
+def gp_proba(mean: Any, variance: Any, count: Any, S: Any, proba: Any) -> None:
+    """Write class probabilities: positive parts of the means, drawn to uniform by the variance.
+
+    Args:
+        mean: Flat (C, n).
+        variance: Shape (n,).
+        count: Labels of every class; others than the S seen ones get 0.
+        S: Seen classes.
+        proba: Shape (C, n), overwritten.
+    """
+    C, n = proba.shape
+    share = ONE / np.float32(S)
+    total = np.zeros(n, np.float32)
     for c in range(C):
-        t = 1.0 if c == label else 0.0
-        for m in range(L):
-            t -= V[m, row] * targets[m, c]
-        t /= pivot
-        targets[L, c] = t
+        if count[c] > 0:
+            for i in range(n):
+                q = max(mean[c * n + i], ZERO) + max(variance[i], ZERO) * share
+                proba[c, i] = q
+                total[i] += q
+        else:
+            for i in range(n):
+                proba[c, i] = ZERO
+    for i in range(n):
+        total[i] = ONE / max(total[i], np.float32(1e-30))
+    for c in range(C):
         for i in range(n):
-            mean[c, i] += t * v[i]
+            proba[c, i] *= total[i]

@@ -238,7 +238,7 @@ def _pool_hits(config, data, bank, bank_info, floats, slot, D, N, n_reward):
     start_fit(F, base, stride, cap, D)
     for i in range(N):
         add_sample(F, base, stride, cap, D, i, bank, R + i * stride, bank[labels + i])
-    fit(F, base, stride, cap, D, N, bank, R, rows, tolerance_of(D))
+    fit(F, base, stride, cap, D, N, bank, R, rows, tolerance_of(D), ZERO)
     w = places(base, stride, cap)[2]
     folded = F[w + stride :]
     bias = _fold(bank, scale, config[STRIDE], F, w, folded, 0, D)
@@ -432,7 +432,7 @@ def advance(
             stride, L = (D + 16) // 16 * 16, ints[e, E_LABELLED]
             rows = ints[e, E_ROWS:]
             ints[e, E_ITERATIONS] += fit(
-                floats, base, stride, config[CAP], D, L, bank, R, rows, tolerance_of(D)
+                floats, base, stride, config[CAP], D, L, bank, R, rows, tolerance_of(D), ZERO
             )
             _observe(config, bank, bank_info, floats, ints, candidates, context, e, D)
             w = places(base, stride, config[CAP])[2]

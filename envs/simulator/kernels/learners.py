@@ -12,93 +12,98 @@ from typing import Any
 import numpy as np
 
 from envs.simulator.compile import kernel
+from envs.simulator.kernels import logistic as binary
+from envs.simulator.kernels import multinomial
 from envs.simulator.kernels.forest import fit_forest, insert_sorted, predict_forest, seed_stream
+from envs.simulator.kernels.gaussian_process import add_gp, gp_proba, start_gp, whitened_row
 from envs.simulator.kernels.knn import add_knn, predict_knn, start_knn
+from envs.simulator.kernels.linear import (
+    linear_scores,
+    sigmoid_pair,
+    sigmoid_shares,
+    softmax_rows,
+)
 from envs.simulator.kernels.naive_bayes import (
     add_naive_bayes,
     predict_naive_bayes,
     start_naive_bayes,
 )
-from envs.simulator.kernels.ridge import add_ridge, decision_to_proba, refit_ridge, start_ridge
+from envs.simulator.kernels.ridge import SLOPE, add_ridge, refit_ridge, start_ridge
 from envs.simulator.kernels.softmax import (
-    LARGE,
     MEMORY,
-    SHORT_MEMORY,
-    TOLERANCE,
-    add_row,
     coordinates,
-    forget_pairs,
     logarithm,
-    predict_softmax,
     refit_softmax,
-    scores,
     start_softmax,
 )
 
-LOGISTIC, FOREST, KNN, NAIVE_BAYES, RIDGE = range(5)
+LOGISTIC, FOREST, KNN, NAIVE_BAYES, RIDGE, GP = range(6)
 
 KIND, COLUMNS, CLASSES, POOL, POINTS, MOST, WIDTH, REFERENCE, AROUND = range(9)
 BUDGET, START, CLASSES_KNOWN, BUDGET_KNOWN = range(9, 13)
 AT_X, AT_X4, AT_Y, AT_Z, AT_REFERENCE, AT_AROUND, AT_FREE = range(13, 20)
-N_SIZES = 20
+REWARD, REWARDS, AT_TILES, AT_ENDS, FLOATS, INTS, SINGLES = range(20, 27)
+N_SIZES = 27
+"""Points are the pool, zeros up to whole vectors, the reward part sorted by class (`REWARDS` rows
+from point `REWARD` on), zeros again: `POINTS` in all."""
 
 Updates = namedtuple(
     "Updates",
-    "sizes params x x4 y task n_labelled rows labels count words repeats held from_row ids floats "
-    "ints slots proba entropy metrics",
+    "sizes params x x4 tiles y ends task n_labelled rows labels count words repeats held from_row "
+    "ids floats ints singles slots proba entropy variance metrics",
 )
 """What `update_*` works on.
 
-Of the tasks: sizes, params, x, x4, y (`kernels.episodes.Tables`). Of the episodes: task,
-n_labelled, rows, labels, count, and words (E, 4, 1), the third of which seeds forests; repeats:
-forests averaged. ``ids`` (n,): which episodes; ``slots`` (n,): their fits, rows of floats and ints;
-``held`` (slots,): labels a fit holds already, -1 to empty it first. ``from_row``: 1 to predict the
-reward part alone. Results, one row an entry of ids: proba (n, >= (C + 1) points), entropy
-(n, points or 0) and metrics (n, 3)."""
+Of the tasks: sizes, params, x, x4, tiles, y, ends (`kernels.episodes.Tables`). Of the episodes:
+task, n_labelled, rows, labels, count, and words (E, 4, 1), the third of which seeds forests;
+repeats: forests averaged. ``ids`` (n,): which episodes; ``slots`` (n,): their fits, rows of
+floats, ints and singles; ``held`` (slots,): labels a fit holds already, -1 to empty it first.
+``from_row``: 1 to predict the reward part alone. Results, one row an entry of ids: proba (n, >= C
+points) float32, entropy and variance (n, points or 0) and metrics (n, 3)."""
 
-Problem = namedtuple("Problem", "D C N n Lmax first second lo")
-"""Sizes of one task: columns, classes, pool rows, points, most labels, the learner's two
-parameters (penalty, or trees and columns per split, or k, or smoothing, or alpha), first point."""
+Problem = namedtuple("Problem", "D C N P n Lmax first second lo")
+"""Sizes of one task: columns, classes, pool rows, first reward point, points, most labels, the
+learner's two parameters (penalty, or trees and columns per split, or k, or smoothing, or alpha, or
+noise and -1/2 over the squared length scale), first point to predict."""
+
+NARROW = 31
+"""Most columns that are their own coordinates; beyond, fits live in the span of their rows."""
+
+TOLERANCE = np.float32(1e-4)
+"""Largest gradient entry at which a logistic fit stops; less for wide data, whose errors add up."""
+
+LARGE = 200
+"""Coordinates times classes above which fewer pairs are kept."""
+
+ONE = np.float32(1.0)
+
+
+@kernel(forceinline=True)
+def fit_shape(D: Any, C: Any, Lmax: Any) -> Any:
+    """Return most coordinates without the constant, the stride, the room for rows, the pairs."""
+    r = D if D <= NARROW else min(D, Lmax)
+    return r, (r + 16) // 16 * 16, (Lmax + 15) // 16 * 16, 16 if C * (r + 1) <= LARGE else 8
 
 
 def fit_sizes(
     kind: int, *, columns: int, classes: int, points: int, most: int, k: int
-) -> tuple[int, int]:
-    """Return how many floats and integers the fit of one task needs."""
-    d = columns + 1
+) -> tuple[int, int, int]:
+    """Return how many float64, integers and float32 the fit of one task needs."""
     if kind == LOGISTIC:
-        memory = (MEMORY if classes * d <= LARGE else SHORT_MEMORY) * (2 * classes * d + 1)
-        return classes * d + d * d + memory + 2 * most * d + columns * columns, 4 + most
+        r, stride, cap, memory = fit_shape(columns, classes, most)
+        two = binary.room(stride, cap) + cap * stride
+        many = multinomial.places(classes, r + 1, stride, cap, memory)[-1]
+        basis = 0 if columns <= NARROW else r * columns
+        return basis, 4 + 2 * most, int(two if classes == 2 else max(two, many))
     if kind == FOREST:
-        return 0, columns * most
+        return 0, columns * most, 0
     if kind == KNN:
-        return k * points, k * points
+        return k * points, k * points, 0
     if kind == NAIVE_BAYES:
-        return 2 * (classes + 1) * columns, classes + 1
-    return columns * columns + classes * columns + classes * d, classes
-
-
-@kernel
-def _logistic(f, i, p):
-    """Cut a slot into W, H, S, Y, rho, X, XT, Q, meta and codes."""
-    d, C, L = p.D + 1, p.C, p.Lmax
-    W = f[: C * d].reshape(C, d)
-    a = C * d
-    H = f[a : a + d * d].reshape(d, d)
-    a += d * d
-    m = MEMORY if C * d <= LARGE else SHORT_MEMORY
-    S = f[a : a + m * C * d].reshape(m, C, d)
-    a += m * C * d
-    Y = f[a : a + m * C * d].reshape(m, C, d)
-    a += m * C * d
-    rho = f[a : a + m]
-    a += m
-    X = f[a : a + L * d].reshape(L, d)
-    a += L * d
-    XT = f[a : a + L * d].reshape(d, L)
-    a += L * d
-    Q = f[a : a + p.D * p.D].reshape(p.D, p.D)
-    return W, H, S, Y, rho, X, XT, Q, i[:4], i[4 : 4 + L]
+        return 2 * (classes + 1) * columns, classes + 1, 0
+    if kind == GP:
+        return 0, 0, (most + classes + 1) * points + most * classes
+    return columns * columns + classes * columns + classes * (columns + 1), 0, 0
 
 
 @kernel
@@ -124,9 +129,8 @@ def _neighbours(f, i, p):
 @kernel
 def spread_classes(proba, seen, S, n):
     """Move the first S rows of `proba` to the rows of their classes; all others become 0."""
-    C = proba.shape[0] - 1
     s = S - 1
-    for c in range(C - 1, -1, -1):
+    for c in range(proba.shape[0] - 1, -1, -1):
         if s >= 0 and seen[s] == c:
             if s != c:
                 for i in range(n):
@@ -144,69 +148,90 @@ def _ratio(a, b):
 
 
 @kernel
-def measure(proba, y, p, metrics):
+def measure(proba, ends, p, metrics):
     """Write accuracy, balanced accuracy and log-likelihood, as `lal.loop.METRICS` has them.
 
     Args:
-        proba: Probabilities of the points from ``p.lo`` on, shape (C + 1, n - lo).
-        y: Class codes of all points, shape (n,).
-        p: Sizes; points from ``p.N`` on are the reward part.
+        proba: Probabilities of the points from ``p.lo`` on, shape (C, n - lo).
+        ends: Where the classes begin among the reward rows, and how many there are, shape (C + 1,).
+        p: Sizes.
         metrics: Shape (3,), overwritten.
     """
-    right, total = np.zeros(p.C), np.zeros(p.C)
-    n = p.n - p.N
-    begin = p.N - p.lo
-    top, best, true = np.zeros(n, np.int64), np.empty(n), np.empty(n)
-    for i in range(n):
-        best[i] = proba[0, begin + i]
-    for c in range(1, p.C):
-        for i in range(n):
-            higher = proba[c, begin + i] > best[i]
-            best[i] = proba[c, begin + i] if higher else best[i]
-            top[i] = c if higher else top[i]
-    for i in range(n):
-        truth = y[p.N + i]
-        true[i] = proba[truth, begin + i]
-        total[truth] += 1.0
-        right[truth] += top[i] == truth
-    likelihood = 0.0
-    for i in range(n):
-        likelihood += logarithm(max(true[i], 1e-15))
+    T = ends[p.C]
+    begin = p.P - p.lo
+    right, true = np.empty(T, np.float32), np.empty(T, np.float32)
     hits, balanced, present = 0.0, 0.0, 0
     for c in range(p.C):
-        hits += right[c]
-        if total[c] > 0:
-            balanced += right[c] / total[c]
-            present += 1
-    metrics[0] = _ratio(hits, float(n))
+        a, b = ends[c], ends[c + 1]
+        if a == b:
+            continue
+        mine = proba[c, begin + a : begin + b]
+        for i in range(b - a):
+            right[i] = ONE
+            true[a + i] = mine[i]
+        for k in range(p.C):  # of equals, the first class is the predicted one
+            other = proba[k, begin + a : begin + b]
+            if k < c:
+                for i in range(b - a):
+                    right[i] = right[i] if other[i] < mine[i] else np.float32(0.0)
+            elif k > c:
+                for i in range(b - a):
+                    right[i] = right[i] if other[i] <= mine[i] else np.float32(0.0)
+        total = np.float32(0.0)
+        for i in range(b - a):
+            total += right[i]
+        hits += float(total)
+        balanced += total / (b - a)
+        present += 1
+    metrics[0] = _ratio(hits, float(T))
     metrics[1] = balanced / present
-    metrics[2] = likelihood / n
+    metrics[2] = _log_product(true) / T
 
 
 @kernel
-def copy_fits(floats: Any, ints: Any, held: Any, sources: Any, targets: Any) -> None:
-    """Copy slots over others."""
-    for m in range(len(sources)):
-        a, b = sources[m], targets[m]
-        for j in range(floats.shape[1]):
-            floats[b, j] = floats[a, j]
-        for j in range(ints.shape[1]):
-            ints[b, j] = ints[a, j]
+def _log_product(values):
+    """Return the sum of the logarithms of float32 numbers, none taken below 1e-15."""
+    product = np.ones(32)
+    total = 0.0
+    for start in range(0, len(values), 512):  # sixteen factors each stay above 1e-240
+        for block in range(start, min(start + 512, len(values)), 32):
+            size = min(32, len(values) - block)
+            for i in range(size):
+                product[i] *= max(values[block + i], np.float32(1e-15))
+        for i in range(32):
+            total += logarithm(product[i])
+            product[i] = 1.0
+    return total
+
+
+@kernel
+def copy_fits(
+    sizes: Any, task: Any, held: Any, floats: Any, ints: Any, singles: Any, ids: Any, ahead: Any
+) -> None:
+    """Copy the fits of episodes `ids` into the slots `ahead`; those of Gaussian processes stay."""
+    for m in range(len(ids)):
+        a, b = ids[m], ahead[m]
+        s = sizes[task[a]]
         held[b] = held[a]
+        if s[KIND] == GP:
+            continue
+        floats[b, : s[FLOATS]] = floats[a, : s[FLOATS]]
+        ints[b, : s[INTS]] = ints[a, : s[INTS]]
+        singles[b, : s[SINGLES]] = singles[a, : s[SINGLES]]
 
 
 @kernel
 def _problem(sizes, params, from_row):
-    N = sizes[POOL]
+    P = sizes[REWARD]
     return Problem(
-        sizes[COLUMNS], sizes[CLASSES], N, sizes[POINTS], sizes[MOST], params[0], params[1],
-        N if from_row else 0,
+        sizes[COLUMNS], sizes[CLASSES], sizes[POOL], P, sizes[POINTS], sizes[MOST], params[0],
+        params[1], P if from_row else 0,
     )  # fmt: skip
 
 
 @kernel
 def _points(x, sizes):
-    d, n = sizes[COLUMNS] + 1, sizes[POINTS]
+    d, n = sizes[COLUMNS], sizes[POINTS]
     return x[sizes[AT_X] : sizes[AT_X] + d * n].reshape(d, n)
 
 
@@ -225,7 +250,7 @@ def classes_seen(count, C, compact, seen, proba, n):
         C: Classes.
         compact: Number of every seen class, shape (C,), overwritten.
         seen: Seen classes, shape (C,), overwritten from the front.
-        proba: Shape (C + 1, n). One seen class is certain; without any, all are equally likely.
+        proba: Shape (C, n). One seen class is certain; without any, all are equally likely.
         n: Points.
     """
     S = 0
@@ -243,45 +268,207 @@ def classes_seen(count, C, compact, seen, proba, n):
 
 
 @kernel
+def _coordinates_of(u, sizes, row, D, Q, r, out, scale):
+    """Write a row in coordinates, times `scale`, from place 0; return how many are in use."""
+    if D <= NARROW:
+        at = sizes[AT_TILES] + row // 16 * 16 * D + row % 16
+        for j in range(D):
+            out[j] = scale * u.tiles[at + 16 * j]
+        return D
+    values = np.empty(D + 1)
+    points = _points(u.x, sizes)
+    r = coordinates(points, D, row, Q, r, values)
+    for j in range(r):
+        out[j] = scale * np.float32(values[j + 1])
+    return r
+
+
+@kernel
+def _make_room(F, stride, cap, r, L):
+    """Move the intercept of a binary fit from coordinate r to r + 1, which is new."""
+    H, Q, w, _ = binary.places(0, stride, cap)
+    R = binary.room(stride, cap)
+    zero = np.float32(0.0)
+    for j in range(r):
+        F[H + (r + 1) * stride + j] = F[H + r * stride + j]
+        F[H + j * stride + r + 1] = F[H + j * stride + r]
+        F[H + r * stride + j] = zero
+        F[H + j * stride + r] = zero
+    F[H + (r + 1) * stride + r + 1] = F[H + r * stride + r]
+    F[H + (r + 1) * stride + r] = zero
+    F[H + r * stride + r + 1] = zero
+    F[H + r * stride + r] = ONE
+    F[w + r + 1] = F[w + r]
+    F[w + r] = np.float32(0.0)
+    for a in range(L):
+        F[Q + (r + 1) * cap + a] = F[Q + r * cap + a]
+        F[Q + r * cap + a] = np.float32(0.0)
+        F[R + a * stride + r + 1] = F[R + a * stride + r]
+        F[R + a * stride + r] = np.float32(0.0)
+
+
+@kernel
+def _fit_two(u, m, sizes, p, F, Q, meta, order, compact):
+    """Bring a binary fit up to date; returns the place of its weights in F."""
+    e, slot = u.ids[m], u.slots[m]
+    r, stride, cap, _ = fit_shape(p.D, p.C, p.Lmax)
+    R, L = binary.room(stride, cap), u.n_labelled[e]
+    scale = np.float32(1.0 / np.sqrt(p.first))
+    if u.held[slot] < 0:
+        meta[3] = p.D if p.D <= NARROW else 0
+        binary.start_fit(F, 0, stride, cap, r)
+        F[R : R + cap * stride] = np.float32(0.0)
+        if meta[3] == 0:
+            F[0] = np.float32(binary.FREE_INTERCEPT)
+        u.held[slot] = 0
+    out = np.empty(max(p.D, r) + 1, np.float32)
+    for a in range(u.held[slot], L):
+        order[a] = a
+        used = _coordinates_of(u, sizes, u.rows[e, a], p.D, Q, meta[3], out, scale)
+        if used > meta[3]:
+            _make_room(F, stride, cap, meta[3], a)
+            meta[3] = used
+        at = R + a * stride
+        for j in range(used):
+            F[at + j] = out[j]
+        F[at + used] = ONE
+        target = np.float32(compact[u.labels[e, a]])
+        binary.add_sample(F, 0, stride, cap, used, a, F, at, target)
+    u.held[slot] = L
+    tolerance = TOLERANCE * min(ONE, np.float32(24.0) / np.float32(meta[3] + 1))
+    binary.fit(F, 0, stride, cap, meta[3], L, F, R, order, tolerance, multinomial.STILL)
+    return binary.places(0, stride, cap)[2]
+
+
+@kernel
+def _fit_many(u, m, sizes, p, F, Q, meta, codes, compact, K):
+    """Bring a fit of K > 2 classes up to date; its weights begin F."""
+    e, slot = u.ids[m], u.slots[m]
+    r, stride, cap, memory = fit_shape(p.D, p.C, p.Lmax)
+    C, d, L = p.C, r + 1, u.n_labelled[e]
+    R = multinomial.places(C, d, stride, cap, memory)[4]
+    if u.held[slot] < 0:
+        multinomial.start(F, C, d, stride, cap, memory, meta, p.first)
+        meta[3] = p.D if p.D <= NARROW else 0
+        u.held[slot] = 0
+    for a in range(u.held[slot], L):
+        at = R + a * stride
+        F[at] = ONE
+        meta[3] = _coordinates_of(
+            u, sizes, u.rows[e, a], p.D, Q, meta[3], F[at + 1 : at + 1 + r], ONE
+        )
+        multinomial.add_row(F, C, d, stride, cap, memory, meta, a, K, meta[3] + 1)
+    u.held[slot] = L
+    for a in range(L):
+        codes[a] = compact[u.labels[e, a]]
+    penalty = np.float32(p.first)
+    tolerance = TOLERANCE * min(ONE, penalty)  # weak penalties leave flat directions
+    done = multinomial.refit(
+        F, C, d, stride, cap, memory, meta, codes, L, K, meta[3] + 1, penalty, tolerance
+    )
+    if done < 0:
+        _finish_many(F, C, d, stride, cap, memory, meta, codes, L, K, meta[3] + 1, p.first)
+
+
+@kernel
+def _finish_many(F, C, d, stride, cap, memory, meta, codes, L, K, used, penalty):
+    """Finish in float64 what float32 could not bring to the tolerance."""
+    _, _, _, _, R, _, _ = multinomial.places(C, d, stride, cap, memory)
+    X, XT = np.zeros((L, used)), np.zeros((used, L))
+    for a in range(L):
+        for j in range(used):
+            X[a, j] = F[R + a * stride + j]
+            XT[j, a] = X[a, j]
+    W, H = np.zeros((K, used)), np.zeros((used, used))
+    for k in range(K):
+        for j in range(used):
+            W[k, j] = F[k * stride + j]
+    S, Y = np.zeros((MEMORY, K, used)), np.zeros((MEMORY, K, used))
+    pairs = np.zeros(2, np.int64)
+    start_softmax(H, S, Y, pairs, penalty)
+    tolerance = TOLERANCE * min(1.0, penalty)
+    refit_softmax(X, XT, codes, L, K, used, W, H, S, Y, np.zeros(MEMORY), pairs, penalty, tolerance)
+    for k in range(K):
+        for j in range(used):
+            F[k * stride + j] = np.float32(W[k, j])
+    meta[0] = 0  # the pairs in float32 led nowhere
+
+
+@kernel
+def _in_columns(W, at, first, constant, Q, r, D, scale, V, v):
+    """Write weights of the columns to V from v on; return the intercept.
+
+    Args:
+        W: Weights of the coordinates, r of them from ``at + first`` on.
+        at: Where they begin.
+        first: Coordinate of the first.
+        constant: Coordinate of the constant.
+        Q: Basis, shape (rows, D), for wide data.
+        r: Coordinates in use.
+        D: Columns.
+        scale: Of the rows that the weights belong to.
+        V: Flat float32.
+        v: Where to write.
+    """
+    if D <= NARROW:
+        for j in range(D):
+            V[v + j] = scale * W[at + first + j]
+    else:
+        V[v : v + D] = np.float32(0.0)
+        for i in range(r):
+            a = scale * W[at + first + i]
+            for j in range(D):
+                V[v + j] += a * np.float32(Q[i, j])
+    return W[at + constant]
+
+
+@kernel
 def update_logistic(u: Any) -> None:
     """Bring logistic regressions up to date, predict and measure."""
     for m in range(len(u.ids)):
         e, slot = u.ids[m], u.slots[m]
         sizes = u.sizes[u.task[e]]
         p = _problem(sizes, u.params[u.task[e]], u.from_row)
-        L, points, labels = u.n_labelled[e], _points(u.x, sizes), u.labels[e]
-        W, H, S, Y, rho, X, XT, Q, meta, codes = _logistic(u.floats[slot], u.ints[slot], p)
-        if u.held[slot] < 0:
-            start_softmax(H, S, Y, meta, p.first)
-            X[:] = 0.0
-            XT[:] = 0.0
-            W[:] = 0.0
-            u.held[slot] = 0
-        for a in range(u.held[slot], L):
-            meta[3] = coordinates(points, p.D, u.rows[e, a], Q, meta[3], X[a])
-            for j in range(meta[3] + 1):
-                XT[j, a] = X[a, j]
-            add_row(X, a, W, H, S, Y, rho, meta[:2], max(meta[2], 1), meta[3] + 1)
-        u.held[slot] = L
+        r, stride, _, _ = fit_shape(p.D, p.C, p.Lmax)
+        F = u.singles[slot]
+        Q = u.floats[slot, : 0 if p.D <= NARROW else r * p.D].reshape(-1, p.D)
+        meta, codes = u.ints[slot, :4], u.ints[slot, 4 : 4 + p.Lmax]
+        order = u.ints[slot, 4 + p.Lmax : 4 + 2 * p.Lmax]
         compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
         n = p.n - p.lo
-        proba = u.proba[m, : (p.C + 1) * n].reshape(p.C + 1, n)
-        K = classes_seen(u.count[e], p.C, compact, seen, proba, n)
-        if K >= 2:
-            classes = K
-            K = 1 if K == 2 else K
-            if meta[2] != K:
-                forget_pairs(W, meta[:2])
-                meta[2] = K
-            for a in range(L):
-                codes[a] = compact[labels[a]]
-            tolerance = TOLERANCE * min(1.0, p.first)  # weak penalties leave flat directions
-            refit_softmax(
-                X, XT, codes, L, K, meta[3] + 1, W, H, S, Y, rho, meta[:2], p.first, tolerance
-            )
-            predict_softmax(W, Q, meta[3], points, proba, K, p.lo, p.n)
-            spread_classes(proba, seen, classes, n)
-        measure(proba, u.y[sizes[AT_Y] : sizes[AT_Y] + p.n], p, u.metrics[m])
+        flat = u.proba[m, : p.C * n]
+        proba = flat.reshape(p.C, n)
+        S = classes_seen(u.count[e], p.C, compact, seen, proba, n)
+        if S >= 2:
+            if meta[2] != S:
+                u.held[slot] = -1
+                meta[2] = S
+            K = 1 if S == 2 else S
+            V, bias = np.empty(K * p.D, np.float32), np.empty(K, np.float32)
+            if S == 2:
+                w = _fit_two(u, m, sizes, p, F, Q, meta, order, compact)
+                scale = np.float32(1.0 / np.sqrt(p.first))
+                bias[0] = _in_columns(F, w, 0, meta[3], Q, meta[3], p.D, scale, V, 0)
+            else:
+                _fit_many(u, m, sizes, p, F, Q, meta, codes, compact, S)
+                for k in range(K):
+                    bias[k] = _in_columns(F, k * stride, 1, 0, Q, meta[3], p.D, ONE, V, k * p.D)
+            _predict_linear(u, sizes, p, V, bias, K, seen, flat, proba, S)
+        measure(proba, u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
+
+
+@kernel
+def _predict_linear(u, sizes, p, V, bias, K, seen, flat, proba, S):
+    """Write softmax probabilities (K > 1) or logistic ones; 0 of unseen classes."""
+    tiles = (p.n - p.lo) // 16
+    if S < p.C:
+        proba[:] = np.float32(0.0)
+    Z = np.empty(K * 16 * tiles, np.float32)
+    linear_scores(u.tiles, sizes[AT_TILES], p.D, V, bias, K, p.lo // 16, tiles, Z)
+    if K == 1:
+        sigmoid_pair(Z, ONE, flat, seen[0], seen[1], tiles)
+    else:
+        softmax_rows(Z, K, flat, seen, tiles)
 
 
 @kernel
@@ -301,15 +488,74 @@ def update_ridge(u: Any) -> None:
         u.held[slot] = L
         compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
         n = p.n - p.lo
-        proba = u.proba[m, : (p.C + 1) * n].reshape(p.C + 1, n)
-        classes = classes_seen(u.count[e], p.C, compact, seen, proba, n)
-        if classes >= 2:
-            K = 1 if classes == 2 else classes
+        flat = u.proba[m, : p.C * n]
+        proba = flat.reshape(p.C, n)
+        S = classes_seen(u.count[e], p.C, compact, seen, proba, n)
+        if S >= 2:
+            K = 1 if S == 2 else S
             refit_ridge(M, sums, u.count[e], L, seen[1:] if K == 1 else seen, K, W)
-            scores(W, points, proba, K, p.D + 1, p.lo, n)
-            decision_to_proba(proba, K, n)
-            spread_classes(proba, seen, classes, n)
-        measure(proba, u.y[sizes[AT_Y] : sizes[AT_Y] + p.n], p, u.metrics[m])
+            V, bias = np.empty(K * p.D, np.float32), np.empty(K, np.float32)
+            for k in range(K):
+                for j in range(p.D):
+                    V[k * p.D + j] = W[k, j]
+                bias[k] = W[k, p.D]
+            tiles = n // 16
+            if S < p.C:
+                proba[:] = np.float32(0.0)
+            Z = np.empty(K * n, np.float32)
+            linear_scores(u.tiles, sizes[AT_TILES], p.D, V, bias, K, p.lo // 16, tiles, Z)
+            if K == 1:
+                sigmoid_pair(Z, SLOPE, flat, seen[0], seen[1], tiles)
+            else:
+                sigmoid_shares(Z, K, SLOPE, flat, seen, tiles)
+        measure(proba, u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
+
+
+@kernel
+def update_gp(u: Any) -> None:
+    """Bring Gaussian processes up to date, predict and measure.
+
+    Looking ahead reads the episode's own fit and writes nothing into it.
+    """
+    for m in range(len(u.ids)):
+        e = u.ids[m]
+        sizes = u.sizes[u.task[e]]
+        p = _problem(sizes, u.params[u.task[e]], u.from_row)
+        L, n = u.n_labelled[e], p.n - p.lo
+        F = u.singles[e]
+        a = p.Lmax * p.n
+        V, mean, variance = F[:a], F[a : a + p.C * p.n], F[a + p.C * p.n : a + (p.C + 1) * p.n]
+        targets = F[a + (p.C + 1) * p.n : a + (p.C + 1) * p.n + p.Lmax * p.C]
+        scale = np.float32(p.second)
+        v, t = np.empty(p.Lmax, np.float32), np.empty(p.C, np.float32)
+        if u.from_row:
+            own = np.empty((p.C + 1) * n, np.float32)
+            for c in range(p.C + 1):
+                own[c * n : (c + 1) * n] = (
+                    mean[c * p.n + p.lo : (c + 1) * p.n] if c < p.C else (variance[p.lo :])
+                )
+            mean, variance = own[: p.C * n], own[p.C * n :]
+        elif u.held[e] < 0:
+            start_gp(mean, variance)
+            u.held[e] = 0
+        for b in range(L - 1 if u.from_row else u.held[e], L):
+            pivot = whitened_row(V, p.Lmax, targets, p.C, u.rows[e, b], u.labels[e, b], b,
+                                 np.float32(p.first), v, t)  # fmt: skip
+            if not u.from_row:
+                targets[b * p.C : (b + 1) * p.C] = t
+            add_gp(u.tiles, sizes[AT_TILES], p.D, u.rows[e, b], b, V, p.Lmax, v, t, pivot, scale,
+                   mean, variance, p.lo // 16, not u.from_row)  # fmt: skip
+        if not u.from_row:
+            u.held[e] = L
+        compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
+        proba = u.proba[m, : p.C * n].reshape(p.C, n)
+        S = classes_seen(u.count[e], p.C, compact, seen, proba, n)
+        if S >= 2:
+            gp_proba(mean, variance, u.count[e], S, proba)
+        if u.variance.shape[1] > 0:
+            for i in range(p.N):
+                u.variance[m, i] = max(variance[i], np.float32(0.0))
+        measure(proba, u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
 
 
 @kernel
@@ -328,11 +574,11 @@ def update_knn(u: Any) -> None:
             add_knn(points, p.D, u.rows[e, a], u.labels[e, a], distance, labels)
         u.held[slot] = L
         n = p.n - p.lo
-        proba = u.proba[m, : (p.C + 1) * n].reshape(p.C + 1, n)
+        proba = u.proba[m, : p.C * n].reshape(p.C, n)
         compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
         if classes_seen(u.count[e], p.C, compact, seen, proba, n) >= 2:
-            predict_knn(labels, L, proba[: p.C], p.lo, p.n)
-        measure(proba, u.y[sizes[AT_Y] : sizes[AT_Y] + p.n], p, u.metrics[m])
+            predict_knn(labels, L, proba, p.lo, p.n)
+        measure(proba, u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
 
 
 @kernel
@@ -351,11 +597,11 @@ def update_naive_bayes(u: Any) -> None:
             add_naive_bayes(points, u.rows[e, a], u.labels[e, a], count, mean, spread)
         u.held[slot] = L
         n = p.n - p.lo
-        proba = u.proba[m, : (p.C + 1) * n].reshape(p.C + 1, n)
+        proba = u.proba[m, : p.C * n].reshape(p.C, n)
         compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
         if classes_seen(u.count[e], p.C, compact, seen, proba, n) >= 2:
-            predict_naive_bayes(points, count, mean, spread, p.first, proba[: p.C], p.lo, p.n)
-        measure(proba, u.y[sizes[AT_Y] : sizes[AT_Y] + p.n], p, u.metrics[m])
+            predict_naive_bayes(points, count, mean, spread, p.first, proba, p.lo, p.n)
+        measure(proba, u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
 
 
 @kernel
@@ -372,12 +618,12 @@ def update_forest(u: Any) -> None:
             insert_sorted(points, rows, order, a)
         u.held[slot] = L
         n = p.n - p.lo
-        proba = u.proba[m, : (p.C + 1) * n].reshape(p.C + 1, n)
+        proba = u.proba[m, : p.C * n].reshape(p.C, n)
         compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
         S = classes_seen(u.count[e], p.C, compact, seen, proba, n)
-        y = u.y[sizes[AT_Y] : sizes[AT_Y] + p.n]
+        ends = u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1]
         if S < 2:
-            measure(proba, y, p, u.metrics[m])
+            measure(proba, ends, p, u.metrics[m])
             continue
         M = np.int64(p.first)
         values, codes = np.empty((p.D, L), np.float32), np.empty(L, np.int64)
@@ -405,7 +651,7 @@ def update_forest(u: Any) -> None:
             )  # fmt: skip
             predict_forest(points, trees, S, proba, np.empty(0), entropy, p.lo, p.n)
             spread_classes(proba, seen, S, n)
-            measure(proba, y, p, metrics)
+            measure(proba, ends, p, metrics)
             for k in range(3):
                 u.metrics[m, k] += metrics[k] / u.repeats
 
@@ -416,5 +662,6 @@ UPDATES = {
     KNN: update_knn,
     NAIVE_BAYES: update_naive_bayes,
     RIDGE: update_ridge,
+    GP: update_gp,
 }
 """The update kernel of every learner number."""

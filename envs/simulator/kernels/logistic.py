@@ -119,7 +119,7 @@ def _gradient(F, w, out, r, R, rows_at, stride, rows, L, D):
 
 
 @kernel
-def fit(F, base, stride, cap, D, L, R, rows_at, rows, tolerance):
+def fit(F, base, stride, cap, D, L, R, rows_at, rows, tolerance, still):
     """Refit to the L samples; returns the number of iterations (over `CAP`: Newton finished it).
 
     Args:
@@ -133,6 +133,7 @@ def fit(F, base, stride, cap, D, L, R, rows_at, rows, tolerance):
         rows_at: Where row 0 begins in `R`.
         rows: Row numbers of the L samples in the order in which they were added.
         tolerance: Largest component of the gradient when done.
+        still: A step that changes no score of a sample by more than this is the last.
     """
     H, Q, w, t = places(base, stride, cap)
     g, q, new = w + stride, w + 2 * stride, w + 4 * stride
@@ -159,6 +160,8 @@ def fit(F, base, stride, cap, D, L, R, rows_at, rows, tolerance):
             for v in range(nv):
                 i = v * 16
                 store(F, w + i, load(F, w + i) - splat(step) * load(F, q + i))
+            if change < still:
+                return iteration
         _residuals(F, t, cap, nvl, step)
         _gradient(F, w, new, r, R, rows_at, stride, rows, L, D)
         done = largest_absolute(F, new, nv) < tolerance
@@ -367,6 +370,6 @@ def fit_path(X, labels, order, tolerance):
         rows[i] = order[i]
         add_sample(F, 0, stride, cap, D, i, R, order[i] * stride, np.float32(labels[order[i]]))
         if i > 0:
-            iterations[i - 1] = fit(F, 0, stride, cap, D, i + 1, R, 0, rows, tolerance)
+            iterations[i - 1] = fit(F, 0, stride, cap, D, i + 1, R, 0, rows, tolerance, ZERO)
             weights[i - 1] = F[w : w + D + 1]
     return weights, iterations

@@ -8,9 +8,8 @@ eliminated afterwards: with ``s`` the sum of the rows and ``c = X'y``,
 import numpy as np
 
 from envs.simulator.compile import kernel
-from envs.simulator.kernels.softmax import exponential
 
-SLOPE = 2.0
+SLOPE = np.float32(2.0)
 """Slope of the fixed logistic that turns decision values into probabilities."""
 
 
@@ -89,26 +88,3 @@ def refit_ridge(M, sums, count, n, codes, K, W):
         for i in range(D):
             W[k, i] -= b * Ms[i]
         W[k, D] = b
-
-
-@kernel
-def decision_to_proba(proba, K, n):
-    """Turn decision values (K, n) into probabilities in place, (2, n) when K is 1.
-
-    One fixed logistic per column; more than two classes are normalised to one.
-    """
-    for k in range(K):
-        for i in range(n):
-            proba[k, i] = 1.0 / (1.0 + exponential(-SLOPE * proba[k, i]))
-    if K == 1:
-        for i in range(n):
-            proba[1, i] = proba[0, i]
-            proba[0, i] = 1.0 - proba[1, i]
-        return
-    for i in range(n):
-        total = 0.0
-        for k in range(K):
-            proba[k, i] = max(proba[k, i], 1e-12)
-            total += proba[k, i]
-        for k in range(K):
-            proba[k, i] /= total

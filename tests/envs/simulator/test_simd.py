@@ -19,6 +19,7 @@ from envs.simulator.kernels.dense import (
 from envs.simulator.kernels.simd import (
     absolute,
     agreement,
+    exponential,
     largest,
     load,
     logistic,
@@ -38,15 +39,17 @@ def lanewise(a, b, out):
     store(out, 32, absolute(x))
     store(out, 48, agreement(x, y))
     store(out, 64, logistic(x))
+    store(out, 80, exponential(x))
     return total(x), largest(x)
 
 
 def test_lanes_do_what_numpy_does(rng):
     a, b = rng.normal(size=(2, 16)).astype(np.float32) * 3
-    out = np.zeros(80, dtype=np.float32)
+    out = np.zeros(96, dtype=np.float32)
     added, top = lanewise(a, b, out)
     wanted = [a + 2 * b - a / b, np.maximum(a, b), abs(a), (a > 0) == (b > 0), 1 / (1 + np.exp(-a))]
-    np.testing.assert_allclose(out.reshape(5, 16), np.array(wanted), rtol=2e-6, atol=1e-6)
+    wanted.append(np.exp(a))
+    np.testing.assert_allclose(out.reshape(6, 16), np.array(wanted), rtol=2e-6, atol=1e-6)
     assert added == pytest.approx(a.sum(), rel=1e-5)
     assert top == a.max()
 

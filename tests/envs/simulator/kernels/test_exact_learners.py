@@ -2,20 +2,28 @@ import numpy as np
 import pytest
 
 pytest.importorskip("numba")
+from scipy.special import softmax
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF
 from sklearn.linear_model import RidgeClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
-from envs.simulator.kernels.gaussian_process import add_gp, start_gp
+from envs.simulator.kernels.gaussian_process import add_gp, start_gp, whitened_row
 from envs.simulator.kernels.knn import add_knn, predict_knn, start_knn
+from envs.simulator.kernels.linear import (
+    linear_scores,
+    sigmoid_pair,
+    sigmoid_shares,
+    softmax_rows,
+)
 from envs.simulator.kernels.naive_bayes import (
     add_naive_bayes,
     predict_naive_bayes,
     start_naive_bayes,
 )
-from envs.simulator.kernels.ridge import add_ridge, decision_to_proba, refit_ridge, start_ridge
+from envs.simulator.kernels.ridge import add_ridge, refit_ridge, start_ridge
+from envs.simulator.kernels.simd import padded
 from lal.learners.probabilities import decision_to_proba as reference_proba
 
 
@@ -28,19 +36,55 @@ def problem(request):
     return X, y, C, np.ascontiguousarray(X.T)
 
 
+def in_tiles(X):
+    """Return points as the kernels of tiles read them: whole tiles of 16, float32."""
+    filled = np.zeros((padded(len(X)), X.shape[1]), np.float32)
+    filled[: len(X)] = X
+    return np.ascontiguousarray(filled.reshape(-1, 16, X.shape[1]).transpose(0, 2, 1)).ravel()
+
+
 def test_gp_means_and_variances(problem):
-    X, y, C, XT = problem
-    mean, variance = np.zeros((C, 80)), np.zeros(80)
-    V, targets = np.zeros((40, 80)), np.zeros((40, C))
+    X, y, C, _ = problem
+    tiles, single = in_tiles(X), np.float32
+    mean, variance, V = np.zeros(C * 80, single), np.zeros(80, single), np.zeros(40 * 80, single)
+    targets, v, t = np.zeros(40 * C, single), np.zeros(40, single), np.zeros(C, single)
     start_gp(mean, variance)
+    scale = single(-0.5 / 1.7**2)
     for L in range(30):
-        add_gp(XT, L, y[L], L, V, targets, mean, variance, 1.7, 0.1)
+        pivot = whitened_row(V, 40, targets, C, L, y[L], L, single(0.1), v, t)
+        targets[C * L : C * (L + 1)] = t
+        add_gp(tiles, 0, 6, L, L, V, 40, v, t, pivot, scale, mean, variance, 0, True)
         if L in (0, 7, 29):
             gp = GaussianProcessRegressor(RBF(1.7), alpha=0.1, optimizer=None)
             gp.fit(X[: L + 1], np.eye(C)[y[: L + 1]])
             expected, spread = gp.predict(X, return_std=True)
-            np.testing.assert_allclose(mean.T, expected, atol=1e-9)
-            np.testing.assert_allclose(variance, spread[:, 0] ** 2, atol=1e-9)
+            np.testing.assert_allclose(mean.reshape(C, 80).T, expected, atol=1e-5)
+            np.testing.assert_allclose(variance, spread[:, 0] ** 2, atol=1e-5)
+
+
+@pytest.mark.parametrize("K", [1, 3, 4, 7])
+def test_linear_scores_and_what_is_made_of_them(K):
+    rng = np.random.default_rng(K)
+    X, W = rng.normal(size=(70, 5)), rng.normal(size=(K, 5)) * 2
+    bias = rng.normal(size=K)
+    n, tiles = padded(70), padded(70) // 16
+    scores = np.zeros(K * n, np.float32)
+    linear_scores(
+        in_tiles(X), 0, 5, W.astype(np.float32).ravel(), bias.astype(np.float32), K, 0, tiles,
+        scores,
+    )  # fmt: skip
+    expected = X @ W.T + bias
+    np.testing.assert_allclose(scores.reshape(K, n)[:, :70].T, expected, atol=1e-5)
+    proba = np.zeros((max(K, 2), n), np.float32)
+    flat, rows = proba.ravel(), np.arange(K)
+    if K == 1:
+        sigmoid_pair(scores, np.float32(2.0), flat, 0, 1, tiles)
+        np.testing.assert_allclose(proba[:, :70].T, reference_proba(expected[:, 0]), atol=1e-6)
+        return
+    softmax_rows(scores.copy(), K, flat, rows, tiles)
+    np.testing.assert_allclose(proba[:, :70].T, softmax(expected, axis=1), atol=1e-6)
+    sigmoid_shares(scores, K, np.float32(2.0), flat, rows, tiles)
+    np.testing.assert_allclose(proba[:, :70].T, reference_proba(expected), atol=1e-6)
 
 
 @pytest.mark.parametrize("k", [1, 5])
@@ -97,7 +141,3 @@ def test_ridge(problem, alpha):
             decision = exact.decision_function(X)
             scores = X @ W[:, :6].T + W[:, 6]
             np.testing.assert_allclose(scores, decision.reshape(80, -1), atol=1e-8)
-            proba = np.empty((max(K, 2), 80))
-            proba[:K] = scores.T
-            decision_to_proba(proba, K, 80)
-            np.testing.assert_allclose(proba.T, reference_proba(decision), atol=1e-9)

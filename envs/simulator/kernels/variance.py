@@ -1,0 +1,106 @@
+"""The Laplace variance of a logistic regression's logits, as `lal.learners.leverage` has it."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from envs.simulator.compile import kernel
+
+
+@kernel
+def _factor(A):
+    """Replace the lower triangle of a positive definite matrix by its Cholesky factor."""
+    n = len(A)
+    for j in range(n):
+        d = A[j, j]
+        for k in range(j):
+            d -= A[j, k] * A[j, k]
+        root = math.sqrt(max(d, 1e-300))
+        A[j, j] = root
+        for i in range(j + 1, n):
+            s = A[i, j]
+            for k in range(j):
+                s -= A[i, k] * A[j, k]
+            A[i, j] = s / root
+
+
+@kernel
+def _solved_square(factor, b):
+    """Return |F^-1 b|^2 for a lower triangular F; b is overwritten."""
+    total = 0.0
+    for i in range(len(b)):
+        s = b[i]
+        for k in range(i):
+            s -= factor[i, k] * b[k]
+        b[i] = s / factor[i, i]
+        total += b[i] * b[i]
+    return total
+
+
+@kernel
+def _rows_with_ones(points, rows, n):
+    D = points.shape[0]
+    A = np.ones((n, D + 1))
+    for a in range(n):
+        for j in range(D):
+            A[a, j] = points[j, rows[a]]
+    return A
+
+
+@kernel
+def logit_variance(
+    points: Any, labelled: Any, L: Any, proba: Any, count: Any, seen: Any, ridge: Any, rows: Any,
+    out: Any,
+) -> None:  # fmt: skip
+    """Write the mean over the classes of ``x' (A' diag(w) A + ridge I)^-1 x``, w = p (1 - p).
+
+    Two classes: that of one logit. Solved in the smaller of the two spaces.
+
+    Args:
+        points: One a column, shape (D, n).
+        labelled: Labelled points, shape (L or more,).
+        L: Labels.
+        proba: Probabilities, shape (C, n).
+        count: Labels of every class, shape (C,).
+        seen: Classes with a label, at least 2.
+        ridge: Prior precision.
+        rows: Points asked for.
+        out: Shape of rows, overwritten.
+    """
+    A, X = _rows_with_ones(points, labelled, L), _rows_with_ones(points, rows, len(rows))
+    d = A.shape[1]
+    out[:] = 0.0
+    first = True
+    for c in range(len(count)):
+        if count[c] == 0:
+            continue
+        if seen == 2 and first:
+            first = False
+            continue
+        root = A.copy()
+        for a in range(L):
+            p = proba[c, labelled[a]]
+            root[a] *= math.sqrt(p * (1.0 - p))
+        dual = d > L
+        G = np.dot(root, root.T) if dual else np.dot(root.T, root)
+        for j in range(len(G)):
+            G[j, j] += ridge
+        _factor(G)
+        b = np.empty(len(G))
+        for i in range(len(rows)):
+            if dual:
+                square = 0.0
+                for j in range(d):
+                    square += X[i, j] * X[i, j]
+                for a in range(L):
+                    b[a] = 0.0
+                    for j in range(d):
+                        b[a] += root[a, j] * X[i, j]
+                out[i] += max(square - _solved_square(G, b), 0.0) / ridge
+            else:
+                b[:] = X[i]
+                out[i] += _solved_square(G, b)
+    if seen > 2:
+        for i in range(len(rows)):
+            out[i] /= seen
