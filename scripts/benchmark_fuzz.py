@@ -204,8 +204,8 @@ def report(found: Found, config: Config) -> str:
     lines.append(f"| all | {' | '.join(map(str, sums))} |")
     lines.append("")
     lines.append(
-        f"{config.mutations} files from {config.first} on, seed {config.seed}; slowest {found.slowest:.3f} CPU s; memory "
-        f"of a child process grew by {found.grown:.0f} MB at most"
+        f"{config.mutations} files from {config.first} on, seed {config.seed}; "
+        f"slowest {found.slowest:.3f} CPU s; memory of a child process grew by {found.grown:.0f} MB at most"
     )
     return "\n".join(lines)
 

@@ -133,7 +133,7 @@ def _play(
             )  # fmt: skip
         scores = _scores(seen.candidates, makers, rng, feature_lists(config)[0])
         if own is not None:
-            mine = np.flatnonzero(makers == BEHAVIOURS.index("own"))
+            mine = makers == BEHAVIOURS.index("own")
             scores[mine] = _own_scores(own, seen.candidates[mine], seen.context[mine])
         actions: Ints = np.where(seen.mask > 0, scores, -np.inf).argmax(axis=1)
         seen, steps = simulator.step(actions)
@@ -171,16 +171,10 @@ def own_policy(config: LookaheadConfig) -> PoolPolicy | None:
 
 def _own_scores(policy: PoolPolicy, candidates: Singles, context: Singles) -> Floats:
     """Return the policy's utilities of some episodes' candidates, shape (n, K)."""
-    scores: Floats = np.stack(
-        [
-            run(
-                policy.program,
-                policy.tensors,
-                {"candidates": one.astype(np.float64), "context": other.astype(np.float64)},
-            )
-            for one, other in zip(candidates, context, strict=True)
-        ]
-    )
+    scores = np.zeros(candidates.shape[:2])
+    for e, (one, other) in enumerate(zip(candidates, context, strict=True)):
+        inputs = {"candidates": one.astype(np.float64), "context": other.astype(np.float64)}
+        scores[e] = run(policy.program, policy.tensors, inputs)
     return scores
 
 
