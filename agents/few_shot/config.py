@@ -59,7 +59,7 @@ class FewShotConfig(TrainConfig):
     copies: int = 4
     """Samples of every episode; their mean reward is the baseline."""
 
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-2
     """Of Adam."""
 
     entropy: float = 0.005

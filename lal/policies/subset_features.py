@@ -7,8 +7,11 @@ import numpy as np
 
 from lal.arrays import Bools, Floats, Ints
 
-N_ORDER, N_KNOWN, N_STATISTICS, N_DIVERSITY = 4, 6, 6, 2
+N_ORDER, N_KNOWN, N_STATISTICS, N_DIVERSITY = 4, 7, 6, 2
 """Widths of the four groups of features."""
+
+SHARP = 8.0
+"""Cosines are multiplied by it: they differ by tenths, logits by whole numbers."""
 
 
 def cosines(Z: Floats) -> Floats:
@@ -23,7 +26,7 @@ def order_features(S: Floats) -> Floats:
     earlier = np.tril(np.ones((N, N), dtype=bool), -1)
     before = np.where(earlier, S, -1.0).max(axis=-1)
     behind = np.where(earlier.T, S, -1.0).max(axis=-1)
-    return np.stack([before, behind, S.mean(axis=-1), nearest(S)], axis=-1)
+    return SHARP * np.stack([before, behind, S.mean(axis=-1), nearest(S)], axis=-1)
 
 
 def nearest(S: Floats, k: int = 5) -> Floats:
@@ -35,7 +38,10 @@ def nearest(S: Floats, k: int = 5) -> Floats:
 
 
 def known_features(S: Floats, chosen: Bools) -> Floats:
-    """Return largest, mean and least similarity to the chosen items and to the others."""
+    """Return largest, mean and least similarity to the chosen items and to the others; density.
+
+    The density, the similarity to the nearest five, is ours; the six are Bachman et al.'s.
+    """
     groups = []
     for mask in (chosen, ~chosen):
         there = mask[..., None, :]
@@ -46,7 +52,7 @@ def known_features(S: Floats, chosen: Bools) -> Floats:
             np.where(found, np.where(there, S, 0.0).sum(axis=-1) / count, 0.0),
             np.where(found, np.where(there, S, 1.0).min(axis=-1), 0.0),
         ]
-    return np.stack(groups, axis=-1)
+    return SHARP * np.stack([*groups, nearest(S)], axis=-1)
 
 
 def prototype_statistics(Z: Floats, S: Floats, support: Floats, labels: Ints, C: int) -> Floats:
