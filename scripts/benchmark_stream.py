@@ -1,4 +1,4 @@
-"""A long stream with a stream policy: items per second and memory, beside other strategies.
+"""A long stream with a stream policy: items per CPU second and memory, beside other strategies.
 
 ``python -m scripts.benchmark stream`` plays the policy over all items and the others over fewer, in
 one process; peak memory is read after every tenth of the stream.
@@ -53,7 +53,7 @@ def run(config: Config) -> None:
     """Print a row for every strategy, and the peak memory along the long stream."""
     if config.items < 10:
         raise UsageError(f"items must be at least 10, got {config.items}")
-    print("| strategy | items | items per second | decisions per second | asked | right |")
+    print("| strategy | items | items per CPU second | decisions per CPU second | asked | right |")
     print("|---|---|---|---|---|---|")
     for name in config.others:
         play(name, STREAM_STRATEGIES[name](0), config.other_items, config.budget)
@@ -69,22 +69,22 @@ def play(name: str, strategy: StreamStrategy, n: int, budget: float) -> list[flo
     model = WindowedSoftmax(family.n_columns, family.n_classes)
     memory = strategy.start(budget=budget)
     asked = right = seen = 0
-    deciding, peaks, began = 0.0, list[float](), time.perf_counter()
+    deciding, peaks, began = 0.0, list[float](), time.process_time()
     for X, y in family.make(n, generator(0, "task")):
         for x, label in zip(X, y.tolist(), strict=True):
             proba = model.predict_proba(x)
             item = StreamItem(proba, x=x)
-            start = time.perf_counter()
+            start = time.process_time()
             ask = strategy.asks(memory, item)
             error = float(proba.argmax() != label)
             memory = strategy.advance(memory, StreamEvent(item, ask, error if ask else None))
-            deciding += time.perf_counter() - start
+            deciding += time.process_time() - start
             if ask:
                 model.partial_fit(x, label)
             asked, right, seen = asked + ask, right + (error == 0.0), seen + 1
         if seen * 10 // n > len(peaks):
             peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    speed, decisions = n / (time.perf_counter() - began), n / deciding
+    speed, decisions = n / (time.process_time() - began), n / deciding
     shares = f"{asked / n:.1%} | {right / n:.1%}"
     print(f"| {name} | {n} | {speed:.0f} | {decisions:.0f} | {shares} |", flush=True)
     return [float(np.round(p, 1)) for p in peaks]
