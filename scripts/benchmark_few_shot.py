@@ -40,7 +40,7 @@ class Config:
 
 
 Chooser = Callable[[Floats, Ints, int, np.random.Generator], Ints]
-"""Cosines (N, N), hidden labels (N,) with -1 for distractors, budget and a generator to the chosen items."""
+"""Cosines (N, N), hidden labels (N,), -1 for distractors, budget, generator to chosen items."""
 
 
 def run(config: Config) -> None:

@@ -132,8 +132,8 @@ def test_one_shot_instances_and_slots():
     bank = ClassBank("tiny", np.arange(4, dtype=np.float32)[:, None], np.arange(4), np.array([3]))
     drawn = draw_episodes(bank, np.random.default_rng(0), n=50, T=6, C=3, split="train")
     assert set(drawn.items.ravel().tolist()) == {0.0, 1.0, 2.0}
-    slots = [{(x, y) for x, y in zip(e.ravel().tolist(), l.tolist(), strict=True)}
-             for e, l in zip(drawn.items, drawn.labels, strict=True)]  # fmt: skip
+    slots = [{(x, y) for x, y in zip(e.ravel().tolist(), y.tolist(), strict=True)}
+             for e, y in zip(drawn.items, drawn.labels, strict=True)]  # fmt: skip
     assert all(len(pairs) == len({x for x, _ in pairs}) for pairs in slots)
     assert len({frozenset(pairs) for pairs in slots}) > 3  # slots change between episodes
     assert (drawn.instances[:, 0] == 1).all()
