@@ -13,12 +13,35 @@ from lal.errors import UnknownNameError
 class DesignModel(Protocol):
     """A model with Gaussian outcomes around a mean that depends on parameters and design."""
 
-    name: str
-    n_design: int
-    n_parameters: int
-    low: float
-    high: float
-    noise: float
+    @property
+    def name(self) -> str:
+        """Name in `MODELS`."""
+        ...
+
+    @property
+    def n_design(self) -> int:
+        """Width D of a design."""
+        ...
+
+    @property
+    def n_parameters(self) -> int:
+        """Width P of the parameters."""
+        ...
+
+    @property
+    def low(self) -> float:
+        """Lower edge of the box of designs."""
+        ...
+
+    @property
+    def high(self) -> float:
+        """Upper edge of the box of designs."""
+        ...
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of outcomes."""
+        ...
 
     def prior(self, rng: np.random.Generator, n: int) -> Floats:
         """Return parameters drawn from the prior, shape (n, P)."""
@@ -82,7 +105,7 @@ class GaussianProcess:
     half_width: float = 1.5
 
     @property
-    def n_parameters(self) -> int:  # type: ignore[override]
+    def n_parameters(self) -> int:
         """Length scale and weights."""
         return 1 + self.n_basis
 

@@ -51,7 +51,7 @@ class PredictOrAskPolicy(SiblingPolicy):
         return np.asarray(self.values(memory, item).argmax(axis=-1))
 
     def advance(self, memory: Memory, event: Event) -> Memory:
-        """Return the memory after ``event = {"item": (D,), "label": slot or -1}``, -1: not bought."""
+        """Return the memory after ``event = {"item": (D,), "label": slot}``; -1: not bought."""
         registers = self._registers(memory, event["item"])
         label = np.asarray(event["label"])
         C = self.size("classes")

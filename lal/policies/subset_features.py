@@ -17,7 +17,8 @@ SHARP = 8.0
 def cosines(Z: Floats) -> Floats:
     """Return the cosine similarities within each set, shape (..., N, N)."""
     unit = Z / np.maximum(np.linalg.norm(Z, axis=-1, keepdims=True), 1e-12)
-    return unit @ np.swapaxes(unit, -1, -2)
+    values: Floats = unit @ np.swapaxes(unit, -1, -2)
+    return values
 
 
 def order_features(S: Floats) -> Floats:
@@ -43,7 +44,8 @@ def known_features(S: Floats, chosen: Bools) -> Floats:
     The density, the similarity to the nearest five, is ours; the six are Bachman et al.'s.
     """
     groups = []
-    for mask in (chosen, ~chosen):
+    others: Bools = np.logical_not(chosen)
+    for mask in (chosen, others):
         there = mask[..., None, :]
         count = np.maximum(mask.sum(axis=-1), 1)[..., None]
         found = mask.any(axis=-1)[..., None]
