@@ -58,12 +58,16 @@ class ClassBank:
         known = self.classes(split)
         if len(known) < C:
             raise DataError(f"bank {self.name!r} has {len(known)} {split} classes, {C} are wanted")
-        return known[np.argsort(rng.random((n, len(known))), axis=1)[:, :C]]
+        drawn: Ints = known[np.argsort(rng.random((n, len(known))), axis=1)[:, :C]]
+        return drawn
 
     def draw_rows(self, rng: np.random.Generator, classes: Ints) -> Ints:
         """Return one row of every class named, with replacement, same shape."""
         order, first, counts = self.order
-        return order[first[classes] + (rng.random(classes.shape) * counts[classes]).astype(int)]
+        rows: Ints = order[
+            first[classes] + (rng.random(classes.shape) * counts[classes]).astype(int)
+        ]
+        return rows
 
     def draw_distinct(self, rng: np.random.Generator, classes: Ints, n: int) -> Ints:
         """Return n different rows of every class named, shape (*classes.shape, n)."""

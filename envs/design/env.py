@@ -1,6 +1,6 @@
 """lal/Design-v0: choose experiments one after the other; the return is the information gained."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -31,7 +31,7 @@ class DesignEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         render_mode: None, "ansi" or "rgb_array".
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 2}
+    metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 2}  # noqa: RUF012 (Gymnasium form)
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """lal/FewShot-v0: buy a few labels of a small pool; a prototype learner answers the queries."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import gymnasium
 import numpy as np
@@ -36,7 +36,7 @@ class FewShotEnv(gymnasium.Env[Observation, np.int64]):
         render_mode: None, "ansi" or "rgb_array".
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 2}
+    metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 2}  # noqa: RUF012 (Gymnasium form)
 
     def __init__(
         self,

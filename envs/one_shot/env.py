@@ -1,6 +1,6 @@
 """lal/OneShot-v0: name the class of an item, or pay to be told; every episode has new classes."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -32,7 +32,7 @@ class OneShotEnv(gymnasium.Env[Observation, np.int64]):
         render_mode: None, "ansi" or "rgb_array".
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 2}
+    metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 2}  # noqa: RUF012 (Gymnasium form)
 
     def __init__(
         self,

@@ -45,10 +45,11 @@ def known_features(S: Floats, chosen: Bools) -> Floats:
     """
     groups = []
     others: Bools = np.logical_not(chosen)
-    for mask in (chosen, others):
-        there = mask[..., None, :]
+    for given in (chosen, others):
+        mask = np.asarray(given)
+        there = np.expand_dims(mask, -2)
         count = np.maximum(mask.sum(axis=-1), 1)[..., None]
-        found = mask.any(axis=-1)[..., None]
+        found = np.asarray(mask.any(axis=-1))[..., None]
         groups += [
             np.where(found, np.where(there, S, -1.0).max(axis=-1), 0.0),
             np.where(found, np.where(there, S, 0.0).sum(axis=-1) / count, 0.0),
