@@ -16,7 +16,7 @@ from agents.few_shot.train import FewShotLearner
 from envs.class_banks import load_bank
 from envs.design.evaluation import play, policy_rule
 from envs.design.models import MODELS
-from envs.few_shot.episodes import draw_few_shot, Layout
+from envs.few_shot.episodes import Layout, draw_few_shot
 from lal.errors import PolicyFileError, UsageError
 from lal.policies.siblings import load_sibling
 
