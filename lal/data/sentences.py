@@ -66,7 +66,7 @@ class Language:
                 while at < len(words) and words[at][1].startswith("I"):
                     at += 1
                 words[at:at] = self._entity()
-        return Sentence(*zip(*words, strict=True))
+        return Sentence(tuple(w for w, _ in words), tuple(tag for _, tag in words))
 
     def _entity(self) -> list[tuple[str, str]]:
         kind = TYPES[int(self._rng.integers(len(TYPES)))]

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class CRFTagger:
         self._library = require("pycrfsuite", EXTRA)
         self.tags, self._iterations = tuple(tags), iterations
         self._column = {tag: i for i, tag in enumerate(self.tags)}
-        self._tagger = None
+        self._tagger: Any = None
         self._model = b""
         self._known: list[str] = []
 

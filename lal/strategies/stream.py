@@ -109,7 +109,7 @@ class UncertaintyStream:
             return False
         if self.spread:
             threshold *= self._rng.normal(1.0, self.spread)
-        return _confidence(item) < threshold
+        return bool(_confidence(item) < threshold)
 
     def advance(self, memory: dict[str, Any], event: Event) -> dict[str, Any]:
         """Return the memory after an item."""
