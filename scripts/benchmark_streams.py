@@ -16,7 +16,7 @@ import numpy as np
 from agents import AGENTS
 from agents.stream_dqn.config import StreamDQNConfig
 from lal.arrays import Floats
-from lal.data.sentences import read_sentences
+from lal.data.sentences import Sentence, read_sentences
 from lal.data.streams import STREAMS, make_stream, replay
 from lal.errors import UsageError
 from lal.policies.store import load_stream_policy
@@ -61,7 +61,10 @@ class Config:
     """Real tables (names for `lal.load_dataset`), replayed in the order of their rows."""
 
     sentences: tuple[Path, ...] = ()
-    """Files of real sentences, 10 streams of 200 sentences each."""
+    """Files of real sentences, in streams of 200 sentences."""
+
+    real_streams: int = 10
+    """Streams drawn from each of those files."""
 
     untrained: int = 3
     """Untrained copies; their mean is a control."""
@@ -107,8 +110,11 @@ def _untrained(config: Config) -> list[StreamStrategy]:
 def _families(config: Config) -> Mapping[str, list[Callable[[], StreamWorld]]]:
     """Return the unseen streams by family; every call of a member gives the stream afresh."""
     if config.kind == "sentences":
-        found = {"made-up languages": [_language(i) for i in range(config.streams)]}
-        return found | {path.name: [_real(path, i) for i in range(10)] for path in config.sentences}
+        spoken = {"made-up languages": [_language(i) for i in range(config.streams)]}
+        for path in config.sentences:
+            corpus = read_sentences(path)
+            spoken[path.name] = [_real(corpus, i) for i in range(config.real_streams)]
+        return {name: worlds for name, worlds in spoken.items() if worlds}
     found = {
         name: [_drifting(name, i, config.n) for i in range(config.streams)] for name in STREAMS
     }
@@ -130,8 +136,7 @@ def _language(i: int) -> Callable[[], StreamWorld]:
     return lambda: MadeUpLanguages(n_scored=150)(generator(i, "unseen language"))
 
 
-def _real(path: Path, i: int) -> Callable[[], StreamWorld]:
-    corpus = read_sentences(path)
+def _real(corpus: Sequence[Sentence], i: int) -> Callable[[], StreamWorld]:
     return lambda: real_world(corpus, generator(i, "unseen stream"))
 
 
