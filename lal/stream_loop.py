@@ -71,7 +71,8 @@ class TableWorld:
     def quality(self, t: int) -> float:
         """Return the mean probability of the right class over the next rows; at the end the last."""
         first = max(min(t + 1, len(self.stream.y) - self.ahead), 0)
-        X, y = (a[first : first + self.ahead] for a in (self.stream.X, self.stream.y))
+        rows = slice(first, first + self.ahead)
+        X, y = self.stream.X[rows], self.stream.y[rows]
         return float(self.model.predict_proba(X)[np.arange(len(y)), y].mean())
 
 
