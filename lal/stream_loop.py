@@ -69,7 +69,7 @@ class TableWorld:
         self.model.partial_fit(self.stream.X[t], int(self.stream.y[t]))
 
     def quality(self, t: int) -> float:
-        """Return the mean probability of the right class over the next rows; at the end the last."""
+        """Return the right class's mean probability over the next rows (at the end: the last)."""
         first = max(min(t + 1, len(self.stream.y) - self.ahead), 0)
         rows = slice(first, first + self.ahead)
         X, y = self.stream.X[rows], self.stream.y[rows]
