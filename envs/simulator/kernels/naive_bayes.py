@@ -57,6 +57,7 @@ def predict_naive_bayes(XT, count, mean, spread, smoothing, proba, lo, hi):
     C = mean.shape[0] - 1
     D = mean.shape[1]
     n = hi - lo
+    density = np.empty((C, n))  # logarithms far below what float32 tells apart
     widest = 0.0
     for j in range(D):
         widest = max(widest, spread[C, j] / count[C])
@@ -71,24 +72,24 @@ def predict_naive_bayes(XT, count, mean, spread, smoothing, proba, lo, hi):
         for j in range(D):
             constant -= 0.5 * math.log(2.0 * math.pi * (spread[c, j] / count[c] + extra))
         for i in range(n):
-            proba[c, i] = constant
+            density[c, i] = constant
         for j in range(D):
             half = -0.5 / (spread[c, j] / count[c] + extra)
             centre = mean[c, j]
             for i in range(n):
                 gap = XT[j, lo + i] - centre
-                proba[c, i] += half * gap * gap
+                density[c, i] += half * gap * gap
     for i in range(n):
         top = -np.inf
         for c in range(C):
-            if count[c] > 0 and not proba[c, i] <= top:
-                top = proba[c, i]
+            if count[c] > 0 and not density[c, i] <= top:
+                top = density[c, i]
         total = 0.0
         if math.isfinite(top):
             for c in range(C):
                 if count[c] > 0:
-                    proba[c, i] = exponential(proba[c, i] - top)
-                    total += proba[c, i]
+                    density[c, i] = exponential(density[c, i] - top)
+                    total += density[c, i]
         for c in range(C):
             if count[c] > 0:
-                proba[c, i] = proba[c, i] / total if total > 0.0 else 1.0 / seen
+                proba[c, i] = density[c, i] / total if total > 0.0 else 1.0 / seen

@@ -141,3 +141,18 @@ def test_ridge(problem, alpha):
             decision = exact.decision_function(X)
             scores = X @ W[:, :6].T + W[:, 6]
             np.testing.assert_allclose(scores, decision.reshape(80, -1), atol=1e-8)
+
+
+def test_naive_bayes_of_tight_classes_in_single_precision():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), np.arange(60) % 2
+    X[:20] = 0.001 * X[:20] + np.arange(20)[:, None] % 2 * 0.002  # labels lie close together
+    XT = np.ascontiguousarray(X.T)
+    count, mean, spread = np.zeros(3, np.int64), np.zeros((3, 3)), np.zeros((3, 3))
+    start_naive_bayes(count, mean, spread)
+    for row in range(20):
+        add_naive_bayes(XT, row, y[row], count, mean, spread)
+    proba = np.empty((2, 60), np.float32)
+    predict_naive_bayes(XT, count, mean, spread, 1e-9, proba, 0, 60)
+    exact = GaussianNB().fit(X[:20], y[:20]).predict_proba(X)
+    np.testing.assert_allclose(proba.T, exact, atol=1e-6)
