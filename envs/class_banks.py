@@ -77,7 +77,8 @@ class ClassBank:
             raise DataError(f"a class of bank {self.name!r} has {least} samples, {n} are wanted")
         keys = rng.random((*classes.shape, int(counts[classes].max())))
         keys[np.arange(keys.shape[-1]) >= counts[classes][..., None]] = np.inf
-        return order[first[classes][..., None] + np.argsort(keys, axis=-1)[..., :n]]
+        rows: Ints = order[first[classes][..., None] + np.argsort(keys, axis=-1)[..., :n]]
+        return rows
 
 
 def _vectors() -> ClassBank:

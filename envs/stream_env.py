@@ -113,9 +113,9 @@ class StreamEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
 
     def step(self, action: Any) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Buy (1) or skip (0) the present item."""
-        episode = self._running()
-        if episode.over:
+        if self._running().over:
             raise UsageError("the episode is over; call reset before the next step")
+        episode = self._running()
         if int(action) not in (0, 1):
             raise UsageError(f"action must be 0 (skip) or 1 (ask), got {action!r}")
         t = episode.t

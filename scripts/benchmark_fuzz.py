@@ -205,7 +205,8 @@ def report(found: Found, config: Config) -> str:
     lines.append("")
     lines.append(
         f"{config.mutations} files from {config.first} on, seed {config.seed}; "
-        f"slowest {found.slowest:.3f} CPU s; memory of a child process grew by {found.grown:.0f} MB at most"
+        f"slowest {found.slowest:.3f} CPU s; "
+        f"memory of a child process grew by {found.grown:.0f} MB at most"
     )
     return "\n".join(lines)
 

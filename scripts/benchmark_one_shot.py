@@ -92,7 +92,7 @@ def play(policy: PredictOrAskPolicy, episodes: Episodes) -> np.ndarray:
     memory = policy.start({"episodes": E})
     actions = np.empty((E, T), dtype=np.int64)
     for t in range(T):
-        item = episodes.items[:, t]
+        item = episodes.items[:, t].astype(np.float64)
         actions[:, t] = policy.act(memory, item)
         bought = actions[:, t] == policy.size("classes")
         memory = policy.advance(

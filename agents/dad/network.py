@@ -24,11 +24,12 @@ class DesignNetwork(nn.Module):
             nn.Linear(n_design + 1, config.hidden), nn.ReLU(), nn.Linear(config.hidden, config.code)
         )
         self.emit = nn.Sequential(nn.Linear(config.code, n_design))
+        self.code = config.code
 
     def start(self, batch: int) -> Tensor:
         """Return the memories of empty histories, shape (B, code)."""
-        weight = self.emit[0].weight
-        return torch.zeros(batch, weight.shape[1], dtype=weight.dtype)
+        dtype = next(self.emit.parameters()).dtype
+        return torch.zeros(batch, self.code, dtype=dtype)
 
     def design(self, memory: Tensor, t: int) -> Tensor:
         """Return the designs after `t` steps, shape (B, D)."""

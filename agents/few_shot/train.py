@@ -65,6 +65,12 @@ def train_embedding(config: FewShotConfig, bank: ClassBank) -> nn.Sequential:
     return embedding
 
 
+def repeated(drawn: FewShot, copies: int) -> FewShot:
+    """Return every episode `copies` times, copies side by side."""
+    parts: list[Any] = [np.repeat(part, copies, axis=0) for part in drawn]
+    return FewShot(*parts)
+
+
 class FewShotLearner:
     """A frozen embedding, a head and its optimiser."""
 
@@ -85,7 +91,7 @@ class FewShotLearner:
         total = 0.0
         for _ in range(per_segment):
             drawn = draw_few_shot(self.bank, rng, layout(config), n=config.batch, split="train")
-            drawn = FewShot(*(np.repeat(part, config.copies, axis=0) for part in drawn))
+            drawn = repeated(drawn, config.copies)
             picked, log_p, entropy = self.sample(drawn)
             reward = self._reward(drawn, picked)
             advantage = reward.reshape(config.batch, config.copies)
@@ -103,7 +109,8 @@ class FewShotLearner:
     def embed(self, samples: np.ndarray) -> np.ndarray:
         """Return embedded samples in double precision."""
         with torch.no_grad():
-            return self.embedding(torch.from_numpy(samples)).numpy().astype(np.float64)
+            embedded: Tensor = self.embedding(torch.from_numpy(samples))
+            return embedded.numpy().astype(np.float64)
 
     def world(self, drawn: FewShot) -> World:
         """Return what the head sees of a batch."""
@@ -127,9 +134,9 @@ class FewShotLearner:
             logits = self.head.logits(state, world, chosen)
             logits = logits.masked_fill(torch.from_numpy(chosen), -torch.inf)
             choice = torch.distributions.Categorical(logits=logits)
-            pick = choice.sample()
-            logs.append(choice.log_prob(pick))
-            entropies.append(choice.entropy().mean())
+            pick = choice.sample()  # type: ignore[no-untyped-call]
+            logs.append(choice.log_prob(pick))  # type: ignore[no-untyped-call]
+            entropies.append(choice.entropy().mean())  # type: ignore[no-untyped-call]
             chosen = chosen.copy()
             chosen[rows, pick.numpy()] = True
             state = self.head.advance(state, world, pick)

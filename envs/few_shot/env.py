@@ -18,7 +18,7 @@ REACH = 100.0
 """Bound of the observed samples, far beyond what is drawn."""
 
 
-class FewShotEnv(gymnasium.Env[Observation, np.int64]):
+class FewShotEnv(gymnasium.Env[Any, np.int64]):
     """Select items of a pool for labelling in short episodes over classes drawn afresh.
 
     Args:

@@ -9,10 +9,11 @@ from agents import AGENTS
 from agents.active_one_shot.config import PRESETS as ONE_SHOT
 from agents.active_one_shot.train import OneShotLearner, td_loss
 from agents.dad.config import PRESETS as DAD
-from agents.dad.network import torch_mean
+from agents.dad.network import StaticDesigns, torch_mean
 from agents.dad.train import DadLearner
 from agents.few_shot.config import PRESETS as FEW_SHOT
 from agents.few_shot.train import FewShotLearner
+from agents.runs import RunFolder
 from envs.class_banks import load_bank
 from envs.design.evaluation import play, policy_rule
 from envs.design.models import MODELS
@@ -29,9 +30,7 @@ SMOKES = [("dad", DAD["smoke"]), ("active_one_shot", ONE_SHOT["smoke"]),
 def test_trains_resumes_and_loads(name, config, tmp_path, monkeypatch):
     agent = AGENTS[name]
     whole = agent.train(config, tmp_path / "whole")
-    import agents.segments as segments
-
-    real, calls = segments.RunFolder.save_checkpoint, []
+    real, calls = RunFolder.save_checkpoint, []
 
     def stop(self, segment, *rest):
         real(self, segment, *rest)
@@ -39,7 +38,7 @@ def test_trains_resumes_and_loads(name, config, tmp_path, monkeypatch):
         if len(calls) == 1:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(segments.RunFolder, "save_checkpoint", stop)
+    monkeypatch.setattr(RunFolder, "save_checkpoint", stop)
     with pytest.raises(KeyboardInterrupt):
         agent.train(config, tmp_path / "cut")
     cut = agent.train(config, tmp_path / "cut")
@@ -97,6 +96,7 @@ def test_design_policy_forgets_the_order():
 def test_static_export_plays_its_list(T):
     learner = DadLearner(replace(DAD["smoke"], kind="static", n_steps=T))
     played = play(learner.model, policy_rule(learner.policy()), n_steps=T, n_episodes=2, seed=0)
+    assert isinstance(learner.designer, StaticDesigns)
     wanted = np.clip(learner.designer.designs.detach().numpy(), -4, 4)
     assert played.designs[1] == pytest.approx(wanted, abs=1e-4)
 
@@ -121,6 +121,11 @@ def test_one_shot_policy_equals_its_network():
         shown = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
 
 
+def gradient(values):
+    assert values.grad is not None
+    return values.grad
+
+
 def test_losses_by_hand():
     """Two steps, one episode, gamma 0.5: values 1 then max 4, rewards 2 and 3, actions 0 and 1."""
     values = torch.tensor([[[1.0, 0.0]], [[4.0, 2.0]]], requires_grad=True)
@@ -129,12 +134,12 @@ def test_losses_by_hand():
     published = td_loss(values, chosen, rewards, replace(base, loss="published"))
     assert float(published.detach()) == (1 - 2 - 2) ** 2
     published.backward()
-    assert values.grad[1, 0, 0] != 0  # through the target
-    values.grad = None
+    assert gradient(values)[1, 0, 0] != 0  # through the target
+    values = values.detach().requires_grad_()
     ours = td_loss(values, chosen, rewards, replace(base, loss="stop_gradient"))
     assert float(ours.detach()) == (1 - 2 - 2) ** 2 + (2 - 3) ** 2
     ours.backward()
-    assert values.grad[1, 0, 0] == 0
+    assert gradient(values)[1, 0, 0] == 0
 
 
 @pytest.mark.parametrize("config", [c for name, c in SMOKES if name == "few_shot"])

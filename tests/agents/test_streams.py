@@ -5,6 +5,7 @@ import pytest
 
 import lal
 from agents import AGENTS
+from agents.stream_dqn.config import StreamDQNConfig
 from lal.errors import UsageError
 from lal.features.stream import StreamItem
 
@@ -20,6 +21,7 @@ def test_agent_trains_and_exports_what_torch_says(name, tmp_path):
     if name == "pal":
         pytest.importorskip("pycrfsuite")
     config = AGENTS[name].preset("smoke")
+    assert isinstance(config, StreamDQNConfig)
     path = AGENTS[name].train(config, tmp_path / "run")
     policy = lal.load_stream_policy(path)
     assert AGENTS[name].train(config, tmp_path / "run") == path  # finished: nothing is done

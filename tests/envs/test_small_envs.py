@@ -1,3 +1,5 @@
+from typing import Any, Literal
+
 import gymnasium
 import numpy as np
 import pytest
@@ -19,8 +21,8 @@ IDS = ["lal/Design-v0", "lal/OneShot-v0", "lal/FewShot-v0"]
 
 
 def episode(name, seed, **options):
-    env = gymnasium.make(name, **options)
-    played = [env.reset(seed=seed)]
+    env: Any = gymnasium.make(name, **options)
+    played: list[Any] = [env.reset(seed=seed)]
     rng = np.random.default_rng(0)
     over = False
     while not over:
@@ -36,8 +38,8 @@ def test_clean_rendered_seeded_vectorised(name):
     check_by_gymnasium(env)
     env.reset(seed=0)
     env.step(env.action_space.sample())
-    assert " 1 of " in env.render()
-    image = gymnasium.make(name, render_mode="rgb_array")
+    assert " 1 of " in str(env.render())
+    image: Any = gymnasium.make(name, render_mode="rgb_array")
     image.reset(seed=0)
     assert image.render().ndim == 3
     assert data_equivalence(episode(name, 3), episode(name, 3))
@@ -59,7 +61,7 @@ def test_design_return_is_spce():
     for action in ([0.1, 0.2], [-0.5, 0.0], [0.3, 0.3]):
         *_, info = step = env.step(np.array(action, dtype=np.float32))
         total += step[1]
-        outcome = np.float64(info["outcome"])
+        outcome = np.array(info["outcome"], dtype=np.float64)
         whole += log_likelihood(env.model, env._parameters, info["design"], outcome)
     bound = whole[0] - np.log(np.exp(whole).mean())
     assert total == pytest.approx(bound, abs=1e-9)
@@ -165,7 +167,11 @@ def test_prototype_accuracy_by_hand():
 
 
 def test_few_shot_labels_show_by_mode_only():
-    for mode, shown in (("sequential", 1), ("one_shot", 0)):
+    modes: tuple[tuple[Literal["sequential", "one_shot"], int], ...] = (
+        ("sequential", 1),
+        ("one_shot", 0),
+    )
+    for mode, shown in modes:
         env = FewShotEnv(mode=mode, budget=2, n_pool=6)
         env.reset(seed=0)
         observation, *_ = env.step(4)

@@ -66,6 +66,8 @@ def test_novelty_falls_with_labels():
     before = world.item(0)
     world.learn(0)
     after = world.item(0)
+    assert before.content is not None
+    assert after.content is not None
     assert before.content.shape == (CONTENT_WIDTH,)
     assert before.content[-2] == 1.0
     assert after.content[-2] == 0.0

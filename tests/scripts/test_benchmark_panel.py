@@ -1,5 +1,7 @@
 """The compiled panel: paired rows, parts kept, a policy of margin equal to margin."""
 
+from typing import Any
+
 import pytest
 
 pytest.importorskip("numba")
@@ -8,7 +10,7 @@ pytest.importorskip("pandas")
 from lal.errors import UsageError
 from scripts.benchmark_panel import Config, run
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "datasets": ("iris", "wine"),
     "learners": ("gaussian_nb",),
     "runs": 2,

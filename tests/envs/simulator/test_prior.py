@@ -1,5 +1,7 @@
 """The compiled prior against the numpy one: same recipes, same distribution, known structure."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.stats import ks_2samp
@@ -27,7 +29,12 @@ DRESSED = {
 
 
 def recipe(kind, **changes):
-    fields = {"rows": 200, "columns": 8, "shares": (0.5, 0.3, 0.2), "informative": 8}
+    fields: dict[str, Any] = {
+        "rows": 200,
+        "columns": 8,
+        "shares": (0.5, 0.3, 0.2),
+        "informative": 8,
+    }
     return Recipe(kind, **(fields | changes))
 
 

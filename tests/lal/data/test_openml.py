@@ -30,7 +30,8 @@ def feature(index, name, kind, target):
 ANSWERS = {
     "api/v1/json/data/7": {
         "data_set_description": {
-            "id": "7", "name": "toy", "description": "made up", "version": "1", "format": "ARFF", "status": "active",
+            "id": "7", "name": "toy", "description": "made up", "version": "1", "format": "ARFF",
+            "status": "active",
             "file_id": "70", "url": "https://www.openml.org/data/v1/download/70/toy.arff",
             "default_target_attribute": "class",
             "md5_checksum": hashlib.md5(ARFF.encode()).hexdigest(), "processing_date": "2020-01-01",

@@ -3,7 +3,8 @@ import pytest
 
 from lal.data.coverage import participation_ratio, statistics, uncovered
 from lal.data.datasets import make_dataset
-from lal.data.generators import GENERATORS, assign, board, draw_codes, turned
+from lal.data.drawing import assign, draw_codes
+from lal.data.generators import GENERATORS, board, turned
 from lal.data.prior import PriorConfig, draw_shares, log_uniform, sample_dataset, sample_recipe
 from lal.data.recipes import Recipe, draw, filled, heavy_tailed, levelled, near_copies, noisy
 from lal.data.rules import cut_at_shares

@@ -153,7 +153,7 @@ def test_farthest_first_until_k_labels_then_margin():
 def test_exploration_counts_labels_or_classes():
     assert exploration_labels(7, 3) == 7
     assert exploration_labels("2C", 3) == 6
-    assert make_strategy("typiclust_then_margin", k="2C").k == "2C"
+    assert vars(make_strategy("typiclust_then_margin", k="2C"))["k"] == "2C"
 
 
 def test_typicality_by_hand():
