@@ -14,18 +14,23 @@ from safetensors import safe_open
 
 import lal
 from lal.errors import PolicyFileError, UnknownNameError
+from lal.features.stream import StreamItem
 from lal.policies.margin import margin_policy
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.store import (
     SCHEMA,
+    STREAM_SCHEMA,
     _aliases,
     content_digest,
     list_policies,
     load_policy,
+    load_stream_policy,
     save_policy,
 )
 
 FROZEN = [Path(__file__).parent / f"frozen_v{schema}.safetensors" for schema in (1, 2)]
+FROZEN_STREAM = Path(__file__).parent / "frozen_v3.safetensors"
+PROBABILITIES = (0.5, 0.6, 0.75, 0.9, 1.0)
 CANDIDATES = np.sin(np.outer(np.arange(1, 9), np.arange(1, 26)))
 CONTEXT = np.cos(np.arange(16))
 INPUTS = {"candidates": CANDIDATES, "context": CONTEXT}
@@ -110,6 +115,20 @@ def test_a_frozen_file_of_every_version_loads(path):
 def test_there_is_a_frozen_file_of_the_version_that_is_written():
     assert len(FROZEN) == SCHEMA
     assert json.loads(read_header(FROZEN[-1]))["schema"] == SCHEMA
+    assert json.loads(read_header(FROZEN_STREAM))["schema"] == STREAM_SCHEMA
+
+
+def test_the_frozen_stream_policy_loads():
+    policy = load_stream_policy(FROZEN_STREAM)
+    expected = json.loads(FROZEN_STREAM.with_suffix(".json").read_text())
+    assert (policy.name, policy.pace) == (expected["name"], expected["pace"])
+    assert list(policy.features) == expected["features"]
+    memory = policy.start(budget=0.5)
+    found = [policy.utility(memory, StreamItem(np.array([p, 1 - p]))) for p in PROBABILITIES]
+    np.testing.assert_allclose(found, expected["utilities"], atol=1e-9)
+    assert hashlib.sha256(FROZEN_STREAM.read_bytes()).hexdigest() == expected["sha256"]
+    with pytest.raises(PolicyFileError, match="load_stream_policy"):
+        load_policy(FROZEN_STREAM)
 
 
 def read_header(path: Path) -> str:
@@ -216,7 +235,7 @@ def infinite(fields, tensors):
     [
         (unknown_feature, "unknown feature 'margin@77'"),
         (unknown_op, "unknown op 'eval'"),
-        (unknown_schema, "schema '99' is unknown; this release reads 1 to 2"),
+        (unknown_schema, "schema '99' is unknown; this release reads 1 to 3"),
         (further_field, "the fields are"),
         (wrong_kind, "'candidate_features' must be list"),
         (wrong_shape, "must have width 1"),
