@@ -36,6 +36,9 @@ class Config:
     alias: str = ""
     """Alias that shall point to it from now on, for example default."""
 
+    do_not_use_when: tuple[str, ...] = ()
+    """Where its evidence speaks against it, a sentence each, for its card."""
+
     folder: Path = SHIPPED
     """Folder of the shipped policies."""
 
@@ -49,6 +52,8 @@ def main(config: Config) -> None:
         raise UsageError(f"{path.name} is shipped already; a name never changes its meaning")
     policy = load_policy(config.policy)
     card = {**policy.card, "trained_as": policy.name}
+    if config.do_not_use_when:
+        card["do_not_use_when"] = list(config.do_not_use_when)
     if config.store is not None:
         card["evidence"] = evidence(config.store, config.strategy)
     replace(policy, name=config.name, card=card).save(path)
