@@ -42,7 +42,7 @@ def test_bundled_shapes(name, shape):
         ("sklearn:irs", "did you mean 'sklearn:iris'"),
         ("iris", "did you mean 'sklearn:iris'"),
         ("synthetic:xr", "did you mean 'xor'"),
-        ("openml:7", "known: sklearn:breast_cancer"),
+        ("web:7", "known: sklearn:breast_cancer"),
     ],
 )
 def test_unknown_names_get_the_nearest_ones(name, match):
