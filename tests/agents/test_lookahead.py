@@ -1,5 +1,6 @@
 """Imitation of look-ahead: targets by hand, training twice and resumed, export, controls."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -186,3 +187,14 @@ def test_an_own_policy_of_other_features_is_refused_before_work(tmp_path):
     config = replace(SMOKE, own_policy="lal-independent")
     with pytest.raises(UsageError, match="looks at other features"):
         AGENTS["lookahead"].train(config, tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_a_fiftieth_of_the_default_run_ranks_its_own_states_above_chance(tmp_path):
+    agent = AGENTS["lookahead"]
+    config = replace(agent.preset("fiftieth"), epochs=4, n_jobs=1)
+    policy = load_policy(agent.train(config, tmp_path / "run"))
+    found = json.loads((tmp_path / "run" / "finished.json").read_text())
+    assert found["n_states"] > 1000
+    assert found["pick_advantage"] > 0.001  # a tenth of a point over the mean candidate
+    assert policy.program["output"] == "mp_utility"
