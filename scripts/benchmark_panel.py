@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from lal.arrays import Floats
 from lal.data.dataset import Dataset
 from lal.errors import DataError, UsageError
+from lal.evaluation.bootstrap import bootstrap_interval
 from lal.evaluation.cells import DONE
 from lal.evaluation.summary import format_summary, summarise
+from lal.evaluation.tables import cell_rows, paired
 from lal.learners import make_learner
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.scorer import run as run_program
@@ -33,6 +35,8 @@ Ranker = Callable[[Any], Floats]
 """What every episode's offered rows are ranked by, from a simulator: shape (E, K)."""
 
 METRICS = ("accuracy", "balanced_accuracy")
+
+MEAN_UNTRAINED = "mean of the untrained"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +97,39 @@ def run(config: Config) -> Any:
         print(format_summary(summarise(table, column=f"area_{metric}")))
     for label in config.policies:
         _print_sets(table, label.partition("=")[0])
+    first = config.policies[0].partition("=")[0]
+    for name, found in learned(table, first).items():
+        print(f"{first} minus {name}: {found}")
     return table
+
+
+def learned(table: Any, label: str) -> dict[str, str]:
+    """Return what "did it learn?" asks of a policy, in points with 95 % intervals.
+
+    Compared are random and, where such labels were played, the mean of all copies whose label
+    begins with ``untrained`` and every one that begins with ``shuffled``.
+    """
+    pandas = require("pandas", "tables")
+    labels = sorted(set(table["strategy"]))
+    copies = [name for name in labels if name.startswith("untrained")]
+    shuffled = [name for name in labels if name.startswith("shuffled")]
+    if not copies and not shuffled:
+        return {}
+    if copies:
+        values = [column for column in table if str(column).startswith("area")]
+        kept = [column for column in table if column not in (*values, "strategy", "cell")]
+        mean = table[table["strategy"].isin(copies)].groupby(kept, as_index=False)[values].mean()
+        mean["strategy"] = MEAN_UNTRAINED
+        mean["cell"] = [f"{MEAN_UNTRAINED}/{i}" for i in range(len(mean))]
+        table = pandas.concat([table, mean], ignore_index=True)
+    found = {}
+    for other in ("random", *shuffled, *([MEAN_UNTRAINED] if copies else [])):
+        for metric in METRICS:
+            sample = paired(cell_rows(table), label, other, f"area_{metric}")
+            gap = bootstrap_interval(sample, np.random.default_rng(0))
+            low, high = 100 * gap.low, 100 * gap.high
+            found[f"{other}, {metric}"] = f"{100 * gap.mean:+.2f} [{low:+.2f}, {high:+.2f}]"
+    return found
 
 
 def rankers_of(config: Config) -> dict[str, Ranker]:

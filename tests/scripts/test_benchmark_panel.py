@@ -8,7 +8,7 @@ pytest.importorskip("numba")
 pytest.importorskip("pandas")
 
 from lal.errors import UsageError
-from scripts.benchmark_panel import Config, run
+from scripts.benchmark_panel import Config, learned, run
 
 SMALL: dict[str, Any] = {
     "datasets": ("iris", "wine"),
@@ -46,3 +46,20 @@ def test_finished_parts_are_not_played_again(table, folder, monkeypatch):
 def test_a_data_set_that_no_suite_has_is_named(folder):
     with pytest.raises(UsageError, match="nowhere is in none of bundled"):
         run(Config(out=folder, datasets=("nowhere",)))
+
+
+def test_learned_compares_with_random_and_with_the_mean_of_the_copies(table):
+    import pandas
+
+    assert learned(table, "mine") == {}
+    doubled = table[table["strategy"].isin(["mine", "random"])]
+    for label, loss in (("untrained0", 0.1), ("untrained1", 0.3), ("shuffled", 0.0)):
+        copy = table[table["strategy"] == "mine"].assign(strategy=label)
+        copy["cell"] = label + copy["cell"]
+        for column in ("area", "area_accuracy", "area_balanced_accuracy"):
+            copy[column] -= loss
+        doubled = pandas.concat([doubled, copy])
+    found = learned(doubled, "mine")
+    assert found["mean of the untrained, accuracy"].startswith("+20.00 [+20.00")
+    assert found["shuffled, balanced_accuracy"].startswith("+0.00")
+    assert len(found) == 6
