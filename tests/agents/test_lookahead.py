@@ -192,7 +192,7 @@ def test_an_own_policy_of_other_features_is_refused_before_work(tmp_path):
 @pytest.mark.slow
 def test_a_fiftieth_of_the_default_run_ranks_its_own_states_above_chance(tmp_path):
     agent = AGENTS["lookahead"]
-    config = replace(agent.preset("fiftieth"), epochs=4, n_jobs=1)
+    config = replace(PRESETS["fiftieth"], epochs=4, n_jobs=1)
     policy = load_policy(agent.train(config, tmp_path / "run"))
     found = json.loads((tmp_path / "run" / "finished.json").read_text())
     assert found["n_states"] > 1000
