@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -67,7 +67,7 @@ def _thread_limit(seconds: float) -> Iterator[None]:
     me = threading.get_ident()
     thread, clock = ctypes.c_ulong(me), time.pthread_getcpuclockid(me)
     end, latest = time.clock_gettime(clock) + seconds, time.monotonic() + PATIENCE * seconds
-    over = threading.Event()
+    over, sent = threading.Event(), threading.Event()
     lock = threading.Lock()
 
     def watch() -> None:
@@ -75,21 +75,37 @@ def _thread_limit(seconds: float) -> Iterator[None]:
             with lock:
                 late = time.clock_gettime(clock) >= end or time.monotonic() >= latest
                 if late and not over.is_set():
+                    sent.set()
                     _send(thread, CellTimeout)
                     return
 
+    arrived = False
     threading.Thread(target=watch, daemon=True).start()
     try:
         yield
+    except CellTimeout:
+        arrived = True
+        raise
     finally:
         with lock:
             over.set()
-        _send(thread, None)  # an exception that has not arrived yet is called back
+        if sent.is_set() and not arrived:
+            _absorb()
 
 
-def _send(thread: ctypes.c_ulong, exception: type[BaseException] | None) -> None:
-    what = ctypes.py_object() if exception is None else ctypes.py_object(exception)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, what)
+def _absorb() -> None:
+    """Let an exception that was sent arrive here.
+
+    Calling it back with a null leaves the interpreter's flag of asynchronous exceptions set for
+    good, which slows every thread down and was seen to hang them.
+    """
+    with suppress(CellTimeout):
+        for _ in range(1000):
+            time.sleep(0.001)
+
+
+def _send(thread: ctypes.c_ulong, exception: type[BaseException]) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(exception))
 
 
 @contextmanager
