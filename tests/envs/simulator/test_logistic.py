@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
@@ -25,12 +25,6 @@ def objective_gradient(X, y, weights):
     """Largest component of the gradient of scikit-learn's objective at C = 1."""
     residual = probabilities(X, weights) - y
     return max(abs(X.T @ residual + weights[:-1]).max(), abs(residual.sum()))
-
-
-def objective(X, y, weights):
-    """Scikit-learn's objective at C = 1."""
-    signed = (2.0 * y - 1.0) * (X @ weights[:-1] + weights[-1])
-    return np.logaddexp(0.0, -signed).sum() + 0.5 * (weights[:-1] ** 2).sum()
 
 
 def both_first(y, order):
@@ -96,6 +90,8 @@ def hostile(kind, rng, n, D):
 KINDS = ["separable", "duplicates", "constant columns", "one member", "extreme", "collinear"]
 
 
+# Its last row moves a score by 700, which Newton's damped steps take more than a hundred of.
+@example("extreme", 11, 22, 1)
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(KINDS), st.integers(0, 10**6), st.integers(4, 60), st.integers(1, 35))
 def test_hostile_data_never_diverge(kind, seed, n, D):
@@ -108,13 +104,7 @@ def test_hostile_data_never_diverge(kind, seed, n, D):
     size = np.abs(X).max()
     for L in {2, n // 2 + 1, n} - {1}:
         rows = order[:L]
-        known, found = X[rows].astype(float), weights[L - 2].astype(float)
-        if kind == "extreme":
-            # Rows a thousand times the others can end the float32 search early (seed 11, 22 rows,
-            # 1 column: a gradient of 682 is left); it must still be no worse than no model.
-            assert objective(known, y[rows], found) <= L * np.log(2.0) + 1e-3
-            continue
-        left = objective_gradient(known, y[rows], found)
+        left = objective_gradient(X[rows].astype(float), y[rows], weights[L - 2].astype(float))
         assert left <= 2e-4 + 2e-6 * size * size * L
 
 
