@@ -7,7 +7,7 @@ on; the start is random labels until two classes are seen. Finished parts are ke
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from lal.data.dataset import Dataset
 from lal.errors import DataError, UsageError
 from lal.evaluation.bootstrap import bootstrap_interval
 from lal.evaluation.cells import DONE
+from lal.evaluation.metrics import area_from, aubc
 from lal.evaluation.summary import format_summary, summarise
 from lal.evaluation.tables import cell_rows, paired
 from lal.learners import make_learner
@@ -30,9 +31,7 @@ from lal.records import config_hash, read_json, write_json
 from lal.registry import require
 from lal.task import Task
 from scripts.entry import run_main
-
-Ranker = Callable[[Any], Floats]
-"""What every episode's offered rows are ranked by, from a simulator: shape (E, K)."""
+from scripts.panel_rules import RULES, Ranker, chance, margin, rule
 
 METRICS = ("accuracy", "balanced_accuracy")
 
@@ -55,8 +54,8 @@ class Config:
     learners: tuple[str, ...] = ("logistic_regression", "random_forest", "knn", "gaussian_nb")
     """Learners with a kernel."""
 
-    farthest: tuple[int, ...] = (5, 10)
-    """Sizes of the k-farthest-then-margin rules beside margin and random."""
+    rules: tuple[str, ...] = RULES
+    """Hand-written rules beside margin and random."""
 
     runs: int = 3
     """Paired runs (split and start) of every data set and learner."""
@@ -92,14 +91,12 @@ def run(config: Config) -> Any:
         for label, ranker in rankers.items():
             rows += _part(config, learner, label, ranker)
     table = pandas.DataFrame(rows)
-    for metric in reversed(METRICS):
-        print(f"\n{metric}, points of area, 95 % interval over new sets")
-        print(format_summary(summarise(table, column=f"area_{metric}")))
+    _print_tables(table)
     for label in config.policies:
         _print_sets(table, label.partition("=")[0])
-    first = config.policies[0].partition("=")[0]
-    for name, found in learned(table, first).items():
-        print(f"{first} minus {name}: {found}")
+    for first in [label.partition("=")[0] for label in config.policies[:1]]:
+        for name, found in learned(table, first).items():
+            print(f"{first} minus {name}: {found}")
     return table
 
 
@@ -134,9 +131,9 @@ def learned(table: Any, label: str) -> dict[str, str]:
 
 def rankers_of(config: Config) -> dict[str, Ranker]:
     """Return the rules and policies by label; unreadable policies are refused before any work."""
-    found: dict[str, Ranker] = {"margin": _margin, "random": _random}
-    for k in config.farthest:
-        found[f"{k} farthest, then margin"] = _farthest(k)
+    found: dict[str, Ranker] = {"margin": margin, "random": chance}
+    for spec in config.rules:
+        found[spec] = rule(spec)
     for name in config.policies:
         label, _, source = name.rpartition("=")
         policy = load_policy(source)
@@ -145,13 +142,20 @@ def rankers_of(config: Config) -> dict[str, Ranker]:
 
 
 def play(tasks: Sequence[Task], ranker: Ranker, *, seed: int) -> NDArray[np.float64]:
-    """Return the areas under the accuracy and balanced accuracy of every task, shape (n, 2)."""
+    """Return each task's areas under accuracy and balanced accuracy, shape (n, 2, 2).
+
+    The last axis: from the start, and from the label at which all classes of the pool are seen
+    (nan where they never are).
+    """
     from envs.simulator.pool_engine import PoolSimulator
 
     size = max(len(task.pool) for task in tasks)
     simulator = PoolSimulator(tasks, len(tasks), slate_size=size, slate_rule="random", seed=seed)
     simulator.reset(tasks=np.arange(len(tasks)))
     curves = [[row[:2].copy()] for row in simulator.metrics]
+    seen = [set(t.pool.y[simulator.labelled_rows(e)]) for e, t in enumerate(tasks)]
+    wanted = [len(np.unique(t.pool.y)) for t in tasks]
+    begins = [0 if len(s) == n else None for s, n in zip(seen, wanted, strict=True)]
     alive = np.ones(len(tasks), dtype=bool)
     while alive.any():
         open_ = simulator.observations.mask > 0
@@ -159,14 +163,23 @@ def play(tasks: Sequence[Task], ranker: Ranker, *, seed: int) -> NDArray[np.floa
         _, steps = simulator.step(actions)
         for e in np.flatnonzero(alive):
             curves[e].append(steps.metrics[e, :2].copy())
+            seen[e].add(tasks[int(e)].pool.y[steps.queried[e]])
+            if begins[e] is None and len(seen[e]) == wanted[e]:
+                begins[e] = len(curves[e]) - 1
         alive &= ~steps.done
-    return np.array([np.trapezoid(c, axis=0) / (len(c) - 1) for c in map(np.array, curves)])
+    return np.array([_areas(np.array(c), begin) for c, begin in zip(curves, begins, strict=True)])
+
+
+def _areas(curve: NDArray[np.float64], begin: int | None) -> NDArray[np.float64]:
+    """Return the areas of a curve of shape (n, 2), whole and from `begin`, shape (2, 2)."""
+    n = np.arange(len(curve))
+    return np.array([[aubc(n, column), area_from(n, column, begin)] for column in curve.T])
 
 
 def _part(config: Config, learner: str, label: str, ranker: Ranker) -> list[dict[str, Any]]:
     """Return the rows of one learner and strategy, from disk where they are finished."""
     source = {name.rpartition("=")[0] or name: name for name in config.policies}.get(label, "")
-    about = replace(config, policies=(source,), learners=(learner,), farthest=(), out=Path())
+    about = replace(config, policies=(source,), learners=(learner,), rules=(), out=Path())
     key = config_hash({"config": about, "label": label, "policy": _digest(source)})
     path = config.out / f"{key}.json"
     if path.exists():
@@ -202,8 +215,10 @@ def _row(
         "cell": f"{dataset.name}/{learner}/{number}/{label}",
         "dataset": dataset.name, "family": dataset.family, "learner": learner,
         "split": number, "start": 0, "strategy": label, "status": DONE, "error": "",
-        "seconds": 0.0, "query_seconds": 0.0, "n_labels": 0, "area": float(area[1]),
-        **{f"area_{m}": float(a) for m, a in zip(METRICS, area, strict=True)},
+        "seconds": 0.0, "query_seconds": 0.0, "n_labels": 0, "area": float(area[1, 0]),
+        "n_classes": dataset.n_classes,
+        **{f"area_{m}": float(a[0]) for m, a in zip(METRICS, area, strict=True)},
+        **{f"area_all_seen_{m}": float(a[1]) for m, a in zip(METRICS, area, strict=True)},
     }  # fmt: skip
 
 
@@ -240,32 +255,6 @@ def _datasets(config: Config) -> list[Dataset]:
     return chosen
 
 
-def _column(simulator: Any, name: str) -> Floats:
-    column: Floats = simulator.observations.candidates[
-        :, :, simulator.candidate_features.index(name)
-    ].astype(np.float64)
-    return column
-
-
-def _margin(simulator: Any) -> Floats:
-    doubt: Floats = -_column(simulator, "margin@1")
-    return doubt
-
-
-def _random(simulator: Any) -> Floats:
-    rng = np.random.default_rng([7, int(simulator.n_labelled.sum())])
-    chance: Floats = rng.random(simulator.slates.shape)
-    return chance
-
-
-def _farthest(k: int) -> Ranker:
-    def rank(simulator: Any) -> Floats:
-        early = (simulator.n_labelled < k + 2)[:, None]
-        return np.where(early, _column(simulator, "min_distance@1"), _margin(simulator))
-
-    return rank
-
-
 def rank_by_policy(policy: PoolPolicy) -> Ranker:
     """Return what ranks the offered rows by a policy of the default feature lists."""
 
@@ -286,6 +275,23 @@ def rank_by_policy(policy: PoolPolicy) -> Ranker:
         )
 
     return rank
+
+
+def _print_tables(table: Any) -> None:
+    """Print the table of all sets, and those of the parts that the claim names apart."""
+    binary = table["n_classes"] == 2
+    for metric in reversed(METRICS):
+        column = f"area_{metric}"
+        seen = table[table[f"area_all_seen_{metric}"].notna()]
+        for title, some, values in (
+            (metric, table, column),
+            (f"{metric}, binary sets", table[binary], column),
+            (f"{metric}, multi-class sets", table[~binary], column),
+            (f"{metric}, from where all classes are seen", seen, f"area_all_seen_{metric}"),
+        ):
+            if len(some):
+                print(f"\n{title}: points of area, 95 % interval over new sets")
+                print(format_summary(summarise(some, column=values)))
 
 
 def _print_sets(table: Any, label: str) -> None:

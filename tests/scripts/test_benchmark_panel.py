@@ -15,7 +15,7 @@ SMALL: dict[str, Any] = {
     "learners": ("gaussian_nb",),
     "runs": 2,
     "budget": 6,
-    "farthest": (3,),
+    "rules": ("k_farthest_then_margin?k=3",),
 }
 
 
@@ -31,7 +31,7 @@ def table(folder):
 
 def test_every_strategy_plays_every_run(table):
     counts = table.groupby("strategy").size()
-    assert set(counts.index) == {"margin", "random", "3 farthest, then margin", "mine"}
+    assert set(counts.index) == {"margin", "random", "k_farthest_then_margin?k=3", "mine"}
     assert (counts == 4).all()
     assert table["area_balanced_accuracy"].between(0, 1).all()
     assert table.groupby("strategy")["area"].mean().nunique() > 1
@@ -63,3 +63,29 @@ def test_learned_compares_with_random_and_with_the_mean_of_the_copies(table):
     assert found["mean of the untrained, accuracy"].startswith("+20.00 [+20.00")
     assert found["shuffled, balanced_accuracy"].startswith("+0.00")
     assert len(found) == 6
+
+
+@pytest.mark.parametrize("spec", ["epsilon_margin?epsilon=1.0", "epsilon_margin?epsilon=0.0"])
+def test_epsilon_is_the_share_of_random_queries(spec, table, folder):
+    found = run(Config(out=folder, policies=(), **{**SMALL, "rules": (spec,)}))
+    areas = found.pivot_table(index="dataset", columns="strategy", values="area")
+    assert (areas[spec] == areas["margin"]).all() == spec.endswith("0.0")
+
+
+def test_typiclust_explores_and_then_goes_by_margin(folder):
+    rules = ("typiclust_then_margin?k=0", "typiclust_then_margin?k=5")
+    found = run(Config(out=folder, policies=(), **{**SMALL, "rules": rules}))
+    areas = found.pivot_table(index=["dataset", "split"], columns="strategy", values="area")
+    assert (areas[rules[0]] == areas["margin"]).all()
+    assert (areas[rules[1]] != areas["margin"]).any()
+
+
+def test_a_rule_that_asks_a_model_is_refused(folder):
+    with pytest.raises(UsageError, match="cannot play 'query_by_committee'"):
+        run(Config(out=folder, rules=("query_by_committee",)))
+
+
+def test_areas_from_where_all_classes_are_seen_leave_the_rest_out(table):
+    both = table.dropna(subset=["area_all_seen_accuracy"])
+    assert 0 < len(both) <= len(table)
+    assert (both["area_all_seen_accuracy"] - both["area_accuracy"]).mean() > 0
