@@ -35,7 +35,7 @@ class Config:
     """Seeds of random sampling (Uniform), compared in the mean; 0 to leave it out."""
 
     random_every: int = 5
-    """Labels between two points of the curve of random sampling."""
+    """Most labels between two points of the curve of random sampling; fewer at its beginning."""
 
     out: Path = Path("runs/bridge.json")
     """Where the lines are kept."""

@@ -56,11 +56,15 @@ class Config:
     runs: int = 20
     """Paired runs of every data set and learner (up to five starts on each split)."""
 
-    budget: int | None = None
-    """Labels bought after the start; the regime's when not given."""
+    budget: int | str | None = None
+    """Labels bought after the start, or 20C for so many times the classes; the regime's when not
+    given."""
 
-    batch_size: int | None = None
-    """Labels bought between refits; the regime's when not given."""
+    batch_size: int | str | None = None
+    """Labels bought between refits, or 10C; the regime's when not given."""
+
+    max_pool: int | None = None
+    """Larger pools are sub-sampled, anew for every split; the regime's limit when not given."""
 
     metric: str = "balanced_accuracy"
     """Headline metric; accuracy, balanced_accuracy and log_likelihood are always measured."""
@@ -199,8 +203,9 @@ def make_config_protocol(config: Config) -> Protocol:
     changes: dict[str, Any] = {"metric": config.metric, "seed": config.seed}
     if config.budget is not None:
         changes["budget"] = config.budget
-    if config.batch_size is not None:
-        changes["batch_size"] = config.batch_size
+    for name in ("batch_size", "max_pool"):
+        if getattr(config, name) is not None:
+            changes[name] = getattr(config, name)
     return make_protocol(config.regime, **changes).with_runs(config.runs)
 
 

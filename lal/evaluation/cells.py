@@ -16,7 +16,7 @@ from lal.data.splits import make_task
 from lal.errors import UsageError
 from lal.evaluation.entrants import FULL_LABEL, Entrant
 from lal.evaluation.oracles import run_oracle
-from lal.evaluation.protocol import Protocol, Run
+from lal.evaluation.protocol import Protocol, Run, labels_of
 from lal.learners import make_learner
 from lal.loop import METRICS, Curve, run_episode
 from lal.records import canonical_json
@@ -83,26 +83,27 @@ class Cell:
         Raises:
             UsageError: The budget is more than the pool.
         """
-        rules = self.protocol
+        rules, n_classes = self.protocol, self.dataset.n_classes
         task = make_task(
             self.dataset,
             make_learner(self.learner),
             seed=self.split_seed,
-            budget=rules.budget or 1,
+            budget=rules.budget if isinstance(rules.budget, int) else 1,
             test_share=rules.test_share,
             max_pool=rules.max_pool,
-            start=rules.start,
+            start=rules.start_of(n_classes),
             classes_known=rules.classes_known,
             budget_known=rules.budget_known,
         )
-        return dataclasses.replace(task, budget=_budget(rules, task))
+        return dataclasses.replace(task, budget=_budget(rules, task, n_classes))
 
 
-def _budget(rules: Protocol, task: Task) -> int:
+def _budget(rules: Protocol, task: Task, n_classes: int) -> int:
     """Return the labels to buy: the protocol's, at most its share of the pool."""
     start = 2 if task.start == "two_classes" else int(task.start)
     room = min(int(rules.max_share * len(task.pool)), len(task.pool) - start)
-    return max(1, room if rules.budget is None else min(rules.budget, room))
+    wanted = room if rules.budget is None else labels_of(rules.budget, n_classes)
+    return max(1, min(wanted, room))
 
 
 def cells_of(
@@ -132,6 +133,7 @@ class CellResult:
         queried: Pool rows in the order of purchase.
         seconds: Wall time of the whole cell.
         query_seconds: Mean time of one query.
+        query_p95: Time that 95 % of its queries stayed under, in seconds; 0 when not taken.
         error: Traceback of a failure.
         limit: Time limit that the cell ran under, in seconds; 0 for none.
     """
@@ -144,6 +146,7 @@ class CellResult:
     queried: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     seconds: float = 0.0
     query_seconds: float = 0.0
+    query_p95: float = 0.0
     error: str = ""
     limit: float = 0.0
 
@@ -185,6 +188,7 @@ def play(cell: Cell) -> CellResult:
         queried=curve.queried,
         seconds=time.perf_counter() - began,
         query_seconds=curve.query_seconds,
+        query_p95=curve.query_p95,
     )
 
 
@@ -193,7 +197,7 @@ def _episode(cell: Cell, task: Task) -> Curve:
         cell.entrant.make(),
         task,
         seed=cell.episode_seed,
-        batch_size=cell.protocol.batch_size,
+        batch_size=labels_of(cell.protocol.batch_size, cell.dataset.n_classes),
         metrics={name: METRICS[name] for name in cell.protocol.metrics},
     )
 

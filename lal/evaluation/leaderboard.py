@@ -12,7 +12,7 @@ from lal.evaluation.entrants import FULL_LABEL
 from lal.evaluation.ladder import oracle_kind
 from lal.evaluation.statistics import ROPE
 from lal.evaluation.store import RunStore
-from lal.evaluation.summary import Row, comparison_cells, summarise
+from lal.evaluation.summary import Row, comparison_cells, speed_cell, summarise
 from lal.evaluation.tables import RUN, Table, cell_rows, paired, strategies_of
 from lal.records import write_atomic
 from lal.rng import generator
@@ -51,7 +51,7 @@ def leaderboard(store: RunStore, *, command: str, n_samples: int = 10_000) -> st
     rows = summarise(table, seen=manifest.get("seen", {}), n_samples=n_samples)
     done = _done_counts(table)
     head = ("strategy", "area", "minus margin [95 %]", "W/T/L", "minus random [95 %]", "W/T/L",
-            "below random", "ms a query", "finished cells")  # fmt: skip
+            "below random", "ms a query: mean / p95", "finished cells")  # fmt: skip
     body = [_leaderboard_row(r, done) for r in rows if not oracle_kind(r.strategy)]
     seen = [f"- `{r.strategy}`: {', '.join(r.seen_sets)}" for r in rows if r.seen_sets]
     parts = [
@@ -111,10 +111,10 @@ def _done_counts(table: Table) -> dict[str, str]:
 def _leaderboard_row(row: Row, done: Mapping[str, str]) -> list[str]:
     area = "-" if np.isnan(row.area) else f"{100 * row.area:.2f}"
     harm = "-" if np.isnan(row.harm_rate) else f"{100 * row.harm_rate:.0f} %"
-    slow = "-" if np.isnan(row.query_ms[0]) else f"{row.query_ms[0]:.2f}"
     margin = comparison_cells(row.against.get("margin"))
     random = comparison_cells(row.against.get("random"))
-    return [f"`{row.strategy}`", area, *margin, *random, harm, slow, done.get(row.strategy, "0")]
+    cells = [area, *margin, *random, harm, speed_cell(row)]
+    return [f"`{row.strategy}`", *cells, done.get(row.strategy, "0")]
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

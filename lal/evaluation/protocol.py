@@ -1,6 +1,7 @@
 """Protocol: everything about an evaluation but the data sets, learners and strategies."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -9,7 +10,10 @@ from lal.errors import UsageError
 from lal.records import config_hash, from_mapping
 from lal.task import Start
 
-Regime = Literal["cold", "warm", "batch", "full_pool"]
+Regime = Literal["cold", "warm", "batch", "batch_10C", "full_pool"]
+
+Count = int | str
+"""Labels: a number, or a text such as ``"10C"`` for ten times the classes of the data set."""
 
 PROTOCOL_VERSION = 1
 """Counted up when the meaning of a field changes, so that old results are never mixed in."""
@@ -18,9 +22,20 @@ NOT_OF_A_CELL = ("name", "n_splits", "n_starts", "metric")
 """Fields that choose which cells there are or how they are summed up, not what a cell gives."""
 
 
-def _at_least_one(field: str, value: int) -> None:
-    if value < 1:
+def _at_least_one(field: str, value: Count) -> None:
+    if isinstance(value, str):
+        if not re.fullmatch("[1-9][0-9]*C", value):
+            raise UsageError(
+                f"{field} must be a number or a text like '10C', which counts classes, got "
+                f"{value!r}"
+            )
+    elif value < 1:
         raise UsageError(f"{field} must be at least 1, got {value}")
+
+
+def labels_of(count: Count, n_classes: int) -> int:
+    """Return how many labels a count stands for on a data set with so many classes."""
+    return int(count.removesuffix("C")) * n_classes if isinstance(count, str) else count
 
 
 @dataclass(frozen=True)
@@ -37,9 +52,9 @@ class Protocol:
 
     Attributes:
         name: What the regime is called in tables.
-        budget: Labels bought after the start; None for the whole pool.
-        start: ``"two_classes"`` (random labels until two classes are seen) or a number of labels.
-        batch_size: Labels bought between refits.
+        budget: Labels bought after the start (a `Count`); None for the whole pool.
+        start: ``"two_classes"`` (random labels until two classes are seen) or a `Count`.
+        batch_size: Labels bought between refits (a `Count`).
         test_share: Share of the rows that only evaluation sees.
         max_pool: Larger pools are sub-sampled, anew for every split.
         max_share: At most this share of the pool is bought (after the start).
@@ -54,9 +69,9 @@ class Protocol:
     """
 
     name: str = "cold"
-    budget: int | None = 100
-    start: Start = "two_classes"
-    batch_size: int = 1
+    budget: Count | None = 100
+    start: Start | Count = "two_classes"
+    batch_size: Count = 1
     test_share: float = 0.4
     max_pool: int = 2000
     max_share: float = 0.5
@@ -76,6 +91,8 @@ class Protocol:
             _at_least_one(field, getattr(self, field))
         if self.budget is not None:
             _at_least_one("budget", self.budget)
+        if isinstance(self.start, str) and self.start != "two_classes":
+            _at_least_one("start", self.start)
         if not 0 < self.test_share < 1:
             raise UsageError(f"test_share must lie between 0 and 1, got {self.test_share}")
         if not 0 < self.max_share <= 1:
@@ -90,6 +107,12 @@ class Protocol:
                 f"protocol version {self.version} is not known here (expected {PROTOCOL_VERSION}); "
                 "use the release that wrote it"
             )
+
+    def start_of(self, n_classes: int) -> Start:
+        """Return the start on a data set with so many classes."""
+        if self.start == "two_classes":
+            return "two_classes"
+        return labels_of(self.start, n_classes)
 
     @property
     def n_runs(self) -> int:
@@ -141,10 +164,14 @@ class Protocol:
 PROTOCOLS: dict[str, Protocol] = {
     "cold": Protocol(),
     "warm": Protocol(name="warm", start=20, budget=200),
-    "batch": Protocol(name="batch", start=20, budget=100, batch_size=5),
+    "batch": Protocol(name="batch", start="10C", budget=100, batch_size=5),
+    "batch_10C": Protocol(name="batch_10C", start="10C", budget="200C", batch_size="10C"),
     "full_pool": Protocol(name="full_pool", start=20, budget=None, max_share=1.0),
 }
-"""The regimes by name: cold and warm are headlines, full_pool only reproduces older tables."""
+"""The regimes by name: cold and warm are headlines, full_pool only reproduces older tables.
+
+Both batch regimes start from ten labels a class and buy twenty batches.
+"""
 
 
 def make_protocol(regime: Regime, **changes: Any) -> Protocol:

@@ -32,7 +32,7 @@ def long_table(results: Iterable[CellResult]) -> Table:
     per metric, ``area_<metric>``, ``area``, ``area_25``, ``area_100`` and ``area_all_seen`` of
     the headline metric (nan where a curve is too short), ``area_all_seen_<metric>`` and
     ``area_log_<metric>`` (over log2 of the labels, 0 at chance) of the accuracies, seconds,
-    query_seconds, error.
+    query_seconds, query_p95, error.
     """
     pandas = require("pandas", "tables")
     frames = [_cell_columns(result) for result in results]
@@ -60,6 +60,7 @@ def _cell_columns(result: CellResult) -> dict[str, Any]:
         "status": result.status,
         "seconds": result.seconds,
         "query_seconds": result.query_seconds,
+        "query_p95": result.query_p95,
         "error": result.error,
     }
     if result.status != DONE:

@@ -7,7 +7,7 @@ import numpy as np
 
 from lal.evaluation.ladder import oracle_kind
 from lal.evaluation.page.model import Page, baseline_of
-from lal.evaluation.summary import BASELINES, Row, comparison_cells, summarise
+from lal.evaluation.summary import BASELINES, Row, comparison_cells, speed_cell, summarise
 from lal.evaluation.tables import Table, failures
 
 KEY_DIGITS = 12
@@ -22,7 +22,6 @@ def row_cells(row: Row) -> dict[str, Any]:
     """Return the texts of a summary row."""
     versus = {b: _versus(row, b) for b in BASELINES}
     worst = "-" if row.worst is None else f"{row.worst[0]} {100 * row.worst[1]:+.2f}"
-    slow = np.isnan(row.query_ms[0])
     return {
         "strategy": row.strategy,
         "area": "-" if np.isnan(row.area) else f"{100 * row.area:.2f}",
@@ -30,7 +29,7 @@ def row_cells(row: Row) -> dict[str, Any]:
         **versus,
         "harm": "-" if np.isnan(row.harm_rate) else f"{100 * row.harm_rate:.0f} %",
         "worst": worst,
-        "ms": "-" if slow else f"{row.query_ms[0]:.2f} / {row.query_ms[1]:.2f}",
+        "ms": speed_cell(row),
         "failed": row.failed,
         "seen": ", ".join(row.seen_sets),
         "oracle": oracle_kind(row.strategy),

@@ -1,5 +1,6 @@
 """The literature bridge: its area by hand, its protocol, and a few published numbers."""
 
+import hashlib
 import json
 import os
 from dataclasses import replace
@@ -18,6 +19,7 @@ from lal.evaluation.bridge import (
     published_area,
     run_bridge,
 )
+from lal.evaluation.bridge_order import published_order
 from lal.evaluation.bridge_page import bridge_markdown, check_bridge, load_bridge, save_bridge
 
 DATA = Path(os.environ.get("LAL_DATA", Path(__file__).parents[4] / "shared" / "data")) / "bridge"
@@ -124,6 +126,21 @@ def test_lines_are_kept_and_checked(tmp_path):
     assert not check.passed
     assert check_bridge([good]).passed
     assert "| toy | 200 | 2 of 2 |" in bridge_markdown(again)
+
+
+def test_equal_keys_are_left_as_the_old_sort_leaves_them():
+    # numpy 2.4 with its vector sorts switched off gives these
+    keys = [3, 2, 2, 1, 1, 0, 0, 0, 0, 3, 2, 3, 2, 2, 3, 2, 2, 2, 2, 3,
+            1, 3, 2, 0, 1, 3, 2, 0, 3, 2, 3, 0, 0, 3, 0, 2, 0, 1, 1, 1]  # fmt: skip
+    order = [31, 32, 27, 23, 5, 6, 7, 8, 34, 36, 24, 20, 38, 39, 3, 4, 37, 35, 1, 2, 26, 13, 22,
+             12, 18, 17, 16, 29, 10, 15, 33, 0, 28, 25, 21, 14, 11, 9, 30, 19]  # fmt: skip
+    assert list(published_order(np.array(keys, dtype=np.float64))) == order
+    many = np.random.default_rng(1).integers(0, 30, 700).astype(np.float64)
+    found = np.array(list(published_order(many)), dtype="<i8")
+    assert hashlib.sha256(found.tobytes()).hexdigest()[:16] == "2e4acbce64bb1c01"
+    assert list(published_order(np.zeros(0))) == []
+    distinct = np.random.default_rng(2).permutation(100).astype(np.float64)
+    assert list(published_order(distinct)) == np.argsort(distinct).tolist()
 
 
 def test_unequal_seeds_are_named():

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lal.errors import UsageError
-from lal.evaluation.protocol import PROTOCOLS, Protocol, make_protocol
+from lal.evaluation.protocol import PROTOCOLS, Protocol, labels_of, make_protocol
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -51,6 +51,9 @@ def test_runs_are_splits_times_starts(n, splits, starts):
     [
         ({"budget": 0}, "budget must be at least 1"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"batch_size": "0C"}, "batch_size must be a number or a text like '10C'"),
+        ({"budget": "C"}, "budget must be a number or a text like '10C'"),
+        ({"start": "one_class"}, "start must be a number or a text like '10C'"),
         ({"test_share": 1.0}, "test_share must lie"),
         ({"max_share": 0.0}, "max_share must be above 0"),
         ({"metric": "auroc"}, "'auroc' is not among"),
@@ -60,6 +63,14 @@ def test_runs_are_splits_times_starts(n, splits, starts):
 def test_rules_that_cannot_be_played_are_refused(changes, message):
     with pytest.raises(UsageError, match=message):
         Protocol(**changes)
+
+
+def test_counts_of_classes_follow_the_data_set():
+    rules = make_protocol("batch_10C")
+    assert (rules.start_of(3), rules.start_of(2)) == (30, 20)
+    assert labels_of(rules.batch_size, 3) == 30
+    assert labels_of(7, 3) == 7
+    assert make_protocol("cold").start_of(3) == "two_classes"
 
 
 def test_unknown_regime_and_json():

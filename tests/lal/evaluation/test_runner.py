@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
+from lal.data.datasets import load_dataset
 from lal.errors import UnknownNameError, UsageError
 from lal.evaluation import limits
 from lal.evaluation.cells import Cell, cells_of
 from lal.evaluation.costs import predict_seconds
 from lal.evaluation.entrants import Entrant, parse_entrants
 from lal.evaluation.limits import CellTimeout, time_limit
-from lal.evaluation.protocol import Protocol, Run
+from lal.evaluation.protocol import Protocol, Run, make_protocol
 from lal.evaluation.runner import Progress, plan, run_cells
 from lal.evaluation.store import RunStore
 from lal.evaluation.tables import long_table
@@ -345,3 +346,11 @@ def test_killed_and_run_again_gives_the_same_and_plays_nothing_twice(tmp_path):
     tables = [RunStore(folder).to_table()[NAMES + METRICS] for folder in (killed, whole)]
     assert tables[0]["area"].notna().all()
     assert tables[0].equals(tables[1])
+
+
+def test_batches_of_ten_labels_a_class(tmp_path):
+    rules = dataclasses.replace(make_protocol("batch_10C"), n_splits=1, n_starts=1)
+    store, _ = evaluate(rules, [load_dataset("sklearn:wine")], parse_entrants(["random"]), tmp_path)
+    curve = next(r for r in store if r.about["strategy"] == "random")
+    assert curve.n_labels.tolist() == [30, 60, 84]  # three classes; at most half of the pool of 108
+    assert curve.query_p95 >= curve.query_seconds > 0

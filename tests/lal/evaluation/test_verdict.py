@@ -32,6 +32,7 @@ def cell(strategy, level, dataset=0, run=0, *, status="done", n_start=2):
         metrics={"accuracy": np.full(5, level)},
         seconds=1.0,
         query_seconds=0.002,
+        query_p95=0.005,
         error="" if status == "done" else "Traceback: boom",
     )
 
@@ -132,7 +133,7 @@ def test_summary_sorts_marks_and_leaves_out_what_was_seen():
     best = rows[0]
     assert (best.n_sets, best.seen_sets, best.failed) == (3, ("set0", "set3"), 1)
     assert best.against["margin"].wins == 3
-    assert best.query_ms == pytest.approx((2.0, 2.0))
+    assert best.query_ms == pytest.approx((2.0, 5.0))
     assert rows[1].n_sets == 5
     text = format_summary(rows)
     assert "p: set0, set3 seen in training, left out" in text
