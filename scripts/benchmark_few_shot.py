@@ -15,7 +15,7 @@ from envs.few_shot.episodes import FewShot, Layout, draw_few_shot, prototype_acc
 from lal.arrays import Floats, Ints
 from lal.errors import UsageError
 from lal.policies.siblings import load_sibling
-from lal.policies.subset_features import cosines
+from lal.policies.subset_features import similarities
 from lal.policies.subset_policy import SubsetPolicy
 from lal.rng import generator
 from scripts.benchmark_design import interval
@@ -84,7 +84,7 @@ def choices(
             "support_labels": drawn.support_labels[e],
         }  # fmt: skip
         found["policy"].append(policy.choose(info, drawn.labels[e], budget))
-        S = cosines(policy.embed(drawn.pool[e]))
+        S = similarities(policy.embed(drawn.pool[e])).S
         for name, choose in CHOOSERS.items():
             found[name].append(choose(S, hidden[e], budget, rng))
     return {name: np.stack(rows) for name, rows in found.items()}

@@ -29,11 +29,21 @@ class OneShotConfig(TrainConfig):
     wrong: float = -1.0
     """Reward of a wrong answer; a right one is worth 1."""
 
+    wrong_at_first: float | None = None
+    """Reward of a wrong answer in the first half of the run; it then moves along a line to `wrong`
+    until three quarters are done. From scratch, -5 ends in asking for everything."""
+
     ask: float = -0.05
     """Reward of asking."""
 
     hidden: int = 128
     """Units of the LSTM."""
+
+    embedding: int = 0
+    """Width of a frozen embedding of the items; 0: the LSTM reads the items as they are."""
+
+    embedding_updates: int = 300
+    """Gradient steps of the embedding, by prototypical episodes of training classes."""
 
     updates: int = 4000
     """Gradient steps."""
@@ -59,10 +69,11 @@ PRESETS = {
     "demo": OneShotConfig(updates=1600, hidden=64),
     "vectors-published-loss": OneShotConfig(loss="published"),
     "digits": OneShotConfig(bank="digits"),
-    "omniglot": OneShotConfig(bank="omniglot", updates=8000, hidden=200, learning_rate=1e-3),
+    "omniglot": OneShotConfig(bank="omniglot", embedding=32, updates=3000),
+    "omniglot-raw": OneShotConfig(bank="omniglot", updates=8000, hidden=200, learning_rate=1e-3),
     "smoke": OneShotConfig(updates=4, n_segments=2, batch=4, hidden=8, n_items=6),
 }
-"""vectors: minutes on one core. omniglot: a quarter of an hour. smoke: learns nothing."""
+"""vectors, omniglot: minutes on one core; omniglot-raw: a quarter of an hour; smoke: nothing."""
 
 AGENT = Agent(
     name="active_one_shot",

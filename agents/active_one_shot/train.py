@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from agents.active_one_shot.config import OneShotConfig
-from agents.exporting import array, cell_tensors
+from agents.embeddings import standardised, train_embedding
+from agents.exporting import array, cell_tensors, layers_ops
 from agents.runs import RunFolder
 from agents.segments import train_in_segments
-from envs.class_banks import load_bank
+from envs.class_banks import ClassBank, load_bank
 from envs.one_shot.episodes import draw_episodes
 from lal.errors import UsageError
 from lal.policies.predict_or_ask_policy import PredictOrAskPolicy
@@ -36,12 +37,28 @@ def train(config: OneShotConfig, folder: Path, *, progress: bool = False) -> Pat
 
 def export_untrained(config: OneShotConfig, n: int) -> list[PredictOrAskPolicy]:
     """Return `n` policies with random weights; see `agents.base.Agent.export_untrained`."""
-    D = load_bank(config.bank).n_columns
+    embedding = embedding_of(config, load_bank(config.bank))
     policies = []
     for i in range(n):
         torch.manual_seed(integer_seed(config.seed, "one_shot", "untrained", i))
-        policies.append(export(LstmQ(config, D), config, {"control": "untrained"}))
+        network = LstmQ(config, n_columns(config, load_bank(config.bank)))
+        policies.append(export(network, config, {"control": "untrained"}, embedding))
     return policies
+
+
+def embedding_of(config: OneShotConfig, bank: ClassBank) -> nn.Sequential | None:
+    """Return the frozen embedding of the items, if the config has one; seeds share it."""
+    if config.embedding == 0:
+        return None
+    trained = train_embedding(
+        bank, width=config.embedding, updates=config.embedding_updates, seed=0
+    )
+    return standardised(trained, bank)
+
+
+def n_columns(config: OneShotConfig, bank: ClassBank) -> int:
+    """Return the width of an item as the LSTM reads it."""
+    return config.embedding or bank.n_columns
 
 
 class LstmQ(nn.Module):
@@ -57,10 +74,11 @@ class OneShotLearner:
     """The network and its optimiser."""
 
     def __init__(self, config: OneShotConfig) -> None:
-        torch.manual_seed(integer_seed(config.seed, "one_shot", "weights"))
         self.config = config
         self.bank = load_bank(config.bank)
-        self.network = LstmQ(config, self.bank.n_columns)
+        self.embedding = embedding_of(config, self.bank)
+        torch.manual_seed(integer_seed(config.seed, "one_shot", "weights"))
+        self.network = LstmQ(config, n_columns(config, self.bank))
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate)
 
     def learn(self, segment: int) -> dict[str, Any]:
@@ -69,8 +87,9 @@ class OneShotLearner:
         rng = generator(config.seed, "one_shot", "segment", segment)
         per_segment = config.updates // config.n_segments
         returns, asked = 0.0, 0.0
-        for _ in range(per_segment):
-            values, chosen, rewards = self._play(rng)
+        for i in range(per_segment):
+            wrong = wrong_reward(config, (segment * per_segment + i) / config.updates)
+            values, chosen, rewards = self._play(rng, wrong)
             loss = td_loss(values, chosen, rewards, config)
             self.optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -83,11 +102,14 @@ class OneShotLearner:
             "asked": round(asked / per_segment, 4),
         }
 
-    def _play(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def _play(self, rng: np.random.Generator, wrong: float) -> tuple[Tensor, Tensor, Tensor]:
         """Play a batch; return values (T, B, C + 1), actions (T, B) and rewards (T, B)."""
         config, C = self.config, self.config.n_classes
         drawn = draw_episodes(self.bank, rng, n=config.batch, T=config.n_items, C=C, split="train")
         items = torch.from_numpy(drawn.items).transpose(0, 1)
+        if self.embedding is not None:
+            with torch.no_grad():
+                items = self.embedding(items)
         labels = torch.from_numpy(drawn.labels).T
         forced = torch.from_numpy(_explored(rng, drawn.labels.T, config))
         one_hot = nn.functional.one_hot(labels, C).float()
@@ -102,7 +124,7 @@ class OneShotLearner:
             values.append(value)
             actions.append(action)
         chosen = torch.stack(actions)
-        right = torch.where(chosen == labels, 1.0, config.wrong)
+        right = torch.where(chosen == labels, 1.0, wrong)
         return torch.stack(values), chosen, torch.where(chosen == C, config.ask, right)
 
     def state(self) -> dict[str, Any]:
@@ -126,7 +148,15 @@ class OneShotLearner:
             "wrong": config.wrong,
             "seed": config.seed,
         }
-        return export(self.network, config, card)
+        return export(self.network, config, card, self.embedding)
+
+
+def wrong_reward(config: OneShotConfig, done: float) -> float:
+    """Return the reward of a wrong answer when a share of the run is done."""
+    if config.wrong_at_first is None:
+        return config.wrong
+    moved = min(max((done - 0.5) / 0.25, 0.0), 1.0)
+    return config.wrong_at_first + moved * (config.wrong - config.wrong_at_first)
 
 
 def _explored(rng: np.random.Generator, labels: np.ndarray, config: OneShotConfig) -> np.ndarray:
@@ -156,21 +186,39 @@ def td_loss(values: Tensor, chosen: Tensor, rewards: Tensor, config: OneShotConf
     return ((taken - target) ** 2).sum(dim=0).mean()
 
 
-def export(network: LstmQ, config: OneShotConfig, card: Mapping[str, Any]) -> PredictOrAskPolicy:
+def export(
+    network: LstmQ,
+    config: OneShotConfig,
+    card: Mapping[str, Any],
+    embedding: nn.Sequential | None = None,
+) -> PredictOrAskPolicy:
     """Return the policy that numpy runs; values are equal to 1e-5."""
     cell, tensors = cell_tensors(network.cell, "lstm")
-    ops = [
-        {"op": "lstm_cell", "in": ["context", "h", "c"], "out": ["h_next", "c_next"], **cell},
-        {"op": "affine", "in": ["h_next"], "out": ["q"], "weight": "head.weight",
-         "bias": "head.bias"},
-    ]  # fmt: skip
+    C, columns, read = config.n_classes, network.cell.input_size - config.n_classes, "context"
+    ops: list[dict[str, Any]] = []
+    if embedding is not None:
+        columns = int(array(embedding[0].weight).shape[1])  # type: ignore[arg-type]
+        item = list(range(C, C + columns))
+        ops = [
+            {"op": "select", "in": ["context"], "out": ["label"], "columns": list(range(C))},
+            {"op": "select", "in": ["context"], "out": ["item"], "columns": item},
+        ]
+        found, weights, last = layers_ops(embedding, prefix="embed", source="item")
+        ops += [*found, {"op": "concat", "in": ["label", last], "out": ["seen"]}]
+        tensors, read = {**tensors, **weights}, "seen"
+    ops += [
+        {"op": "lstm_cell", "in": [read, "h", "c"], "out": ["h_next", "c_next"], **cell},
+        {
+            "op": "affine",
+            "in": ["h_next"],
+            "out": ["q"],
+            "weight": "head.weight",
+            "bias": "head.bias",
+        },
+    ]
     return PredictOrAskPolicy(
         name=f"one-shot-{config.bank}",
-        sizes={
-            "classes": config.n_classes,
-            "columns": network.cell.input_size - config.n_classes,
-            "hidden": config.hidden,
-        },
+        sizes={"classes": C, "columns": columns, "hidden": config.hidden},
         programs={"step": {"ops": ops, "output": "q"}},
         tensors={
             **tensors,
@@ -178,4 +226,4 @@ def export(network: LstmQ, config: OneShotConfig, card: Mapping[str, Any]) -> Pr
             "head.bias": array(network.head.bias),
         },
         card=card,
-    )
+    )  # fmt: skip

@@ -13,9 +13,10 @@ class FewShotConfig(TrainConfig):
     Of the settings of all agents only `seed` is used: episodes come from a class bank.
     """
 
-    head: Literal["one_step", "sequential", "batch"] = "sequential"
+    head: Literal["one_step", "sequential", "batch", "graph"] = "sequential"
     """one_step: all items at once, no labels seen (Contardo et al. 2017). sequential: one by one
-    with labels (Bachman et al. 2017). batch: quality and diversity (Ravi and Larochelle 2018)."""
+    with labels (Bachman et al. 2017). batch: quality and diversity (Ravi and Larochelle 2018).
+    graph: one by one with labels, by graph convolutions (Yan et al. 2022)."""
 
     bank: str = "omniglot"
     """Where samples come from; see `envs.class_banks`."""
@@ -28,6 +29,9 @@ class FewShotConfig(TrainConfig):
 
     n_distractors: int = 0
     """Items of the pool that belong to no class of the episode."""
+
+    n_other_classes: int = 5
+    """Classes that distractors come from."""
 
     shots: int = 0
     """Labelled samples of every class at the start; the batch head needs one."""
@@ -62,17 +66,22 @@ class FewShotConfig(TrainConfig):
     learning_rate: float = 1e-2
     """Of Adam."""
 
+    n_query: int = 75
+    """Samples that the reward is measured on; more than when judged, for less noise."""
+
     entropy: float = 0.005
     """Weight of the entropy bonus."""
 
 
-RAVI = FewShotConfig(head="batch", shots=1, n_distractors=15)
+RAVI = FewShotConfig(head="batch", shots=1, n_distractors=15, n_other_classes=15)
 
 PRESETS = {
     "demo": FewShotConfig(bank="vectors", updates=200),
     "one-step": FewShotConfig(head="one_step"),
     "sequential": FewShotConfig(),
+    "graph": FewShotConfig(head="graph"),
     "batch": RAVI,
+    "batch-few-others": replace(RAVI, n_other_classes=5),
     "smoke": FewShotConfig(
         bank="vectors", updates=2, n_segments=2, embedding_updates=2, batch=4, hidden=4,
         embedding=4, n_pool=8, labels=2, n_classes=2,
@@ -86,7 +95,7 @@ PRESETS = {
 
 AGENT = Agent(
     name="few_shot",
-    summary="Few-shot selection: one-step subset, sequential, or batch of quality and diversity",
+    summary="Few-shot selection: one-step subset, sequential, batch with diversity, graph",
     config_type=FewShotConfig,
     presets=PRESETS,
     train_path="agents.few_shot.train:train",

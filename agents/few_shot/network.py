@@ -1,6 +1,7 @@
-"""The embedding, the three heads, and their export to numpy."""
+"""The embedding, the four heads, and their export to numpy."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,14 @@ from agents.few_shot.config import FewShotConfig
 from lal.policies.subset_features import (
     N_DIVERSITY,
     N_KNOWN,
+    N_NODE,
     N_ORDER,
     N_STATISTICS,
+    Similarities,
     diversity_features,
     known_features,
+    neighbours,
+    node_features,
 )
 from lal.policies.subset_policy import HEADS, SubsetPolicy
 
@@ -23,21 +28,16 @@ Parts = tuple[dict[str, Any], dict[str, np.ndarray]]
 """Programs by role and their tensors."""
 
 
-def make_embedding(n_columns: int, width: int) -> nn.Sequential:
-    """Return a perceptron with one hidden layer of 64."""
-    return nn.Sequential(nn.Linear(n_columns, 64), nn.ReLU(), nn.Linear(64, width))
-
-
 def _tensor(values: np.ndarray) -> Tensor:
     return torch.from_numpy(np.asarray(values, dtype=np.float32))
 
 
 class OneStepHead(nn.Module):
-    """Bidirectional GRU over the set in order; scores do not change while choosing."""
+    """Bidirectional GRU over the set in its coverage order; scores do not change while choosing."""
 
     def __init__(self, config: FewShotConfig) -> None:
         super().__init__()
-        hidden = config.hidden
+        self.hidden = hidden = config.hidden
         self.forward_cell = nn.GRUCell(config.embedding + N_ORDER, hidden)
         self.backward_cell = nn.GRUCell(config.embedding + N_ORDER, hidden)
         self.score = nn.Sequential(
@@ -46,16 +46,20 @@ class OneStepHead(nn.Module):
 
     def start(self, world: "World") -> Tensor:
         """Return the scores of all items, shape (B, N)."""
-        inputs = torch.cat([_tensor(world.Z), _tensor(world.places)], dim=2)
+        features = _tensor(world.features)
+        order = torch.from_numpy(np.argsort(world.place, axis=1))[..., None]
+        inputs = torch.cat([_tensor(world.Z), features], dim=2)
+        inputs = torch.gather(inputs, 1, order.expand(inputs.shape))
+        back = torch.from_numpy(world.place)[..., None].expand(*world.place.shape, self.hidden)
         found = []
-        for cell, order in ((self.forward_cell, 1), (self.backward_cell, -1)):
-            h = torch.zeros(len(inputs), cell.hidden_size)
+        for cell, step in ((self.forward_cell, 1), (self.backward_cell, -1)):
+            h = torch.zeros(len(inputs), self.hidden)
             states = []
-            for i in range(inputs.shape[1])[::order]:
+            for i in range(inputs.shape[1])[::step]:
                 h = cell(inputs[:, i], h)
                 states.append(h)
-            found.append(torch.stack(states[::order], dim=1))
-        scores: Tensor = self.score(torch.cat([*found, _tensor(world.places)], dim=2))[..., 0]
+            found.append(torch.gather(torch.stack(states[::step], dim=1), 1, back))
+        scores: Tensor = self.score(torch.cat([*found, features], dim=2))[..., 0]
         return scores
 
     def logits(self, state: Tensor, world: "World", chosen: np.ndarray) -> Tensor:
@@ -97,7 +101,7 @@ class SequentialHead(nn.Module):
 
     def logits(self, state: Tensor, world: "World", chosen: np.ndarray) -> Tensor:
         """Return the logits, shape (B, N)."""
-        known = _tensor(known_features(world.S, chosen))
+        known = _tensor(known_features(world.given, chosen))
         gated = known * torch.sigmoid(self.gate(state))[:, None]
         matched = (_tensor(world.Z) * self.match(state)[:, None]).sum(dim=2)
         logits: Tensor = self.weigh(gated)[..., 0] + matched
@@ -155,12 +159,12 @@ class BatchHead(nn.Module):
 
     def start(self, world: "World") -> Tensor:
         """Return the log qualities, shape (B, N)."""
-        values: Tensor = self.quality(_tensor(world.statistics))[..., 0]
+        values: Tensor = self.quality(_tensor(world.features))[..., 0]
         return values
 
     def logits(self, state: Tensor, world: "World", chosen: np.ndarray) -> Tensor:
         """Return the logits, shape (B, N)."""
-        apart: Tensor = self.diversity(_tensor(diversity_features(world.S, chosen)))[..., 0]
+        apart: Tensor = self.diversity(_tensor(diversity_features(world.given, chosen)))[..., 0]
         return state + apart
 
     def advance(self, state: Tensor, world: "World", picked: Tensor) -> Tensor:
@@ -182,24 +186,88 @@ class BatchHead(nn.Module):
         return {"score": score}, {**first, **second}
 
 
-Head = OneStepHead | SequentialHead | BatchHead
+class GraphHead(nn.Module):
+    """Two graph convolutions over all items: each reads its own features and its neighbours'."""
+
+    def __init__(self, config: FewShotConfig) -> None:
+        super().__init__()
+        hidden = config.hidden
+        self.first = nn.Sequential(nn.Linear(2 * N_NODE, hidden), nn.ReLU())
+        self.second = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.ReLU())
+        self.score = nn.Sequential(nn.Linear(hidden + N_NODE, 1))
+
+    def start(self, world: "World") -> Tensor:
+        """Return the labels known, -1 for none, shape (B, N)."""
+        return torch.full(world.labels.shape, -1)
+
+    def logits(self, state: Tensor, world: "World", chosen: np.ndarray) -> Tensor:
+        """Return the logits, shape (B, N)."""
+        nodes = _tensor(node_features(world.given, chosen, state.numpy()))
+        h, edges = nodes, _tensor(neighbours(world.given.S))
+        for layer in (self.first, self.second):
+            h = layer(torch.cat([h, edges @ h], dim=2))
+        values: Tensor = self.score(torch.cat([h, nodes], dim=2))[..., 0]
+        return values
+
+    def advance(self, state: Tensor, world: "World", picked: Tensor) -> Tensor:
+        """Read the labels of the items picked."""
+        rows = torch.arange(len(picked))
+        after = state.clone()
+        after[rows, picked] = torch.from_numpy(world.labels)[rows, picked]
+        return after
+
+    def programs(self) -> Parts:
+        """Return programs and tensors."""
+        programs: dict[str, Any] = {}
+        tensors: dict[str, np.ndarray] = {}
+        for role in ("first", "second", "score"):
+            ops, found, last = layers_ops(getattr(self, role), prefix=role, source="candidates")
+            programs[role] = {"ops": ops, "output": last}
+            tensors |= found
+        return programs, tensors
+
+
+Head = OneStepHead | SequentialHead | BatchHead | GraphHead
 
 
 class World:
-    """A batch of embedded episodes as the heads see it; labels reach only `advance`."""
+    """A batch of embedded episodes as the heads see it; labels reach only `advance`.
 
-    def __init__(self, Z: np.ndarray, S: np.ndarray, labels: np.ndarray, C: int) -> None:
-        self.Z, self.S = Z, S
+    Attributes:
+        Z: Embedded items, shape (B, N, d).
+        given: Their similarities.
+        labels: Hidden labels, shape (B, N); C for distractors.
+        one_hot: The same, shape (B, N, C + 1).
+        place: Places in the coverage order (one_step), shape (B, N).
+        features: What does not change while choosing (one_step, batch), shape (B, N, k).
+    """
+
+    def __init__(self, Z: np.ndarray, given: Similarities, labels: np.ndarray, C: int) -> None:
+        self.Z, self.given, self.labels = Z, given, labels
         self.one_hot = (labels[..., None] == np.arange(C + 1)).astype(np.float32)
-        self.places = np.zeros(0)
-        self.statistics = np.zeros(0)
+        self.place = np.zeros(0, dtype=np.int64)
+        self.features = np.zeros(0)
+
+    def repeated(self, copies: int) -> "World":
+        """Return every episode `copies` times, copies side by side."""
+        found = copy(self)
+        for name in ("Z", "labels", "one_hot", "place", "features"):
+            setattr(found, name, np.repeat(getattr(self, name), copies, axis=0))
+        found.given = Similarities(*(np.repeat(part, copies, axis=0) for part in self.given))
+        return found
+
+
+HEADS_BY_NAME: Mapping[str, Callable[[FewShotConfig], Head]] = {
+    "one_step": OneStepHead,
+    "sequential": SequentialHead,
+    "batch": BatchHead,
+    "graph": GraphHead,
+}
 
 
 def make_head(config: FewShotConfig) -> Head:
     """Return a head with fresh weights from torch's generator."""
-    if config.head == "one_step":
-        return OneStepHead(config)
-    return SequentialHead(config) if config.head == "sequential" else BatchHead(config)
+    return HEADS_BY_NAME[config.head](config)
 
 
 def export(

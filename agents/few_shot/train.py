@@ -1,5 +1,6 @@
 """Training of the few-shot heads: prototypical embedding first, then REINFORCE over subsets."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +8,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from agents.embeddings import train_embedding
 from agents.few_shot.config import FewShotConfig
-from agents.few_shot.network import World, export, make_embedding, make_head
+from agents.few_shot.network import World, export, make_head
 from agents.runs import RunFolder
 from agents.segments import train_in_segments
 from envs.class_banks import ClassBank, load_bank
 from envs.few_shot.episodes import FewShot, Layout, draw_few_shot, prototype_accuracy
 from lal.errors import UsageError
-from lal.policies.subset_features import cosines, order_features, prototype_statistics
+from lal.policies.subset_features import (
+    coverage_order,
+    order_features,
+    prototype_statistics,
+    similarities,
+)
 from lal.policies.subset_policy import SubsetPolicy
 from lal.rng import generator, integer_seed
 
@@ -31,7 +38,7 @@ def train(config: FewShotConfig, folder: Path, *, progress: bool = False) -> Pat
 def export_untrained(config: FewShotConfig, n: int) -> list[SubsetPolicy]:
     """Return `n` policies with random heads over the trained embedding."""
     _check(config)
-    embedding = train_embedding(config, load_bank(config.bank))
+    embedding = embedding_of(config, load_bank(config.bank))
     policies = []
     for i in range(n):
         torch.manual_seed(integer_seed(config.seed, "few_shot", "untrained", i))
@@ -40,35 +47,18 @@ def export_untrained(config: FewShotConfig, n: int) -> list[SubsetPolicy]:
 
 
 def layout(config: FewShotConfig) -> Layout:
-    """Return the sizes of the config's episodes."""
-    return Layout(config.n_classes, config.n_pool, config.n_distractors, config.shots)
+    """Return the sizes of the config's episodes, as they are played in the end."""
+    return Layout(
+        config.n_classes, config.n_pool, config.n_distractors, config.shots,
+        n_other_classes=config.n_other_classes,
+    )  # fmt: skip
 
 
-def train_embedding(config: FewShotConfig, bank: ClassBank) -> nn.Sequential:
-    """Return the embedding after prototypical training on the training classes (Snell 2017)."""
-    torch.manual_seed(integer_seed(config.embedding_seed, "few_shot", "embedding"))
-    rng = generator(config.embedding_seed, "few_shot", "embedding")
-    embedding = make_embedding(bank.n_columns, config.embedding)
-    optimiser = torch.optim.Adam(embedding.parameters(), lr=1e-3)
-    known = len(bank.classes("train"))
-    for _ in range(config.embedding_updates):
-        C = min(20, known)
-        classes = bank.draw_classes(rng, 1, C, "train")[0]
-        rows = bank.draw_distinct(rng, classes, 6)
-        Z = embedding(torch.from_numpy(bank.X[rows]))  # (C, 6, d)
-        prototypes, query = Z[:, :1].mean(dim=1), Z[:, 1:].reshape(-1, config.embedding)
-        logits = -((query[:, None] - prototypes[None]) ** 2).sum(dim=2)
-        loss = nn.functional.cross_entropy(logits, torch.arange(C).repeat_interleave(5))
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-    return embedding
-
-
-def repeated(drawn: FewShot, copies: int) -> FewShot:
-    """Return every episode `copies` times, copies side by side."""
-    parts: list[Any] = [np.repeat(part, copies, axis=0) for part in drawn]
-    return FewShot(*parts)
+def embedding_of(config: FewShotConfig, bank: ClassBank) -> nn.Sequential:
+    """Return the frozen embedding that all heads of a bank share."""
+    return train_embedding(
+        bank, width=config.embedding, updates=config.embedding_updates, seed=config.embedding_seed
+    )
 
 
 class FewShotLearner:
@@ -77,7 +67,7 @@ class FewShotLearner:
     def __init__(self, config: FewShotConfig) -> None:
         self.config = config
         self.bank = load_bank(config.bank)
-        self.embedding = train_embedding(config, self.bank)
+        self.embedding = embedding_of(config, self.bank)
         torch.manual_seed(integer_seed(config.seed, "few_shot", "weights"))
         self.head = make_head(config)
         self.optimiser = torch.optim.Adam(self.head.parameters(), lr=config.learning_rate)
@@ -88,23 +78,29 @@ class FewShotLearner:
         rng = generator(config.seed, "few_shot", "segment", segment)
         torch.manual_seed(integer_seed(config.seed, "few_shot", "segment", segment))
         per_segment = config.updates // config.n_segments
+        sizes = layout(config)._replace(n_query=config.n_query)
         total = 0.0
-        for _ in range(per_segment):
-            drawn = draw_few_shot(self.bank, rng, layout(config), n=config.batch, split="train")
-            drawn = repeated(drawn, config.copies)
-            picked, log_p, entropy = self.sample(drawn)
+        for i in range(per_segment):
+            done = (segment * per_segment + i) / config.updates
+            left = 0.05 + 0.475 * (1.0 + math.cos(math.pi * done))
+            self.optimiser.param_groups[0]["lr"] = config.learning_rate * left
+            drawn = draw_few_shot(self.bank, rng, sizes, n=config.batch, split="train")
+            world = self.world(drawn).repeated(config.copies)
+            picked, log_p, entropy = self.sample(world)
             reward = self._reward(drawn, picked)
             advantage = reward.reshape(config.batch, config.copies)
             advantage = advantage - advantage.mean(axis=1, keepdims=True)
             scaled = torch.from_numpy((advantage / (advantage.std() + 1e-6)).ravel()).float()
-            loss = -(scaled * log_p).mean() - config.entropy * entropy
+            loss = -(scaled * log_p).mean() - config.entropy * left * entropy
             self.optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(self.head.parameters(), 1.0)
             self.optimiser.step()
             total += float(reward.mean())
-        done = (segment + 1) * per_segment
-        return {"updates": done, "accuracy": round(total / per_segment, 4)}
+        return {
+            "updates": (segment + 1) * per_segment,
+            "accuracy": round(total / per_segment, 4),
+        }
 
     def embed(self, samples: np.ndarray) -> np.ndarray:
         """Return embedded samples in double precision."""
@@ -115,19 +111,22 @@ class FewShotLearner:
     def world(self, drawn: FewShot) -> World:
         """Return what the head sees of a batch."""
         C = self.config.n_classes
-        Z = self.embed(drawn.pool)
-        world = World(Z, cosines(Z), drawn.labels, C)
-        world.places = order_features(world.S)
+        Z, support = self.embed(drawn.pool), self.embed(drawn.support)
+        given = similarities(Z, support if self.config.head == "batch" else None)
+        world = World(Z, given, drawn.labels, C)
+        if self.config.head == "one_step":
+            world.place, worth = coverage_order(given.K)
+            world.features = order_features(given, world.place, worth)
         if self.config.head == "batch":
-            support = self.embed(drawn.support)
-            world.statistics = prototype_statistics(Z, world.S, support, drawn.support_labels, C)
+            world.features = prototype_statistics(
+                Z, given.density, support, drawn.support_labels, C
+            )
         return world
 
-    def sample(self, drawn: FewShot) -> tuple[np.ndarray, Tensor, Tensor]:
+    def sample(self, world: World) -> tuple[np.ndarray, Tensor, Tensor]:
         """Return sampled items (E, B), the log probability of each sample, the mean entropy."""
-        world = self.world(drawn)
         state = self.head.start(world)
-        chosen = np.zeros(drawn.labels.shape, dtype=bool)
+        chosen = np.zeros(world.labels.shape, dtype=bool)
         rows = np.arange(len(chosen))
         picks, logs, entropies = [], [], []
         for _ in range(self.config.labels):
@@ -145,11 +144,13 @@ class FewShotLearner:
 
     def _reward(self, drawn: FewShot, picked: np.ndarray) -> np.ndarray:
         """Return the query accuracy of prototypes from support and picked items, shape (E,)."""
-        rows = np.arange(len(picked))[:, None]
-        samples = np.concatenate([drawn.support, drawn.pool[rows, picked]], axis=1)
-        labels = np.concatenate([drawn.support_labels, drawn.labels[rows, picked]], axis=1)
+        copies = self.config.copies
+        pool, support, query = (self.embed(x) for x in (drawn.pool, drawn.support, drawn.query))
+        rows = np.arange(len(picked)) // copies
+        labels = [drawn.support_labels[rows], drawn.labels[rows[:, None], picked]]
         return prototype_accuracy(
-            self.embed(samples), labels, self.embed(drawn.query), drawn.query_labels,
+            np.concatenate([support[rows], pool[rows[:, None], picked]], axis=1),
+            np.concatenate(labels, axis=1), query[rows], drawn.query_labels[rows],
             self.config.n_classes,
         )  # fmt: skip
 

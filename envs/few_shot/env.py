@@ -33,6 +33,7 @@ class FewShotEnv(gymnasium.Env[Any, np.int64]):
         n_distractors: Items of the pool that belong to none of the classes; their label is C.
         shots: Labelled samples of every class at the start.
         n_query: Samples that accuracy is measured on.
+        n_other_classes: Classes that the distractors are drawn from.
         render_mode: None, "ansi" or "rgb_array".
     """
 
@@ -50,6 +51,7 @@ class FewShotEnv(gymnasium.Env[Any, np.int64]):
         n_distractors: int = 0,
         shots: int = 0,
         n_query: int = 15,
+        n_other_classes: int = 5,
         render_mode: str | None = None,
     ) -> None:
         if mode not in ("sequential", "one_shot") or split not in ("train", "test"):
@@ -57,7 +59,7 @@ class FewShotEnv(gymnasium.Env[Any, np.int64]):
         if not 1 <= budget <= n_pool:
             raise UsageError(f"budget must be 1 to {n_pool}, the pool's size; got {budget}")
         self.bank, self.split, self.mode, self.budget = load_bank(bank), split, mode, budget
-        self.layout = Layout(n_classes, n_pool, n_distractors, shots, n_query)
+        self.layout = Layout(n_classes, n_pool, n_distractors, shots, n_query, n_other_classes)
         self.render_mode = render_mode
         D, support = self.bank.n_columns, n_classes * shots
         self.observation_space = spaces.Dict(

@@ -38,6 +38,8 @@ class Layout(NamedTuple):
     n_distractors: int = 0
     shots: int = 0
     n_query: int = 15
+    n_other_classes: int = 5
+    """Classes that the distractors are drawn from, if the bank has so many."""
 
 
 def draw_few_shot(
@@ -54,7 +56,8 @@ def draw_few_shot(
         raise UsageError(
             f"a pool of {layout.n_pool} cannot hold {layout.n_distractors} distractors"
         )
-    n_others = min(5, len(bank.classes(split)) - C) if layout.n_distractors else 0
+    n_others = min(layout.n_other_classes, len(bank.classes(split)) - C)
+    n_others = n_others if layout.n_distractors else 0
     if layout.n_distractors and n_others < 1:
         raise UsageError(f"bank {bank.name!r} has too few {split} classes for distractors")
     classes = bank.draw_classes(rng, n, C + n_others, split)

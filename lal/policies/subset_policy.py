@@ -1,4 +1,4 @@
-"""SubsetPolicy: which few items of a small pool to label; three heads over one embedding."""
+"""SubsetPolicy: which few items of a small pool to label; four heads over one embedding."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -12,27 +12,38 @@ from lal.policies.siblings import Event, Memory, SiblingPolicy, Signature
 from lal.policies.subset_features import (
     N_DIVERSITY,
     N_KNOWN,
+    N_NODE,
     N_ORDER,
     N_STATISTICS,
-    cosines,
+    Similarities,
+    coverage_order,
     diversity_features,
     known_features,
+    neighbours,
+    node_features,
     order_features,
     prototype_statistics,
+    similarities,
 )
 
-HEADS = ("one_step", "sequential", "batch")
-"""one_step: Contardo et al. 2017. sequential: Bachman et al. 2017. batch: Ravi and Larochelle."""
+HEADS = ("one_step", "sequential", "batch", "graph")
+"""one_step: Contardo et al. 2017. sequential: Bachman et al. 2017. batch: Ravi and Larochelle.
+graph: Yan et al. 2022."""
+
+READS_LABELS = frozenset({"sequential", "graph"})
+"""Heads that look at the labels bought so far."""
 
 
 class SubsetPolicy(SiblingPolicy):
-    """Chooses items one after the other; only the sequential head looks at the labels bought.
+    """Chooses items one after the other; the sequential and graph heads look at labels bought.
 
     Sizes: ``head`` (place in `HEADS`), ``classes`` (C), ``columns`` (D), ``embedding``, ``hidden``.
     Program ``embed`` maps samples (rows) to the embedding. one_step: ``forward`` and ``backward``
-    are recurrent cells over [embedding, place features], ``score`` reads both. sequential:
-    ``read`` is a cell over [embedding, one-hot label], ``score`` is gated by it. batch: ``score``
-    adds a quality and a diversity. Memory: the embedded set, its cosines, what was chosen.
+    are recurrent cells over [embedding, place features] in the order of `coverage_order`,
+    ``score`` reads both. sequential: ``read`` is a cell over [embedding, one-hot label], ``score``
+    is gated by it. batch: ``score`` adds a quality and a diversity. graph: ``first`` and
+    ``second`` map [features, their mean over neighbours] of every item, ``score`` reads the
+    result. Memory: the embedded set, its similarities, what was chosen.
     """
 
     kind: ClassVar[str] = "subset"
@@ -57,6 +68,11 @@ class SubsetPolicy(SiblingPolicy):
             read = Signature(output=hidden, context=d + C + 1, extra=memory)
             score = Signature(output=1, rows=N_KNOWN + d, context=hidden)
             return {**wanted, "read": read, "score": score}
+        if self.head == "graph":
+            first = Signature(output=hidden, rows=2 * N_NODE)
+            second = Signature(output=hidden, rows=2 * hidden)
+            score = Signature(output=1, rows=hidden + N_NODE)
+            return {**wanted, "first": first, "second": second, "score": score}
         return {**wanted, "score": Signature(output=1, rows=N_STATISTICS + N_DIVERSITY)}
 
     def embed(self, samples: Floats) -> Floats:
@@ -71,48 +87,61 @@ class SubsetPolicy(SiblingPolicy):
         if info is None or "items" not in info:
             raise UsageError("a subset policy starts with {'items': samples}")
         Z = self.embed(info["items"])
-        S = cosines(Z)
-        memory = {"Z": Z, "S": S, "chosen": np.zeros(len(Z), dtype=bool)}
+        support = None
+        if self.head == "batch":
+            if "support" not in info or len(info["support"]) == 0:
+                raise UsageError(
+                    "the batch head needs a support set: 'support' and 'support_labels'"
+                )
+            support = self.embed(info["support"])
+        given = similarities(Z, support)
+        memory = {"Z": Z, "chosen": np.zeros(len(Z), dtype=bool), **given._asdict()}
         if self.head == "one_step":
-            return {**memory, "static": self._one_step(Z, order_features(S))}
+            return {**memory, "static": self._one_step(Z, given)}
         if self.head == "sequential":
             return {**memory, "h": np.zeros(self.size("hidden"))}
-        if "support" not in info or len(info["support"]) == 0:
-            raise UsageError("the batch head needs a support set: 'support' and 'support_labels'")
-        labels = np.asarray(info["support_labels"])
-        support = self.embed(info["support"])
-        return {
-            **memory,
-            "static": prototype_statistics(Z, S, support, labels, self.size("classes")),
-        }
+        if support is None:
+            return {**memory, "labels": np.full(len(Z), -1)}
+        labels, C = np.asarray(info["support_labels"]), self.size("classes")
+        return {**memory, "static": prototype_statistics(Z, given.density, support, labels, C)}
 
-    def _one_step(self, Z: Floats, places: Floats) -> Floats:
+    def _one_step(self, Z: Floats, given: Similarities) -> Floats:
         """Return [forward memory, backward memory, place features] of every item."""
-        inputs = np.concatenate([Z, places], axis=1)
+        place, worth = coverage_order(given.K)
+        features = order_features(given, place, worth)
+        inputs = np.concatenate([Z, features], axis=1)[np.argsort(place)]
         found = []
         for role, step in (("forward", 1), ("backward", -1)):
             h, states = np.zeros(self.size("hidden")), []
             for row in inputs[::step]:
                 h = self.run(role, context=row, h=h)
                 states.append(h)
-            found.append(np.stack(states[::step]))
-        return np.concatenate([*found, places], axis=1)
+            found.append(np.stack(states[::step])[place])
+        return np.concatenate([*found, features], axis=1)
 
     def scores(self, memory: Memory) -> Floats:
         """Return the logits of all items, shape (N,); -inf for those chosen already."""
+        given = Similarities(*(memory[name] for name in Similarities._fields))
         if self.head == "sequential":
-            rows = np.concatenate(
-                [known_features(memory["S"], memory["chosen"]), memory["Z"]], axis=1
-            )
+            rows = np.concatenate([known_features(given, memory["chosen"]), memory["Z"]], axis=1)
             values = self.run("score", candidates=rows, context=memory["h"])
         elif self.head == "batch":
-            diversity = diversity_features(memory["S"], memory["chosen"])
+            diversity = diversity_features(given, memory["chosen"])
             values = self.run(
                 "score", candidates=np.concatenate([memory["static"], diversity], axis=1)
             )
+        elif self.head == "graph":
+            values = self._graph(given, memory)
         else:
             values = self.run("score", candidates=memory["static"])
         return np.where(memory["chosen"], -np.inf, values[:, 0])
+
+    def _graph(self, given: Similarities, memory: Memory) -> Floats:
+        nodes = node_features(given, memory["chosen"], memory["labels"])
+        edges, h = neighbours(given.S), nodes
+        for role in ("first", "second"):
+            h = self.run(role, candidates=np.concatenate([h, edges @ h], axis=1))
+        return self.run("score", candidates=np.concatenate([h, nodes], axis=1))
 
     def advance(self, memory: Memory, event: Event) -> Memory:
         """Return the memory after ``event = {"item": index, "label": slot, or -1 if unknown}``.
@@ -122,15 +151,18 @@ class SubsetPolicy(SiblingPolicy):
         index, label = int(event["item"]), int(event.get("label", -1))
         if not 0 <= index < len(memory["chosen"]) or memory["chosen"][index]:
             raise UsageError(f"item {index} is no item that can still be chosen")
+        if self.head in READS_LABELS and label < 0:
+            raise UsageError(f"the {self.head} head needs the label of every chosen item")
         chosen = memory["chosen"].copy()
         chosen[index] = True
         later = {**memory, "chosen": chosen}
         if self.head == "sequential":
-            if label < 0:
-                raise UsageError("the sequential head needs the label of every chosen item")
             told = (np.arange(self.size("classes") + 1) == label).astype(np.float64)
             read = np.concatenate([memory["Z"][index], told])
             later["h"] = self.run("read", context=read, h=memory["h"])
+        if self.head == "graph":
+            later["labels"] = memory["labels"].copy()
+            later["labels"][index] = label
         return later
 
     def choose(self, info: Event, labels: Ints, budget: int) -> Ints:

@@ -22,7 +22,8 @@ from lal.errors import PolicyFileError, UsageError
 from lal.policies.siblings import load_sibling
 
 SMOKES = [("dad", DAD["smoke"]), ("active_one_shot", ONE_SHOT["smoke"]),
-          *[("few_shot", replace(FEW_SHOT["smoke"], head=h)) for h in ("one_step", "sequential")],
+          *[("few_shot", replace(FEW_SHOT["smoke"], head=h))
+            for h in ("one_step", "sequential", "graph")],
           ("few_shot", FEW_SHOT["smoke-batch"])]  # fmt: skip
 
 
@@ -101,8 +102,9 @@ def test_static_export_plays_its_list(T):
     assert played.designs[1] == pytest.approx(wanted, abs=1e-4)
 
 
-def test_one_shot_policy_equals_its_network():
-    config = ONE_SHOT["smoke"]
+@pytest.mark.parametrize("embedding", [0, 5])
+def test_one_shot_policy_equals_its_network(embedding):
+    config = replace(ONE_SHOT["smoke"], embedding=embedding, embedding_updates=2)
     learner = OneShotLearner(config)
     policy = learner.policy()
     rng = np.random.default_rng(0)
@@ -112,9 +114,10 @@ def test_one_shot_policy_equals_its_network():
     for _ in range(4):
         item = rng.standard_normal((2, 16))
         with torch.no_grad():
-            theirs = learner.network.cell(
-                torch.cat([shown, torch.from_numpy(item).float()], dim=1), theirs
-            )
+            seen = torch.from_numpy(item).float()
+            if learner.embedding is not None:
+                seen = learner.embedding(seen)
+            theirs = learner.network.cell(torch.cat([shown, seen], dim=1), theirs)
             wanted = learner.network.head(theirs[0]).numpy()
         assert policy.values(memory, item) == pytest.approx(wanted, abs=1e-5)
         memory = policy.advance(memory, {"item": item, "label": np.array([1, -1])})
