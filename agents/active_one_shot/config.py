@@ -82,5 +82,4 @@ AGENT = Agent(
     presets=PRESETS,
     train_path="agents.active_one_shot.train:train",
     untrained_path="agents.active_one_shot.train:export_untrained",
-    controls=(),
 )

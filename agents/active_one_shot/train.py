@@ -42,7 +42,7 @@ def export_untrained(config: OneShotConfig, n: int) -> list[PredictOrAskPolicy]:
     for i in range(n):
         torch.manual_seed(integer_seed(config.seed, "one_shot", "untrained", i))
         network = LstmQ(config, n_columns(config, load_bank(config.bank)))
-        policies.append(export(network, config, {"control": "untrained"}, embedding))
+        policies.append(export(network, config, card(config, "untrained"), embedding))
     return policies
 
 
@@ -90,6 +90,9 @@ class OneShotLearner:
         for i in range(per_segment):
             wrong = wrong_reward(config, (segment * per_segment + i) / config.updates)
             values, chosen, rewards = self._play(rng, wrong)
+            if config.control == "shuffled_reward":
+                order = torch.from_numpy(rng.random(tuple(rewards.shape)).argsort(axis=0))
+                rewards = rewards.gather(0, order)
             loss = td_loss(values, chosen, rewards, config)
             self.optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -139,16 +142,21 @@ class OneShotLearner:
     def policy(self) -> PredictOrAskPolicy:
         """Return the policy as it is now."""
         config = self.config
-        card = {
-            "summary": f"active one-shot learning, {config.bank}, {config.n_classes} classes",
-            "agent": "active_one_shot",
-            "bank": config.bank,
-            "loss": config.loss,
-            "updates": config.updates,
-            "wrong": config.wrong,
-            "seed": config.seed,
-        }
-        return export(self.network, config, card, self.embedding)
+        return export(self.network, config, card(config, config.control), self.embedding)
+
+
+def card(config: OneShotConfig, control: str) -> dict[str, Any]:
+    """Return what a policy says of its training."""
+    return {
+        "summary": f"active one-shot learning, {config.bank}, {config.n_classes} classes",
+        "agent": "active_one_shot",
+        "control": control,
+        "bank": config.bank,
+        "loss": config.loss,
+        "updates": config.updates,
+        "wrong": config.wrong,
+        "seed": config.seed,
+    }
 
 
 def wrong_reward(config: OneShotConfig, done: float) -> float:

@@ -79,6 +79,7 @@ class DadLearner:
         card = {
             "summary": f"deep adaptive design, {self.model.name}, T = {self.config.n_steps}",
             "agent": "dad",
+            "control": "none",
             "design_model": self.model.name,
             "n_steps": self.config.n_steps,
             "updates": self.config.updates,

@@ -100,5 +100,4 @@ AGENT = Agent(
     presets=PRESETS,
     train_path="agents.few_shot.train:train",
     untrained_path="agents.few_shot.train:export_untrained",
-    controls=(),
 )

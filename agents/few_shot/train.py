@@ -42,7 +42,7 @@ def export_untrained(config: FewShotConfig, n: int) -> list[SubsetPolicy]:
     policies = []
     for i in range(n):
         torch.manual_seed(integer_seed(config.seed, "few_shot", "untrained", i))
-        policies.append(export(embedding, make_head(config), config, {"control": "untrained"}))
+        policies.append(export(embedding, make_head(config), config, card(config, "untrained")))
     return policies
 
 
@@ -89,6 +89,8 @@ class FewShotLearner:
             picked, log_p, entropy = self.sample(world)
             reward = self._reward(drawn, picked)
             advantage = reward.reshape(config.batch, config.copies)
+            if config.control == "shuffled_reward":
+                advantage = rng.permuted(advantage, axis=1)
             advantage = advantage - advantage.mean(axis=1, keepdims=True)
             scaled = torch.from_numpy((advantage / (advantage.std() + 1e-6)).ravel()).float()
             loss = -(scaled * log_p).mean() - config.entropy * left * entropy
@@ -166,16 +168,21 @@ class FewShotLearner:
     def policy(self) -> SubsetPolicy:
         """Return the policy as it is now."""
         config = self.config
-        card = {
-            "summary": f"few-shot {config.head} selection, {config.bank}",
-            "agent": "few_shot",
-            "head": config.head,
-            "bank": config.bank,
-            "episode": list(layout(config)),
-            "labels": config.labels,
-            "seed": config.seed,
-        }
-        return export(self.embedding, self.head, config, card)
+        return export(self.embedding, self.head, config, card(config, config.control))
+
+
+def card(config: FewShotConfig, control: str) -> dict[str, Any]:
+    """Return what a policy says of its training."""
+    return {
+        "summary": f"few-shot {config.head} selection, {config.bank}",
+        "agent": "few_shot",
+        "control": control,
+        "head": config.head,
+        "bank": config.bank,
+        "episode": list(layout(config)),
+        "labels": config.labels,
+        "seed": config.seed,
+    }
 
 
 def _check(config: FewShotConfig) -> None:

@@ -11,6 +11,7 @@ pytest.importorskip("numba")
 from agents import AGENTS
 from agents.base import Control
 from lal.errors import UsageError
+from lal.policies.siblings import load_sibling
 from lal.policies.store import load_policy
 
 POOL_AGENTS = ("dqn", "gain_regression", "lal", "lal_rl", "lookahead", "ppo")
@@ -44,3 +45,23 @@ def test_a_control_that_is_not_there_is_refused(name, tmp_path):
         config = replace(agent.preset("smoke"), control=control)
         with pytest.raises(UsageError, match=f"{name!r} has no control {control!r}; expected"):
             agent.train(config, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("name", "preset"),
+    [("few_shot", "smoke"), ("few_shot", "smoke-batch"), ("active_one_shot", "smoke")],
+)
+def test_small_agents_have_both_controls(name, preset, tmp_path):
+    """Their cards let the benchmarks play them; shuffled rewards change what is learned."""
+    agent, files = AGENTS[name], {}
+    controls: tuple[Control, ...] = ("none", "untrained", "shuffled_reward")
+    for control in controls:
+        config = replace(agent.preset(preset), control=control)
+        files[control] = load_sibling(agent.train(config, tmp_path / control))
+        assert files[control].card["control"] == control
+        assert files[control].card.keys() == files["none"].card.keys()
+    for control in controls[1:]:
+        assert any(
+            not np.array_equal(tensor, files[control].tensors[role])
+            for role, tensor in files["none"].tensors.items()
+        )

@@ -46,3 +46,27 @@ def test_pool_settings_are_refused(tmp_path):
     config = replace(AGENTS["stream_dqn"].preset("smoke"), budget=7)
     with pytest.raises(UsageError, match="budget has no meaning on streams"):
         AGENTS["stream_dqn"].train(config, tmp_path / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["stream_dqn", "pal"])
+def test_a_run_that_was_killed_ends_in_the_same_policy(name, tmp_path, monkeypatch):
+    """Runs are short: one that was cut off starts again and ends in the same bytes."""
+    from agents.stream_dqn import train as stream
+
+    if name == "pal":
+        pytest.importorskip("pycrfsuite")
+    config = AGENTS[name].preset("smoke")
+    whole = AGENTS[name].train(config, tmp_path / "whole")
+    real = stream.export_policy
+
+    def stop(*arguments, **named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stream, "export_policy", stop)
+    with pytest.raises(KeyboardInterrupt):
+        AGENTS[name].train(config, tmp_path / "cut")
+    assert not (tmp_path / "cut" / "finished.json").exists()
+    monkeypatch.setattr(stream, "export_policy", real)
+    cut = AGENTS[name].train(config, tmp_path / "cut")
+    assert cut.read_bytes() == whole.read_bytes()

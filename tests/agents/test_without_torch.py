@@ -1,0 +1,83 @@
+"""Policies of all kinds load and play where only the core is installed."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agents import AGENTS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+EXTRAS = ("torch", "gymnasium", "stable_baselines3", "sb3_contrib", "numba", "pandas", "matplotlib")
+"""What a core installation lacks; importing one of these fails in the child process."""
+
+PLAY = {
+    "design": """
+policy = load_sibling(sys.argv[1])
+memory = policy.start()
+for outcome in (0.3, -1.0, 2.0):
+    design = policy.design(memory)
+    memory = policy.advance(memory, {"design": design, "outcome": outcome})
+assert design.shape == (2,)
+""",
+    "one_shot": """
+policy = load_sibling(sys.argv[1])
+memory = policy.start()
+for label in (0, 1, 2):
+    item = rng.standard_normal(16)
+    asked = policy.act(memory, item) == 3
+    memory = policy.advance(memory, {"item": item, "label": label if asked else -1})
+""",
+    "few_shot": """
+policy = load_sibling(sys.argv[1])
+info = {"items": rng.standard_normal((8, 16)), "support": rng.standard_normal((2, 16)),
+        "support_labels": [0, 1]}
+chosen = policy.choose(info, rng.integers(2, size=8), 3)
+assert len(set(chosen.tolist())) == 3
+""",
+    "stream": """
+policy = lal.load_stream_policy(sys.argv[1])
+memory = policy.start(budget=0.5)
+for _ in range(20):
+    item = StreamItem(rng.dirichlet([1.0, 1.0]))
+    ask = policy.asks(memory, item)
+    memory = policy.advance(memory, StreamEvent(item, ask, 0.0 if ask else None))
+""",
+}
+
+CASES = [
+    ("dad", "smoke", {}, "design"),
+    ("active_one_shot", "smoke", {}, "one_shot"),
+    ("active_one_shot", "smoke", {"embedding": 4, "embedding_updates": 1}, "one_shot"),
+    *[("few_shot", "smoke", {"head": h}, "few_shot") for h in ("one_step", "sequential", "graph")],
+    ("few_shot", "smoke-batch", {}, "few_shot"),
+    ("stream_dqn", "smoke", {}, "stream"),
+]
+
+
+@pytest.mark.parametrize(("agent", "preset", "changes", "kind"), CASES)
+def test_a_policy_plays_with_the_core_only(agent, preset, changes, kind, tmp_path):
+    policy = AGENTS[agent].export_untrained(replace(AGENTS[agent].preset(preset), **changes), 1)[0]
+    path = tmp_path / "policy.safetensors"
+    policy.save(path)
+    code = f"""
+import sys
+for name in {EXTRAS}:
+    sys.modules[name] = None
+import numpy as np, lal
+from lal.features.stream import StreamItem
+from lal.policies.siblings import load_sibling
+from lal.policies.stream import StreamEvent
+rng = np.random.default_rng(0)
+{PLAY[kind]}
+print("played")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)],
+        capture_output=True, text=True, cwd=ROOT, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "played\n"
