@@ -47,10 +47,7 @@ def test_a_control_that_is_not_there_is_refused(name, tmp_path):
             agent.train(config, tmp_path / "run")
 
 
-@pytest.mark.parametrize(
-    ("name", "preset"),
-    [("few_shot", "smoke"), ("few_shot", "smoke-batch"), ("active_one_shot", "smoke")],
-)
+@pytest.mark.parametrize(("name", "preset"), [("few_shot", "smoke"), ("active_one_shot", "smoke")])
 def test_small_agents_have_both_controls(name, preset, tmp_path):
     """Their cards let the benchmarks play them; shuffled rewards change what is learned."""
     agent, files = AGENTS[name], {}
