@@ -5,24 +5,25 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lal.data.dataset import Dataset
 from lal.data.datasets import load_dataset
-from lal.data.suites import load_suite
+from lal.data.suites import Entry, Suite, load_suite
 from lal.errors import UsageError
 from lal.evaluation.backends import Backend
 from lal.evaluation.controls import Controls, with_controls
 from lal.evaluation.costs import predict_seconds
 from lal.evaluation.entrants import Entrant, parse_entrants
-from lal.evaluation.openings import log_opening
+from lal.evaluation.openings import Opening, log_opening
 from lal.evaluation.protocol import Protocol, Regime, make_protocol
 from lal.evaluation.runner import Plan, Progress, Summary, plan, run_cells
 from lal.evaluation.store import Format, RunStore
 from lal.evaluation.summary import Row, format_summary, summarise
+from lal.evaluation.walls import check_sealed
 from lal.records import to_mapping, write_json
 from scripts.entry import run_main
 from scripts.provenance import provenance
@@ -113,8 +114,9 @@ def main(config: Config) -> list[Row]:
     if config.controls == "all" and not any(e.label.startswith("shuffled") for e in entrants):
         print("no copy trained on shuffled targets is listed (shuffled=FILE)", file=sys.stderr)
     protocol = make_config_protocol(config)
-    opened = open_sealed(config, protocol, entrants)
-    datasets = load_all(config.suite, config.datasets)
+    seen = {e.label: sorted({*e.seen, *config.seen}) for e in entrants if e.sha256}
+    sealed = sealed_suites(config.suite)
+    datasets = load_behind_walls(config, sealed, seen)
     store = RunStore(config.out, config.store_format)
     work = plan(
         protocol,
@@ -125,10 +127,10 @@ def main(config: Config) -> list[Row]:
         cell_seconds=config.cell_seconds,
         retry=config.retry,
     )
+    opened = log_openings(sealed, protocol, entrants)
     if config.dry_run:
         print(cost_text(work, config))
         return []
-    seen = {e.label: sorted({*e.seen, *config.seen}) for e in entrants if e.sha256}
     keys = [c.key for c in work.cells]
     about = {**manifest(config, protocol, datasets, entrants, seen), "openings": opened}
     store.write_manifest(about, keys)
@@ -158,24 +160,46 @@ def _controls_folder(config: Config) -> Path:
     return config.out / "controls"
 
 
-def open_sealed(
-    config: Config, protocol: Protocol, entrants: Sequence[Entrant]
-) -> list[dict[str, Any]]:
-    """Log that sealed suites are opened, before a row of them is read; return all openings."""
-    policies = {e.label: e.sha256 for e in entrants if e.sha256}
-    found: list[dict[str, Any]] = []
-    for name in config.suite:
-        if ":" in name and not Path(name).exists():
-            continue
-        suite = load_suite(name)
-        if suite.log is not None:
-            found += [
-                to_mapping(opening)
-                for opening in log_opening(
-                    suite.log, suite=suite.name, protocol=protocol.hash, policies=policies
-                )
-            ]
+def sealed_suites(names: Sequence[str]) -> list[Suite]:
+    """Return those of some suites that are sealed; nothing of them is loaded."""
+    suites = [load_suite(name) for name in names if not _is_single(name)]
+    return [suite for suite in suites if suite.log is not None]
+
+
+def load_behind_walls(
+    config: Config, sealed: Sequence[Suite], seen: Mapping[str, Sequence[str]]
+) -> list[Dataset]:
+    """Return the data sets, unless a policy was trained on relatives of sealed ones.
+
+    On other suites such data sets are played, but marked and never averaged.
+    """
+    check_sealed([e for suite in sealed for e in _wanted(suite, config.datasets)], seen)
+    found = load_all(config.suite, config.datasets)
+    inside = {name for suite in sealed for name in suite.names}
+    check_sealed([d for d in found if d.name in inside], seen)  # content may tell more
     return found
+
+
+def _is_single(name: str) -> bool:
+    return ":" in name and not Path(name).exists()
+
+
+def log_openings(
+    sealed: Sequence[Suite], protocol: Protocol, entrants: Sequence[Entrant]
+) -> list[dict[str, Any]]:
+    """Log that sealed suites are opened and return all openings.
+
+    It is done when the whole plan was checked, so that a mistake opens nothing, and before
+    anything is fitted.
+    """
+    policies = {e.label: e.sha256 for e in entrants if e.sha256}
+    found: list[Opening] = []
+    for suite in sealed:
+        if suite.log is not None:
+            found += log_opening(
+                suite.log, suite=suite.name, protocol=protocol.hash, policies=policies
+            )
+    return [to_mapping(opening) for opening in found]
 
 
 def load_all(suites: Sequence[str], names: Sequence[str] = ()) -> list[Dataset]:
@@ -186,16 +210,18 @@ def load_all(suites: Sequence[str], names: Sequence[str] = ()) -> list[Dataset]:
     """
     found: list[Dataset] = []
     for name in suites:
-        single = ":" in name and not Path(name).exists()
-        found += [load_dataset(name)] if single else _wanted(name, names)
+        if _is_single(name):
+            found.append(load_dataset(name))
+        else:
+            suite = load_suite(name)
+            found += [suite[entry.name] for entry in _wanted(suite, names)]
     if unknown := sorted(set(names) - {d.name for d in found}):
         raise UsageError(f"data sets {', '.join(unknown)} are in none of {', '.join(suites)}")
     return found
 
 
-def _wanted(name: str, names: Sequence[str]) -> list[Dataset]:
-    suite = load_suite(name)
-    return [suite[n] for n in suite.names if not names or n in names]
+def _wanted(suite: Suite, names: Sequence[str]) -> list[Entry]:
+    return [entry for entry in suite.entries if not names or entry.name in names]
 
 
 def make_config_protocol(config: Config) -> Protocol:

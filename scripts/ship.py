@@ -7,11 +7,13 @@ read from a store of ``scripts.evaluate``, never typed::
         --store runs/evidence --strategy mine --alias default
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lal.errors import UsageError
+from lal.evaluation.entrants import families_seen
 from lal.policies.store import SHIPPED, load_policy
 from lal.records import read_json, write_json
 from scripts.entry import run_main
@@ -55,7 +57,7 @@ def main(config: Config) -> None:
     if config.do_not_use_when:
         card["do_not_use_when"] = list(config.do_not_use_when)
     if config.store is not None:
-        card["evidence"] = evidence(config.store, config.strategy)
+        card["evidence"] = evidence(config.store, config.strategy, seen=families_seen(policy))
     replace(policy, name=config.name, card=card).save(path)
     if config.alias:
         aliases = config.folder / "aliases.json"
@@ -64,16 +66,27 @@ def main(config: Config) -> None:
     print(path)
 
 
-def evidence(folder: Path, strategy: str) -> dict[str, Any]:
-    """Return what a store says of a strategy, in points of its metric, as plain JSON."""
+def evidence(folder: Path, strategy: str, *, seen: Iterable[str] = ()) -> dict[str, Any]:
+    """Return what a store says of a strategy, in points of its metric, as plain JSON.
+
+    Data sets of families that the policy has seen are no evidence and are left out.
+
+    Raises:
+        UsageError: The strategy is not in the store, or every data set is left out.
+    """
     from lal.evaluation.store import RunStore
     from lal.evaluation.summary import summarise
 
     store = RunStore.existing(folder)
-    rows = {row.strategy: row for row in summarise(store.to_table())}
+    met = {*seen, *store.manifest().get("seen", {}).get(strategy, ())}
+    rows = {row.strategy: row for row in summarise(store.to_table(), seen={strategy: met})}
     if strategy not in rows:
         raise UsageError(f"{strategy!r} is not in {folder}; expected one of {', '.join(rows)}")
     row = rows[strategy]
+    if row.n_sets == 0:
+        raise UsageError(
+            f"{strategy!r} has met every family of {folder} in training; evaluate it on others"
+        )
     against = {
         name: {
             "points": round(100 * found.interval.mean, 2),
@@ -88,6 +101,7 @@ def evidence(folder: Path, strategy: str) -> dict[str, Any]:
         "command": manifest["command"],
         "metric": manifest["protocol"]["metric"],
         "n_sets": row.n_sets,
+        "seen_and_left_out": list(row.seen_sets),
         "against": against,
         "worst": [row.worst[0], round(100 * row.worst[1], 2)] if row.worst else None,
     }

@@ -1,10 +1,12 @@
 """scripts.data: fetch, verify and openings; and what scripts.evaluate writes on a sealed suite."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from lal.data.suites import load_suite
+from lal.policies.margin import margin_policy
 from scripts.data import run
 from scripts.entry import run_main
 from scripts.evaluate import Config, main
@@ -76,6 +78,29 @@ def test_a_sealed_suite_is_logged_before_it_is_played_and_never_fetched(sealed, 
     capsys.readouterr()
     assert run(["openings", str(sealed)]) == 0
     assert "vault: 2 openings" in capsys.readouterr().out
+
+
+def test_a_mistake_opens_nothing(sealed, tmp_path, capsys):
+    flags = ["--suite", str(sealed), "--out", str(tmp_path / "store"), *SMALL[:-1], "100000"]
+    assert run_main(main, Config, flags) == 2
+    assert "more than the pool" in capsys.readouterr().err
+    assert not load_suite(sealed).log.exists()
+
+
+def test_a_policy_that_met_relatives_opens_nothing(sealed, tmp_path, capsys):
+    path = tmp_path / "met.safetensors"
+    policy = margin_policy()
+    replace(policy, card={**policy.card, "families": ["checkerboard"]}).save(path)
+    flags = ["--suite", str(sealed), *SMALL, "--out", str(tmp_path / "store")]
+    flags.insert(flags.index("random") + 1, f"mine={path}")
+    assert run_main(main, Config, flags) == 2
+    said = capsys.readouterr().err
+    assert "checkerboard: mine against board" in said
+    assert "nothing was opened" in said
+    assert not load_suite(sealed).log.exists()
+    flags[flags.index(str(sealed))] = "synthetic:xor@1"  # not sealed: played, marked, not averaged
+    assert run_main(main, Config, flags) == 0
+    assert "mine: xor seen in training, left out" in capsys.readouterr().out
 
 
 def test_what_is_not_sealed_has_no_log(capsys):

@@ -69,6 +69,12 @@ def test_strange_names_and_unknown_strategies_are_refused(trained, store, tmp_pa
         evidence(store, "nobody")
 
 
+def test_what_was_seen_is_no_evidence(store):
+    with pytest.raises(UsageError, match="has met every family"):
+        evidence(store, "mine", seen=["iris"])
+    assert evidence(store, "mine", seen=["wine"])["seen_and_left_out"] == []
+
+
 def test_another_headline_metric_renames_no_old_area(store, trained):
     config = evaluate.Config(
         suite=("sklearn:iris",),
