@@ -7,10 +7,11 @@ from typing import Annotated
 import tyro
 
 from lal.errors import DataError, UsageError
+from lal.evaluation.advice import write_which
 from lal.evaluation.bridge_page import load_bridge
 from lal.evaluation.export import write_tables
 from lal.evaluation.figures import write_figures
-from lal.evaluation.leaderboard import write_leaderboard, write_which
+from lal.evaluation.leaderboard import write_leaderboard
 from lal.evaluation.replay import rerun
 from lal.evaluation.report import Page, headline, make_page, write_report
 from lal.evaluation.store import RunStore
@@ -54,6 +55,9 @@ class Config:
 
     which: str = ""
     """Markdown file for “which strategy should I use”; no page is written then."""
+
+    more: tuple[str, ...] = ()
+    """Other run stores shown on that page: of larger batches, of other data sets."""
 
     rerun: str = ""
     """Key of a cell, or how it begins: play it again and compare; nothing is written."""
@@ -125,14 +129,17 @@ def play_again(store: RunStore, key: str) -> None:
 
 def overviews(store: RunStore, config: Config) -> None:
     """Write the leaderboard and the advice."""
-    command = f"python -m scripts.report {config.store}"
-    for flag, name, write in (
-        ("--leaderboard", config.leaderboard, write_leaderboard),
-        ("--which", config.which, write_which),
-    ):
-        if name:
-            write(store, Path(name), command=f"{command} {flag} {name}", n_samples=config.samples)
-            print(name)
+    command, samples = f"python -m scripts.report {config.store}", config.samples
+    if config.leaderboard:
+        asked = f"{command} --leaderboard {config.leaderboard}"
+        write_leaderboard(store, Path(config.leaderboard), command=asked, n_samples=samples)
+        print(config.leaderboard)
+    if config.which:
+        more = [RunStore.existing(folder) for folder in config.more]
+        beside = f" --more {' '.join(config.more)}" if more else ""
+        asked = f"{command} --which {config.which}{beside}"
+        write_which(store, Path(config.which), command=asked, n_samples=samples, more=more)
+        print(config.which)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import scripts.evaluate as evaluate
 import scripts.report as report
 from lal.evaluation.export import to_latex
 from lal.evaluation.figures import resolve, style_rules
+from lal.evaluation.leaderboard import leaderboard
 from lal.evaluation.page.player import script_json
 from lal.evaluation.replay import flat_view, rerun
 from lal.evaluation.store import RunStore
@@ -204,8 +205,7 @@ def test_overviews_say_where_they_come_from(store, tmp_path):
     assert run(store, "--leaderboard", board, "--which", which) == 0
     text = board.read_text()
     assert "| `margin` |" in text
-    assert "84 of the 84 cells" in text
-    assert "of those of strategies 72 finished and 0 failed" in text
+    assert ", 4 runs: 72 cells finished and 0 failed" in text
     assert f"--leaderboard {board}" in text
     assert "12 of 12" in text
     assert "Preliminary" not in text
@@ -214,6 +214,35 @@ def test_overviews_say_where_they_come_from(store, tmp_path):
         assert f"## {heading}" in advice
     assert "python -m scripts.evaluate --suite" in advice
     assert list(tmp_path.glob("*.html")) == []
+
+
+def test_an_unfinished_evaluation_shows_whole_runs_only(store, tmp_path):
+    part = RunStore(tmp_path / "part", "json")
+    cells = list(RunStore.existing(store))
+    runs = sorted({(c.about["split"], c.about["start"]) for c in cells})
+    for cell in cells:
+        run_of = (cell.about["split"], cell.about["start"])
+        if run_of in runs[:2] or (run_of == runs[2] and cell.about["strategy"] == "margin"):
+            part.put(cell)
+    part.write_manifest(RunStore.existing(store).manifest(), [c.key for c in cells])
+    text = leaderboard(part, command="again", n_samples=100)
+    assert "**2 of 4 runs.** 45 of 84 planned cells were there" in text
+    assert "2 runs: 36 cells finished" in text
+    assert "6 of 6" in text
+
+
+def test_other_stores_stand_beside_the_advice(store, tmp_path):
+    out = tmp_path / "batch"
+    flags = ["--suite", "sklearn:iris", "--learners", "gaussian_nb", "--runs", "2",
+             "--budget", "6", "--batch-size", "3", "--out", out, "--strategies", "random",
+             "margin"]  # fmt: skip
+    assert run_main(evaluate.main, evaluate.Config, [*map(str, flags)]) == 0
+    which = tmp_path / "which.md"
+    assert run(store, "--which", which, "--more", out, store) == 0
+    text = which.read_text()
+    assert text.index("**batches of 1**") < text.index("**batches of 3**")
+    assert "## Another evaluation\n" in text
+    assert f"--more {out} {store}" in text
 
 
 @pytest.mark.parametrize(
