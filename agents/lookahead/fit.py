@@ -10,7 +10,7 @@ from torch import nn
 
 from agents.dqn.export import mlp_program
 from agents.lookahead.config import LookaheadConfig
-from agents.lookahead.margin_prior import lean_on_margin, spread_within
+from agents.lookahead.margin_prior import Program, lean_on_margin, spread_within
 from agents.lookahead.states import States
 from agents.tasks import feature_lists
 from lal.arrays import Bools, Floats
@@ -125,37 +125,31 @@ def make_network(n_inputs: int, config: LookaheadConfig, member: int) -> nn.Sequ
         )
 
 
-def joined(networks: Sequence[nn.Module]) -> nn.Sequential:
-    """Return one perceptron whose output is the mean of several: their layers side by side."""
-    linear = [[m for m in n.children() if isinstance(m, nn.Linear)] for n in networks]
-    columns = list(zip(*linear, strict=True))
-    layers: list[nn.Module] = []
-    for i, column in enumerate(columns):
-        last = i == len(columns) - 1
-        layers.append(_side_by_side(column, first=i == 0, last=last))
-        if not last:
-            layers.append(nn.ReLU())
-    return nn.Sequential(*layers)
+def mean_program(networks: Sequence[nn.Module]) -> tuple[Program, dict[str, np.ndarray]]:
+    """Return the program of several perceptrons' mean over register ``h0``, and its tensors.
+
+    Each has its own registers: one wide perceptron of all would multiply their layers' blocks with
+    each other's zeros.
+    """
+    ops: list[dict[str, Any]] = []
+    tensors: dict[str, np.ndarray] = {}
+    outputs = []
+    for i, network in enumerate(networks):
+        program, own = mlp_program(network)
+        tensors |= {f"m{i}_{name}": values for name, values in own.items()}
+        ops += [_renamed(op, i) for op in program["ops"] if op["op"] != "concat"]
+        outputs.append(f"m{i}_{program['output']}")
+    tensors["mean_of_members"] = np.full((1, len(networks)), 1.0 / len(networks), np.float32)
+    ops.append({"op": "concat", "in": outputs, "out": ["members"]})
+    ops.append({"op": "affine", "in": ["members"], "out": ["score"], "weight": "mean_of_members"})
+    return {"ops": ops, "output": "score"}, tensors
 
 
-def _side_by_side(parts: Sequence[nn.Linear], *, first: bool, last: bool) -> nn.Linear:
-    weights = [p.weight.detach() for p in parts]
-    biases = [p.bias.detach() for p in parts]
-    if last:
-        weight = torch.cat(weights, dim=1) / len(parts)
-        bias = torch.stack(biases).mean(dim=0)
-    else:
-        weight = torch.cat(weights) if first else _block_diagonal(weights)
-        bias = torch.cat(biases)
-    layer = nn.Linear(weight.shape[1], weight.shape[0])
-    layer.weight.data.copy_(weight)
-    layer.bias.data.copy_(bias)
-    return layer
-
-
-def _block_diagonal(blocks: Sequence[torch.Tensor]) -> torch.Tensor:
-    whole: torch.Tensor = torch.block_diag(*blocks)  # type: ignore[no-untyped-call]
-    return whole
+def _renamed(op: Mapping[str, Any], member: int) -> dict[str, Any]:
+    """Return an operation with registers and tensors of its member; ``h0`` is shared."""
+    inputs = [name if name == "h0" else f"m{member}_{name}" for name in op["in"]]
+    tensors = {k: f"m{member}_{op[k]}" for k in ("weight", "bias") if k in op}
+    return {**op, **tensors, "in": inputs, "out": [f"m{member}_{name}" for name in op["out"]]}
 
 
 def export_policy(
@@ -171,16 +165,15 @@ def export_policy(
 
     `spread` is the typical spread of that mean among candidates; see `margin_prior`.
     """
-    program, tensors = mlp_program(joined(networks))
-    join, *layers = program["ops"]
+    program, tensors = mean_program(networks)
     prepare = [
-        {**join, "out": ["raw"]},
+        {"op": "concat", "in": ["context", "candidates"], "out": ["raw"]},
         {"op": "standardise", "in": ["raw"], "out": ["unit"], "mean": "mean", "scale": "scale"},
         {"op": "clip", "in": ["unit"], "out": ["h0"], "low": -CLIP, "high": CLIP},
     ]
     candidate_features, context_features = feature_lists(config)
     program, tensors = lean_on_margin(
-        {"ops": [*prepare, *layers], "output": program["output"]},
+        {"ops": [*prepare, *program["ops"]], "output": program["output"]},
         {**tensors, "mean": standard.mean, "scale": standard.scale},
         weight=config.margin_prior,
         spread=spread,
@@ -199,13 +192,14 @@ def export_policy(
 
 def spread_of(networks: Sequence[nn.Module], states: States, standard: Standard) -> float:
     """Return the typical spread of the mean score among the candidates of a state."""
-    network = joined(networks)
     scores: list[np.ndarray] = []
     with torch.no_grad():
         for first in range(0, len(states.mask), SCORED_AT_ONCE):
             part = slice(first, first + SCORED_AT_ONCE)
             x = _inputs_of(states.candidates[part], states.context[part])
-            scores.append(network(torch.from_numpy(_standardised(x, standard)))[..., 0].numpy())
+            unit = torch.from_numpy(_standardised(x, standard))
+            own = torch.stack([network(unit)[..., 0] for network in networks])
+            scores.append(own.mean(dim=0).numpy())
     return spread_within(np.concatenate(scores).astype(np.float64), states.mask)
 
 

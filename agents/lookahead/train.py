@@ -32,6 +32,9 @@ from lal.policies.pool_policy import PoolPolicy
 from lal.records import write_json
 from lal.registry import require
 
+MOST_MEMBERS = 16
+"""Registers that one operation of a policy's program joins."""
+
 
 def train(config: LookaheadConfig, folder: Path, *, progress: bool = False) -> Path:
     """Train into `folder`, or go on where it stopped; see `agents.base.Agent.train`."""
@@ -120,6 +123,8 @@ def _check(config: LookaheadConfig) -> None:
     for name, low in least.items():
         if getattr(config, name) < low:
             raise UsageError(f"{name} must be at least {low}, got {getattr(config, name)}")
+    if config.n_members > MOST_MEMBERS:
+        raise UsageError(f"n_members must be at most {MOST_MEMBERS}, got {config.n_members}")
     if not config.sizes or min(config.sizes) < 2:
         raise UsageError(f"sizes must be numbers of labels from 2 up, got {config.sizes}")
     own_policy(config)
