@@ -63,13 +63,23 @@ class OneShotConfig(TrainConfig):
     epsilon: float = 0.05
     """Share of steps that ask, answer rightly or answer wrongly by chance, a third each."""
 
+    epsilon_at_first: float | None = None
+    """The same at the start; it falls along a line until half of the run is done. With few answers
+    forced, training can stay with asking for everything."""
+
+    all_answers: bool = False
+    """Train the values of all answers where one was given: what the others would have earned is
+    known in training, and what follows is the same."""
+
 
 PRESETS = {
     "vectors": OneShotConfig(),
     "demo": OneShotConfig(updates=1600, hidden=64),
     "vectors-published-loss": OneShotConfig(loss="published"),
     "digits": OneShotConfig(bank="digits"),
-    "omniglot": OneShotConfig(bank="omniglot", embedding=32, updates=3000),
+    "omniglot": OneShotConfig(
+        bank="omniglot", embedding=32, updates=2400, epsilon_at_first=0.5, all_answers=True
+    ),
     "omniglot-raw": OneShotConfig(bank="omniglot", updates=8000, hidden=200, learning_rate=1e-3),
     "smoke": OneShotConfig(updates=4, n_segments=2, batch=4, hidden=8, n_items=6),
 }

@@ -88,12 +88,15 @@ class OneShotLearner:
         per_segment = config.updates // config.n_segments
         returns, asked = 0.0, 0.0
         for i in range(per_segment):
-            wrong = wrong_reward(config, (segment * per_segment + i) / config.updates)
-            values, chosen, rewards = self._play(rng, wrong)
+            done = (segment * per_segment + i) / config.updates
+            values, chosen, rewards, labels = self._play(rng, done)
             if config.control == "shuffled_reward":
                 order = torch.from_numpy(rng.random(tuple(rewards.shape)).argsort(axis=0))
-                rewards = rewards.gather(0, order)
+                rewards, labels = rewards.gather(0, order), labels.gather(0, order)
             loss = td_loss(values, chosen, rewards, config)
+            if config.all_answers:
+                wrong = wrong_reward(config, done)
+                loss = loss + other_answers_loss(values, chosen, labels, wrong, config)
             self.optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()
@@ -105,8 +108,8 @@ class OneShotLearner:
             "asked": round(asked / per_segment, 4),
         }
 
-    def _play(self, rng: np.random.Generator, wrong: float) -> tuple[Tensor, Tensor, Tensor]:
-        """Play a batch; return values (T, B, C + 1), actions (T, B) and rewards (T, B)."""
+    def _play(self, rng: np.random.Generator, done: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Play a batch; return values (T, B, C + 1), actions, rewards and labels (T, B)."""
         config, C = self.config, self.config.n_classes
         drawn = draw_episodes(self.bank, rng, n=config.batch, T=config.n_items, C=C, split="train")
         items = torch.from_numpy(drawn.items).transpose(0, 1)
@@ -114,7 +117,7 @@ class OneShotLearner:
             with torch.no_grad():
                 items = self.embedding(items)
         labels = torch.from_numpy(drawn.labels).T
-        forced = torch.from_numpy(_explored(rng, drawn.labels.T, config))
+        forced = torch.from_numpy(_explored(rng, drawn.labels.T, exploration(config, done), C))
         one_hot = nn.functional.one_hot(labels, C).float()
         shown = torch.zeros(config.batch, C)
         memory = (torch.zeros(config.batch, config.hidden),) * 2
@@ -127,8 +130,9 @@ class OneShotLearner:
             values.append(value)
             actions.append(action)
         chosen = torch.stack(actions)
-        right = torch.where(chosen == labels, 1.0, wrong)
-        return torch.stack(values), chosen, torch.where(chosen == C, config.ask, right)
+        right = torch.where(chosen == labels, 1.0, wrong_reward(config, done))
+        rewards = torch.where(chosen == C, config.ask, right)
+        return torch.stack(values), chosen, rewards, labels
 
     def state(self) -> dict[str, Any]:
         """Return weights and optimiser."""
@@ -167,13 +171,44 @@ def wrong_reward(config: OneShotConfig, done: float) -> float:
     return config.wrong_at_first + moved * (config.wrong - config.wrong_at_first)
 
 
-def _explored(rng: np.random.Generator, labels: np.ndarray, config: OneShotConfig) -> np.ndarray:
+def exploration(config: OneShotConfig, done: float) -> float:
+    """Return the share of explored steps when a share of the run is done."""
+    if config.epsilon_at_first is None:
+        return config.epsilon
+    left = max(1.0 - 2.0 * done, 0.0)
+    return config.epsilon + left * (config.epsilon_at_first - config.epsilon)
+
+
+def _explored(rng: np.random.Generator, labels: np.ndarray, share: float, C: int) -> np.ndarray:
     """Return forced actions, -1 where the network decides: ask, the right or a wrong answer."""
-    C = config.n_classes
     kind = rng.integers(3, size=labels.shape)
     wrong = (labels + rng.integers(1, max(C, 2), size=labels.shape)) % C
     forced = np.select([kind == 0, kind == 1], [np.full_like(labels, C), labels], wrong)
-    return np.where(rng.random(labels.shape) < config.epsilon, forced, -1)
+    return np.where(rng.random(labels.shape) < share, forced, -1)
+
+
+def other_answers_loss(
+    values: Tensor, chosen: Tensor, labels: Tensor, wrong: float, config: OneShotConfig
+) -> Tensor:
+    """Return the squared differences of the answers not given, where an answer was given.
+
+    Any answer leads to the same next observation, so their targets are known, too.
+
+    Args:
+        values: Shape (T, B, C + 1).
+        chosen: Actions, shape (T, B).
+        labels: Right answers, shape (T, B).
+        wrong: Reward of a wrong answer.
+        config: The discount.
+    """
+    C = config.n_classes
+    answers = torch.arange(C)
+    target = torch.where(labels[..., None] == answers, 1.0, wrong)
+    follow = torch.zeros(chosen.shape)
+    follow[:-1] = config.gamma * values[1:].max(dim=2).values.detach()
+    other = (chosen < C)[..., None] & (chosen[..., None] != answers)
+    gaps = (values[..., :C] - target - follow[..., None]) ** 2
+    return (gaps * other).sum(dim=(0, 2)).mean()
 
 
 def td_loss(values: Tensor, chosen: Tensor, rewards: Tensor, config: OneShotConfig) -> Tensor:

@@ -7,7 +7,13 @@ import torch
 import lal
 from agents import AGENTS
 from agents.active_one_shot.config import PRESETS as ONE_SHOT
-from agents.active_one_shot.train import OneShotLearner, td_loss
+from agents.active_one_shot.train import (
+    OneShotLearner,
+    exploration,
+    other_answers_loss,
+    td_loss,
+    wrong_reward,
+)
 from agents.dad.config import PRESETS as DAD
 from agents.dad.network import StaticDesigns, torch_mean
 from agents.dad.train import DadLearner
@@ -22,6 +28,8 @@ from lal.errors import PolicyFileError, UsageError
 from lal.policies.siblings import load_sibling
 
 SMOKES = [("dad", DAD["smoke"]), ("active_one_shot", ONE_SHOT["smoke"]),
+          ("active_one_shot", replace(ONE_SHOT["smoke"], embedding=4, embedding_updates=2,
+                                      all_answers=True)),
           *[("few_shot", replace(FEW_SHOT["smoke"], head=h))
             for h in ("one_step", "sequential", "graph")],
           ("few_shot", FEW_SHOT["smoke-batch"])]  # fmt: skip
@@ -143,6 +151,25 @@ def test_losses_by_hand():
     assert float(ours.detach()) == (1 - 2 - 2) ** 2 + (2 - 3) ** 2
     ours.backward()
     assert gradient(values)[1, 0, 0] == 0
+
+
+def test_other_answers_by_hand():
+    """One episode of two steps; the first answers 0 where 1 is right, the second asks."""
+    values = torch.tensor([[[0.5, 0.2, 0.0, 0.3]], [[0.0, 2.0, 1.0, 0.0]]])
+    chosen, labels = torch.tensor([[0], [3]]), torch.tensor([[1], [2]])
+    config = replace(ONE_SHOT["smoke"], gamma=0.5)
+    found = other_answers_loss(values, chosen, labels, -1.0, config)
+    assert float(found) == pytest.approx((0.2 - 1 - 1) ** 2 + (0.0 + 1 - 1) ** 2)
+
+
+def test_schedules_start_high_and_end_at_the_setting():
+    config = replace(ONE_SHOT["smoke"], epsilon_at_first=0.45, wrong=-5.0, wrong_at_first=-1.0)
+    assert [exploration(config, d) for d in (0.0, 0.25, 0.5, 1.0)] == pytest.approx(
+        [0.45, 0.25, 0.05, 0.05]
+    )
+    assert [wrong_reward(config, d) for d in (0.0, 0.5, 0.625, 0.75, 1.0)] == [-1, -1, -3, -5, -5]
+    plain = ONE_SHOT["smoke"]
+    assert (exploration(plain, 0.0), wrong_reward(plain, 0.0)) == (0.05, -1.0)
 
 
 @pytest.mark.parametrize("config", [c for name, c in SMOKES if name == "few_shot"])
