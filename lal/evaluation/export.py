@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lal.evaluation.ladder import ladder
 from lal.evaluation.page.model import Page
 from lal.evaluation.page.sections import failure_rows, groups, set_cards, what_was_seen
 from lal.records import write_atomic
@@ -18,7 +19,7 @@ HEAD = (
 
 
 def write_tables(page: Page, folder: Path) -> list[Path]:
-    """Write strategies (all and by group), data sets, what was seen and failures, each twice."""
+    """Write strategies (all and by group), sets, ladder, what was seen and failures, twice each."""
     written = []
     for name, (head, rows) in tables_of(page).items():
         for ending, text in ((".csv", to_csv(head, rows)), (".tex", to_latex(head, rows))):
@@ -45,6 +46,13 @@ def tables_of(page: Page) -> dict[str, tuple[Sequence[str], list[list[str]]]]:
             [name, r["strategy"], r["runs"], r["area"], r["minus"]]
             for name, card in set_cards(page).items()
             for r in card["strategies"]
+        ],
+    )
+    found["ladder"] = (
+        ("rung", "area", "note"),
+        [
+            [r.name, f"{100 * r.area:.2f}", r.note]
+            for r in ladder(page.fair(page.focus), page.focus)
         ],
     )
     seen = what_was_seen(page)

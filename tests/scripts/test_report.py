@@ -131,7 +131,7 @@ def test_every_class_of_a_chart_has_a_style(page):
 
 def test_tables_are_csv_and_latex(page):
     names = {f.name for f in (page / "tables").iterdir()}
-    assert {"strategies.csv", "strategies.tex", "two_classes.csv", "failures.csv"} <= names
+    assert {"strategies.csv", "strategies.tex", "two_classes.csv", "failures.csv", "ladder.csv"} <= names
     with (page / "tables" / "strategies.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert {r["strategy"] for r in rows} == {s.partition("=")[0] for s in STRATEGIES}
