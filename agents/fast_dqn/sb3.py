@@ -8,20 +8,28 @@ import numpy as np
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.type_aliases import PyTorchObs, TensorDict
+from stable_baselines3.common.utils import polyak_update
 from stable_baselines3.dqn.policies import QNetwork as StableQNetwork
 
 from agents.dqn.algorithm import CandidateDQN
+from agents.dqn.buffer import PrioritisedReplay
 from agents.dqn.network import MASKED_Q, CandidateDQNPolicy
 from agents.fast_dqn import kernels
 from agents.fast_dqn.network import QNetwork
 from envs.simulator.sb3_vec_env import LalRlVecEnv
-from lal.arrays import Ints
+from lal.arrays import Floats, Ints
 from lal.rng import integer_seed
+
+LEAST_ERROR = 1e-4
+"""Smallest |TD error| of a priority, so that no transition is ever out of reach."""
+
+NEVER = 1 << 60
+"""Steps between the library's own updates of the target network, which follows in `train`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StableConfig:
-    """A run through stable-baselines3: the same transitions replayed, in larger batches."""
+    """A run through stable-baselines3; the defaults are those of `FastDQNConfig`."""
 
     seed: int = 0
     """Names every random stream of the run."""
@@ -32,26 +40,62 @@ class StableConfig:
     n_envs: int = 64
     """Episodes advanced together."""
 
-    batch_size: int = 1152
+    updates_per_step: float = 0.27
+    """Gradient steps for every environment step."""
+
+    batch_size: int = 32
     """Transitions of a gradient step."""
 
-    steps_per_update: int = 2
-    """Steps of all environments between two gradient steps."""
+    learning_rate: float = 1e-3
+    """Of Adam."""
 
-    learning_rate: float = 3e-3
-    """Of Adam; larger than the published 1e-3, as the batches are."""
+    tau: float = 0.01
+    """Share of the online network that enters the target network after every gradient step."""
 
-    tau: float = 0.1
-    """Share of the online network that enters the target network."""
+    priority_exponent: float = 3.0
+    """Transitions are replayed with probability proportional to |TD error| to this power."""
 
-    buffer_size: int = 20_000
+    buffer_size: int = 10_000
     """Transitions kept."""
 
-    learning_starts: int = 4_000
-    """Environment steps taken at random before learning."""
+    learning_starts: int = 2_500
+    """Environment steps taken at random before learning, about 128 episodes."""
+
+    warm_updates: int = 100
+    """Gradient steps on these."""
 
     exploration_final: float = 0.1
     """Share of random steps at the end."""
+
+
+class PublishedReplay(PrioritisedReplay):
+    """The replay of the published agent.
+
+    A new transition has the highest priority ever given, 1000 at first, so it is replayed at once;
+    a minibatch holds no transition twice; nothing corrects for being drawn often.
+    """
+
+    highest = 1000.0
+
+    def add(self, *args: Any, **kwargs: Any) -> None:
+        """Store one transition of every environment with the highest priority ever given."""
+        row = self.pos
+        super().add(*args, **kwargs)
+        self.priorities[row] = self.highest
+
+    def _draw(self, batch_size: int) -> tuple[Ints, Floats]:
+        """Draw without replacement: the first arrivals at rates proportional to the chances."""
+        n = self.size() * self.n_envs
+        rates = self.priorities.reshape(-1)[:n] ** self.alpha
+        arrivals = self.rng.exponential(size=n) / rates
+        slots: Ints = np.argpartition(arrivals, batch_size - 1)[:batch_size].astype(np.int64)
+        return slots, np.ones(batch_size)
+
+    def update_priorities(self, slots: Ints, errors: Floats) -> None:
+        """Set the priorities of sampled slots from their TD errors, both (B,)."""
+        found = np.maximum(np.abs(errors), LEAST_ERROR)
+        self.priorities.reshape(-1)[slots] = found
+        self.highest = max(self.highest, float(found.max()))
 
 
 class LalRlQNetwork(StableQNetwork):
@@ -64,7 +108,17 @@ class LalRlQNetwork(StableQNetwork):
         self.joint = torch.nn.Linear(kernels.N_HIDDEN, kernels.N_JOINT)
         self.candidate = torch.nn.Linear(kernels.N_FEATURES, kernels.N_JOINT, bias=False)
         self.out = torch.nn.Linear(kernels.N_JOINT, 1)
-        torch.nn.init.constant_(self.out.bias, -8.0)
+        widths = (
+            (self.state, kernels.N_STATE + kernels.N_HIDDEN),
+            (self.joint, kernels.N_HIDDEN + kernels.N_FEATURES + kernels.N_JOINT),
+            (self.candidate, kernels.N_HIDDEN + kernels.N_FEATURES + kernels.N_JOINT),
+            (self.out, kernels.N_JOINT + 1),
+        )
+        for layer, width in widths:  # Glorot and Bengio (2010); joint and candidate are one layer
+            limit = (6.0 / width) ** 0.5
+            torch.nn.init.uniform_(layer.weight, -limit, limit)
+            if layer.bias is not None:
+                torch.nn.init.zeros_(layer.bias)
 
     def forward(self, obs: PyTorchObs) -> torch.Tensor:
         """Return Q of every candidate, closed ones at `MASKED_Q`; shape (B, N)."""
@@ -103,31 +157,62 @@ class LalRlDQNPolicy(CandidateDQNPolicy):
 
 
 class LalRlDQN(CandidateDQN):
-    """CandidateDQN that scores all candidates only where the best is sought.
+    """CandidateDQN with the published gradient step.
 
-    Of the present state the candidate taken is enough, and of the next one, for the target
-    network, the candidate that the online network prefers.
+    All candidates are scored only where the best is sought: of the present state the candidate
+    taken is enough, and of the next one, for the target network, the candidate that the online
+    network prefers. The target network follows after every gradient step.
+
+    Args:
+        *args: As of the base class.
+        updates_per_step: Gradient steps for every environment step, fractions carried over.
+        warm_updates: Gradient steps before the first of these.
+        **kwargs: As of the base class.
     """
 
+    def __init__(
+        self, *args: Any, updates_per_step: float = 0.27, warm_updates: int = 100, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.updates_per_step, self.warm_updates = updates_per_step, warm_updates
+        self.owed = 0.0
+
     def train(self, gradient_steps: int, batch_size: int = 100) -> None:
-        """Take gradient steps on the squared TD error of prioritised minibatches."""
+        """Take the gradient steps that are due for so many environment steps."""
         self.policy.set_training_mode(True)
+        if self._n_updates == 0:
+            self._begin()
+        self.owed += self.updates_per_step * gradient_steps
+        for _ in range(int(self.owed)):
+            self._update(batch_size)
+        self._n_updates += int(self.owed)
+        self.owed -= int(self.owed)
+
+    def _begin(self) -> None:
+        """Start values at half of what a random episode costs."""
+        lengths = [episode["l"] for episode in self.ep_info_buffer or ()]
+        bias = -float(np.mean(lengths)) / 2 if lengths else 0.0
+        networks: tuple[Any, ...] = (self.q_net, self.q_net_target)
+        for network in networks:
+            torch.nn.init.constant_(network.out.bias, bias)
+        self.owed += self.warm_updates
+
+    def _update(self, batch_size: int) -> None:
+        """Take a step on the sum of squared double-Q errors and let the target network follow."""
         online: Any = self.q_net
         target: Any = self.q_net_target
         replay: Any = self.replay_buffer
-        for _ in range(gradient_steps):
-            batch = replay.sample(batch_size)
-            with torch.no_grad():
-                best = online(batch.next_observations).argmax(dim=1, keepdim=True)
-                following = target.value_of(batch.next_observations, best)
-                goal = batch.rewards + self.gamma * (1.0 - batch.dones) * following
-            error = online.value_of(batch.observations, batch.actions) - goal
-            loss = (batch.weights * error.square()).mean()
-            self.policy.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            self.policy.optimizer.step()
-            replay.update_priorities(batch.slots, error.detach().numpy().reshape(-1))
-        self._n_updates += gradient_steps
+        batch = replay.sample(batch_size)
+        with torch.no_grad():
+            best = online(batch.next_observations).argmax(dim=1, keepdim=True)
+            following = target.value_of(batch.next_observations, best)
+            goal = batch.rewards + self.gamma * (1.0 - batch.dones) * following
+        error = online.value_of(batch.observations, batch.actions) - goal
+        self.policy.optimizer.zero_grad(set_to_none=True)
+        error.square().sum().backward()
+        self.policy.optimizer.step()
+        polyak_update(online.parameters(), target.parameters(), self.tau)
+        replay.update_priorities(batch.slots, error.detach().numpy().reshape(-1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +265,7 @@ def train_stable(
 
 def make_stable(config: StableConfig, envs: LalRlVecEnv) -> LalRlDQN:
     """Return the untrained model."""
-    return LalRlDQN(
+    model = LalRlDQN(
         LalRlDQNPolicy,
         envs,
         learning_rate=config.learning_rate,
@@ -189,12 +274,18 @@ def make_stable(config: StableConfig, envs: LalRlVecEnv) -> LalRlDQN:
         batch_size=config.batch_size,
         gamma=1.0,
         tau=config.tau,
-        train_freq=config.steps_per_update,
-        gradient_steps=1,
-        target_update_interval=config.steps_per_update * config.n_envs,
+        train_freq=1,
+        gradient_steps=-1,
+        target_update_interval=NEVER,
         exploration_fraction=1.0,
         exploration_final_eps=config.exploration_final,
-        replay_buffer_kwargs={"alpha": 0.6, "beta": 0.4},
+        replay_buffer_class=PublishedReplay,
+        replay_buffer_kwargs={"alpha": config.priority_exponent, "beta": 0.0},
         seed=integer_seed(config.seed, "stable"),
         device="cpu",
+        updates_per_step=config.updates_per_step,
+        warm_updates=config.warm_updates,
     )
+    replay: Any = model.replay_buffer
+    replay.reseed(integer_seed(config.seed, "replay"))
+    return model
