@@ -1,7 +1,7 @@
-"""Data and stores: fetch a suite, verify a run store, read the openings log of a sealed suite."""
+"""Data and stores: fetch a suite, verify or compare run stores, read the log of a sealed suite."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from lal.data.suites import Suite, load_suite
 from lal.errors import DataError, UsageError
 from lal.evaluation.openings import read_openings
 from lal.evaluation.store import RunStore
-from lal.records import write_json
+from lal.records import config_hash, write_json
 from scripts.entry import run_main
 
 
@@ -36,6 +36,14 @@ class Verify:
 
     store: Annotated[Path, tyro.conf.Positional] = Path("runs/eval")
     """Run store of scripts.evaluate."""
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Say whether run stores hold the same results: rows asked for and metrics, no times."""
+
+    stores: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """Two run stores or more, for example of one evaluation on several backends."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,34 @@ def verify(config: Verify) -> None:
         )
 
 
+def compare(config: Compare) -> None:
+    """Print a digest of the results of every store.
+
+    Raises:
+        DataError: The stores differ.
+    """
+    if len(config.stores) < 2:
+        raise UsageError("name two run stores or more, for example runs/one runs/two")
+    results = [dict(_digests(RunStore.existing(folder))) for folder in config.stores]
+    for folder, found in zip(config.stores, results, strict=True):
+        print(f"{folder}: {len(found)} cells, results {config_hash(found)}")
+    first, every = results[0], {key for found in results for key in found}
+    unequal = [k for k in sorted(every) if any(f.get(k) != first.get(k) for f in results)]
+    if unequal:
+        raise DataError(
+            f"{len(unequal)} of {len(every)} cells differ or are missing, the first {unequal[0]}"
+        )
+    print("the same cells, the same rows asked for, the same metrics to the last digit")
+
+
+def _digests(store: RunStore) -> Iterator[tuple[str, str]]:
+    """Yield the key of every cell and a hash of what does not depend on the machine's speed."""
+    for cell in store:
+        curves = {name: values.tolist() for name, values in cell.metrics.items()}
+        points = {"n_labels": cell.n_labels.tolist(), "queried": cell.queried.tolist()}
+        yield cell.key, config_hash({"status": cell.status, **points, "metrics": curves})
+
+
 def openings(config: Openings) -> None:
     """Print the openings log of a sealed suite."""
     suite = load_suite(config.suite)
@@ -113,6 +149,7 @@ def openings(config: Openings) -> None:
 COMMANDS: dict[str, tuple[Callable[[Any], None], type]] = {
     "fetch": (fetch, Fetch),
     "verify": (verify, Verify),
+    "compare": (compare, Compare),
     "openings": (openings, Openings),
 }
 

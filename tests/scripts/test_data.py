@@ -58,6 +58,23 @@ def test_verify_counts_and_names_the_damage(tmp_path, capsys):
     assert "3 cells were finished, 1 played" in capsys.readouterr().out
 
 
+def test_equal_stores_are_told_from_others(tmp_path, capsys):
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder, form in ((one, "json"), (two, "parquet")):
+        flags = ["--suite", "synthetic:xor@1", *SMALL, "--out", str(folder), "--store-format", form]
+        assert run_main(main, Config, flags) == 0
+    capsys.readouterr()
+    assert run(["compare", str(one), str(two)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].split("results")[1] == said[1].split("results")[1]
+    assert said[2].startswith("the same cells")
+    next(two.glob("cells/??/*")).unlink()
+    assert run(["compare", str(one), str(two)]) == 2
+    assert "1 of 4 cells differ or are missing" in capsys.readouterr().err
+    assert run(["compare", str(one)]) == 2
+    assert "two run stores or more" in capsys.readouterr().err
+
+
 def test_no_store_no_command(tmp_path, capsys):
     assert run(["verify", str(tmp_path)]) == 2
     assert "no run store" in capsys.readouterr().err
