@@ -97,7 +97,7 @@ def print_tables(policies: Mapping[str, SubsetPolicy], config: Config) -> None:
     for name, policy in policies.items():
         rows = played(policy, drawn, budget)
         values = 100 * accuracy(first, drawn, rows, C)
-        groups.setdefault((policy.head, str(policy.card.get("control"))), []).append(values)
+        groups.setdefault((policy.head, str(policy.card.get("control", "none"))), []).append(values)
         ahead = " | ".join(interval(values - found[rule]) for rule in rules)
         print(f"| {name} | {interval(values)} | {_cells(drawn, rows, C)} | {ahead} |", flush=True)
     for (head, control), several in groups.items():
