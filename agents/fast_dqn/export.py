@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from agents.fast_dqn.kernels import N_HIDDEN, PUBLISHED
+from agents.fast_dqn.kernels import N_HIDDEN, PUBLISHED, SYMMETRIC
 from agents.fast_dqn.network import QNetwork
 from lal.arrays import Floats
+from lal.errors import UsageError
 from lal.policies.pool_policy import PoolPolicy
 
 FEATURES = {
@@ -75,3 +76,29 @@ def _tensors(network: QNetwork, view: int) -> dict[str, Floats]:
         "out": network.out[None].astype(np.float64),
         "out_bias": network.out_bias.astype(np.float64),
     }
+
+
+def to_network(policy: PoolPolicy) -> tuple[QNetwork, int]:
+    """Return the network that a policy holds, and its view; the inverse of `to_policy`.
+
+    Raises:
+        UsageError: The policy does not see what LAL-RL sees.
+    """
+    seen = (policy.candidate_features, policy.context_features)
+    if seen not in FEATURES.values():
+        raise UsageError(
+            f"{policy.name!r} is no LAL-RL policy: expected the features {FEATURES[False][0]} or "
+            f"{FEATURES[True][0]}, got {policy.candidate_features}"
+        )
+    view = PUBLISHED if seen == FEATURES[True] else SYMMETRIC
+    held = {name: tensor.astype(np.float64) for name, tensor in policy.tensors.items()}
+    joint, bias = held["joint"].T.copy(), held["joint_bias"].copy()
+    if view != PUBLISHED:
+        joint[0] = -joint[0]
+        bias -= joint[0]
+    parts = (
+        held["state"].T, held["state_bias"], np.concatenate([held["joint_state"].T, joint]), bias,
+        held["out"][0], held["out_bias"],
+    )  # fmt: skip
+    network = QNetwork(*(np.ascontiguousarray(part, dtype=np.float32) for part in parts))
+    return network, int(view)

@@ -60,18 +60,19 @@ class Player:
 
     def step(self, theta: Any, epsilon: float) -> None:
         """Choose an action for every episode and take it."""
+        self.choose(theta, epsilon)
+        self.engine.step(self.actions)
+
+    def choose(self, theta: Any, epsilon: float = 0.0) -> None:
+        """Write an action for every episode to `actions`."""
         kernels.choose(
             theta, *self.engine.flat_observation, self.pad, float(epsilon), self.view,
             self.random, self.states, self.planes, self.actions,
         )  # fmt: skip
-        self.engine.step(self.actions)
 
     def step_together(self, networks: Sequence[QNetwork]) -> None:
         """Take in every episode the action of the largest mean value over several networks."""
-        kernels.choose(
-            np.zeros(kernels.SIZE, dtype=np.float32), *self.engine.flat_observation, self.pad, 1.0,
-            self.view, self.random, self.states, self.planes, self.actions,
-        )  # fmt: skip
+        self.choose(np.zeros(kernels.SIZE, dtype=np.float32), 1.0)
         E = self.engine.num_envs
         states = self.states.reshape(E, kernels.STATE_PAD)[:, None, : kernels.N_STATE]
         seen = self.planes.reshape(E, kernels.N_FEATURES, self.pad).transpose(0, 2, 1)

@@ -8,7 +8,7 @@ pytest.importorskip("numba")
 from agents import AGENTS
 from agents.fast_dqn import kernels
 from agents.fast_dqn.config import PRESETS
-from agents.fast_dqn.export import to_policy
+from agents.fast_dqn.export import to_network, to_policy
 from agents.fast_dqn.network import QNetwork
 from agents.fast_dqn.verdict import doubt_network, saving
 from lal.data.view import make_geometry
@@ -63,6 +63,18 @@ def test_the_symmetric_policy_shows_its_network_one_minus_the_margin(network):
     context = context_vector(given, policy.context_features)
     wanted = network.q_values(context.astype(np.float32), seen.astype(np.float32))
     np.testing.assert_allclose(policy.utilities(given), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("view", [kernels.PUBLISHED, kernels.SYMMETRIC])
+def test_a_file_gives_its_network_back(network, view):
+    back, seen = to_network(to_policy(network, view, name="p", card={}))
+    assert seen == view
+    np.testing.assert_allclose(back.pack(), network.pack(), atol=1e-6)
+
+
+def test_other_policies_hold_no_such_network():
+    with pytest.raises(UsageError, match="'margin' is no LAL-RL policy: expected the features"):
+        to_network(load_policy("margin"))
 
 
 def test_renaming_the_classes_changes_the_published_policy_only(network):
