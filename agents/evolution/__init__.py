@@ -1,0 +1,1 @@
+"""Evolution strategies that fine-tune a frozen policy on area over margin."""
