@@ -117,7 +117,7 @@ def rule_lengths(config: Config, name: str) -> dict[str, Floats]:
             "random": episode_lengths(None, data, **options),
             "uncertainty": episode_lengths(doubt_network(), data, view=DOUBT_ONLY, **options),
         }
-        _save(path, found)
+        save_arrays(path, found)
     with np.load(path) as held:
         return {rule: held[rule].astype(np.float64) for rule in held.files}
 
@@ -156,7 +156,7 @@ def inner_saving(config: Config, variant: Variant, name: str, seed: int, updates
         view = view_of(settings_of(config, variant, name, seed, updates))
         others = [other for other in config.sets if other != name]
         found = {other: _inner_lengths(config, other, network, view) for other in others}
-        _save(path, found)
+        save_arrays(path, found)
     with np.load(path) as lengths:
         ours = {other: lengths[other].astype(np.float64) for other in lengths.files}
     return saving(list(ours.values()), [_inner_random(config, other) for other in ours])[0]
@@ -165,7 +165,7 @@ def inner_saving(config: Config, variant: Variant, name: str, seed: int, updates
 def _inner_random(config: Config, name: str) -> Floats:
     path = config.out / f"inner-random-{name}-{config.n_inner}.npz"
     if not path.exists():
-        _save(path, {"lengths": _inner_lengths(config, name, None, 0)})
+        save_arrays(path, {"lengths": _inner_lengths(config, name, None, 0)})
     with np.load(path) as held:
         lengths: Floats = held["lengths"].astype(np.float64)
     return lengths
@@ -190,7 +190,7 @@ def trained_run(config: Config, variant: Variant, name: str, seed: int, updates:
             n_episodes=config.n_judged, seed=judge_seed(name),
         )  # fmt: skip
         flat = result.network.pack()
-        _save(path, {"lengths": lengths, "seconds": np.array(seconds),
+        save_arrays(path, {"lengths": lengths, "seconds": np.array(seconds),
                      "n_steps": np.array(result.n_steps), "network": flat})  # fmt: skip
         sys.stderr.write(f"{path.stem}: {lengths.mean():.2f} labels, {seconds:.1f} s CPU\n")
     with np.load(path) as held:
@@ -214,7 +214,7 @@ def together_run(config: Config, variant: Variant, name: str) -> Run:
             networks, f"file:{config.folder}/{name}.npz", view=view_of(settings),
             n_episodes=config.n_judged, seed=judge_seed(name),
         )  # fmt: skip
-        _save(path, {"lengths": lengths})
+        save_arrays(path, {"lengths": lengths})
     with np.load(path) as held:
         return Run(held["lengths"].astype(np.float64), 0.0, 0)
 
@@ -246,7 +246,8 @@ def network_of(path: Path) -> QNetwork:
         return QNetwork.unpack(held["network"])
 
 
-def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
+def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write arrays to an npz file, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
 
     def write(part: Path) -> None:

@@ -1,12 +1,14 @@
 """LAL-RL by two roads: stable-baselines3's DQN with our parts, and the compiled trainer.
 
 ``python -m scripts.benchmark lal_rl_roads`` trains both on the same sets for the same number of
-steps and counts labels on the sets left out, over several training seeds.
+steps and counts labels on the sets left out, over several training seeds. The same command goes on
+after an interruption.
 """
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from agents.fast_dqn.network import QNetwork
 from agents.fast_dqn.train import episode_lengths, train
 from agents.fast_dqn.verdict import saving
 from lal.arrays import Floats
-from scripts.benchmark_lal_rl import judge_seed
+from scripts.benchmark_lal_rl import judge_seed, save_arrays
 from scripts.entry import run_main
 
 ROADS = ("stable-baselines3", "compiled")
@@ -44,6 +46,9 @@ class Config:
     n_judged: int = 512
     """Episodes on each set."""
 
+    out: Path = Path("runs/lal-rl-roads")
+    """Where trained networks are kept."""
+
 
 def run(config: Config) -> None:
     """Print percent saved of both roads for every seed, and their difference."""
@@ -61,9 +66,7 @@ def run(config: Config) -> None:
 
 def one_run(config: Config, road: str, seed: int, random: dict[str, Floats]) -> tuple[float, float]:
     """Return percent saved on the sets left out and on all ten; prints them."""
-    began = time.process_time()
-    network = trained(config, road, seed)
-    seconds = time.process_time() - began
+    network, seconds = kept(config, road, seed)
     ours = {name: lengths_of(config, network, name) for name in SETS}
     each = [saving([ours[name]], [random[name]])[0] for name in config.left_out]
     left_out = saving([ours[n] for n in config.left_out], [random[n] for n in config.left_out])[0]
@@ -85,6 +88,18 @@ def welch(ours: Floats, theirs: Floats) -> str:
         return f"{ours.mean() - theirs.mean():+.1f}"
     low, high = ttest_ind(ours, theirs, equal_var=False).confidence_interval(0.95)
     return f"{ours.mean() - theirs.mean():+.1f} +- {(high - low) / 2:.1f}"
+
+
+def kept(config: Config, road: str, seed: int) -> tuple[QNetwork, float]:
+    """Return the network of a training run and its CPU seconds, from disk or made."""
+    path = config.out / f"{road}-{seed}-{config.n_steps}-{'-'.join(config.left_out)}.npz"
+    if not path.exists():
+        began = time.process_time()
+        network = trained(config, road, seed)
+        seconds = np.array(time.process_time() - began)
+        save_arrays(path, {"network": network.pack(), "seconds": seconds})
+    with np.load(path) as held:
+        return QNetwork.unpack(held["network"]), float(held["seconds"])
 
 
 def trained(config: Config, road: str, seed: int) -> QNetwork:

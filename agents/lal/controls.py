@@ -1,8 +1,9 @@
 """What LAL has to beat: copies that learned nothing, or nothing but what their inputs give away.
 
-Gains shuffled within a task keep the task's mean, and the first two features go with it: tasks
-in which labels pay hold more uncertain rows. Such a copy still comes to prefer uncertain rows, so
-it is no empty control. Gains shuffled over all rows keep nothing.
+Gains shuffled over all rows keep nothing. Gains shuffled within a task keep the task's mean, and
+the first two features go with it: tasks in which labels pay hold more uncertain rows, so such a
+copy still comes to prefer uncertain rows. Both are trained on shuffled targets, and a policy which
+learned is ahead of both.
 """
 
 from dataclasses import replace
@@ -21,7 +22,7 @@ from lal.rng import generator
 N_COPIES = {"shuffled": 3, "shuffled_within_tasks": 3, "uncertainty_only": 1, "untrained": 5}
 """Copies of every control, whose mean a policy is compared with."""
 
-NEEDED = ("random", "untrained", "shuffled")
+NEEDED = ("random", "untrained", "shuffled", "shuffled_within_tasks")
 """Opponents that a policy which learned is ahead of."""
 
 
