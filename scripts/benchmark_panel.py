@@ -20,6 +20,7 @@ from lal.data.dataset import Dataset
 from lal.errors import DataError, UsageError
 from lal.evaluation.bootstrap import bootstrap_interval
 from lal.evaluation.cells import DONE
+from lal.evaluation.entrants import families_seen
 from lal.evaluation.metrics import area_from, aubc
 from lal.evaluation.summary import format_summary, summarise
 from lal.evaluation.tables import cell_rows, paired
@@ -30,8 +31,10 @@ from lal.policies.store import load_policy
 from lal.records import config_hash, read_json, write_json
 from lal.registry import require
 from lal.task import Task
-from scripts.entry import run_main
+from scripts.entry import flags_of, run_main
+from scripts.panel_parts import write_panel
 from scripts.panel_rules import RULES, Ranker, chance, margin, rule
+from scripts.provenance import git_state
 
 METRICS = ("accuracy", "balanced_accuracy")
 
@@ -86,6 +89,8 @@ def run(config: Config) -> Any:
     require("numba", "fast")
     pandas = require("pandas", "tables")
     rankers = rankers_of(config)
+    parts = [_part_path(config, one, label).name for one in config.learners for label in rankers]
+    write_panel(config.out, manifest(config), parts)
     rows: list[dict[str, Any]] = []
     for learner in config.learners:
         for label, ranker in rankers.items():
@@ -178,10 +183,7 @@ def _areas(curve: NDArray[np.float64], begin: int | None) -> NDArray[np.float64]
 
 def _part(config: Config, learner: str, label: str, ranker: Ranker) -> list[dict[str, Any]]:
     """Return the rows of one learner and strategy, from disk where they are finished."""
-    source = {name.rpartition("=")[0] or name: name for name in config.policies}.get(label, "")
-    about = replace(config, policies=(source,), learners=(learner,), rules=(), out=Path())
-    key = config_hash({"config": about, "label": label, "policy": _digest(source)})
-    path = config.out / f"{key}.json"
+    path = _part_path(config, learner, label)
     if path.exists():
         kept: list[dict[str, Any]] = read_json(path)
         return kept
@@ -190,11 +192,33 @@ def _part(config: Config, learner: str, label: str, ranker: Ranker) -> list[dict
     for first in range(0, len(drawn), config.together):
         some = drawn[first : first + config.together]
         areas = play([task for _, _, task in some], ranker, seed=config.first_run)
-        for (dataset, number, _), area in zip(some, areas, strict=True):
-            rows.append(_row(dataset, learner, number, label, area))
+        for (dataset, number, task), area in zip(some, areas, strict=True):
+            n = len(task.pool)
+            rows.append(_row(dataset, learner, number, label, area=area, n_pool=n))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, rows)
     return rows
+
+
+def _part_path(config: Config, learner: str, label: str) -> Path:
+    """Return where the part of one learner and strategy is kept."""
+    source = {name.rpartition("=")[0] or name: name for name in config.policies}.get(label, "")
+    about = replace(config, policies=(source,), learners=(learner,), rules=(), out=Path())
+    key = config_hash({"config": about, "label": label, "policy": _digest(source)})
+    return config.out / f"{key}.json"
+
+
+def manifest(config: Config) -> dict[str, Any]:
+    """Return what is kept beside the parts, in the words of an evaluation."""
+    rules = {"budget": config.budget, "batch_size": 1, "metric": "balanced_accuracy"}
+    policies = [load_policy(name.rpartition("=")[2]) for name in config.policies]
+    labels = [name.rpartition("=")[0] or name for name in config.policies]
+    return {
+        "command": "python -m scripts.benchmark panel " + flags_of(config, Config()),
+        "protocol": rules,
+        "seen": {n: list(families_seen(p)) for n, p in zip(labels, policies, strict=True)},
+        "git": git_state(Path(__file__).parent),
+    }
 
 
 def _digest(source: str) -> str:
@@ -209,14 +233,20 @@ def _digest(source: str) -> str:
 
 
 def _row(
-    dataset: Dataset, learner: str, number: int, label: str, area: NDArray[np.float64]
+    dataset: Dataset,
+    learner: str,
+    number: int,
+    label: str,
+    *,
+    area: NDArray[np.float64],
+    n_pool: int,
 ) -> dict[str, Any]:
     return {
         "cell": f"{dataset.name}/{learner}/{number}/{label}",
         "dataset": dataset.name, "family": dataset.family, "learner": learner,
         "split": number, "start": 0, "strategy": label, "status": DONE, "error": "",
         "seconds": 0.0, "query_seconds": 0.0, "n_labels": 0, "area": float(area[1, 0]),
-        "n_classes": dataset.n_classes,
+        "n_classes": dataset.n_classes, "n_pool": n_pool,
         **{f"area_{m}": float(a[0]) for m, a in zip(METRICS, area, strict=True)},
         **{f"area_all_seen_{m}": float(a[1]) for m, a in zip(METRICS, area, strict=True)},
     }  # fmt: skip

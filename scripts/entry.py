@@ -1,12 +1,13 @@
 """How a command starts: flags, saved configs, and errors as one line with exit code 2."""
 
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from lal.errors import LalError, UsageError
-from lal.records import from_mapping, read_json
+from lal.records import from_mapping, read_json, to_mapping
 
 C = TypeVar("C")
 
@@ -45,6 +46,23 @@ def run_main(
         print("interrupted; the same command goes on from here", file=sys.stderr)
         return 130
     return 0
+
+
+def flags_of(config: Any, default: Any) -> str:
+    """Return the flags that turn one config into another, as they are typed."""
+    parts: list[str] = []
+    old = to_mapping(default)
+    for name, value in to_mapping(config).items():
+        flag = f"--{name.replace('_', '-')}"
+        if value == old[name]:
+            continue
+        if isinstance(value, bool):
+            parts.append(flag if value else f"--no-{flag[2:]}")
+        elif isinstance(value, list):
+            parts += [flag, *(shlex.quote(v) for v in value)]
+        else:
+            parts += [flag, shlex.quote(str(value))]
+    return " ".join(parts)
 
 
 def parse(config_type: type[C], argv: Sequence[str], *, start: Start[C] | None = None) -> C:

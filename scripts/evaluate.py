@@ -25,7 +25,7 @@ from lal.evaluation.store import Format, RunStore
 from lal.evaluation.summary import Row, format_summary, summarise
 from lal.evaluation.walls import check_sealed
 from lal.records import to_mapping, write_json
-from scripts.entry import run_main
+from scripts.entry import flags_of, run_main
 from scripts.provenance import provenance
 
 
@@ -274,19 +274,7 @@ def manifest(
 
 def command(config: Config) -> str:
     """Return the flags that give this config."""
-    parts: list[str] = []
-    default = to_mapping(Config())
-    for name, value in to_mapping(config).items():
-        flag = f"--{name.replace('_', '-')}"
-        if value == default[name]:
-            continue
-        if isinstance(value, bool):
-            parts.append(flag if value else f"--no-{flag[2:]}")
-        elif isinstance(value, list):
-            parts += [flag, *(shlex.quote(v) for v in value)]
-        else:
-            parts += [flag, shlex.quote(str(value))]
-    return " ".join(parts)
+    return flags_of(config, Config())
 
 
 class Reporter:

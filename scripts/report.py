@@ -11,12 +11,13 @@ from lal.evaluation.advice import write_which
 from lal.evaluation.bridge_page import load_bridge
 from lal.evaluation.export import write_tables
 from lal.evaluation.figures import write_figures
-from lal.evaluation.leaderboard import write_leaderboard
+from lal.evaluation.leaderboard import Evaluation, whole_runs, write_leaderboard
 from lal.evaluation.replay import rerun
 from lal.evaluation.report import Page, headline, make_page, write_report
 from lal.evaluation.store import RunStore
 from lal.evaluation.tables import strategies_of
 from scripts.entry import run_main
+from scripts.panel_parts import PANEL, panel_evaluation
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class Config:
     """Markdown file for the leaderboard; no page is written then."""
 
     which: str = ""
-    """Markdown file for “which strategy should I use”; no page is written then."""
+    """Markdown file for “which strategy should I use”; no page is written then. Here the store may
+    be a folder of scripts.benchmark panel, too."""
 
     more: tuple[str, ...] = ()
     """Other run stores shown on that page: of larger batches, of other data sets."""
@@ -65,12 +67,12 @@ class Config:
 
 def main(config: Config) -> Page | None:
     """Write what was asked for; returns what the page was made from, None without one."""
+    if config.leaderboard or config.which:
+        overviews(config)
+        return None
     store = RunStore.existing(config.store)
     if config.rerun:
         play_again(store, config.rerun)
-        return None
-    if config.leaderboard or config.which:
-        overviews(store, config)
         return None
     page = make_page(
         store,
@@ -127,19 +129,28 @@ def play_again(store: RunStore, key: str) -> None:
     print(f"cell {found.key}: the same rows asked for, the same metrics to the last digit")
 
 
-def overviews(store: RunStore, config: Config) -> None:
+def overviews(config: Config) -> None:
     """Write the leaderboard and the advice."""
     command, samples = f"python -m scripts.report {config.store}", config.samples
     if config.leaderboard:
+        store = RunStore.existing(config.store)
         asked = f"{command} --leaderboard {config.leaderboard}"
         write_leaderboard(store, Path(config.leaderboard), command=asked, n_samples=samples)
         print(config.leaderboard)
     if config.which:
-        more = [RunStore.existing(folder) for folder in config.more]
+        more = [evaluation(Path(folder)) for folder in config.more]
         beside = f" --more {' '.join(config.more)}" if more else ""
         asked = f"{command} --which {config.which}{beside}"
-        write_which(store, Path(config.which), command=asked, n_samples=samples, more=more)
+        first = evaluation(config.store)
+        write_which(first, Path(config.which), command=asked, n_samples=samples, more=more)
         print(config.which)
+
+
+def evaluation(folder: Path) -> Evaluation:
+    """Return the cells of a run store, or of a folder of finished panel parts."""
+    if (folder / PANEL).is_file():
+        return panel_evaluation(folder)
+    return whole_runs(RunStore.existing(folder))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,7 @@ from lal.evaluation.bootstrap import bootstrap_interval
 from lal.evaluation.cells import DONE
 from lal.evaluation.entrants import FULL_LABEL
 from lal.evaluation.ladder import oracle_kind
-from lal.evaluation.leaderboard import complete_runs, markdown, provenance, write_text
-from lal.evaluation.store import RunStore
+from lal.evaluation.leaderboard import Evaluation, markdown, provenance, write_text
 from lal.evaluation.tables import RUN, Table, cell_rows, paired, strategies_of
 from lal.rng import generator
 
@@ -24,10 +23,10 @@ ENOUGH = 0.9
 
 
 def write_which(
-    store: RunStore, path: Path, *, command: str, n_samples: int, more: Sequence[RunStore] = ()
+    first: Evaluation, path: Path, *, command: str, n_samples: int, more: Sequence[Evaluation] = ()
 ) -> None:
-    """Write the advice from a store, and others beside it, as markdown."""
-    write_text(path, which_strategy(store, command=command, n_samples=n_samples, more=more))
+    """Write the advice from an evaluation, and others beside it, as markdown."""
+    write_text(path, which_strategy(first, command=command, n_samples=n_samples, more=more))
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,20 +66,22 @@ class Choice:
 def situations(table: Table) -> Iterator[Situation]:
     """Yield the situations that a table has cells of: all, size, classes, learner, budget."""
     yield Situation("Everything", "all cells", table)
-    pools = table.groupby("dataset")["n_pool"].max()
-    small = set(pools[pools < SMALL_POOL].index)
-    for name, mask in (
-        (f"small pools (under {SMALL_POOL} rows)", table["dataset"].isin(small)),
-        (f"larger pools ({SMALL_POOL} rows or more)", ~table["dataset"].isin(small)),
-    ):
-        yield Situation("By data size", name, table[mask])
+    if "n_pool" in table:
+        yield from _by_size(table)
     for name, mask in (("two classes", table["n_classes"] == 2), ("more", table["n_classes"] > 2)):
         yield Situation("By number of classes", name, table[mask])
     for learner in sorted(table["learner"].unique()):
         yield Situation("By learner", learner.replace("_", " "), table[table["learner"] == learner])
-    if table["area_25"].notna().any():
+    if "area_25" in table and table["area_25"].notna().any():
         yield Situation("By budget", "the first 25 labels", table, "area_25")
     yield Situation("By budget", "the whole budget", table)
+
+
+def _by_size(table: Table) -> Iterator[Situation]:
+    pools = table.groupby("dataset")["n_pool"].max()
+    small = table["dataset"].isin(set(pools[pools < SMALL_POOL].index))
+    yield Situation("By data size", f"small pools (under {SMALL_POOL} rows)", table[small])
+    yield Situation("By data size", f"larger pools ({SMALL_POOL} rows or more)", table[~small])
 
 
 def choices(
@@ -128,20 +129,18 @@ def _finished_enough(rows: Table, strategy: str) -> bool:
 
 
 def which_strategy(
-    store: RunStore, *, command: str, n_samples: int = 10_000, more: Sequence[RunStore] = ()
+    first: Evaluation, *, command: str, n_samples: int = 10_000, more: Sequence[Evaluation] = ()
 ) -> str:
-    """Return advice by data size, classes, learner, budget and batch, from the cells of a store.
+    """Return advice by data size, classes, learner, budget and batch.
 
     Args:
-        store: Gives all situations.
+        first: Gives all situations.
         command: What made the page, for its last lines.
         n_samples: Bootstrap samples of each interval.
         more: Other evaluations, each shown as a whole: of larger batches, of other data sets.
     """
-    everything, caution = complete_runs(store)
-    table = everything[everything["strategy"] != FULL_LABEL]
-    seen = store.manifest().get("seen", {})
-    parts = ["# Which strategy should I use?", *caution]
+    table = first.table[first.table["strategy"] != FULL_LABEL]
+    parts = ["# Which strategy should I use?", *first.caution]
     kind = ""
     details: list[str] = []
     for situation in situations(table):
@@ -150,44 +149,34 @@ def which_strategy(
         if situation.kind != kind:
             kind = situation.kind
             details.append(f"## {kind}")
-        details.append(_advice(situation, choices(situation, seen, n_samples=n_samples)))
-    parts.append(_summary(choices(Situation("", "summary", table), seen, n_samples=n_samples)))
+        details.append(_advice(situation, choices(situation, first.seen, n_samples=n_samples)))
+    whole = Situation("", "summary", table)
+    parts.append(_summary(choices(whole, first.seen, n_samples=n_samples)))
     parts.append(
         "Each table lists the strategies that gained most over random sampling in the cells of "
-        "that kind, with the interval over new data sets; “minus margin” is their mean paired "
-        f"difference to margin sampling. Only strategies that finished {100 * ENOUGH:.0f} % of the "
-        "cells are listed. Few data sets stand behind each row: intervals that reach "
-        "below zero decide nothing, and the best of many is flattered by luck."
+        "that kind, with the interval over new data sets (families, then sets, are drawn again); "
+        "“minus margin” is their mean paired difference to margin sampling. Only strategies that "
+        f"finished {100 * ENOUGH:.0f} % of the cells are listed. Where few data sets stand behind "
+        "a row, intervals that reach below zero decide nothing, and the best of many is flattered "
+        "by luck."
     )
-    parts += [*details, "## By batch", *_by_batch(store, table, more, n_samples)]
-    others = [other for other in more if _batch(other) == _batch(store)]
+    parts += [*details, "## By batch", *_by_batch(first, more, n_samples)]
+    others = [other for other in more if other.batch == first.batch]
     for number, other in enumerate(others, start=1):
         title = "## Another evaluation" + (f" ({number})" if len(others) > 1 else "")
-        cells, unfinished = complete_runs(other)
-        parts += [title, *unfinished, _whole(other, cells, n_samples), provenance(other, cells, "")]
-    parts += ["## Where this comes from", provenance(store, everything, command)]
-    return "\n\n".join(part.rstrip() for part in parts) + "\n"
+        parts += [title, *other.caution, _whole(other, n_samples), provenance(other)]
+    parts += ["## Where this comes from", provenance(first, command)]
+    return "\n\n".join(parts) + "\n"
 
 
-def _batch(store: RunStore) -> str:
-    return str(store.manifest().get("protocol", {}).get("batch_size", "?"))
-
-
-def _by_batch(
-    store: RunStore, table: Table, more: Sequence[RunStore], n_samples: int
-) -> Iterator[str]:
+def _by_batch(first: Evaluation, more: Sequence[Evaluation], n_samples: int) -> Iterator[str]:
     """Yield one table a batch size, and where each comes from."""
-    seen = store.manifest().get("seen", {})
-    yield _advice(
-        Situation("By batch", f"batches of {_batch(store)}", table),
-        choices(Situation("By batch", "batch", table), seen, n_samples=n_samples),
-    )
-    others = [other for other in more if _batch(other) != _batch(store)]
+    yield _whole(first, n_samples, name=f"batches of {first.batch}", shown=SHOWN)
+    others = [other for other in more if other.batch != first.batch]
     for other in others:
-        cells, unfinished = complete_runs(other)
-        yield from unfinished
-        yield _whole(other, cells, n_samples, name=f"batches of {_batch(other)}")
-        yield provenance(other, cells, "")
+        yield from other.caution
+        yield _whole(other, n_samples, name=f"batches of {other.batch}")
+        yield provenance(other)
     if not others:
         yield (
             "Larger batches were not evaluated here: `--regime batch` does it. Rules that rank "
@@ -195,11 +184,12 @@ def _by_batch(
         )
 
 
-def _whole(store: RunStore, cells: Table, n_samples: int, name: str = "all cells") -> str:
+def _whole(
+    found: Evaluation, n_samples: int, name: str = "all cells", shown: int | None = None
+) -> str:
     """Return the table of a whole evaluation."""
-    situation = Situation("", name, cells[cells["strategy"] != FULL_LABEL])
-    seen = store.manifest().get("seen", {})
-    return _advice(situation, choices(situation, seen, n_samples=n_samples), shown=None)
+    situation = Situation("", name, found.table[found.table["strategy"] != FULL_LABEL])
+    return _advice(situation, choices(situation, found.seen, n_samples=n_samples), shown)
 
 
 def _summary(found: Sequence[Choice]) -> str:

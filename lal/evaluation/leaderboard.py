@@ -1,7 +1,9 @@
 """Leaderboard of a store, as markdown."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,8 +33,9 @@ def _write_text(path: Path, text: str) -> None:
 
 def leaderboard(store: RunStore, *, command: str, n_samples: int = 10_000) -> str:
     """Return all strategies, best against margin first, with what did not finish."""
-    (table, caution), manifest = complete_runs(store), store.manifest()
-    rows = summarise(table, seen=manifest.get("seen", {}), n_samples=n_samples)
+    found = whole_runs(store)
+    table = found.table
+    rows = summarise(table, seen=found.seen, n_samples=n_samples)
     done = _done_counts(table)
     head = ("strategy", "area", "minus margin [95 %]", "W/T/L", "minus random [95 %]", "W/T/L",
             "below random", "ms a query: mean / p95", "finished cells")  # fmt: skip
@@ -40,8 +43,8 @@ def leaderboard(store: RunStore, *, command: str, n_samples: int = 10_000) -> st
     seen = [f"- `{r.strategy}`: {', '.join(r.seen_sets)}" for r in rows if r.seen_sets]
     parts = [
         "# Leaderboard",
-        *caution,
-        provenance(store, table, command),
+        *found.caution,
+        provenance(found, command),
         "Differences are in points of the mean area, paired over data set, learner, split and "
         "start; intervals are over new data sets (families, sets, splits and starts resampled). "
         f"A data set counts as won or lost beyond ±{100 * ROPE:.1f} points. Sorted by the "
@@ -54,52 +57,80 @@ def leaderboard(store: RunStore, *, command: str, n_samples: int = 10_000) -> st
     return "\n\n".join(parts) + "\n"
 
 
-def complete_runs(store: RunStore) -> tuple[Table, list[str]]:
-    """Return the cells that may be compared, and a warning where some are missing.
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Cells that may be compared, and where they come from.
+
+    Attributes:
+        table: Tidy table.
+        manifest: What the evaluation was: command, protocol, commit, families seen.
+        caution: What a reader must know first; empty for a finished evaluation.
+    """
+
+    table: Table
+    manifest: Mapping[str, Any]
+    caution: tuple[str, ...] = ()
+
+    @property
+    def seen(self) -> Mapping[str, Sequence[str]]:
+        """Families met in training, by strategy."""
+        found: Mapping[str, Sequence[str]] = self.manifest.get("seen", {})
+        return found
+
+    @property
+    def batch(self) -> str:
+        """Labels bought between refits, as text."""
+        return str(self.manifest.get("protocol", {}).get("batch_size", "?"))
+
+
+def whole_runs(store: RunStore) -> Evaluation:
+    """Return the cells of a store that may be compared, with a warning where some are missing.
 
     Of an evaluation that is not finished only those runs count that every strategy has played on
     every data set and learner; all cells where there is no such run yet.
     """
-    table = store.to_table()
+    table, manifest = store.to_table(), store.manifest()
     planned, there = len(store.listed()), table["cell"].nunique()
-    rules = store.manifest().get("protocol", {})
+    rules = manifest.get("protocol", {})
     n_runs = int(rules.get("n_splits", 1)) * int(rules.get("n_starts", 1))
     if there >= planned:
-        return table, []
+        return Evaluation(table, manifest)
     played = table.groupby(["split", "start"])["cell"].nunique()
     whole = played[played * n_runs >= planned].index
     if len(whole) == 0:
-        return table, [
+        text = (
             f"**Preliminary.** Only {there} of {planned} planned cells were there and no run was "
             "complete; most of what follows is noise, and the order will change. The command "
             "below goes on where it stopped."
-        ]
+        )
+        return Evaluation(table, manifest, (text,))
     kept = table.set_index(["split", "start"]).index.isin(whole)
-    return table[kept].reset_index(drop=True), [
+    text = (
         f"**{len(whole)} of {n_runs} runs.** {there} of {planned} planned cells were there. Shown "
         f"are the {len(whole)} runs that every strategy has played on every data set and learner; "
         "the others are left out. The command below goes on where it stopped."
-    ]
+    )
+    return Evaluation(table[kept].reset_index(drop=True), manifest, (text,))
 
 
-def provenance(store: RunStore, table: Table, command: str) -> str:
+def provenance(found: Evaluation, command: str = "") -> str:
     """Return what stands behind a page made from these cells, with the commands."""
-    manifest = store.manifest()
-    rows = cell_rows(table)
+    manifest = found.manifest
+    rows = cell_rows(found.table)
     rows = rows[rows["strategy"] != FULL_LABEL]
     done = int((rows["status"] == DONE).sum())
+    commit = str((manifest.get("git") or {}).get("commit", "unknown"))
     protocol = manifest.get("protocol", {})
-    git = manifest.get("git") or {}
     return (
         f"{rows['strategy'].nunique()} strategies, {rows['dataset'].nunique()} data sets of "
         f"{rows['family'].nunique()} families, {rows['learner'].nunique()} learners "
         f"({', '.join(sorted(rows['learner'].unique()))}), "
         f"{len(rows.drop_duplicates(['split', 'start']))} runs: {done} cells finished and "
         f"{len(rows) - done} failed or timed out. "
-        f"Metric: {rows['metric'].iloc[0].replace('_', ' ')}; {protocol.get('budget', '?')} labels "
-        f"after the start, {protocol.get('batch_size', '?')} at a time; commit "
-        f"{str(git.get('commit', 'unknown'))[:12]}.\n\n"
-        f"    {manifest.get('command', 'unknown')}\n    {command}"
+        f"Metric: {protocol.get('metric', '?').replace('_', ' ')}; "
+        f"{protocol.get('budget', '?')} labels after the start, "
+        f"{protocol.get('batch_size', '?')} at a time; commit {commit[:12]}.\n\n"
+        f"    {manifest.get('command', 'unknown')}" + (f"\n    {command}" if command else "")
     )
 
 

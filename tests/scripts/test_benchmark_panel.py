@@ -7,8 +7,12 @@ import pytest
 pytest.importorskip("numba")
 pytest.importorskip("pandas")
 
+import scripts.report as report
 from lal.errors import UsageError
+from lal.records import read_json
 from scripts.benchmark_panel import Config, learned, run
+from scripts.entry import run_main
+from scripts.panel_parts import PANEL
 
 SMALL: dict[str, Any] = {
     "datasets": ("iris", "wine"),
@@ -89,3 +93,19 @@ def test_areas_from_where_all_classes_are_seen_leave_the_rest_out(table):
     both = table.dropna(subset=["area_all_seen_accuracy"])
     assert 0 < len(both) <= len(table)
     assert (both["area_all_seen_accuracy"] - both["area_accuracy"]).mean() > 0
+
+
+def test_the_advice_reads_a_panel(table, folder, tmp_path, capsys):
+    which = tmp_path / "which.md"
+    assert run_main(report.main, report.Config, [str(folder), "--which", str(which)]) == 0
+    text = which.read_text()
+    assert "4 strategies, 2 data sets of 2 families, 1 learners (gaussian_nb), 2 runs" in text
+    assert "    python -m scripts.benchmark panel --" in text
+    assert "mine=default" in text
+    assert "## By data size" in text
+    parts = read_json(folder / PANEL)["parts"]
+    (folder / parts[0]).rename(tmp_path / "away")
+    capsys.readouterr()
+    assert run_main(report.main, report.Config, [str(folder), "--which", str(which)]) == 2
+    assert "1 of 4 parts of the panel" in capsys.readouterr().err
+    (tmp_path / "away").rename(folder / parts[0])
