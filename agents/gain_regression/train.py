@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from agents.boosting import fit_boosted_trees
 from agents.gain_regression.config import GainConfig
 from agents.gain_regression.samples import Samples, load_samples, make_samples
 from agents.runs import RunFolder
@@ -23,7 +24,7 @@ from lal.loop import METRICS
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.trees import from_sklearn_hist_gradient_boosting, tree_op
 from lal.records import write_json
-from lal.rng import generator, integer_seed
+from lal.rng import generator
 
 
 def train(config: GainConfig, folder: Path, *, progress: bool = False) -> Path:
@@ -125,20 +126,15 @@ def _policy(
     config: GainConfig, inputs: Floats, targets: Floats, *, name: str, card: Mapping[str, Any]
 ) -> PoolPolicy:
     """Fit trees to the targets and return them as a policy."""
-    from sklearn.ensemble import HistGradientBoostingRegressor
-    from threadpoolctl import threadpool_limits
-
-    trees = HistGradientBoostingRegressor(
-        max_iter=config.n_trees,
+    trees = fit_boosted_trees(
+        inputs,
+        targets,
+        rounds=config.n_trees,
         learning_rate=config.learning_rate,
-        max_leaf_nodes=config.max_leaves,
-        min_samples_leaf=config.min_leaf,
-        l2_regularization=1.0,
-        early_stopping=False,
-        random_state=integer_seed(config.seed, "trees"),
+        max_leaves=config.max_leaves,
+        min_leaf=config.min_leaf,
+        seed=config.seed,
     )
-    with threadpool_limits(1):  # sums in one order: the same trees on every machine
-        trees.fit(inputs, targets)
     tensors = from_sklearn_hist_gradient_boosting(trees)
     join = {"op": "concat", "in": ["context", "candidates"], "out": ["all"]}
     score = tree_op(tensors, into="all", out="utility", prefix="trees", float32=False)

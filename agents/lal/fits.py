@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from agents.boosting import fit_boosted_trees
 from agents.lal.config import LalConfig
 from agents.lal.folding import FOLDED, PUBLISHED
 from lal.arrays import Floats
@@ -35,20 +36,15 @@ def check(config: LalConfig) -> None:
 
 def fit_boosted(config: LalConfig, features: Floats, targets: Floats) -> Any:
     """Return boosted trees fitted to the rows."""
-    from sklearn.ensemble import HistGradientBoostingRegressor
-    from threadpoolctl import threadpool_limits
-
-    trees = HistGradientBoostingRegressor(
-        max_iter=config.rounds,
+    return fit_boosted_trees(
+        features,
+        targets,
+        rounds=config.rounds,
         learning_rate=config.learning_rate,
-        max_leaf_nodes=config.max_leaves,
-        min_samples_leaf=config.min_leaf,
-        l2_regularization=1.0,
-        early_stopping=False,
-        random_state=integer_seed(config.seed, "trees"),
+        max_leaves=config.max_leaves,
+        min_leaf=config.min_leaf,
+        seed=config.seed,
     )
-    with threadpool_limits(1):  # sums in one order: the same trees on every machine
-        return trees.fit(features, targets)
 
 
 def fit_reference(config: LalConfig, features: Floats, targets: Floats) -> Any:
