@@ -17,6 +17,9 @@ from lal.records import config_hash, read_json, to_mapping, write_atomic, write_
 
 STATE = "state.json"
 
+OF_THE_MACHINE = ("n_jobs",)
+"""Options that change how long a run takes and nothing else: a run may go on with others."""
+
 
 class RunFolder:
     """The folder of one run.
@@ -29,8 +32,8 @@ class RunFolder:
 
     def __init__(self, folder: Path, *, agent: str, config: TrainConfig) -> None:
         self.folder = folder
-        self.hash = config_hash({"agent": agent, "options": config})
         self._content = {"agent": agent, "options": to_mapping(config)}
+        self.hash = _hash_of_result(self._content)
         self._refuse_others()
 
     def _refuse_others(self) -> None:
@@ -38,7 +41,7 @@ class RunFolder:
         if not path.exists():
             _refuse_foreign(self.folder)
             return
-        saved = config_hash(read_json(path))
+        saved = _hash_of_result(read_json(path))
         if saved != self.hash:
             raise UsageError(
                 f"{str(self.folder)!r} holds a run of another config ({saved}, this one is "
@@ -95,6 +98,14 @@ class RunFolder:
         """Replace ``metrics.jsonl`` by these rows, one JSON object a line."""
         text = "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows)
         write_atomic(self.folder / "metrics.jsonl", lambda part: part.write_text(text))
+
+
+def _hash_of_result(content: Mapping[str, Any]) -> str:
+    """Return the hash of all in a run's config.json that its result depends on."""
+    options = dict(content.get("options", {}))
+    for name in OF_THE_MACHINE:
+        options.pop(name, None)
+    return config_hash({**content, "options": options})
 
 
 def _refuse_foreign(folder: Path) -> None:

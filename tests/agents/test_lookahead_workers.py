@@ -9,6 +9,7 @@ pytest.importorskip("numba")
 
 from agents.lookahead.config import PRESETS
 from agents.lookahead.train import _make_blocks
+from agents.runs import RunFolder
 from lal.errors import UsageError
 
 
@@ -34,3 +35,13 @@ def test_workers_become_the_agents_own_setting():
         with_workers(replace(config, workers=0))
     with pytest.raises(UsageError, match="'dqn' plays in one process"):
         with_workers(Config(agent="dqn", workers=2))
+
+
+def test_a_run_may_go_on_with_another_number_of_workers(tmp_path):
+    config = PRESETS["smoke"]
+    begun = RunFolder(tmp_path, agent="lookahead", config=config)
+    begun.begin()
+    resumed = RunFolder(tmp_path, agent="lookahead", config=replace(config, n_jobs=3))
+    assert resumed.hash == begun.hash
+    with pytest.raises(UsageError, match="holds a run of another config"):
+        RunFolder(tmp_path, agent="lookahead", config=replace(config, n_candidates=5, n_jobs=3))
