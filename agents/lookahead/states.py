@@ -1,6 +1,6 @@
 """States, candidates and what their labels gain: played in blocks by the compiled simulator."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,9 @@ from lal.records import write_atomic
 from lal.rng import generator, integer_seed
 
 Singles = NDArray[np.float32]
+
+Gains = Callable[[PoolSimulator, Ints], Floats]
+"""Simulator and some of its episodes to the gains of their offered rows, shape (n, K, 2)."""
 
 BEHAVIOURS = ("random", "margin", "far", "mixed", "own")
 """Who grows the labelled sets: policies are met on states of several makers."""
@@ -85,13 +88,16 @@ def block_tasks(config: LookaheadConfig) -> PlayableTasks:
     return PlayableTasks(sampler, config.budget // 2)
 
 
-def make_states(config: LookaheadConfig, block: int, *, measure: bool = True) -> States:
+def make_states(
+    config: LookaheadConfig, block: int, *, measure: bool = True, gains_of: Gains | None = None
+) -> States:
     """Play a block of tasks and try candidates along the way.
 
     Args:
         config: Decides everything, together with `block`.
         block: Number of the block; names its seeds.
         measure: Measure gains; zeros otherwise (untrained controls need none).
+        gains_of: What measures them; None: after one label.
     """
     rng = generator(config.seed, "block", block)
     draw = block_tasks(config)
@@ -106,11 +112,15 @@ def make_states(config: LookaheadConfig, block: int, *, measure: bool = True) ->
         slate_rule="half_uncertain",
         seed=integer_seed(config.seed, "simulator", block),
     )
-    return _play(simulator, config, rng, measure=measure)
+    measured = (gains_of or _gains) if measure else _no_gains
+    return _play(simulator, config, rng, measured)
 
 
 def _play(
-    simulator: PoolSimulator, config: LookaheadConfig, rng: np.random.Generator, *, measure: bool
+    simulator: PoolSimulator,
+    config: LookaheadConfig,
+    rng: np.random.Generator,
+    gains_of: Gains,
 ) -> States:
     """Step all episodes of a block to the largest size and collect the states on the way."""
     E = simulator.n_episodes
@@ -124,7 +134,7 @@ def _play(
         chosen = rng.random(E) < config.share_tried
         tried = np.flatnonzero(alive & chosen & np.isin(labels, config.sizes))
         if len(tried):
-            gains = _gains(simulator, tried) if measure else np.zeros((len(tried), 1, 2))
+            gains = gains_of(simulator, tried)
             mask = seen.mask[tried] > 0
             kept = np.where(mask[:, :, None], gains, 0.0).astype(np.float32)
             parts.append(
@@ -149,6 +159,10 @@ def _gains(simulator: PoolSimulator, episodes: Ints) -> Floats:
     after = simulator.lookahead_metrics(slates)[episodes][:, :, columns]
     gains: Floats = np.nan_to_num(after - simulator.metrics[episodes][:, None, columns])
     return gains
+
+
+def _no_gains(simulator: PoolSimulator, episodes: Ints) -> Floats:
+    return np.zeros((len(episodes), 1, 2))
 
 
 def own_policy(config: LookaheadConfig) -> PoolPolicy | None:

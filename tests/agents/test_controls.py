@@ -14,7 +14,16 @@ from lal.errors import UsageError
 from lal.policies.siblings import load_sibling
 from lal.policies.store import load_policy
 
-POOL_AGENTS = ("dqn", "gain_regression", "lal", "lal_rl", "lookahead", "ppo")
+POOL_AGENTS = (
+    "dqn",
+    "gain_regression",
+    "lal",
+    "lal_rl",
+    "lookahead",
+    "imitation",
+    "evolution",
+    "ppo",
+)
 
 
 @pytest.mark.parametrize("name", POOL_AGENTS)

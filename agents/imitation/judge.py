@@ -1,0 +1,133 @@
+"""How good a version is: what its picks gain on held-out states, and whole episodes beside margin.
+
+R2 and the loss mislead: most candidates are alike, and only the first of a ranking is ever bought.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from agents.imitation.config import ImitationConfig
+from agents.imitation.fit import set_of
+from agents.lookahead.states import States, block_tasks
+from agents.side_by_side import (
+    margin_ranker,
+    mean_interval,
+    play_side_by_side,
+    policy_ranker,
+)
+from agents.tasks import PlayableTasks, feature_lists
+from lal.arrays import Floats, Ints
+from lal.policies.pool_policy import PoolPolicy
+from lal.policies.store import load_policy
+from lal.rng import generator, integer_seed
+
+PHASES: Mapping[str, tuple[int, int]] = {
+    "all": (0, 10_000), "to 8": (0, 8), "9 to 32": (9, 32), "from 33": (33, 10_000)
+}  # fmt: skip
+"""Parts of an episode, by labels bought."""
+
+TOGETHER = 24
+"""Tasks played side by side."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """States that nothing was fitted to, and the block that each comes from, (S,)."""
+
+    states: States
+    block: Ints
+
+
+def pick_gains(states: States, utilities: Floats, balanced_share: float) -> Floats:
+    """Return the gain of every state's pick above the mean of its candidates, shape (S,)."""
+    shares = np.array([1.0 - balanced_share, balanced_share])
+    gains = states.gains.astype(np.float64) @ shares
+    mean = (gains * states.mask).sum(axis=1) / states.mask.sum(axis=1)
+    picks = np.where(states.mask, utilities, -np.inf).argmax(axis=1)
+    found: Floats = gains[np.arange(len(gains)), picks] - mean
+    return found
+
+
+def utilities_of(policy: PoolPolicy, states: States) -> Floats:
+    """Return a policy's utilities of all slots, shape (S, K), 0 where there is no candidate.
+
+    A policy that reads the reference set is given the half of each candidate set that stands for it
+    in training.
+    """
+    column = list(policy.candidate_features).index("margin@1")
+    in_set = set_of(states, column) > 0
+    values = np.zeros(states.mask.shape)
+    for s, there in enumerate(states.mask):
+        inputs = {
+            "candidates": states.candidates[s, there].astype(np.float64),
+            "reference": states.candidates[s, in_set[s]].astype(np.float64),
+            "context": states.context[s].astype(np.float64),
+        }
+        values[s, there] = policy.scorer.run(inputs)
+    return values
+
+
+def pick_table(
+    held_out: HeldOut, versions: Mapping[str, Floats], config: ImitationConfig
+) -> dict[str, dict[str, list[float]]]:
+    """Return pick advantages over the mean candidate by version and phase: mean, low, high.
+
+    Args:
+        held_out: The states; intervals are over their blocks.
+        versions: Utilities by name, shape (S, K).
+        config: Of the run.
+    """
+    table: dict[str, dict[str, list[float]]] = {}
+    n = held_out.states.n_labelled
+    for name, utilities in versions.items():
+        gains = pick_gains(held_out.states, utilities, config.balanced_share)
+        table[name] = {}
+        for phase, (low, high) in PHASES.items():
+            there = (n >= low) & (n <= high)
+            if there.any():
+                means = _by_block(gains[there], held_out.block[there])
+                table[name][phase] = list(mean_interval(means))
+    return table
+
+
+def _by_block(values: Floats, block: Ints) -> Floats:
+    names = np.unique(block)
+    means: Floats = np.array([values[block == b].mean() for b in names])
+    return means
+
+
+def play_check(policy: PoolPolicy, config: ImitationConfig) -> dict[str, Any]:
+    """Return areas over margin and over the rival on synthetic tasks, with paired intervals.
+
+    Whole pools of at most 150 rows; accuracy and balanced accuracy mixed as in the gains.
+    """
+    tasks = _check_tasks(config)
+    rivals: Sequence[PoolPolicy] = [load_policy(config.rival), policy]
+    features = feature_lists(config)
+    rankers = [margin_ranker(features[0]), *(policy_ranker(p) for p in rivals)]
+    parts = [
+        play_side_by_side(
+            tasks[i : i + TOGETHER], rankers, features=features, slate_size=150,
+            seed=integer_seed(config.seed, "check_starts", i),
+        )
+        for i in range(0, len(tasks), TOGETHER)
+    ]  # fmt: skip
+    both = np.concatenate(parts, axis=1)
+    share = config.balanced_share
+    margin, rival, own = (1.0 - share) * both[..., 0] + share * both[..., 1]
+    return {
+        "n_tasks": len(tasks),
+        "over_margin": mean_interval(own - margin),
+        "rival_over_margin": mean_interval(rival - margin),
+        "over_rival": mean_interval(own - rival),
+    }
+
+
+def _check_tasks(config: ImitationConfig) -> list[Any]:
+    """Return tasks of the training prior, from a stream of their own that no seed changes."""
+    small = replace(config, budget=config.check_budget, max_pool=150)
+    draw = PlayableTasks(block_tasks(small).sampler, config.check_budget)
+    return [draw(generator(0, "imitation_check", i)) for i in range(config.check_tasks)]

@@ -1,0 +1,150 @@
+"""Fine-tuning by evolution: spaces, searchers, scores by hand, resumed equals undisturbed."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+pytest.importorskip("cma")
+
+from agents import AGENTS
+from agents.evolution.config import PRESETS
+from agents.evolution.score import FLOOR, scores_of, tail_of
+from agents.evolution.search import make_searcher
+from agents.evolution.space import Space
+from agents.evolution.train import prepare
+from agents.side_by_side import (
+    margin_ranker,
+    mean_interval,
+    play_side_by_side,
+    policy_ranker,
+)
+from lal.errors import UsageError
+from lal.policies.store import load_policy
+from lal.rng import generator
+
+SMOKE = PRESETS["smoke"]
+METHODS = ("cma", "openai_es")
+
+
+def test_scores_divide_by_the_spread_of_the_task_and_add_the_tail_by_hand():
+    areas = np.array([[0.6, 0.5], [0.5, 0.5]])
+    margin = np.array([0.5, 0.5])
+    wanted = 0.1 / (np.sqrt(0.1**2 / 2) + FLOOR)
+    assert scores_of(areas, margin, 0.0) == pytest.approx([wanted / 2, 0.0])
+    # the worst fifth of two tasks is the worse one, 0 here
+    assert scores_of(areas, margin, 1.0) == pytest.approx([wanted / 4, 0.0])
+    assert tail_of(np.arange(10.0)[None]) == pytest.approx([0.5])
+
+
+def test_no_task_dominates():
+    gaps = np.zeros((4, 10))
+    gaps[0, 0], gaps[1, 1:] = 0.5, 0.01  # one large win, nine small ones
+    scores = scores_of(0.5 + gaps, np.full(10, 0.5), 0.0)
+    assert scores[1] > scores[0]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("diagonal", [False, True])
+def test_searchers_climb_a_quadratic_and_leave_the_global_generator_alone(method, diagonal):
+    config = replace(SMOKE, method=method, diagonal=diagonal, population=16, spread=0.3, step=2.0)
+    goal = np.array([1.0, -0.5, 0.25])
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    searcher = make_searcher(3, config)
+    start = np.linalg.norm(searcher.centre - goal)
+    for _ in range(80):
+        points = searcher.ask()
+        assert points.shape == (16, 3)
+        searcher.tell(-((points - goal) ** 2).sum(axis=1))
+    assert np.linalg.norm(searcher.centre - goal) < 0.2 * start
+    assert np.array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+@pytest.mark.parametrize("kind", ["features", "outputs", "subspace"])
+def test_zeros_are_the_start_and_other_points_move_only_their_space(kind):
+    policy = load_policy("default")
+    space = Space(policy, kind, dimensions=5, rng=generator(0, "x"))
+    same = space.apply(np.zeros(space.size))
+    assert all(np.array_equal(same[name], policy.tensors[name]) for name in same)
+    moved = space.apply(np.full(space.size, 0.1))
+    changed = {name for name in moved if not np.array_equal(moved[name], same[name])}
+    if kind == "features":
+        assert changed == {"scale", "mp_margin"}
+        assert moved["scale"] == pytest.approx(same["scale"] / np.exp(0.1))
+    else:
+        assert changed
+        assert not changed & {"mean", "scale"}
+        for name in changed:  # blocks of zeros keep the members apart
+            assert np.array_equal(moved[name] == 0, same[name] == 0)
+    if kind == "subspace":
+        assert space.size == 5
+
+
+def test_the_same_ranker_twice_goes_the_same_way():
+    tuning = prepare(SMOKE)
+    tasks = tuning.tasks("generation", 0, 3)
+    ids = (tuning.start.candidate_features, tuning.start.context_features)
+    rankers = [policy_ranker(tuning.start), margin_ranker(ids[0]), policy_ranker(tuning.start)]
+    areas = play_side_by_side(tasks, rankers, features=ids, slate_size=40, seed=5)
+    assert areas.shape == (3, 3, 2)
+    assert np.array_equal(areas[0], areas[2])  # whole pools, the same first labels
+    assert not np.array_equal(areas[0], areas[1])
+    assert ((areas > 0) & (areas <= 1)).all()
+
+
+def test_a_ranker_is_the_policy():
+    policy = load_policy("default")
+    rng = np.random.default_rng(0)
+    candidates = rng.normal(size=(2, 5, 25)).astype(np.float32)
+    context = rng.random((2, 16)).astype(np.float32)
+    mask = np.ones((2, 5), bool)
+    mask[1, 2] = False
+    found = policy_ranker(policy)(candidates, context, mask)
+    for e in range(2):
+        rows = candidates[e, mask[e]].astype(float)
+        own = policy.scorer.run({"candidates": rows, "context": context[e].astype(float)})
+        assert found[e, mask[e]] == pytest.approx(own, abs=1e-4)
+
+
+def test_intervals_hold_the_mean():
+    mean, low, high = mean_interval(np.array([0.0, 1.0, 2.0, 3.0]))
+    assert mean == 1.5
+    assert 0.0 <= low < mean < high <= 3.0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_resumed_equals_undisturbed_and_controls_differ(method, tmp_path):
+    agent = AGENTS["evolution"]
+    config = replace(SMOKE, method=method)
+    first = agent.train(config, tmp_path / "a")
+    content = first.read_bytes()
+    check = json.loads((tmp_path / "a" / "finished.json").read_text())["check"]
+    assert check["n_tasks"] == SMOKE.check_tasks
+    assert check["over_start"][1] <= check["over_start"][0] <= check["over_start"][2]
+    for name in ("finished.json", "policy.safetensors", "generations/0001.json"):
+        (tmp_path / "a" / name).unlink()
+    assert agent.train(config, tmp_path / "a").read_bytes() == content
+    policy, start = load_policy(first), load_policy("default")
+    assert policy.card["tuned_from"] == start.name
+    assert not np.array_equal(policy.tensors["scale"], start.tensors["scale"])
+    other = agent.train(replace(config, control="shuffled_reward"), tmp_path / "b")
+    assert not np.array_equal(load_policy(other).tensors["scale"], policy.tensors["scale"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"population": 5}, "population must be even"),
+        ({"population": 2}, "population must be at least 4"),
+        ({"spread": 0.0}, "spread must be above 0"),
+        ({"tail_weight": -1.0}, "tail_weight must not be negative"),
+        ({"candidate_features": ("margin@1",)}, "the features are those of the start"),
+        ({"start": "margin"}, "standardises no inputs"),
+    ],
+)
+def test_bad_configs_are_refused(change, message, tmp_path):
+    with pytest.raises(UsageError, match=message):
+        AGENTS["evolution"].train(replace(SMOKE, **change), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
