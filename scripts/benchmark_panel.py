@@ -216,6 +216,8 @@ def manifest(config: Config) -> dict[str, Any]:
     return {
         "command": "python -m scripts.benchmark panel " + flags_of(config, Config()),
         "protocol": rules,
+        "policies": dict(zip(labels, [p.name for p in policies], strict=True)),
+        "n_pool": {d.name: min(config.max_pool, len(d) // 2) for d in _datasets(config)},
         "seen": {n: list(families_seen(p)) for n, p in zip(labels, policies, strict=True)},
         "git": git_state(Path(__file__).parent),
     }

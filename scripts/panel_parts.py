@@ -33,4 +33,7 @@ def panel_evaluation(folder: Path) -> Evaluation:
             f"missing; finish it: {manifest['command']}"
         )
     rows = [row for name in manifest["parts"] for row in read_json(folder / name)]
-    return Evaluation(pandas.DataFrame(rows), manifest)
+    table = pandas.DataFrame(rows)
+    if "n_pool" not in table:  # parts of an older version: half of the rows, equal ones counted
+        table["n_pool"] = [manifest["n_pool"][name] for name in table["dataset"]]
+    return Evaluation(table, manifest)

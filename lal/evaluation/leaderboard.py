@@ -106,9 +106,9 @@ def whole_runs(store: RunStore) -> Evaluation:
         return Evaluation(table, manifest, (text,))
     kept = table.set_index(["split", "start"]).index.isin(whole)
     text = (
-        f"**{len(whole)} of {n_runs} runs.** {there} of {planned} planned cells were there. Shown "
-        f"are the {len(whole)} runs that every strategy has played on every data set and learner; "
-        "the others are left out. The command below goes on where it stopped."
+        f"**{len(whole)} of {n_runs} runs.** {there} of {planned} planned cells were there. Only "
+        "runs that every strategy has played on every data set and learner are shown. The command "
+        "below goes on where it stopped."
     )
     return Evaluation(table[kept].reset_index(drop=True), manifest, (text,))
 
@@ -121,15 +121,17 @@ def provenance(found: Evaluation, command: str = "") -> str:
     done = int((rows["status"] == DONE).sum())
     commit = str((manifest.get("git") or {}).get("commit", "unknown"))
     protocol = manifest.get("protocol", {})
+    names = manifest.get("policies", {}).items()
+    renamed = "".join(f" `{label}` is {name}." for label, name in names if label != name)
+    learners = ", ".join(sorted(rows["learner"].unique()))
     return (
         f"{rows['strategy'].nunique()} strategies, {rows['dataset'].nunique()} data sets of "
-        f"{rows['family'].nunique()} families, {rows['learner'].nunique()} learners "
-        f"({', '.join(sorted(rows['learner'].unique()))}), "
-        f"{len(rows.drop_duplicates(['split', 'start']))} runs: {done} cells finished and "
-        f"{len(rows) - done} failed or timed out. "
+        f"{rows['family'].nunique()} families, learners {learners}; "
+        f"paired runs of each: {len(rows.drop_duplicates(['split', 'start']))}; {done} cells "
+        f"finished and {len(rows) - done} failed or timed out. "
         f"Metric: {protocol.get('metric', '?').replace('_', ' ')}; "
         f"{protocol.get('budget', '?')} labels after the start, "
-        f"{protocol.get('batch_size', '?')} at a time; commit {commit[:12]}.\n\n"
+        f"{protocol.get('batch_size', '?')} at a time; commit {commit[:12]}.{renamed}\n\n"
         f"    {manifest.get('command', 'unknown')}" + (f"\n    {command}" if command else "")
     )
 

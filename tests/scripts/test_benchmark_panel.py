@@ -99,7 +99,7 @@ def test_the_advice_reads_a_panel(table, folder, tmp_path, capsys):
     which = tmp_path / "which.md"
     assert run_main(report.main, report.Config, [str(folder), "--which", str(which)]) == 0
     text = which.read_text()
-    assert "4 strategies, 2 data sets of 2 families, 1 learners (gaussian_nb), 2 runs" in text
+    assert "4 strategies, 2 data sets of 2 families, learners gaussian_nb; paired" in text
     assert "    python -m scripts.benchmark panel --" in text
     assert "mine=default" in text
     assert "## By data size" in text
