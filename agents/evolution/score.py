@@ -28,7 +28,8 @@ def scores_of(areas: Floats, margin: Floats, tail_weight: float) -> Floats:
     gaps = areas - margin
     spread = np.sqrt((gaps**2).mean(axis=0)) + FLOOR
     scaled = np.clip(gaps / spread, -LARGEST, LARGEST)
-    return (scaled.mean(axis=1) + tail_weight * tail_of(scaled)) / (1.0 + tail_weight)
+    scores: Floats = (scaled.mean(axis=1) + tail_weight * tail_of(scaled)) / (1.0 + tail_weight)
+    return scores
 
 
 def tail_of(values: Floats) -> Floats:

@@ -54,7 +54,8 @@ def set_of(states: States, margin_column: int) -> np.ndarray:
     margin = np.where(states.mask, states.candidates[:, :, margin_column], -np.inf)
     rank = np.argsort(np.argsort(-margin, axis=1, kind="stable"), axis=1, kind="stable")
     half = (states.mask.sum(axis=1) + 1) // 2
-    return ((rank < half[:, None]) & states.mask).astype(np.float32)
+    found: np.ndarray = ((rank < half[:, None]) & states.mask).astype(np.float32)
+    return found
 
 
 def batchable(states: States, standard: Standard, config: ImitationConfig) -> Batchable:
