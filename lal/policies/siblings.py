@@ -128,6 +128,8 @@ def load_sibling(path: str | Path) -> SiblingPolicy:
     fields, tensors = read_file(path)
     if "kind" not in fields:
         raise PolicyFileError(f"{path}: holds a policy over pools; load it with lal.load_policy")
+    if fields["kind"] == "stream":
+        raise PolicyFileError(f"{path}: a stream policy; load it with lal.load_stream_policy")
     given = {key: fields[key] for key in ("name", "sizes", "programs", "card")}
     try:
         return KINDS[fields["kind"]](**given, tensors=tensors)

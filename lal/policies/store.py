@@ -225,8 +225,13 @@ def load_stream_policy(name_or_path: str | Path) -> StreamPolicy:
             )
         path = shipped[text]
     fields, tensors = read_file(path)
-    if fields.get("kind") != "stream":
+    if "kind" not in fields:
         raise PolicyFileError(f"{path} is a pool policy; load it with lal.load_policy")
+    if fields["kind"] != "stream":
+        raise PolicyFileError(
+            f"{path} holds a policy of kind {fields['kind']!r}; load it with "
+            f"lal.policies.siblings.load_sibling"
+        )
     given = {name: fields[name] for name in STREAM_FIELDS if name != "kind"}
     try:
         return StreamPolicy(**given, tensors=tensors)

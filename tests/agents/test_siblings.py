@@ -58,8 +58,16 @@ def test_trains_resumes_and_loads(name, config, tmp_path, monkeypatch):
     assert (tmp_path / "again.safetensors").read_bytes() == whole.read_bytes()
     with pytest.raises(PolicyFileError, match="load_sibling"):
         lal.load_policy(whole)
+    with pytest.raises(PolicyFileError, match="load_sibling"):
+        lal.load_stream_policy(whole)
     one, two = agent.export_untrained(config, 2)
     assert any(not np.array_equal(one.tensors[k], two.tensors[k]) for k in one.tensors)
+
+
+def test_stream_policies_have_their_own_loader(tmp_path):
+    lal.load_stream_policy("stream-dqn").save(tmp_path / "stream.safetensors")
+    with pytest.raises(PolicyFileError, match="load_stream_policy"):
+        load_sibling(tmp_path / "stream.safetensors")
 
 
 @pytest.mark.parametrize("name", MODELS)
