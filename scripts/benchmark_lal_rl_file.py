@@ -7,6 +7,7 @@ and how often they would ask for the same row.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,13 +18,16 @@ from agents.fast_dqn.network import QNetwork
 from agents.fast_dqn.train import Player
 from agents.fast_dqn.verdict import doubt_network, saving
 from envs.simulator.binary_data import binary_pairs
-from envs.simulator.kernels import lal_rl as kernels
+from envs.simulator.kernels import lal_rl
 from envs.simulator.lal_rl import LalRlEngine
 from lal.arrays import Floats, Ints
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.store import load_policy
 from lal.rng import integer_seed
 from scripts.entry import run_main
+
+kernels: Any = lal_rl
+"""The compiled module; numba's functions carry no types."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +124,7 @@ def play_file(config: Config, data: object, policy: PoolPolicy) -> tuple[Floats,
     while (lengths == 0).any():
         player.choose(theta)
         chosen = player.actions.copy()
-        for e in np.flatnonzero(lengths == 0):
+        for e in np.flatnonzero(lengths == 0).tolist():
             chosen[e] = ask(policy, *pools[e], labelled_of(engine, e))
             same += int(chosen[e] == player.actions[e])
             n_steps += 1
