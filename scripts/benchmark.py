@@ -33,6 +33,7 @@ BENCHMARKS.add_lazy("fuzz", "scripts.benchmark_fuzz:main")
 BENCHMARKS.add_lazy("parity", "scripts.benchmark_parity:main")
 BENCHMARKS.add_lazy("prior", "scripts.benchmark_prior:main")
 BENCHMARKS.add_lazy("panel", "scripts.benchmark_panel:main")
+BENCHMARKS.add_lazy("picks", "scripts.benchmark_picks:main")
 BENCHMARKS.add_lazy("dependence", "scripts.benchmark_dependence:main")
 BENCHMARKS.add_lazy("task", "scripts.benchmark_task:main")
 
