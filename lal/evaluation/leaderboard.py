@@ -123,6 +123,7 @@ def provenance(found: Evaluation, command: str = "") -> str:
     protocol = manifest.get("protocol", {})
     names = manifest.get("policies", {}).items()
     renamed = "".join(f" `{label}` is {name}." for label, name in names if label != name)
+    start = str(protocol.get("start", "two_classes")).replace("_", " ")
     learners = ", ".join(sorted(rows["learner"].unique()))
     return (
         f"{rows['strategy'].nunique()} strategies, {rows['dataset'].nunique()} data sets of "
@@ -130,7 +131,7 @@ def provenance(found: Evaluation, command: str = "") -> str:
         f"paired runs of each: {len(rows.drop_duplicates(['split', 'start']))}; {done} cells "
         f"finished and {len(rows) - done} failed or timed out. "
         f"Metric: {protocol.get('metric', '?').replace('_', ' ')}; "
-        f"{protocol.get('budget', '?')} labels after the start, "
+        f"{protocol.get('budget', '?')} labels after the start ({start}), "
         f"{protocol.get('batch_size', '?')} at a time; commit {commit[:12]}.{renamed}\n\n"
         f"    {manifest.get('command', 'unknown')}" + (f"\n    {command}" if command else "")
     )
