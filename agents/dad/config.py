@@ -41,6 +41,10 @@ class DadConfig(TrainConfig):
     code: int = 16
     """Width of the pooled history."""
 
+    squash: bool = False
+    """Keep adaptive designs in the model's box by a tanh. Designs are cut to the box when they are
+    played; without the tanh, a model whose box is narrow is trained outside of it."""
+
     learning_rate: float = 1e-3
     """Of Adam at the start; it falls to a tenth along a cosine."""
 
@@ -49,7 +53,7 @@ PRESETS = {
     "demo": DadConfig(updates=2500, n_segments=5),
     "published": DadConfig(),
     "static": DadConfig(kind="static", updates=600, n_segments=2, learning_rate=1e-2),
-    "gp": DadConfig(model="gp_regression"),
+    "gp": DadConfig(model="gp_regression", squash=True, updates=480, batch=128, n_contrast=2048),
     "gp-static": DadConfig(
         model="gp_regression", kind="static", updates=600, n_segments=2, learning_rate=1e-2
     ),

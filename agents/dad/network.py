@@ -18,12 +18,15 @@ from lal.policies.design_policy import DesignPolicy
 class DesignNetwork(nn.Module):
     """Emit(sum of Enc(design, outcome)); the first design comes from the zero sum."""
 
-    def __init__(self, n_design: int, config: DadConfig) -> None:
+    def __init__(self, model: DesignModel, config: DadConfig) -> None:
         super().__init__()
+        n_design = model.n_design
         self.encode = nn.Sequential(
             nn.Linear(n_design + 1, config.hidden), nn.ReLU(), nn.Linear(config.hidden, config.code)
         )
         self.emit = nn.Sequential(nn.Linear(config.code, n_design))
+        if config.squash:
+            self.emit.extend([nn.Tanh(), _box(model)])
         self.code = config.code
 
     def start(self, batch: int) -> Tensor:
@@ -40,6 +43,15 @@ class DesignNetwork(nn.Module):
         """Return the memories after an experiment."""
         codes: Tensor = self.encode(torch.cat([design, outcome[:, None]], dim=1))
         return memory + codes
+
+
+def _box(model: DesignModel) -> nn.Linear:
+    """Return the fixed layer that takes (-1, 1) to the model's box."""
+    layer = nn.Linear(model.n_design, model.n_design).requires_grad_(False)
+    with torch.no_grad():
+        layer.weight.copy_(0.5 * (model.high - model.low) * torch.eye(model.n_design))
+        layer.bias.fill_(0.5 * (model.high + model.low))
+    return layer
 
 
 class StaticDesigns(nn.Module):
@@ -71,7 +83,7 @@ def make_designer(config: DadConfig) -> Designer:
     model = make_model(config.model)
     if config.kind == "static":
         return StaticDesigns(config.n_steps, model)
-    return DesignNetwork(model.n_design, config)
+    return DesignNetwork(model, config)
 
 
 def torch_mean(model: DesignModel, parameters: Tensor, design: Tensor) -> Tensor:

@@ -78,8 +78,9 @@ def test_torch_mean_is_the_models(name):
     assert found == pytest.approx(model.mean(theta, xi), abs=1e-5)
 
 
-def test_design_policy_equals_its_network():
-    learner = DadLearner(DAD["smoke"])
+@pytest.mark.parametrize("squash", [False, True])
+def test_design_policy_equals_its_network(squash):
+    learner = DadLearner(replace(DAD["smoke"], squash=squash))
     policy = learner.policy()
     memory, theirs = policy.start(), learner.designer.start(1)
     for t, outcome in enumerate((0.3, -1.2, 2.0)):
@@ -93,6 +94,14 @@ def test_design_policy_equals_its_network():
         assert all(np.array_equal(memory[k], before[k]) for k in before)
         memory = later
     assert memory["n"] == 3
+
+
+def test_squashed_designs_stay_in_the_box():
+    learner = DadLearner(replace(DAD["smoke"], model="gp_regression", squash=True))
+    with torch.no_grad():
+        found = learner.designer.design(torch.linspace(-1e3, 1e3, 8 * 4).reshape(8, 4), 0)
+    assert float(found.abs().max()) <= 1.0 + 1e-6
+    assert float(found.abs().max()) > 0.99
 
 
 def test_design_policy_forgets_the_order():
