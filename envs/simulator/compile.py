@@ -62,18 +62,44 @@ def kernel(
         "error_model": "numpy",
     }
 
+    linking = _linking() if inline == "never" and not parallel else None
+    entry = {**options, **(linking.ENTRY if linking else {})}
+
     def decorate(python: F) -> F:
-        try:
-            compiled = numba.njit(cache=True, **options)(python)
-        except RuntimeError as error:
-            if "cannot cache" not in str(error):
-                raise
-            _warn_uncached()
-            return numba.njit(cache=False, **options)(python)  # type: ignore[no-any-return]
-        _stamp(compiled, python)
+        compiled = _compiled(python, entry)
+        if linking:
+            linking.link(compiled, python, options)
         return compiled  # type: ignore[no-any-return]
 
     return decorate if function is None else decorate(function)
+
+
+def _compiled(python: Callable[..., Any], options: dict[str, Any]) -> Any:
+    try:
+        compiled = numba.njit(cache=True, **options)(python)
+    except RuntimeError as error:
+        if "cannot cache" not in str(error):
+            raise
+        _warn_uncached()
+        return numba.njit(cache=False, **options)(python)
+    _stamp(compiled, python)
+    return compiled
+
+
+@cache
+def _linking() -> Any:
+    """Return the module that links kernels; None, with a warning, if numba's inside has changed."""
+    try:
+        from envs.simulator import linking
+    except (ImportError, AttributeError) as error:
+        warnings.warn(
+            f"this numba ({numba.__version__}) lacks what links kernels ({error}), so that their "
+            "first compilation takes several times as long",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+        return None
+    return linking
 
 
 @cache

@@ -8,7 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.simulator.kernels.episodes import draw_slates
-from envs.simulator.kernels.features import CANDIDATE_KERNELS, CONTEXT_KERNELS, observe
+from envs.simulator.kernels.features import (
+    CANDIDATE_KERNELS,
+    CONTEXT_KERNELS,
+    NEEDS_VARIANCE,
+    observe,
+)
 from envs.simulator.pool_rules import value_limits
 from envs.simulator.tables import TaskTables
 from lal.arrays import Bools, Ints
@@ -52,6 +57,7 @@ class Slates:
         self._tables, self._episodes, self._share = tables, episodes, uncertain_share
         self._features, self._limits = value_limits(features[0], CANDIDATE_KERNELS)
         self._contexts, self._context_limits = value_limits(features[1], CONTEXT_KERNELS)
+        self._with_variance = any(name in NEEDS_VARIANCE for name in features[0])
         self.rows: Ints = np.full(shape, -1, dtype=np.int64)
         self.observations = Observations(
             np.zeros((*shape, len(self._features)), dtype=np.float32),
@@ -75,6 +81,10 @@ class Slates:
         """Draw new slates and observe them; `mark` must follow."""
         t, eps, seen = self._tables.tables, self._episodes, self.observations
         draw_slates(t, eps, ids, self._share, self.rows)
+        if self._with_variance:
+            from envs.simulator.kernels.variance import observe_variance
+
+            observe_variance(t, eps, ids, self.rows)
         observe(
             t, eps, ids, self.rows, self._features, self._contexts, self._limits,
             self._context_limits, seen.candidates, seen.context,

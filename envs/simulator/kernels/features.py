@@ -16,12 +16,10 @@ from envs.simulator.kernels.learners import (
     AT_AROUND,
     AT_FREE,
     AT_REFERENCE,
-    AT_X,
     BUDGET,
     BUDGET_KNOWN,
     CLASSES,
     CLASSES_KNOWN,
-    COLUMNS,
     FOREST,
     GP,
     KIND,
@@ -34,7 +32,6 @@ from envs.simulator.kernels.learners import (
 )
 from envs.simulator.kernels.simd import agreement, load, splat, total
 from envs.simulator.kernels.softmax import single_logarithm
-from envs.simulator.kernels.variance import logit_variance
 
 CANDIDATE_KERNELS = {
     name: number
@@ -667,21 +664,5 @@ def _other_column(t, eps, e, s, kind, rows, column, proba, shared, free, over):
         for k in range(n):
             column[k] = entropy[rows[k]] - eps.entropy[e, rows[k]] * scale
     elif kind == VARIANCE:
-        if s[KIND] == GP:
-            for k in range(n):
-                column[k] = eps.variance[e, rows[k]]
-        else:
-            D, points = s[COLUMNS], s[POINTS]
-            values = np.empty(n)
-            x = t.x[s[AT_X] : s[AT_X] + D * points].reshape(D, points)
-            seen = 0
-            for c in range(C):
-                seen += eps.count[e, c] > 0
-            logit_variance(
-                x, eps.rows[e], L, proba, eps.count[e, :C], seen,
-                max(t.params[eps.task[e], 0], 1e-10), rows, values,
-            )  # fmt: skip
-            for k in range(n):
-                column[k] = np.float32(values[k])
         for k in range(n):
-            column[k] = _squash(column[k])
+            column[k] = _squash(eps.variance[e, rows[k]])

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from envs.simulator.compile import kernel
+from envs.simulator.kernels.learners import AT_X, CLASSES, COLUMNS, KIND, LOGISTIC, POINTS
 
 
 @kernel
@@ -104,3 +105,34 @@ def logit_variance(
     if seen > 2:
         for i in range(len(rows)):
             out[i] /= seen
+
+
+@kernel
+def observe_variance(t: Any, eps: Any, ids: Any, slates: Any) -> None:
+    """Write the variance of the offered rows of logistic regressions; others keep their own.
+
+    A kernel by itself, so that only those who ask for ``variance@1`` compile it.
+
+    Args:
+        t: Tasks.
+        eps: Episodes; ``variance`` is overwritten where rows are offered.
+        ids: Which episodes.
+        slates: Rows offered, shape (E, K), -1 for a closed slot.
+    """
+    for at in range(len(ids)):
+        e = ids[at]
+        s = t.sizes[eps.task[e]]
+        C, D, n, seen = s[CLASSES], s[COLUMNS], s[POINTS], 0
+        for c in range(C):
+            seen += eps.count[e, c] > 0
+        if s[KIND] != LOGISTIC or seen < 2:
+            continue
+        rows = slates[e][slates[e] >= 0]
+        values = np.empty(len(rows))
+        logit_variance(
+            t.x[s[AT_X] : s[AT_X] + D * n].reshape(D, n), eps.rows[e], eps.n_labelled[e],
+            eps.proba[e, : C * n].reshape(C, n), eps.count[e, :C], seen,
+            max(t.params[eps.task[e], 0], 1e-10), rows, values,
+        )  # fmt: skip
+        for k in range(len(rows)):
+            eps.variance[e, rows[k]] = np.float32(values[k])

@@ -75,6 +75,53 @@ def test_a_missing_cache_folder_is_said_once_and_the_kernel_still_works(monkeypa
         kernel(lambda x: 3 * x)
 
 
+def test_a_kernel_that_kernels_call_is_compiled_once_whatever_the_constants():
+    from numba.core import event
+
+    compiled = []
+
+    class Count(event.Listener):
+        def on_start(self, happening):
+            compiled.append(happening.data["dispatcher"].py_func.__name__)
+
+        def on_end(self, happening):
+            pass
+
+    @kernel
+    def power(x, n):
+        product = 1.0
+        for _ in range(n):
+            product *= x
+        return product
+
+    @kernel
+    def twice(x):
+        return power(x, 2) + power(x, 3)
+
+    @kernel
+    def other(x):
+        return power(x, 1) + twice(x)
+
+    with event.install_listener("numba:compile", Count()):
+        assert other(2.0) == 2.0 + 4.0 + 8.0
+        assert sorted(compiled) == ["other", "power", "twice"]
+        assert twice(3.0) == 9.0 + 27.0
+        assert sorted(compiled) == ["other", "power", "twice", "twice"]
+    assert power(3.0, 2) == 9.0
+
+
+def test_a_numba_of_another_inside_is_said_and_kernels_still_work(monkeypatch):
+    monkeypatch.setitem(sys.modules, "envs.simulator.linking", None)
+    monkeypatch.delattr("envs.simulator.linking", raising=False)
+    compiling._linking.cache_clear()
+    try:
+        with pytest.warns(RuntimeWarning, match="lacks what links kernels"):
+            double = kernel(lambda x: 2 * x)
+        assert double(4) == 8
+    finally:
+        compiling._linking.cache_clear()
+
+
 def test_without_numba_the_error_names_the_extra_and_envs_still_imports():
     code = (
         "import sys; sys.modules['numba'] = None\n"

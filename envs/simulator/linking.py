@@ -1,0 +1,143 @@
+"""Each kernel compiled once: what kernels call is linked, and only what Python calls becomes code.
+
+numba optimises every function by itself and emits its machine code, and does both again, together
+with all that the function calls, in each of its callers. Here a function that other kernels call is
+taken as far as plain intermediate code; the kernel that Python calls links all it needs, optimises
+it and emits machine code, once. Constants do not make a version of their own, either.
+
+This rests on inner parts of numba. If they are missing, `envs.simulator.compile` says so and
+kernels are compiled the ordinary way, which takes several times as long and computes the same.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+numba: Any = import_module("numba")  # its inside has no types
+codegen: Any = import_module("numba.core.codegen")
+compiler: Any = import_module("numba.core.compiler")
+unliteral: Any = import_module("numba.core.types").unliteral
+register_pass: Any = import_module("numba.core.compiler_machinery").register_pass
+NativeLowering: Any = import_module("numba.core.typed_passes").NativeLowering
+
+
+class _Gathering(codegen.JITCodeLibrary):  # type: ignore[misc]
+    """Code that links what the functions it calls need, too, each once."""
+
+    def finalize(self) -> None:
+        self._linking_libraries = _callers_first(self)[1:]
+        super().finalize()
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+        passes, builder = self._codegen._function_pass_manager()
+        for function in ll_module.functions:
+            if not function.is_declaration:
+                passes.run(function, builder)
+
+
+class _Linked(_Gathering):
+    """Code that is only linked: never optimised as a whole, never turned into machine code."""
+
+    def finalize(self) -> None:
+        self._raise_if_finalized()
+        for library in self._linking_libraries:
+            self._reload_init.update(library._reload_init)
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+
+def _callers_first(library: Any) -> list[Any]:
+    """Return code and all that it needs, each after those who call it.
+
+    LLVM drops a function that nobody calls yet when it is linked.
+    """
+    done: set[Any] = set()
+    order = []
+
+    def visit(one: Any) -> None:
+        if one in done:
+            return
+        done.add(one)
+        if one is library or isinstance(one, _Linked):
+            for needed in one._linking_libraries:
+                visit(needed)
+        order.append(one)
+
+    visit(library)
+    return order[::-1]
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _LinkedLowering(NativeLowering):  # type: ignore[misc]
+    """Lowering that ends before machine code."""
+
+    _name = "linked_lowering"
+
+    def run_pass(self, state: Any) -> bool:
+        state.flags.no_compile = True
+        super().run_pass(state)
+        nothing: dict[Any, Any] = {}
+        key = nothing.__getitem__  # stands for the function; nobody calls it
+        state.targetctx.insert_user_function(key, state["cr"].fndesc, [state.library])
+        state.reload_init.extend(state.library._reload_init)
+        state["cr"] = state["cr"]._replace(cfunc=key)
+        return True
+
+
+class _EntryCompiler(compiler.Compiler):  # type: ignore[misc]
+    """Compiles what Python calls."""
+
+    library: type = _Gathering
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.state.library = self.library(self.state.targetctx.codegen(), "kernel")
+        self.state.library.enable_object_caching()
+
+
+class _LinkedCompiler(_EntryCompiler):
+    """Compiles what kernels call."""
+
+    library = _Linked
+
+    def define_pipelines(self) -> list[Any]:
+        manager = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
+        passes = [
+            (_LinkedLowering if one is NativeLowering else one, why) for one, why in manager.passes
+        ]
+        linked = compiler.PassManager("linked")
+        linked.passes.extend(passes)
+        linked.finalize()
+        return [linked]
+
+
+ENTRY: dict[str, Any] = {"pipeline_class": _EntryCompiler}
+"""Options of `numba.njit` for a kernel that `link` is called on."""
+
+
+def link(compiled: Any, python: Callable[..., Any], options: dict[str, Any]) -> None:
+    """Have kernels that call `compiled` link it.
+
+    Args:
+        compiled: Dispatcher made with the options `ENTRY`.
+        python: Its function.
+        options: Its other options.
+    """
+    if not hasattr(compiled, "get_call_template"):  # compilation is switched off
+        return
+    twin = numba.njit(
+        cache=False,
+        pipeline_class=_LinkedCompiler,
+        no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
+        **options,
+    )(python)
+
+    def get_call_template(arguments: Any, keywords: Any) -> Any:
+        return twin.get_call_template(
+            tuple(unliteral(one) for one in arguments),
+            {name: unliteral(one) for name, one in keywords.items()},
+        )
+
+    compiled.get_call_template, compiled.get_overload = get_call_template, twin.get_overload
