@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from lal.errors import UsageError
 from lal.evaluation.entrants import parse_entrant
 from lal.rng import generator
 from lal.state import Geometry, QueryState, Strategy
+from lal.task import Part
 
 Ranker = Callable[[Any], Floats]
 """What every episode's offered rows are ranked by, from a simulator: shape (E, K)."""
@@ -95,15 +97,15 @@ def _explore_first(strategy: Any, explore: Ranker) -> Ranker:
 
 def _by_state(strategy: Strategy) -> Ranker:
     """Return a ranker that asks the strategy itself, state by state; only for early states."""
-    geometries: dict[int, Geometry] = {}
+    geometries: WeakKeyDictionary[Part, Geometry] = WeakKeyDictionary()
 
     def rank(simulator: Any) -> Floats:
         found = np.zeros(simulator.slates.shape)
         for e, slate in enumerate(simulator.slates):
             pool = simulator.tasks[simulator.task_numbers[e]].pool
-            if id(pool) not in geometries:
-                geometries[id(pool)] = make_geometry(pool.X)
-            state = _state(simulator, e, geometries[id(pool)])
+            if pool not in geometries:
+                geometries[pool] = make_geometry(pool.X)
+            state = _state(simulator, e, geometries[pool])
             rng = generator(7, "state", e, len(state.labelled))
             found[e] = strategy.utilities(state, rng)[slate]
         return found

@@ -1,5 +1,6 @@
 """The compiled panel: paired rows, parts kept, a policy of margin equal to margin."""
 
+import gc
 from typing import Any
 
 import pytest
@@ -8,11 +9,13 @@ pytest.importorskip("numba")
 pytest.importorskip("pandas")
 
 import scripts.report as report
+from envs.simulator.pool_engine import PoolSimulator
 from lal.errors import UsageError
 from lal.records import read_json
-from scripts.benchmark_panel import Config, learned, run
+from scripts.benchmark_panel import Config, draw_tasks, learned, run
 from scripts.entry import run_main
 from scripts.panel_parts import PANEL
+from scripts.panel_rules import rule
 
 SMALL: dict[str, Any] = {
     "datasets": ("iris", "wine"),
@@ -96,6 +99,7 @@ def test_areas_from_where_all_classes_are_seen_leave_the_rest_out(table):
 
 
 def test_the_advice_reads_a_panel(table, folder, tmp_path, capsys):
+    run(Config(policies=("mine=default",), out=folder, **SMALL))
     which = tmp_path / "which.md"
     assert run_main(report.main, report.Config, [str(folder), "--which", str(which)]) == 0
     text = which.read_text()
@@ -109,3 +113,15 @@ def test_the_advice_reads_a_panel(table, folder, tmp_path, capsys):
     assert run_main(report.main, report.Config, [str(folder), "--which", str(which)]) == 2
     assert "1 of 4 parts of the panel" in capsys.readouterr().err
     (tmp_path / "away").rename(folder / parts[0])
+
+
+def test_a_rule_sees_every_pool_as_if_it_had_met_no_other():
+    met = rule("typiclust_then_margin")
+    for name in ("iris", "wine", "breast_cancer"):
+        config = Config(**{**SMALL, "datasets": (name,), "runs": 1})
+        tasks = [task for _, _, task in draw_tasks(config, "gaussian_nb")]
+        simulator = PoolSimulator(tasks, len(tasks), slate_size=len(tasks[0].pool))
+        simulator.reset()
+        assert (met(simulator) == rule("typiclust_then_margin")(simulator)).all()
+        del tasks, simulator
+        gc.collect()
