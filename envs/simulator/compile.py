@@ -17,6 +17,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 SAFE_FASTMATH = frozenset({"reassoc", "contract", "nsz", "arcp", "afn"})
 """Lets loops be vectorised and fused, but keeps the meaning of infinities and NaN."""
 
+LINKED_WITH = ("0.68",)
+"""Versions of numba whose inside `envs.simulator.linking` was tried with. Under any other, kernels
+compile the ordinary way: the same numbers, about twice the first compilation."""
+
 
 @overload
 def kernel(function: F, /) -> F: ...
@@ -88,17 +92,11 @@ def _compiled(python: Callable[..., Any], options: dict[str, Any]) -> Any:
 
 @cache
 def _linking() -> Any:
-    """Return the module that links kernels; None, with a warning, if numba's inside has changed."""
-    try:
-        from envs.simulator import linking
-    except (ImportError, AttributeError) as error:
-        warnings.warn(
-            f"this numba ({numba.__version__}) lacks what links kernels ({error}), so that their "
-            "first compilation takes several times as long",
-            RuntimeWarning,
-            stacklevel=4,
-        )
+    """Return the module that links kernels; None for a numba that it was not tried with."""
+    if numba.__version__.split(".")[:2] not in [version.split(".") for version in LINKED_WITH]:
         return None
+    from envs.simulator import linking
+
     return linking
 
 

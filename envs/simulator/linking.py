@@ -5,8 +5,9 @@ with all that the function calls, in each of its callers. Here a function that o
 taken as far as plain intermediate code; the kernel that Python calls links all it needs, optimises
 it and emits machine code, once. Constants do not make a version of their own, either.
 
-This rests on inner parts of numba. If they are missing, `envs.simulator.compile` says so and
-kernels are compiled the ordinary way, which takes several times as long and computes the same.
+This rests on inner parts of numba, so `envs.simulator.compile` uses it only with versions that it
+was tried with. Kernels that are linked must not raise messages made at run time: numba keeps those
+in an environment of each compiled function, which linked ones do not have.
 """
 
 from collections.abc import Callable

@@ -110,16 +110,25 @@ def test_a_kernel_that_kernels_call_is_compiled_once_whatever_the_constants():
     assert power(3.0, 2) == 9.0
 
 
-def test_a_numba_of_another_inside_is_said_and_kernels_still_work(monkeypatch):
-    monkeypatch.setitem(sys.modules, "envs.simulator.linking", None)
-    monkeypatch.delattr("envs.simulator.linking", raising=False)
-    compiling._linking.cache_clear()
-    try:
-        with pytest.warns(RuntimeWarning, match="lacks what links kernels"):
-            double = kernel(lambda x: 2 * x)
-        assert double(4) == 8
-    finally:
+def test_a_numba_that_linking_was_not_tried_with_compiles_the_ordinary_way(monkeypatch):
+    from numba.core.compiler import Compiler
+
+    assert "0.68" in compiling.LINKED_WITH
+    found = {}
+    for version in ("0.61.2", "0.68.1"):
+        monkeypatch.setattr(compiling.numba, "__version__", version)
         compiling._linking.cache_clear()
+
+        @kernel
+        def double(x):
+            return 2 * x
+
+        found[version] = double._compiler.pipeline_class
+        if compiling._linking() is None:
+            assert double(4) == 8
+    compiling._linking.cache_clear()
+    assert found["0.61.2"] is Compiler
+    assert found["0.68.1"] is not Compiler
 
 
 def test_without_numba_the_error_names_the_extra_and_envs_still_imports():
