@@ -101,7 +101,9 @@ def test_a_mistake_opens_nothing(sealed, tmp_path, capsys):
     flags = ["--suite", str(sealed), "--out", str(tmp_path / "store"), *SMALL[:-1], "100000"]
     assert run_main(main, Config, flags) == 2
     assert "more than the pool" in capsys.readouterr().err
-    assert not load_suite(sealed).log.exists()
+    log = load_suite(sealed).log
+    assert log is not None
+    assert not log.exists()
 
 
 def test_a_policy_that_met_relatives_opens_nothing(sealed, tmp_path, capsys):
@@ -114,7 +116,9 @@ def test_a_policy_that_met_relatives_opens_nothing(sealed, tmp_path, capsys):
     said = capsys.readouterr().err
     assert "checkerboard: mine against board" in said
     assert "nothing was opened" in said
-    assert not load_suite(sealed).log.exists()
+    log = load_suite(sealed).log
+    assert log is not None
+    assert not log.exists()
     flags[flags.index(str(sealed))] = "synthetic:xor@1"  # not sealed: played, marked, not averaged
     assert run_main(main, Config, flags) == 0
     assert "mine: xor seen in training, left out" in capsys.readouterr().out

@@ -2,6 +2,7 @@ import importlib.util
 import subprocess
 import sys
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,15 +115,16 @@ def test_a_numba_that_linking_was_not_tried_with_compiles_the_ordinary_way(monke
     from numba.core.compiler import Compiler
 
     assert "0.68" in compiling.LINKED_WITH
+
+    def twice(x):
+        return 2 * x
+
     found = {}
     for version in ("0.61.2", "0.68.1"):
         monkeypatch.setattr(compiling.numba, "__version__", version)
         compiling._linking.cache_clear()
 
-        @kernel
-        def double(x):
-            return 2 * x
-
+        double: Any = kernel(twice)
         found[version] = double._compiler.pipeline_class
         if compiling._linking() is None:
             assert double(4) == 8
