@@ -44,6 +44,9 @@ class ImitationConfig(LookaheadConfig):
     fallback: bool = False
     """Learn from the context where to follow margin instead; takes the place of margin_prior."""
 
+    without: tuple[str, ...] = ()
+    """Features that are hidden from the scorer: their inputs are always 0."""
+
     check_tasks: int = 0
     """Synthetic tasks played to the end beside margin and `rival`; 0: none."""
 

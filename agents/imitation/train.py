@@ -38,6 +38,9 @@ from lal.records import write_json
 from lal.registry import require
 from lal.rng import generator
 
+HIDING = 1e30
+"""Spread that makes any input 0; within the range of single precision."""
+
 
 def train(config: ImitationConfig, folder: Path, *, progress: bool = False) -> Path:
     """Train into `folder`, or go on where it stopped; see `agents.base.Agent.train`."""
@@ -67,12 +70,19 @@ def train(config: ImitationConfig, folder: Path, *, progress: bool = False) -> P
 
 def fit(states: States, config: ImitationConfig) -> Fitted:
     """Return the networks, the spread of their mean and the gate that the config asks for."""
-    standard = standard_of(states)
+    standard = hidden(standard_of(states), config)
     data = batchable(states, standard, config)
     networks = [fit_network(data, config, i) for i in range(config.n_members)]
     if config.distil:
         networks = [distil(networks, data, config)]
     return _finish(networks, data, states, standard, config)
+
+
+def hidden(standard: Standard, config: ImitationConfig) -> Standard:
+    """Return the standard under which the features of `without` are 0 whatever they are."""
+    candidate, context = feature_lists(config)
+    blind = np.isin([*context, *candidate], config.without)
+    return replace(standard, scale=np.where(blind, HIDING, standard.scale))
 
 
 def _finish(
@@ -212,7 +222,14 @@ def _check(config: ImitationConfig) -> None:
     if not config.sizes or min(config.sizes) < 2:
         raise UsageError(f"sizes must be numbers of labels from 2 up, got {config.sizes}")
     own_policy(config)
+    _check_features(config)
+
+
+def _check_features(config: ImitationConfig) -> None:
     features = feature_lists(config)
+    unknown = sorted(set(config.without) - {*features[0], *features[1]})
+    if unknown:
+        raise UsageError(f"without names {', '.join(unknown)}, which this run does not look at")
     lacking = missing_features(*features) if config.fallback or config.margin_prior else []
     lacking += [f for f in ("margin@1", "min_distance@1") if f not in features[0]]
     if lacking:

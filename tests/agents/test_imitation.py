@@ -21,6 +21,7 @@ from agents.imitation.teacher import multi_step_gains
 from agents.lookahead.fit import standard_of
 from agents.lookahead.states import States, make_states
 from lal.errors import UsageError
+from lal.policies.scorer import run
 from lal.policies.store import load_policy
 
 SMOKE = IMITATION_PRESETS["smoke"]
@@ -170,6 +171,24 @@ def test_options_train_to_a_file_that_differs(change, tmp_path):
         assert not any(name.startswith("m1_") for name in tensors)
 
 
+def test_a_hidden_feature_changes_no_score(states, tmp_path):
+    config = replace(SMOKE, without=("margin@1", "n_labelled@1"))
+    policy = load_policy(AGENTS["imitation"].train(config, tmp_path / "run"))
+    candidates, context = states.candidates[0].astype(float), states.context[0].astype(float)
+    scores = run(policy.program, policy.tensors, {"candidates": candidates, "context": context})
+    columns = {
+        name: (list(policy.candidate_features).index(name), candidates)
+        for name in ("margin@1", "min_distance@1")
+    } | {"n_labelled@1": (list(policy.context_features).index("n_labelled@1"), context)}
+    for name, (column, values) in columns.items():
+        moved = values.copy()
+        moved[..., column] += np.arange(len(moved)) if moved.ndim == 2 else 1.0
+        inputs = {"candidates": candidates, "context": context}
+        inputs["candidates" if moved.ndim == 2 else "context"] = moved
+        same = np.allclose(run(policy.program, policy.tensors, inputs), scores, atol=1e-9)
+        assert same == (name in config.without)
+
+
 def test_rounds_resume_and_read_blocks_of_another_run(tmp_path):
     agent, folder = AGENTS["imitation"], tmp_path / "a"
     config = replace(SMOKE, rounds=2)
@@ -195,6 +214,7 @@ def test_rounds_resume_and_read_blocks_of_another_run(tmp_path):
         ({"states_from": "x", "teacher_steps": 2}, "leave teacher_steps at 1"),
         ({"states_from": "nowhere"}, "has 0 blocks; expected at least 3"),
         ({"fallback": True, "margin_prior": 0.5}, "takes the place of margin_prior"),
+        ({"without": ("margin@1", "luck@1")}, "without names luck@1"),
         ({"fallback": True, "candidate_features": ("margin@1", "min_distance@1")}, "margin_z@1"),
     ],
 )
