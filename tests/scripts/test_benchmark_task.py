@@ -55,6 +55,6 @@ def test_random_tasks_go_the_same_way_on_both_roads(learner):
 @pytest.mark.slow
 def test_forests_are_no_further_from_scikit_learn_than_another_seed():
     config = Config(budget=10)
-    pairs = [forest_distance(random_task(i, "random_forest", config), i) for i in range(4)]
+    pairs = [forest_distance(random_task(i, "random_forest", config), i, 4) for i in range(4)]
     ours, theirs = np.mean(pairs, axis=0)
     assert ours <= 1.3 * theirs
