@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lal.data.dataset import Dataset
-from lal.errors import UsageError
+from lal.errors import LalError, UsageError
 from lal.evaluation.backends import Backend, Pass, WorkersLostError, workers
 from lal.evaluation.cells import (
     DONE,
@@ -126,9 +126,20 @@ def check(protocol: Protocol, datasets: Sequence[Dataset], learners: Sequence[st
         raise UsageError(f"unknown metrics {', '.join(unknown)}; known: {', '.join(METRICS)}")
     for learner in learners:
         make_learner(learner)
-    first = next(iter(protocol.runs))
+    refused: dict[str, LalError] = {}
     for dataset in datasets:
-        Cell(protocol, dataset, learners[0], first, FULL).task()
+        try:
+            Cell(protocol, dataset, learners[0], next(iter(protocol.runs)), FULL).task()
+        except LalError as error:
+            refused[dataset.name] = error
+    if len(refused) == 1:
+        raise next(iter(refused.values()))
+    if refused:
+        first, why = next(iter(refused.items()))
+        raise type(why)(
+            f"{len(refused)} of {len(names)} data sets cannot be played: {', '.join(refused)}; "
+            f"{first}: {why}, or name the others (--datasets)"
+        )
 
 
 def run_cells(

@@ -184,7 +184,11 @@ def test_budget_is_capped_at_the_share_of_the_pool(datasets):
     [
         ({"learners": ["gaussian_bn"]}, UnknownNameError, "did you mean 'gaussian_nb'"),
         ({"datasets": []}, UsageError, "no data sets"),
-        ({"protocol": Protocol(budget=500)}, UsageError, "more than the pool"),
+        (
+            {"protocol": Protocol(budget=500)},
+            UsageError,
+            r"^2 of 2 data sets cannot be played: \S+, \S+; .* more than the pool of .*--datasets",
+        ),
         ({"protocol": Protocol(metrics=("auroc",), metric="auroc")}, UsageError, "unknown metrics"),
     ],
 )
