@@ -73,11 +73,20 @@ class Outcomes:
         self._reached: Bools = np.zeros(E, dtype=np.bool_)
         self._target: Floats = np.full(E, np.inf)
         self._targets: dict[int, float] = {}
+        # Labels that each episode may buy, and the most it may hold; they change at its start only.
+        self._budget: Ints = np.zeros(E, dtype=np.int64)
+        self._limit: Ints = np.zeros(E, dtype=np.int64)
 
     def start(self, ids: Ints) -> None:
         """Forget what the last episodes left; their tasks may be others now."""
         self._n_pending[ids], self.pending[ids] = 0, -1
         self._reached[ids] = False
+        start = self._episodes.n_start[ids]
+        sizes = self._tables.tables.sizes[self._episodes.task[ids]]
+        self._limit[ids] = np.minimum(start + sizes[:, BUDGET], sizes[:, POOL])
+        self._budget[ids] = self._limit[ids] - start
+        if not self._rule.at_budget:
+            self._limit[ids] = sizes[:, POOL]
         if self._rule.needs_target:
             self._target[ids] = [self._target_of(int(self._episodes.task[e])) for e in ids]
 
@@ -85,7 +94,8 @@ class Outcomes:
         """Put one row an episode aside; returns the episodes whose batch is full."""
         self.pending[np.arange(len(rows)), self._n_pending] = rows
         self._n_pending += 1
-        full = self._n_pending >= np.minimum(self._batch_size, self._labels_left())
+        left = self._limit - self._episodes.n_labelled
+        full = self._n_pending >= np.minimum(self._batch_size, left)
         due: Ints = np.flatnonzero(full)
         return due
 
@@ -96,7 +106,7 @@ class Outcomes:
         reached_before = self._reached.copy()
         self._reached[due] |= after[due, 0] >= self._target[due]
         rewards = self._rule.reward(
-            Purchases(before, after, bought, self._budgets(), reached_before, rival)
+            Purchases(before, after, bought, self._budget, reached_before, rival)
         )
         rewards[bought == 0] = 0.0
         terminated, truncated = self._flags(bought > 0)
@@ -118,24 +128,10 @@ class Outcomes:
             self._targets[number] = TARGET_SHARE * quality
         return self._targets[number]
 
-    def _budgets(self) -> Ints:
-        sizes = self._tables.tables.sizes[self._episodes.task]
-        start = self._episodes.n_start
-        budgets: Ints = np.minimum(start + sizes[:, BUDGET], sizes[:, POOL]) - start
-        return budgets
-
-    def _labels_left(self) -> Ints:
-        eps = self._episodes
-        limit = eps.n_start + self._budgets()
-        if not self._rule.at_budget:
-            limit = self._tables.tables.sizes[eps.task][:, POOL]
-        left: Ints = limit - eps.n_labelled
-        return left
-
     def _flags(self, looked: Bools) -> tuple[Bools, Bools]:
         """Return (terminated, truncated); endings are looked at after purchases only."""
         eps, rule = self._episodes, self._rule
-        spent = eps.n_labelled >= eps.n_start + self._budgets()
+        spent = eps.n_labelled >= eps.n_start + self._budget
         terminated = (rule.at_target & self._reached) | (eps.n_open == 0)
         cut = rule.at_budget & spent & ~terminated
         if not rule.at_target:

@@ -328,7 +328,8 @@ class PoolSimulator:
         over = np.flatnonzero(steps.done)
         if len(over):
             self._begin(over)
-        self._slates.hide_closed()
+        if len(due) < self.n_episodes:  # new slates hide their closed slots themselves
+            self._slates.hide_closed()
         if len(due):
             self._offer(due)
         else:

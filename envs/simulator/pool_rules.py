@@ -132,6 +132,6 @@ def allocate_episodes(
         total=np.zeros((E, a.pool), np.float32),
         leverage=np.zeros((E, a.pool if leverage else 0)),
         inverse=np.zeros((E, (a.width + 1) ** 2 if leverage else 0)),
-        squares=np.zeros((E, a.most * a.most)),
+        squares=np.zeros((E, a.most * a.most + 16), np.float32),
         metrics=np.zeros((E, len(METRIC_NAMES))),
     )

@@ -38,7 +38,7 @@ Episodes = namedtuple(
 """State of all episodes, one a row. words: start, slate, learner, noise streams (E, 4, 1).
 open (E, N): open rows first, `place` where each stands. near (E, C N): squared distance to the
 nearest label of every class; total: sums of distances; inverse and leverage: of the ridge form;
-squares (E, Lmax^2): squared distances between labels; metrics (E, 3)."""
+squares (E, Lmax^2 + 16): squared distances between labels, read in lanes; metrics (E, 3)."""
 
 
 @kernel

@@ -30,7 +30,17 @@ from envs.simulator.kernels.learners import (
     REFERENCE,
     WIDTH,
 )
-from envs.simulator.kernels.simd import agreement, load, splat, total
+from envs.simulator.kernels.simd import (
+    absolute,
+    agreement,
+    largest,
+    load,
+    maximum,
+    minimum,
+    splat,
+    store,
+    total,
+)
 from envs.simulator.kernels.softmax import single_logarithm
 
 CANDIDATE_KERNELS = {
@@ -131,6 +141,8 @@ INFINITE = np.float32(np.inf)
 SLACK = np.float32(1.0 + 1e-6)
 """Squared distances within this factor count as equal, as single precision has them."""
 
+LITTLE_LESS = np.float32(1.0 - 1e-6)
+
 DIGITS = np.float32(4e6)
 """What ranked distances are multiplied by and rounded to; halves are exact up to 2**23."""
 
@@ -138,21 +150,28 @@ LEAST_DOUBT = np.int32(814_000_000)
 """The bits of about 1e-9 as float32: lesser doubts are equal, as in the definition."""
 
 
+BUCKETS = 256
+"""What the range of the keys is cut into before they are compared."""
+
+
 @kernel
 def _distance_keys(values):
-    keys = np.empty(len(values), np.float32)
+    """Return whole numbers in the order of distances, filled up to whole vectors."""
+    keys = np.empty((len(values) + 15) // 16 * 16, np.float32)
     for i in range(len(values)):
         keys[i] = np.floor(values[i] * DIGITS + HALF)
+    keys[len(values) :] = keys[0]
     return keys
 
 
 @kernel
 def _doubt_keys(doubt):
     """Return whole numbers in the order of doubts, five digits of each however small it is."""
-    keys = np.empty(len(doubt), np.float32)
+    keys = np.empty((len(doubt) + 15) // 16 * 16, np.float32)
     for i in range(len(doubt)):
         bits = np.float32(max(doubt[i], ZERO)).view(np.int32) - LEAST_DOUBT
         keys[i] = np.float32((max(bits, np.int32(0)) + np.int32(32)) >> np.int32(6))
+    keys[len(doubt) :] = keys[0]
     return keys
 
 
@@ -167,40 +186,54 @@ def _minus_x_log(p):
 
 
 @kernel
-def _take_ranks(pool, rows, sample, column):
-    """Write the share of a sample below some rows of the pool, ties counted half.
+def _buckets_of(keys):
+    """Return the bucket of every key, in the order of the keys."""
+    low, high = load(keys, 0), load(keys, 0)
+    for i in range(16, len(keys), 16):
+        low, high = minimum(low, load(keys, i)), maximum(high, load(keys, i))
+    least, most = -largest(splat(ZERO) - low), largest(high)
+    scale = np.float32(BUCKETS - 1) / max(most - least, ONE)
+    buckets = np.empty(len(keys), np.int32)
+    for i in range(len(keys)):
+        buckets[i] = np.int32((keys[i] - least) * scale)
+    return buckets
 
-    Both hold whole numbers below 2**22. Every row is compared with the whole sample, four rows at
-    once: in lanes that is faster than any sort of a thousand numbers.
+
+@kernel
+def _take_ranks(keys, rows, reference, column):
+    """Write the share of the reference rows below some rows of the pool, ties counted half.
+
+    The reference is put in order of buckets. What lies in earlier buckets is less; a row is
+    compared with its own bucket, sixteen at once, and with what follows there, which is more.
+
+    Args:
+        keys: Whole numbers below 2**23 of all pool rows, filled up to whole vectors.
+        rows: Rows asked about, shape (n,).
+        reference: Rows they are compared with, shape (R,).
+        column: Shape (n,), overwritten.
     """
-    R, n = len(sample), len(rows)
-    lanes = (R + 15) // 16
-    keys = np.empty(16 * lanes, np.float32)
-    asked = np.zeros(n + 4, np.float32)
+    R, one = len(reference), splat(ONE)
+    buckets, ordered = _buckets_of(keys), np.empty(R + 16, np.float32)
+    begins = np.zeros(BUCKETS + 2, np.int32)
     for r in range(R):
-        keys[r] = sample[r]
-    keys[R:] = np.float32(1e9)
-    for k in range(n):
-        asked[k] = pool[rows[k]]
-    share, one, zero = np.float32(0.5 / R), splat(ONE), splat(ZERO)
-    for k in range(0, n, 4):
-        p, q, s, t = asked[k], asked[k + 1], asked[k + 2], asked[k + 3]
-        p1, q1, s1, t1 = splat(p + HALF), splat(q + HALF), splat(s + HALF), splat(t + HALF)
-        p0, q0, s0, t0 = splat(p - HALF), splat(q - HALF), splat(s - HALF), splat(t - HALF)
-        a = zero
-        b = zero
-        c = zero
-        e = zero
-        for r in range(lanes):
-            x = load(keys, 16 * r)
-            a = a + (agreement(p1 - x, one) + agreement(p0 - x, one))
-            b = b + (agreement(q1 - x, one) + agreement(q0 - x, one))
-            c = c + (agreement(s1 - x, one) + agreement(s0 - x, one))
-            e = e + (agreement(t1 - x, one) + agreement(t0 - x, one))
-        asked[k], asked[k + 1] = total(a), total(b)
-        asked[k + 2], asked[k + 3] = total(c), total(e)
-    for k in range(n):
-        column[k] = asked[k] * share
+        begins[buckets[reference[r]] + 2] += 1
+    for b in range(2, BUCKETS + 2):
+        begins[b] += begins[b - 1]
+    for r in range(R):
+        b = buckets[reference[r]] + 1
+        ordered[begins[b]] = keys[reference[r]]
+        begins[b] += 1
+    ordered[R:] = np.float32(1e9)
+    share = np.float32(0.5 / R)
+    for k in range(len(rows)):
+        key, b = keys[rows[k]], buckets[rows[k]]
+        above, below = splat(key + HALF), splat(key - HALF)
+        x = load(ordered, begins[b])
+        count = agreement(above - x, one) + agreement(below - x, one)
+        for at in range(begins[b] + 16, begins[b + 1], 16):  # hardly ever
+            x = load(ordered, at)
+            count = count + (agreement(above - x, one) + agreement(below - x, one))
+        column[k] = (np.float32(2 * begins[b]) + total(count)) * share
 
 
 @kernel
@@ -335,37 +368,68 @@ def _of_seen(table, count, seen, rows):
 def _leave_one_out(squares, labels, L, most):
     """Return the share of labels that agree with their nearest other label, ties shared.
 
-    The squared distance of a label to itself stands as infinity.
+    The squared distance of a label to itself stands as infinity. Sixteen labels at once; what
+    `squares` holds beyond column L is read and ignored.
     """
     if L < 2:
         return 0.5
+    lanes = (L + 15) // 16
+    codes, limits = np.zeros(16 * lanes, np.float32), np.empty(16 * lanes, np.float32)
+    same, ties = np.empty(16 * lanes, np.float32), np.empty(16 * lanes, np.float32)
+    for a in range(L):
+        codes[a] = np.float32(labels[a])
+    half, one, zero, minus = splat(HALF), splat(ONE), splat(ZERO), splat(-ONE)
+    for v in range(0, 16 * lanes, 16):
+        nearest = splat(INFINITE)
+        for b in range(L):
+            nearest = minimum(nearest, load(squares, b * most + v))
+        store(limits, v, nearest)
+        for a in range(v, v + 16):
+            limits[a] = _rounded_down(np.float64(limits[a]) * (1.0 + 1e-6) + TIE)
+        mine, limit, alike, number = load(codes, v), load(limits, v), zero, zero
+        for b in range(L):
+            tie = agreement(load(squares, b * most + v) - limit, minus)
+            alike = alike + tie * agreement(half - absolute(mine - splat(codes[b])), one)
+            number = number + tie
+        store(same, v, alike)
+        store(ties, v, number)
     agreed = 0.0
     for a in range(L):
-        nearest = math.inf
-        for b in range(L):
-            nearest = min(nearest, squares[a * most + b])
-        limit = nearest * (1.0 + 1e-6) + TIE
-        same, ties = 0, 0
-        for b in range(L):
-            tie = squares[a * most + b] <= limit
-            ties += tie
-            same += tie & (labels[a] == labels[b])
-        agreed += same / ties
+        agreed += np.float64(same[a]) / np.float64(ties[a])
     return agreed / L
+
+
+@kernel(inline="always")
+def _rounded_down(x):
+    """Return the largest float32 not above a positive number."""
+    near = np.float32(x)
+    return np.int32(near.view(np.int32) - np.int32(near > x)).view(np.float32)
 
 
 @kernel
 def _uncovered(t, s, reach, rows, column):
-    """Write the share of every row's neighbours nearer to it than to any label."""
-    k, begin = s[AROUND], s[AT_AROUND]
-    limit = np.float32(1.0 - 1e-6)
-    share = np.float32(1.0 / k)
+    """Write the share of every row's neighbours nearer to it than to any label.
+
+    Two at a time and by unsigned numbers, which need no look whether they count from the end.
+    """
+    k = np.uint64(s[AROUND])
+    share, one, two = np.float32(1.0 / s[AROUND]), np.uint64(1), np.uint64(2)
     for n in range(len(rows)):
-        at = begin + rows[n] * k
-        closer = ZERO
-        for m in range(k):
-            closer += ONE if t.distance[at + m] < reach[t.around[at + m]] * limit else ZERO
-        column[n] = closer * share
+        at = np.uint64(s[AT_AROUND] + rows[n] * s[AROUND])
+        last = at + k
+        a, b = np.int32(0), np.int32(0)
+        while at + two <= last:
+            a += np.int32(_is_nearer(t, reach, at))
+            b += np.int32(_is_nearer(t, reach, at + one))
+            at += two
+        if at < last:
+            a += np.int32(_is_nearer(t, reach, at))
+        column[n] = np.float32(a + b) * share
+
+
+@kernel(inline="always")
+def _is_nearer(t, reach, at):
+    return t.distance[at] < reach[np.uint32(t.around[at])] * LITTLE_LESS
 
 
 @kernel
@@ -579,8 +643,9 @@ def _candidates(
         for k in range(n):
             column[k] = min(max(column[k], low), high)
     for k in range(n):
+        row = out[slots[k]]
         for f in range(len(features)):
-            out[slots[k], f] = columns[f, k]
+            row[f] = columns[f, k]
 
 
 @kernel
@@ -622,7 +687,7 @@ def _pool_column(kind, rows, column, shared, reference, centre, width):
             keys = _distance_keys(nearest)
         else:
             keys = _distance_keys(mean_distance)
-        _take_ranks(keys, rows, _of_reference(keys, reference), column)
+        _take_ranks(keys, rows, reference, column)
         if kind == MARGIN_RANK:
             for k in range(len(rows)):
                 column[k] = ONE - column[k]

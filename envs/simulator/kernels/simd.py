@@ -157,6 +157,14 @@ def _maximum(typing, a, b):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
+def _minimum(typing, a, b):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.select(builder.fcmp_ordered("<", args[0], args[1]), args[0], args[1])
+
+    return lanes(lanes, lanes), generate
+
+
+@intrinsic
 def _largest(typing, value):  # type: ignore[no-untyped-def]
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         return _halves(builder, args[0], lambda a, b: _largest_of(builder, a, b))
@@ -271,6 +279,7 @@ _COMPILED: dict[str, Any] = {
     "total": _total,
     "largest": _largest,
     "maximum": _maximum,
+    "minimum": _minimum,
     "absolute": _absolute,
     "agreement": _agreement,
     "exponential": _exponential,
@@ -283,6 +292,7 @@ _INTERPRETED: dict[str, Any] = {
     "total": np.sum,
     "largest": np.max,
     "maximum": np.maximum,
+    "minimum": np.minimum,
     "absolute": np.abs,
     "agreement": lambda value, label: ((value > 0) == (label > 0)).astype(np.float32),
     "exponential": _exponential_slice,
@@ -302,6 +312,8 @@ largest: Any = _chosen["largest"]
 """``largest(value)``: the largest lane."""
 maximum: Any = _chosen["maximum"]
 """``maximum(a, b)`` lane by lane."""
+minimum: Any = _chosen["minimum"]
+"""``minimum(a, b)`` lane by lane."""
 absolute: Any = _chosen["absolute"]
 """``absolute(value)`` lane by lane."""
 agreement: Any = _chosen["agreement"]
