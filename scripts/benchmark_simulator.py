@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -40,6 +40,16 @@ class Config:
 
     train_steps: int = 0
     """Also train the LAL-RL agent for so many environment steps; 0 does not."""
+
+    roads: tuple[Literal["compiled", "stable-baselines3"], ...] = ("compiled",)
+    """Trainers of that run."""
+
+    suites: tuple[str, ...] = ()
+    """What they train on, but for the family of the set held out: names or folders. None: the nine
+    other sets of the LAL-RL paper where they are at hand, else tables of the synthetic prior."""
+
+    stable_batch: int = 32
+    """Transitions of a gradient step of stable-baselines3; larger batches are fewer."""
 
     first_compile: bool = False
     """Also time the first compilation, with an empty cache, in another process."""
@@ -295,7 +305,11 @@ def _extra(config: Config) -> dict[str, Any]:
     if config.workers > 1 and not config.rows:
         extra["processes"] = processes(config)
     if config.train_steps:
-        extra["training"] = training(config.train_steps)
+        from scripts.benchmark_lal_rl_training import compare_roads
+
+        extra["training"] = compare_roads(
+            config.train_steps, config.roads, config.suites, config.stable_batch
+        )
     if config.first_compile:
         extra["first_compile_seconds"] = first_compile()
     return extra
@@ -336,27 +350,6 @@ def processes(config: Config, seconds: float = 2.0) -> dict[str, float]:
         flush=True,
     )
     return ratios
-
-
-def training(n_steps: int) -> dict[str, float]:
-    """Print and return what a run of the compiled LAL-RL agent takes and gives."""
-    from agents.fast_dqn.config import FastDQNConfig
-    from agents.fast_dqn.train import episode_lengths, train
-
-    train(FastDQNConfig(n_steps=2000))
-    cpu, wall = time.process_time(), time.perf_counter()
-    result = train(FastDQNConfig(n_steps=n_steps), data=[german_like(s) for s in range(4)])
-    spent = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}
-    held_out = "sklearn:breast_cancer"
-    random = float(episode_lengths(None, held_out).mean())
-    learned = float(episode_lengths(result.network, held_out).mean())
-    print(
-        f"training: {result.n_steps:,} steps, {result.n_replayed:,} transitions replayed in "
-        f"{spent['cpu']:.1f} s CPU ({spent['wall']:.1f} s wall); labels to the target on "
-        f"{held_out}: random {random:.1f}, learned {learned:.1f}",
-        flush=True,
-    )
-    return {**spent, "random": random, "learned": learned}
 
 
 _FIRST_STEPS = {
