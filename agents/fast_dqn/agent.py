@@ -3,7 +3,7 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -79,7 +79,26 @@ def export_untrained(config: FastDQNConfig, n: int) -> list[PoolPolicy]:
     ]
 
 
-def training_datasets(config: FastDQNConfig) -> list[Dataset]:
+class Sets(Protocol):
+    """What a config says of data sets; see `FastDQNConfig`."""
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of those to train on."""
+        ...
+
+    @property
+    def hold_out(self) -> tuple[str, ...]:
+        """Names or families of those left out."""
+        ...
+
+    @property
+    def judge_on(self) -> tuple[str, ...]:
+        """Names of those judged on."""
+        ...
+
+
+def training_datasets(config: Sets) -> list[Dataset]:
     """Return the data sets of the config without those held out, by name or family."""
     found = [load_dataset(name) for name in config.datasets]
     kept = [d for d in found if not {d.name, d.family} & set(config.hold_out)]

@@ -58,6 +58,7 @@ class LalRlEngine:
         final_quality: (E,) accuracy at the end of the last episode.
         lengths: (E,) steps of the present episode, or of the one that ended in this step.
         final: The last observation of an episode that ended in this step, same shapes.
+        arrays: All buffers, in the order of `kernels.lal_rl.advance`, for compiled callers.
     """
 
     def __init__(
@@ -124,7 +125,7 @@ class LalRlEngine:
         self.context, last_context = context.reshape(2, E, -1)[:, :, :N_STATE]
         self.mask, last_mask = mask.reshape(2, E, pad)[:, :, :N]
         self.final = (last_candidates, last_context, last_mask)
-        self._arrays = (
+        self.arrays = (
             config, self.data, self.data_info, self.bank, self.bank_info, self.floats, self.ints,
             planes, context, mask, self._quality, self._flags,
         )  # fmt: skip
@@ -143,7 +144,7 @@ class LalRlEngine:
 
     def begin(self, chosen: Bools) -> None:
         """Begin the present episode of the chosen environments anew."""
-        if not kernels.advance(*self._arrays, chosen.astype(np.int64), True, False):
+        if not kernels.advance(*self.arrays, chosen.astype(np.int64), True, False):
             raise self._no_split()
 
     def step(self, actions: Ints, autoreset: bool = True) -> None:
@@ -154,7 +155,7 @@ class LalRlEngine:
             autoreset: Begin the next episode of what ended at once; its first observation is in
                 the buffers and the last of the old one in `final`.
         """
-        if not kernels.advance(*self._arrays, actions, False, autoreset):
+        if not kernels.advance(*self.arrays, actions, False, autoreset):
             raise self._no_split()
 
     def _no_split(self) -> DataError:
@@ -175,7 +176,7 @@ class LalRlEngine:
         Features as planes (2, E, 3, pad), contexts (2, E, 32), masks (2, E, pad); the second half
         of each holds the last observations of episodes that ended in this step.
         """
-        planes, context, mask = self._arrays[7:10]
+        planes, context, mask = self.arrays[7:10]
         return planes, context, mask
 
     @property
@@ -186,7 +187,7 @@ class LalRlEngine:
     @property
     def bytes_per_episode(self) -> int:
         """Memory of one episode: its state and observations, without shared data and splits."""
-        own = (self.floats, self.ints, *self._arrays[-5:])
+        own = (self.floats, self.ints, *self.arrays[-5:])
         return sum(a.nbytes for a in own) // self.num_envs
 
     @property

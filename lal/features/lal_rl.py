@@ -10,7 +10,14 @@ import numpy as np
 from lal.arrays import Floats, Ints
 from lal.features.base import define
 from lal.features.candidate import margin
-from lal.features.labelled import proba_of
+from lal.features.labelled import (
+    TIE,
+    class_counts,
+    predicted_classes,
+    proba_of,
+    seen_classes,
+    top_two,
+)
 from lal.state import QueryState
 
 N_STATE = 30
@@ -57,6 +64,56 @@ def cosine_labelled_z(state: QueryState, rows: Ints) -> Floats:
     """Mean cosine distance to labels, in deviations from its mean over open rows, within 3."""
     sample = _open_reference(state)
     return _standardised(cosine_labelled(state, rows), cosine_labelled(state, sample))
+
+
+@define("log_odds_z@1", "candidate", low=-3.0, high=3.0, needs=("proba",), cost="N + R")
+def log_odds_z(state: QueryState, rows: Ints) -> Floats:
+    """Log-odds of the two likeliest classes, in deviations from its mean over open rows."""
+    sample = _open_reference(state)
+    return _standardised(_log_odds(state, rows), _log_odds(state, sample))
+
+
+@define("angle_z@1", "candidate", low=-3.0, high=3.0, needs=("proba",), cost="(N + R) D")
+def angle_z(state: QueryState, rows: Ints) -> Floats:
+    """Log-odds over the length of the row, in deviations from its mean over open rows."""
+    sample = _open_reference(state)
+    return _standardised(_per_length(state, rows), _per_length(state, sample))
+
+
+@define("cosine_nearest_z@1", "candidate", low=-3.0, high=3.0, cost="(N + R) L D")
+def cosine_nearest_z(state: QueryState, rows: Ints) -> Floats:
+    """Cosine distance to the nearest labelled row, in deviations from its mean over open rows."""
+    sample = _open_reference(state)
+    return _standardised(_nearest_cosine(state, rows), _nearest_cosine(state, sample))
+
+
+@define(
+    "cosine_classes_z@1",
+    "candidate",
+    low=-3.0,
+    high=3.0,
+    needs=("proba",),
+    cost="(N + R) L D",
+    source="distances told apart by class, as in predicted_distance@1 and other_distance@1",
+)
+def cosine_classes_z(state: QueryState, rows: Ints) -> Floats:
+    """Mean cosine to labels of the predicted class, less that to others, in deviations."""
+    sample = _open_reference(state)
+    return _standardised(_class_gap(state, rows), _class_gap(state, sample))
+
+
+@define("cosine_disagreement@1", "candidate", undefined=0.5, needs=("proba",), cost="N L D")
+def cosine_disagreement(state: QueryState, rows: Ints) -> Floats:
+    """Probability the model leaves to classes other than that of the label nearest by cosine."""
+    seen = seen_classes(state)
+    if len(seen) == 0:
+        return np.full(len(rows), 0.5)
+    cosines = _cosines(state, rows)
+    best = np.stack([cosines[:, state.labels == code].max(axis=1) for code in seen], axis=1)
+    nearest = best >= best.max(axis=1, keepdims=True) - TIE
+    agreed = (proba_of(state, rows)[:, seen] * nearest).sum(axis=1) / nearest.sum(axis=1)
+    left: Floats = 1.0 - agreed
+    return left
 
 
 @define(
@@ -111,3 +168,42 @@ def _standardised(values: Floats, sample: Floats) -> Floats:
         return np.zeros(len(values))
     standardised: Floats = np.clip((values - float(sample.mean())) / spread, -3.0, 3.0)
     return standardised
+
+
+def _log_odds(state: QueryState, rows: Ints) -> Floats:
+    first, second = top_two(state, rows)
+    odds: Floats = np.log(np.maximum(first, 1e-6)) - np.log(np.maximum(second, 1e-6))
+    return odds
+
+
+def _per_length(state: QueryState, rows: Ints) -> Floats:
+    """Return log-odds over lengths in Z; 0 for a row that has none, as if it were on the border."""
+    Z = state.Z[rows]
+    lengths = np.sqrt((Z * Z).sum(axis=1))
+    return np.where(lengths > 0.0, _log_odds(state, rows) / np.where(lengths > 0, lengths, 1), 0.0)
+
+
+def _cosines(state: QueryState, rows: Ints) -> Floats:
+    """Return cosines between rows and labelled rows, shape (n, L)."""
+    cosines: Floats = _directions(state, rows) @ _directions(state, state.labelled).T
+    return cosines
+
+
+def _nearest_cosine(state: QueryState, rows: Ints) -> Floats:
+    if len(state.labelled) == 0:
+        return np.ones(len(rows))
+    distances: Floats = 1.0 - _cosines(state, rows).max(axis=1)
+    return distances
+
+
+def _class_gap(state: QueryState, rows: Ints) -> Floats:
+    """Return mean cosines to the predicted class less those to others; classes that tie share."""
+    predicted = predicted_classes(state, rows)
+    C = predicted.shape[1]
+    of_class = (state.labels[:, None] == np.arange(C)).astype(np.float64)
+    counts = class_counts(state)[:C].astype(np.float64)
+    sums = _cosines(state, rows) @ of_class
+    others = sums.sum(axis=1, keepdims=True) - sums
+    gaps = sums / np.maximum(counts, 1) - others / np.maximum(counts.sum() - counts, 1)
+    shared: Floats = (gaps * predicted).sum(axis=1) / predicted.sum(axis=1)
+    return shared

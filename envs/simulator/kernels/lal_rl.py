@@ -111,7 +111,7 @@ def _draw_rows(streams, picks, n_train, n_wanted):
 
 
 @kernel
-def _fold(bank, scale, second, weights, at, folded, to, D):
+def fold(bank, scale, second, weights, at, folded, to, D):
     """Write the weights for unscaled samples; returns their intercept."""
     bias = weights[at + D]
     for j in range(D):
@@ -241,7 +241,7 @@ def _pool_hits(config, data, bank, bank_info, floats, slot, D, N, n_reward):
     fit(F, base, stride, cap, D, N, bank, R, rows, tolerance_of(D), ZERO)
     w = places(base, stride, cap)[2]
     folded = F[w + stride :]
-    bias = _fold(bank, scale, config[STRIDE], F, w, folded, 0, D)
+    bias = fold(bank, scale, config[STRIDE], F, w, folded, 0, D)
     return count_correct(data, bank_info[slot, B_WINDOW], D, folded, 0, bias, n_reward, floats)
 
 
@@ -279,7 +279,7 @@ def take_split(config, data, data_info, bank, bank_info, floats, ints, e):
 
 
 @kernel
-def _buy(config, bank, floats, ints, mask, e, a, D):
+def buy(config, bank, floats, ints, mask, e, a, D):
     """Label pool sample a of episode e: extend the model and the cosine sums."""
     base, _, scratch, cosines, open_, _ = episode_places(config, e)
     slot, L, pad = ints[e, E_SLOT], ints[e, E_LABELLED], config[PAD]
@@ -300,7 +300,7 @@ def _buy(config, bank, floats, ints, mask, e, a, D):
 
 
 @kernel
-def _begin(config, bank, bank_info, floats, ints, mask, e, D):
+def begin_episode(config, bank, bank_info, floats, ints, mask, e, D):
     """Empty episode e and label one random sample of each class."""
     slot, pad = ints[e, E_SLOT], config[PAD]
     N = bank_info[slot, B_POOL]
@@ -319,11 +319,11 @@ def _begin(config, bank, bank_info, floats, ints, mask, e, D):
         a = draw(ints, e, E_STREAM, N)
         while bank[labels + a] != np.float32(c):
             a = draw(ints, e, E_STREAM, N)
-        _buy(config, bank, floats, ints, mask, e, a, D)
+        buy(config, bank, floats, ints, mask, e, a, D)
 
 
 @kernel
-def _observe(config, bank, bank_info, floats, ints, candidates, context, e, D):
+def observe(config, bank, bank_info, floats, ints, candidates, context, e, D):
     """Write the features of all candidates and the sorted scores of the state points."""
     base, scores, scratch, cosines, open_, _ = episode_places(config, e)
     slot, L, pad = ints[e, E_SLOT], ints[e, E_LABELLED], config[PAD]
@@ -416,7 +416,7 @@ def advance(
             dataset, N = bank_info[slot, B_DATASET], bank_info[slot, B_POOL]
             D = data_info[dataset, D_COLUMNS]
             if begin:
-                _begin(config, bank, bank_info, floats, ints, mask, e, D)
+                begin_episode(config, bank, bank_info, floats, ints, mask, e, D)
             else:
                 a = actions[e]
                 flags[INVALID, e] = a < 0 or a >= N or mask[e * pad + a] == 0
@@ -424,7 +424,7 @@ def advance(
                     a = draw(ints, e, E_STREAM, N)
                     while mask[e * pad + a] == 0:
                         a = draw(ints, e, E_STREAM, N)
-                _buy(config, bank, floats, ints, mask, e, a, D)
+                buy(config, bank, floats, ints, mask, e, a, D)
                 ints[e, E_STEPS] += 1
                 ints[e, E_LENGTH] = ints[e, E_STEPS]
             base, _, _, _, _, folded = episode_places(config, e)
@@ -434,9 +434,9 @@ def advance(
             ints[e, E_ITERATIONS] += fit(
                 floats, base, stride, config[CAP], D, L, bank, R, rows, tolerance_of(D), ZERO
             )
-            _observe(config, bank, bank_info, floats, ints, candidates, context, e, D)
+            observe(config, bank, bank_info, floats, ints, candidates, context, e, D)
             w = places(base, stride, config[CAP])[2]
-            bias = _fold(bank, scale, config[STRIDE], floats, w, floats, folded, D)
+            bias = fold(bank, scale, config[STRIDE], floats, w, floats, folded, D)
             n_reward = data_info[dataset, D_REWARD]
             window = bank_info[slot, B_WINDOW]
             hits = count_correct(data, window, D, floats, folded, bias, n_reward, floats)

@@ -19,7 +19,10 @@ from lal.features.base import check_scopes
 
 CANDIDATE = [n for n in FEATURES if FEATURES[n].scope == "candidate"]
 CONTEXT = [n for n in FEATURES if FEATURES[n].scope == "context"]
-CLIPPED = ("margin_z@1", "cosine_open_z@1", "cosine_labelled_z@1")
+CLIPPED = (
+    "margin_z@1", "cosine_open_z@1", "cosine_labelled_z@1", "log_odds_z@1", "angle_z@1",
+    "cosine_nearest_z@1", "cosine_classes_z@1",
+)  # fmt: skip
 GOLDEN = Path(__file__).parent / "golden.json"
 
 

@@ -1,0 +1,241 @@
+"""Whole episodes of the LAL-RL workload under a linear policy with class-aware inputs.
+
+One episode after the other, in the buffers of one environment. What an episode is (its split and
+first labels) is the environment's own function of its number, so whoever plays it is paired.
+"""
+
+import math
+
+import numpy as np
+
+from envs.simulator.compile import kernel
+from envs.simulator.kernels.dense import combine_tiles, count_correct
+from envs.simulator.kernels.lal_rl import (
+    B_DATASET,
+    B_POOL,
+    B_TARGET,
+    B_WINDOW,
+    CAP,
+    D_COLUMNS,
+    D_REWARD,
+    E_EPISODE,
+    E_LABELLED,
+    E_ROWS,
+    E_SLOT,
+    FIRST_ENV,
+    PAD,
+    STRIDE,
+    ZERO,
+    bank_places,
+    begin_episode,
+    buy,
+    episode_places,
+    fold,
+    observe,
+    take_split,
+    tolerance_of,
+)
+from envs.simulator.kernels.logistic import fit, places
+
+(
+    DOUBT, LOG_ODDS, OPEN, LABELLED, NEAREST, CLASSES, DISAGREEMENT, ANGLE, SCARCITY,
+) = range(9)  # fmt: skip
+"""Inputs of a candidate; see `_write_inputs`."""
+
+N_INPUTS = 9
+TIMES_DOUBT = (OPEN, NEAREST, CLASSES, DISAGREEMENT)
+"""Inputs that count a second time, times the doubt."""
+
+N_TERMS = N_INPUTS + len(TIMES_DOUBT)
+USUAL_LABELS = 10.0
+"""Number of labels at which the second half of the weights does not count."""
+
+ONE = np.float32(1.0)
+LOWEST = np.float32(-1e30)
+CLIP = 3.0
+
+
+@kernel
+def _standardise(values, mask, N):
+    """Count a row in standard deviations from the mean of its open candidates, within 3."""
+    n = 0
+    mean = 0.0
+    for i in range(N):
+        if mask[i] != 0:
+            n += 1
+            mean += values[i]
+    mean /= max(n, 1)
+    square = 0.0
+    for i in range(N):
+        if mask[i] != 0:
+            square += (values[i] - mean) ** 2
+    spread = math.sqrt(square / max(n, 1))
+    for i in range(N):
+        value = 0.0
+        if spread > 1e-6:
+            value = min(max((values[i] - mean) / spread, -CLIP), CLIP)
+        values[i] = np.float32(value)
+
+
+@kernel
+def _note_label(config, bank, slot, row, N, D, sums, nearest, nearest_class, products):
+    """Enter a labelled row's cosines: sums by class, the largest and whose it is."""
+    tiles, R, norms, _, labels, _ = bank_places(config, slot)
+    stride, label = (D + 16) // 16 * 16, int(bank[labels + row] > 0.5)
+    at = R + row * stride
+    combine_tiles(bank, tiles, D, (D + 1) * 16, bank, at, config[PAD] // 16, products, 0)
+    for i in range(N):
+        cosine = products[i] * bank[norms + row] * bank[norms + i]
+        sums[label, i] += cosine
+        if cosine > nearest[i]:
+            nearest[i] = cosine
+            nearest_class[i] = label
+    return label
+
+
+@kernel
+def _write_inputs(
+    candidates, scores, norms, mask, pad, N, sums, counts, nearest, nearest_class, inputs
+):
+    """Write the inputs of every candidate; renaming the classes changes none of them.
+
+    Doubt is 1 - |2 p - 1|, the log-odds and the angle (log-odds over the length of the row) count
+    with a minus sign; then the mean cosine distances of the published inputs, the largest cosine
+    to a labelled row, the mean cosine to labels of the predicted class minus that to labels of the
+    other, the probability of the class that the nearest label is not of, and the expected share of
+    labels that are not of this row's class.
+    """
+    L = counts[0] + counts[1]
+    for i in range(N):
+        p, z = candidates[i], scores[i]
+        gap = sums[1, i] / counts[1] - sums[0, i] / counts[0]
+        inputs[DOUBT, i] = ONE - abs(2 * p - ONE)
+        inputs[LOG_ODDS, i] = -abs(z)
+        inputs[OPEN, i] = candidates[pad + i]
+        inputs[LABELLED, i] = candidates[2 * pad + i]
+        inputs[NEAREST, i] = nearest[i]
+        inputs[CLASSES, i] = gap if z > 0 else -gap
+        inputs[DISAGREEMENT, i] = p if nearest_class[i] == 1 else ONE - p
+        inputs[ANGLE, i] = -abs(z) * norms[i]
+        inputs[SCARCITY, i] = 1 - (p * counts[0] + (1 - p) * counts[1]) / L
+    for k in (LOG_ODDS, OPEN, LABELLED, NEAREST, CLASSES, ANGLE):
+        _standardise(inputs[k], mask, N)
+    for k in range(len(TIMES_DOUBT)):
+        for i in range(N):
+            inputs[N_INPUTS + k, i] = inputs[DOUBT, i] * inputs[TIMES_DOUBT[k], i]
+
+
+@kernel
+def best_row(weights, inputs, mask, N, L):
+    """Return the open row of the largest score; the first of equal ones.
+
+    Args:
+        weights: (2 T,): of the terms, then of the terms times log((1 + L) / 11).
+        inputs: (T, pad) terms.
+        mask: 1 where a row may be asked.
+        N: Rows of the pool.
+        L: Labels bought.
+    """
+    time = math.log((1.0 + L) / (1.0 + USUAL_LABELS))
+    scores = np.zeros(N, dtype=np.float32)
+    for k in range(N_TERMS):
+        weight = np.float32(weights[k] + weights[N_TERMS + k] * time)
+        for i in range(N):
+            scores[i] += weight * inputs[k, i]
+    best = -1
+    top = LOWEST
+    for i in range(N):
+        if mask[i] != 0 and scores[i] > top:
+            top = scores[i]
+            best = i
+    return best
+
+
+@kernel
+def _refit(config, data, data_info, bank, bank_info, floats, ints, slot, D):
+    """Fit the model to the labels bought; returns the reward rows that it gets right."""
+    base, _, _, _, _, folded = episode_places(config, 0)
+    _, R, _, _, _, scale = bank_places(config, slot)
+    stride, cap, L = (D + 16) // 16 * 16, config[CAP], ints[0, E_LABELLED]
+    fit(floats, base, stride, cap, D, L, bank, R, ints[0, E_ROWS:], tolerance_of(D), ZERO)
+    w = places(base, stride, cap)[2]
+    bias = fold(bank, scale, config[STRIDE], floats, w, floats, folded, D)
+    n_reward = data_info[bank_info[slot, B_DATASET], D_REWARD]
+    return count_correct(data, bank_info[slot, B_WINDOW], D, floats, folded, bias, n_reward, floats)
+
+
+@kernel
+def _to_the_end(
+    config, data, data_info, bank, bank_info, floats, ints, candidates, context, mask, weights,
+    inputs,
+):  # fmt: skip
+    """Play an episode that has begun; returns its length."""
+    slot, pad = ints[0, E_SLOT], config[PAD]
+    N, D = bank_info[slot, B_POOL], data_info[bank_info[slot, B_DATASET], D_COLUMNS]
+    scores = episode_places(config, 0)[1]
+    norms = bank_places(config, slot)[2]
+    sums, counts = np.zeros((2, pad), dtype=np.float32), np.zeros(2)
+    nearest, products = np.full(pad, LOWEST), np.zeros(pad, dtype=np.float32)
+    nearest_class = np.zeros(pad, dtype=np.int64)
+    steps = known = 0
+    while True:
+        L = ints[0, E_LABELLED]
+        hits = _refit(config, data, data_info, bank, bank_info, floats, ints, slot, D)
+        if steps > 0 and (hits >= bank_info[slot, B_TARGET] or L >= N - 1):
+            return steps
+        observe(config, bank, bank_info, floats, ints, candidates, context, 0, D)
+        while known < L:
+            row = ints[0, E_ROWS + known]
+            label = _note_label(
+                config, bank, slot, row, N, D, sums, nearest, nearest_class, products
+            )
+            counts[label] += 1
+            known += 1
+        _write_inputs(
+            candidates, floats[scores:], bank[norms:], mask, pad, N, sums, counts, nearest,
+            nearest_class, inputs,
+        )  # fmt: skip
+        row = best_row(weights, inputs, mask, N, L)
+        buy(config, bank, floats, ints, mask, 0, row, D)
+        steps += 1
+
+
+@kernel
+def play(
+    config, data, data_info, bank, bank_info, floats, ints, candidates, context, mask, weights,
+    first, episode, inputs, lengths, datasets,
+):  # fmt: skip
+    """Play one episode in each of several environments; False when no legal split was found.
+
+    Args:
+        config: This and the next nine are those of `kernels.lal_rl.advance`, of one environment.
+        data: See there.
+        data_info: See there.
+        bank: See there.
+        bank_info: See there.
+        floats: See there.
+        ints: See there.
+        candidates: See there.
+        context: See there.
+        mask: See there.
+        weights: (2 T,); see `best_row`.
+        first: Number of the first environment.
+        episode: Number of the episode in every environment.
+        inputs: (T, pad), written: the terms of the last query.
+        lengths: (n,), written: labels to the target.
+        datasets: (n,), written: number of the data set.
+    """
+    for i in range(len(lengths)):
+        config[FIRST_ENV] = first + i
+        ints[0, E_EPISODE] = episode
+        if not take_split(config, data, data_info, bank, bank_info, floats, ints, 0):
+            return False
+        slot = ints[0, E_SLOT]
+        datasets[i] = bank_info[slot, B_DATASET]
+        D = data_info[datasets[i], D_COLUMNS]
+        begin_episode(config, bank, bank_info, floats, ints, mask, 0, D)
+        lengths[i] = _to_the_end(
+            config, data, data_info, bank, bank_info, floats, ints, candidates, context, mask,
+            weights, inputs,
+        )  # fmt: skip
+    return True
