@@ -159,27 +159,17 @@ def measure(proba, ends, p, metrics):
     """
     T = ends[p.C]
     begin = p.P - p.lo
-    right, true = np.empty(T, np.float32), np.empty(T, np.float32)
+    right, true = np.empty(T if p.C > 2 else 0, np.float32), np.empty(T, np.float32)
     hits, balanced, present = 0.0, 0.0, 0
     for c in range(p.C):
         a, b = ends[c], ends[c + 1]
         if a == b:
             continue
-        mine = proba[c, begin + a : begin + b]
-        for i in range(b - a):
-            right[i] = ONE
-            true[a + i] = mine[i]
-        for k in range(p.C):  # of equals, the first class is the predicted one
-            other = proba[k, begin + a : begin + b]
-            if k < c:
-                for i in range(b - a):
-                    right[i] = right[i] if other[i] < mine[i] else np.float32(0.0)
-            elif k > c:
-                for i in range(b - a):
-                    right[i] = right[i] if other[i] <= mine[i] else np.float32(0.0)
-        total = np.float32(0.0)
-        for i in range(b - a):
-            total += right[i]
+        if p.C == 2:
+            other = proba[1 - c, begin + a : begin + b]
+            total = _hits_of_two(proba[c, begin + a : begin + b], other, c == 0, true[a:b])
+        else:
+            total = _hits_of_many(proba, c, begin + a, right, true[a:b])
         hits += float(total)
         balanced += total / (b - a)
         present += 1
@@ -189,15 +179,58 @@ def measure(proba, ends, p, metrics):
 
 
 @kernel
+def _hits_of_two(mine, other, first, true):
+    """Copy the probabilities of the true class, and return how many are the larger ones.
+
+    Of equals, the first class is the predicted one.
+    """
+    total = np.float32(0.0)
+    if first:
+        for i in range(len(mine)):
+            true[i] = mine[i]
+            total += ONE if other[i] <= mine[i] else np.float32(0.0)
+    else:
+        for i in range(len(mine)):
+            true[i] = mine[i]
+            total += ONE if other[i] < mine[i] else np.float32(0.0)
+    return total
+
+
+@kernel
+def _hits_of_many(proba, c, at, right, true):
+    """Do the same for more classes, of the rows from `at` on; `right` is scratch."""
+    n = len(true)
+    mine = proba[c, at : at + n]
+    for i in range(n):
+        right[i] = ONE
+        true[i] = mine[i]
+    for k in range(proba.shape[0]):
+        other = proba[k, at : at + n]
+        if k < c:
+            for i in range(n):
+                right[i] = right[i] if other[i] < mine[i] else np.float32(0.0)
+        elif k > c:
+            for i in range(n):
+                right[i] = right[i] if other[i] <= mine[i] else np.float32(0.0)
+    total = np.float32(0.0)
+    for i in range(n):
+        total += right[i]
+    return total
+
+
+@kernel
 def _log_product(values):
     """Return the sum of the logarithms of float32 numbers, none taken below 1e-15."""
     product = np.ones(32)
-    total = 0.0
+    total, least = 0.0, np.float32(1e-15)
     for start in range(0, len(values), 512):  # sixteen factors each stay above 1e-240
-        for block in range(start, min(start + 512, len(values)), 32):
-            size = min(32, len(values) - block)
-            for i in range(size):
-                product[i] *= max(values[block + i], np.float32(1e-15))
+        end = min(start + 512, len(values))
+        whole = end - (end - start) % 32
+        for block in range(start, whole, 32):
+            for i in range(32):
+                product[i] *= max(values[block + i], least)
+        for i in range(end - whole):
+            product[i] *= max(values[whole + i], least)
         for i in range(32):
             total += logarithm(product[i])
             product[i] = 1.0

@@ -61,14 +61,17 @@ def refit_ridge(M, sums, count, n, codes, K, W):
         W: Weights, shape (K or more, D + 1), overwritten.
     """
     D = M.shape[0]
-    s = np.zeros(D)
-    for c in range(sums.shape[0]):
+    s, Ms = np.empty(D), np.empty(D)
+    for j in range(D):
+        s[j] = sums[0, j]
+        Ms[j] = 0.0
+    for c in range(1, sums.shape[0]):
         for j in range(D):
             s[j] += sums[c, j]
-    Ms = np.zeros(D)
     for j in range(D):
+        a = s[j]
         for i in range(D):
-            Ms[i] += s[j] * M[j, i]
+            Ms[i] += a * M[j, i]
     sMs = 0.0
     for j in range(D):
         sMs += s[j] * Ms[j]
