@@ -56,7 +56,9 @@ class Fits:
 
     def refit(self, ids: Ints) -> None:
         """Refit, predict all points and measure."""
-        self._episodes.metrics[ids] = self._update(ids, ids, ahead=False, repeats=1)
+        found = self._update(ids, ids, ahead=False, repeats=1)
+        if found is not self._episodes.metrics:
+            self._episodes.metrics[ids] = found
 
     def look_ahead(self, rows: Ints, share: Share, *, repeats: int) -> Floats:
         """Return the metrics after the true label of each row, shape (E, k, 3); NaN for row -1."""
@@ -105,8 +107,8 @@ class Fits:
     ) -> Floats:
         """Do the same for fits of one learner."""
         t, eps = self._tables.tables, self._episodes
-        metrics = np.empty((len(ids), len(METRIC_NAMES)))
         whole = not ahead and len(ids) == self._n
+        metrics: Floats = eps.metrics if whole else np.empty((len(ids), len(METRIC_NAMES)))
         room = 0 if whole or len(ids) == 0 else self._room(ids, ahead)
         proba = eps.proba if whole else np.empty((len(ids), room), np.float32)
         entropy = np.empty((len(ids), 0 if ahead else eps.entropy.shape[1]))
