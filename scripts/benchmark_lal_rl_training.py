@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class Trained:
 
 def compare_roads(
     n_steps: int, roads: Sequence[str], suites: Sequence[str], stable_batch: int
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """Train by each road, print and return what it took and what the policy is worth.
 
     Args:
