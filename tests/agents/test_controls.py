@@ -19,6 +19,7 @@ POOL_AGENTS = (
     "gain_regression",
     "lal",
     "lal_rl",
+    "lal_rl_search",
     "lookahead",
     "imitation",
     "evolution",

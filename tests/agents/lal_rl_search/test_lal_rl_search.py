@@ -230,7 +230,7 @@ def test_what_is_held_out_is_not_trained_on(tmp_path):
 
 
 def test_the_verdict_is_on_the_card(tmp_path):
-    judged = replace(SMOKE, judge_on=("synthetic:rings",), n_judged=64)
+    judged = replace(SMOKE, judge_on=("synthetic:checkerboard2x2",), n_judged=64)
     policy = load_policy(AGENT.train(judged, tmp_path / "run"))
     found = policy.card["did_it_learn"]
     assert set(found) == {"random", "uncertainty", "shuffled", "untrained", "learned"}
