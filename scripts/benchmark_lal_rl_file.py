@@ -17,6 +17,9 @@ from agents.fast_dqn.kernels import DOUBT_ONLY
 from agents.fast_dqn.network import QNetwork
 from agents.fast_dqn.train import Player
 from agents.fast_dqn.verdict import doubt_network, saving
+from agents.lal_rl_search.export import FEATURES as LINEAR
+from agents.lal_rl_search.export import to_weights
+from agents.lal_rl_search.game import Game
 from envs.simulator.binary_data import binary_pairs
 from envs.simulator.kernels import lal_rl
 from envs.simulator.lal_rl import LalRlEngine
@@ -63,6 +66,8 @@ def run(config: Config) -> None:
     for name in config.sets:
         data = binary_pairs([f"file:{config.folder}/{name}.npz"])
         found = {rule: play(config, data, *of) for rule, of in rules_of(policy).items()}
+        if is_linear(policy):
+            found["network"] = play_linear(config, data, policy)
         found["file"], same = play_file(config, data, policy)
         agreed.append(same)
         for rule, lengths in found.items():
@@ -79,11 +84,23 @@ def run(config: Config) -> None:
 
 def rules_of(policy: PoolPolicy) -> dict[str, tuple[QNetwork | None, int]]:
     """Return what the file is compared with, each a network (None: random) and what it sees."""
-    return {
+    rules: dict[str, tuple[QNetwork | None, int]] = {
         "random": (None, 0),
         "uncertainty": (doubt_network(), int(DOUBT_ONLY)),
-        "network": to_network(policy),
     }
+    return rules if is_linear(policy) else {**rules, "network": to_network(policy)}
+
+
+def is_linear(policy: PoolPolicy) -> bool:
+    """Return whether a policy was found by `agents.lal_rl_search`."""
+    return policy.candidate_features == LINEAR
+
+
+def play_linear(config: Config, data: object, policy: PoolPolicy) -> Floats:
+    """Return the labels that the compiled form of a linear policy needs, shape (n,)."""
+    seed, n = integer_seed(config.seed, "file"), config.n_episodes
+    lengths, _ = Game(data, seed=seed, n_splits=n).play(to_weights(policy), n, 0)
+    return lengths.astype(np.float64)
 
 
 def make_player(config: Config, data: object, view: int) -> Player:
@@ -113,8 +130,13 @@ def play(config: Config, data: object, network: QNetwork | None, view: int) -> F
 
 
 def play_file(config: Config, data: object, policy: PoolPolicy) -> tuple[Floats, float]:
-    """Return the labels that the file needs, and how often its network would ask the same row."""
-    network, view = to_network(policy)
+    """Return the labels that the file needs, and how often its network would ask the same row.
+
+    The compiled form of a linear policy plays whole episodes only; uncertainty sampling, by which
+    its search began, takes the network's place there.
+    """
+    linear = is_linear(policy)
+    network, view = (doubt_network(), int(DOUBT_ONLY)) if linear else to_network(policy)
     player = make_player(config, data, view)
     engine = player.engine
     theta = network.pack()

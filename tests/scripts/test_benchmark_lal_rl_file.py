@@ -9,8 +9,10 @@ from agents.fast_dqn import kernels
 from agents.fast_dqn.export import to_policy
 from agents.fast_dqn.network import QNetwork
 from agents.fast_dqn.verdict import doubt_network
+from agents.lal_rl_search.export import to_policy as linear_policy
+from agents.lal_rl_search.search import start
 from envs.simulator.binary_data import binary_pairs
-from scripts.benchmark_lal_rl_file import Config, play, play_file
+from scripts.benchmark_lal_rl_file import Config, play, play_file, play_linear
 
 CONFIG = Config(n_episodes=2)
 
@@ -46,3 +48,12 @@ def test_players_are_paired(data):
     random = play(CONFIG, data, None, 0)
     np.testing.assert_array_equal(random, play(CONFIG, data, None, 0))
     assert (random >= 1).all()
+
+
+def test_a_linear_policy_plays_as_its_file_does(data):
+    """Doubt alone again: the compiled form and the file ask for the same rows."""
+    policy = linear_policy(start(), name="start", card={})
+    lengths, same = play_file(CONFIG, data, policy)
+    assert same >= 0.95
+    compiled = play_linear(CONFIG, data, policy)
+    assert abs(lengths.mean() - compiled.mean()) <= 0.3 * compiled.mean() + 2
