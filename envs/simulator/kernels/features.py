@@ -30,17 +30,8 @@ from envs.simulator.kernels.learners import (
     REFERENCE,
     WIDTH,
 )
-from envs.simulator.kernels.simd import (
-    absolute,
-    agreement,
-    largest,
-    load,
-    maximum,
-    minimum,
-    splat,
-    store,
-    total,
-)
+from envs.simulator.kernels.leave_one_out import leave_one_out
+from envs.simulator.kernels.ranks import distance_keys, doubt_keys, take_ranks
 from envs.simulator.kernels.softmax import single_logarithm
 
 CANDIDATE_KERNELS = {
@@ -118,9 +109,6 @@ N_LABELLED, PER_CLASS, CLASS_ENTROPY, SMALLEST, N_CLASSES, MARGIN_MEAN, MARGIN_S
 ENTROPY_MEAN, PREDICTED_ENTROPY, LOO, NEIGHBOUR_DISAGREEMENT, REACHED, SPACING = range(7, 13)
 SPENT, N_COLUMNS, N_REFERENCE = range(13, 16)
 
-TIE = 1e-9
-"""Squared distances nearer than this count as equal."""
-
 KNOWN_SINCE_PROBA = (
     (1 << MARGIN) | (1 << MAX_PROBA) | (1 << ENTROPY) | (1 << MARGIN_RANK) | (1 << MARGIN_Z)
     | (1 << PREDICTED) | (1 << OTHER) | (1 << STUDENTISED) | (1 << DISAGREEMENT)
@@ -143,37 +131,6 @@ SLACK = np.float32(1.0 + 1e-6)
 
 LITTLE_LESS = np.float32(1.0 - 1e-6)
 
-DIGITS = np.float32(4e6)
-"""What ranked distances are multiplied by and rounded to; halves are exact up to 2**23."""
-
-LEAST_DOUBT = np.int32(814_000_000)
-"""The bits of about 1e-9 as float32: lesser doubts are equal, as in the definition."""
-
-
-BUCKETS = 256
-"""What the range of the keys is cut into before they are compared."""
-
-
-@kernel
-def _distance_keys(values):
-    """Return whole numbers in the order of distances, filled up to whole vectors."""
-    keys = np.empty((len(values) + 15) // 16 * 16, np.float32)
-    for i in range(len(values)):
-        keys[i] = np.floor(values[i] * DIGITS + HALF)
-    keys[len(values) :] = keys[0]
-    return keys
-
-
-@kernel
-def _doubt_keys(doubt):
-    """Return whole numbers in the order of doubts, five digits of each however small it is."""
-    keys = np.empty((len(doubt) + 15) // 16 * 16, np.float32)
-    for i in range(len(doubt)):
-        bits = np.float32(max(doubt[i], ZERO)).view(np.int32) - LEAST_DOUBT
-        keys[i] = np.float32((max(bits, np.int32(0)) + np.int32(32)) >> np.int32(6))
-    keys[len(doubt) :] = keys[0]
-    return keys
-
 
 @kernel(inline="always")
 def _squash(r):
@@ -183,57 +140,6 @@ def _squash(r):
 @kernel(inline="always")
 def _minus_x_log(p):
     return -p * single_logarithm(p)
-
-
-@kernel
-def _buckets_of(keys):
-    """Return the bucket of every key, in the order of the keys."""
-    low, high = load(keys, 0), load(keys, 0)
-    for i in range(16, len(keys), 16):
-        low, high = minimum(low, load(keys, i)), maximum(high, load(keys, i))
-    least, most = -largest(splat(ZERO) - low), largest(high)
-    scale = np.float32(BUCKETS - 1) / max(most - least, ONE)
-    buckets = np.empty(len(keys), np.int32)
-    for i in range(len(keys)):
-        buckets[i] = np.int32((keys[i] - least) * scale)
-    return buckets
-
-
-@kernel
-def _take_ranks(keys, rows, reference, column):
-    """Write the share of the reference rows below some rows of the pool, ties counted half.
-
-    The reference is put in order of buckets. What lies in earlier buckets is less; a row is
-    compared with its own bucket, sixteen at once, and with what follows there, which is more.
-
-    Args:
-        keys: Whole numbers below 2**23 of all pool rows, filled up to whole vectors.
-        rows: Rows asked about, shape (n,).
-        reference: Rows they are compared with, shape (R,).
-        column: Shape (n,), overwritten.
-    """
-    R, one = len(reference), splat(ONE)
-    buckets, ordered = _buckets_of(keys), np.empty(R + 16, np.float32)
-    begins = np.zeros(BUCKETS + 2, np.int32)
-    for r in range(R):
-        begins[buckets[reference[r]] + 2] += 1
-    for b in range(2, BUCKETS + 2):
-        begins[b] += begins[b - 1]
-    for r in range(R):
-        b = buckets[reference[r]] + 1
-        ordered[begins[b]] = keys[reference[r]]
-        begins[b] += 1
-    ordered[R:] = np.float32(1e9)
-    share = np.float32(0.5 / R)
-    for k in range(len(rows)):
-        key, b = keys[rows[k]], buckets[rows[k]]
-        above, below = splat(key + HALF), splat(key - HALF)
-        x = load(ordered, begins[b])
-        count = agreement(above - x, one) + agreement(below - x, one)
-        for at in range(begins[b] + 16, begins[b + 1], 16):  # hardly ever
-            x = load(ordered, at)
-            count = count + (agreement(above - x, one) + agreement(below - x, one))
-        column[k] = (np.float32(2 * begins[b]) + total(count)) * share
 
 
 @kernel
@@ -362,48 +268,6 @@ def _of_seen(table, count, seen, rows):
                 taken[s, k] = table[c, rows[k]]
             s += 1
     return taken
-
-
-@kernel
-def _leave_one_out(squares, labels, L, most):
-    """Return the share of labels that agree with their nearest other label, ties shared.
-
-    The squared distance of a label to itself stands as infinity. Sixteen labels at once; what
-    `squares` holds beyond column L is read and ignored.
-    """
-    if L < 2:
-        return 0.5
-    lanes = (L + 15) // 16
-    codes, limits = np.zeros(16 * lanes, np.float32), np.empty(16 * lanes, np.float32)
-    same, ties = np.empty(16 * lanes, np.float32), np.empty(16 * lanes, np.float32)
-    for a in range(L):
-        codes[a] = np.float32(labels[a])
-    half, one, zero, minus = splat(HALF), splat(ONE), splat(ZERO), splat(-ONE)
-    for v in range(0, 16 * lanes, 16):
-        nearest = splat(INFINITE)
-        for b in range(L):
-            nearest = minimum(nearest, load(squares, b * most + v))
-        store(limits, v, nearest)
-        for a in range(v, v + 16):
-            limits[a] = _rounded_down(np.float64(limits[a]) * (1.0 + 1e-6) + TIE)
-        mine, limit, alike, number = load(codes, v), load(limits, v), zero, zero
-        for b in range(L):
-            tie = agreement(load(squares, b * most + v) - limit, minus)
-            alike = alike + tie * agreement(half - absolute(mine - splat(codes[b])), one)
-            number = number + tie
-        store(same, v, alike)
-        store(ties, v, number)
-    agreed = 0.0
-    for a in range(L):
-        agreed += np.float64(same[a]) / np.float64(ties[a])
-    return agreed / L
-
-
-@kernel(inline="always")
-def _rounded_down(x):
-    """Return the largest float32 not above a positive number."""
-    near = np.float32(x)
-    return np.int32(near.view(np.int32) - np.int32(near > x)).view(np.float32)
 
 
 @kernel
@@ -565,7 +429,7 @@ def _contexts(
                 v += _minus_x_log(_mean(_of_reference(proba[c, :N], rows)))
             v /= math.log(max(over, 2))
         elif kind == LOO:
-            v = _leave_one_out(eps.squares[e], eps.labels[e], L, s[MOST])
+            v = leave_one_out(eps.squares[e], eps.labels[e], L, s[MOST])
         elif kind == NEIGHBOUR_DISAGREEMENT:
             v = _mean(_of_reference(disagreement, rows))
         elif kind == REACHED:
@@ -682,12 +546,12 @@ def _pool_column(kind, rows, column, shared, reference, centre, width):
             column[k] = (margin[rows[k]] - centre) / width if width >= 1e-9 else 0.0
     else:
         if kind == MARGIN_RANK:
-            keys = _doubt_keys(shared[9])
+            keys = doubt_keys(shared[9])
         elif kind == MIN_RANK:
-            keys = _distance_keys(nearest)
+            keys = distance_keys(nearest)
         else:
-            keys = _distance_keys(mean_distance)
-        _take_ranks(keys, rows, reference, column)
+            keys = distance_keys(mean_distance)
+        take_ranks(keys, rows, reference, column)
         if kind == MARGIN_RANK:
             for k in range(len(rows)):
                 column[k] = ONE - column[k]

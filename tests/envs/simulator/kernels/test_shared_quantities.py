@@ -5,7 +5,8 @@ import pytest
 
 pytest.importorskip("numba")
 
-from envs.simulator.kernels import features
+from envs.simulator.kernels.leave_one_out import leave_one_out
+from envs.simulator.kernels.ranks import take_ranks
 
 
 def filled_up(values):
@@ -32,7 +33,7 @@ def test_ranks_are_shares_below_with_ties_halved(case, share):
     rows = rng.permutation(N)[: max(N // 2, 1)]
     reference = rng.permutation(N)[: max(int(share * N), 1)]
     column = np.zeros(len(rows), np.float32)
-    features._take_ranks(filled_up(values), rows, reference, column)
+    take_ranks(filled_up(values), rows, reference, column)
     asked, others = values[rows][:, None], values[reference]
     expected = (others < asked).mean(axis=1) + 0.5 * (others == asked).mean(axis=1)
     np.testing.assert_allclose(column, expected, rtol=0, atol=1e-6)
@@ -56,9 +57,9 @@ def test_leave_one_out_shares_ties_and_ignores_what_lies_beyond(L, values):
     np.fill_diagonal(squares, np.inf)
     table[: most * most].reshape(most, most)[:L, :L] = squares
     labels = rng.integers(0, 3, most)
-    found = features._leave_one_out(table, labels, L, most)
+    found = leave_one_out(table, labels, L, most)
     assert found == pytest.approx(plain_leave_one_out(squares.astype(np.float64), labels[:L]))
 
 
 def test_one_label_has_no_neighbour():
-    assert features._leave_one_out(np.zeros(32, np.float32), np.zeros(4, np.int64), 1, 4) == 0.5
+    assert leave_one_out(np.zeros(32, np.float32), np.zeros(4, np.int64), 1, 4) == 0.5
