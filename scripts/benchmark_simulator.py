@@ -365,6 +365,7 @@ _FIRST_STEPS = {
         "simulator.reset()\n"
         "simulator.step(np.zeros(2))\n"
     ),
+    "prior": ("from envs.simulator.prior import CompiledPrior\nCompiledPrior(0).rows(0)\n"),
 }
 """What a process does whose first compilation is timed."""
 

@@ -112,3 +112,47 @@ def choose(state, edges):
         if u < edges[k]:
             return k
     return len(edges) - 1
+
+
+@kernel
+def sort(values):
+    """Sort numbers in place, NaN-free; numpy's own takes seconds to compile and needs a copy."""
+    first, last = np.empty(64, np.int64), np.empty(64, np.int64)
+    first[0], last[0], waiting = 0, len(values) - 1, 1
+    while waiting:
+        waiting -= 1
+        low, high = first[waiting], last[waiting]
+        while high - low > 16:
+            middle = _part(values, low, high)
+            # The larger part waits, so that the list is at most log2(n) long.
+            if middle - low < high - middle:
+                first[waiting], last[waiting] = middle + 1, high
+                high = middle
+            else:
+                first[waiting], last[waiting] = low, middle
+                low = middle + 1
+            waiting += 1
+        for i in range(low + 1, high + 1):
+            value, j = values[i], i - 1
+            while j >= low and values[j] > value:
+                values[j + 1] = values[j]
+                j -= 1
+            values[j + 1] = value
+
+
+@kernel
+def _part(values, low, high):
+    """Bring what is at most a middle value to the front (Hoare); return where that part ends."""
+    a, b, c = values[low], values[(low + high) // 2], values[high]
+    pivot = max(min(a, b), min(max(a, b), c))
+    i, j = low - 1, high + 1
+    while True:
+        i += 1
+        while values[i] < pivot:
+            i += 1
+        j -= 1
+        while values[j] > pivot:
+            j -= 1
+        if i >= j:
+            return j
+        values[i], values[j] = values[j], values[i]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from envs.simulator.compile import kernel
-from envs.simulator.kernels.draws import between, normal, normals, permutation
+from envs.simulator.kernels.draws import between, normal, normals, permutation, sort
 from envs.simulator.kernels.prior_kinds import (
     categorical,
     checkerboard,
@@ -104,8 +104,11 @@ def filled(state, X, width, correlated):
                 weights[j, k] = normal(state) / np.sqrt(d)
     extra = np.dot(X, weights) + normals(state, n, more) * amount
     out = np.empty((n, width))
-    out[:, :d] = X
-    out[:, d:] = extra
+    for i in range(n):
+        for j in range(d):
+            out[i, j] = X[i, j]
+        for k in range(more):
+            out[i, d + k] = extra[i, k]
     return out
 
 
@@ -141,12 +144,14 @@ def stretch(state, X, share):
 def cut(state, X, share):
     """Cut some columns into two to five levels at random quantiles."""
     n = len(X)
-    edges = np.empty(4)
+    edges, ordered = np.empty(4), np.empty(n)
     for j in range(X.shape[1]):
         if uniform(state) >= share:
             continue
         count = 1 + below(state, 4)
-        ordered = np.sort(X[:, j])
+        for i in range(n):
+            ordered[i] = X[i, j]
+        sort(ordered)
         for k in range(count):
             edges[k] = ordered[int(between(state, 0.1, 0.9) * (n - 1))]
         for i in range(n):

@@ -67,9 +67,15 @@ def rings(state, n, d, shares):
     width = between(state, 0.05, 0.3)
     for i in range(n):
         radius = 1.0 + place[y[i]] + width * normal(state)
-        length = np.sqrt(np.sum(X[i] * X[i]))
-        X[i] *= radius / length
+        ratio = _ratio(radius, np.sqrt(np.sum(X[i] * X[i])))
+        for j in range(d):
+            X[i, j] *= ratio
     return X, y
+
+
+@kernel(fastmath=False)
+def _ratio(a, b):
+    return a / b
 
 
 @kernel
@@ -126,13 +132,26 @@ def tree(state, n, d, shares):
             node = 2 * node + (1 if X[i, columns[node]] > cuts[node] else 0)
         leaf[i] = node - leaves
     mass = np.bincount(leaf, minlength=leaves)
-    order = np.argsort(0.1 * uniforms(state, 1, leaves)[0] - mass)
+    order = _fewest_first(0.1 * uniforms(state, 1, leaves)[0] - mass)
     lack = shares * n
     owner = np.zeros(leaves, dtype=np.int64)
     for one in order:
         owner[one] = np.argmax(lack)
         lack[owner[one]] -= mass[one]
     return X, owner[leaf]
+
+
+@kernel
+def _fewest_first(amounts):
+    """Return the order of a few hundred numbers at most, by insertion."""
+    order = np.empty(len(amounts), np.int64)
+    for i in range(len(amounts)):
+        j = i
+        while j > 0 and amounts[order[j - 1]] > amounts[i]:
+            order[j] = order[j - 1]
+            j -= 1
+        order[j] = i
+    return order
 
 
 @kernel

@@ -3,7 +3,15 @@
 import numpy as np
 
 from envs.simulator.compile import kernel
-from envs.simulator.kernels.draws import between, choose, dirichlet, gamma, permutation, shuffle
+from envs.simulator.kernels.draws import (
+    between,
+    choose,
+    dirichlet,
+    gamma,
+    permutation,
+    shuffle,
+    sort,
+)
 from envs.simulator.kernels.random_numbers import below, uniform
 
 MOST_LEVELS = 6
@@ -91,8 +99,9 @@ def worths(state, sizes, most):
         for k in range(sizes[j]):
             values[k] = uniform(state)
         if uniform(state) < 0.7:
-            values.sort()
-        worth[j, : sizes[j]] = values
+            sort(values)
+        for k in range(sizes[j]):
+            worth[j, k] = values[k]
     return worth
 
 
@@ -102,7 +111,9 @@ def score(state, level, sizes):
     worth = worths(state, sizes, sizes.max())
     for j in range(len(sizes)):
         weight = gamma(state, 1.0)
-        worth[j] *= weight if uniform(state) < 0.5 else -weight
+        signed = weight if uniform(state) < 0.5 else -weight
+        for k in range(sizes[j]):
+            worth[j, k] *= signed
     total = np.zeros(len(level))
     for i in range(len(level)):
         for j in range(len(sizes)):
@@ -116,7 +127,9 @@ def vetoed(state, level, sizes):
     n, width = level.shape
     worth = worths(state, sizes, sizes.max())
     for j in range(width):
-        worth[j] *= gamma(state, 2.0)
+        weight = gamma(state, 2.0)
+        for k in range(sizes[j]):
+            worth[j, k] *= weight
     order = permutation(state, width)
     sums = np.zeros((2, n))
     for i in range(n):
@@ -124,7 +137,9 @@ def vetoed(state, level, sizes):
             group = 0 if order[j] < max(width // 2, 1) else 1
             sums[group, i] += worth[j, level[i, j]]
     for g in range(2):
-        sums[g] = (sums[g] - sums[g].mean()) / (sums[g].std() + 1e-12)
+        mean, spread = sums[g].mean(), sums[g].std() + 1e-12
+        for i in range(n):
+            sums[g, i] = (sums[g, i] - mean) / spread
     return np.minimum(sums[0], sums[1])
 
 
@@ -134,7 +149,8 @@ def cut_at_shares(state, values, shares):
     C, n = len(shares), len(values)
     order = np.arange(C)
     shuffle(state, order)
-    ordered = np.sort(values)
+    ordered = values.copy()
+    sort(ordered)
     edges = np.empty(C - 1)
     below_edge = 0.0
     for c in range(C - 1):
