@@ -13,7 +13,6 @@ DIGITS = np.float32(4e6)
 LEAST_DOUBT = np.int32(814_000_000)
 """The bits of about 1e-9 as float32: lesser doubts are equal, as in the definition."""
 
-
 BUCKETS = 256
 """What the range of the keys is cut into before they are compared."""
 
@@ -49,7 +48,9 @@ def _buckets_of(keys):
     scale = np.float32(BUCKETS - 1) / max(most - least, ONE)
     buckets = np.empty(len(keys), np.int32)
     for i in range(len(keys)):
-        buckets[i] = np.int32((keys[i] - least) * scale)
+        place = (keys[i] - least) * scale
+        place = place if place > ZERO else ZERO  # NaN, too: it must not lead out of the table
+        buckets[i] = np.int32(min(place, np.float32(BUCKETS - 1)))
     return buckets
 
 

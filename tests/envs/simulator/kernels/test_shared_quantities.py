@@ -39,6 +39,13 @@ def test_ranks_are_shares_below_with_ties_halved(case, share):
     np.testing.assert_allclose(column, expected, rtol=0, atol=1e-6)
 
 
+def test_a_key_that_is_no_number_spoils_its_own_rank_alone():
+    keys = filled_up(np.array([3.0, np.nan, 1.0, 2.0]))
+    column = np.zeros(4, np.float32)
+    take_ranks(keys, np.arange(4), np.arange(4), column)
+    assert np.argsort(column[[0, 2, 3]]).tolist() == [1, 2, 0]
+
+
 def plain_leave_one_out(squares, labels):
     shares = []
     for a in range(len(labels)):
