@@ -234,3 +234,13 @@ def test_the_verdict_is_on_the_card(tmp_path):
     policy = load_policy(AGENT.train(judged, tmp_path / "run"))
     found = policy.card["did_it_learn"]
     assert set(found) == {"random", "uncertainty", "shuffled", "untrained", "learned"}
+
+
+def test_the_shipped_policy_says_what_it_is():
+    policy = load_policy("lal-rl-search")
+    assert policy.class_symmetric
+    assert len(policy.card["data"]) == 10
+    found = policy.card["did_it_learn"]
+    assert found["learned"]
+    assert found["uncertainty"][0] > found["uncertainty"][1]
+    assert not set(policy.card["judged_on"]) & set(policy.card["data"])
