@@ -121,7 +121,8 @@ def card(config: SearchConfig, datasets: list[Dataset]) -> dict[str, Any]:
     """Return what the policy's card says of its training."""
     n_columns = [int(np.asarray(d.X).shape[1]) for d in datasets] or [1, 512]
     return {
-        "summary": "LAL-RL by search: labels to 98 % of full quality, a linear policy, paired episodes.",
+        "summary": "LAL-RL by search: labels to 98 % of full quality, a linear policy, paired "
+        "episodes.",
         "source": "the game: Konyushkova, Sznitman and Fua (2018), arXiv 1810.04114; inputs and "
         "search are ours",
         "trained_on": f"{len(datasets)} binary data sets, pools of 100, from two labels on",
