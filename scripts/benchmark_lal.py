@@ -15,7 +15,7 @@ from agents.lal.controls import controls
 from agents.lal.rows import load_rows, make_rows
 from agents.lal.tasks import GainTask, board_task, gaussian_task, make_sampler
 from agents.lal.validation import advantages, mean_interval, uncertainty
-from agents.lal.verdict import areas
+from agents.lal.verdict import areas, predictions
 from lal.arrays import Floats
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.store import load_policy
@@ -76,16 +76,12 @@ def print_advantages(config: Config, policies: dict[str, PoolPolicy]) -> None:
     base = LalConfig(seed=config.seed, n_tasks=config.tasks_per_size)
     sizes = range(base.first_size, base.last_size + 1)
     parts = [make_rows(base, size) for size in sizes]
-    rules = {name: policy.scorer for name, policy in policies.items()}
-    none = np.zeros(0)
     table = {
         "uncertainty": np.array([advantages(uncertainty(p), p) for p in parts]),
         "oracle": np.array([advantages(p.gains, p) for p in parts]),
     }
-    for name, scorer in rules.items():
-        table[name] = np.array(
-            [advantages(scorer.run({"candidates": p.features, "context": none}), p) for p in parts]
-        )
+    for name, policy in policies.items():
+        table[name] = np.array([advantages(predictions(policy, p.features), p) for p in parts])
     print(f"\npick advantage, points of accuracy, {len(sizes)} x {config.tasks_per_size} tasks")
     print("| rule | all sizes | 2-8 labels | 9-49 labels |\n|---|---|---|---|")
     for name, found in table.items():

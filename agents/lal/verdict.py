@@ -7,7 +7,7 @@ import numpy as np
 
 from agents.lal.config import LalConfig
 from agents.lal.controls import NEEDED
-from agents.lal.folding import FOLDED, unfolded
+from agents.lal.folding import FOLDED, fold, unfolded
 from agents.lal.rankers import Ranker, stacked
 from agents.lal.rows import play
 from agents.lal.tasks import GainTask, make_sampler
@@ -85,3 +85,9 @@ def ranker_of(policy: PoolPolicy) -> Ranker:
     """Return a policy's trees as the kernels walk them."""
     trees = {name.removeprefix("trees."): tensor for name, tensor in policy.tensors.items()}
     return stacked([unfolded(trees) if policy.candidate_features == (FOLDED,) else trees])
+
+
+def predictions(policy: PoolPolicy, features: Floats) -> Floats:
+    """Return what a policy predicts from the published features, shape (n, 8): shape (n,)."""
+    seen = fold(features) if policy.candidate_features == (FOLDED,) else features
+    return policy.scorer.run({"candidates": seen, "context": np.zeros(0)})

@@ -231,12 +231,13 @@ def test_folding_forgets_the_names_of_the_classes():
 def test_trees_on_folded_features_are_the_same_unfolded():
     """What the compiled curves walk is what the policy file says."""
     from agents.lal.fits import fit_boosted, make_policy
-    from agents.lal.verdict import ranker_of
+    from agents.lal.verdict import predictions, ranker_of
     from envs.simulator.kernels.forest import predict_forest
 
     config = replace(SMOKE, n_tasks=40, folded=True, rounds=10)
     rows = make_rows(config, 4)
-    folded = fold(rows.features.astype(np.float32).astype(np.float64))
+    published = rows.features.astype(np.float32).astype(np.float64)
+    folded = fold(published)
     policy = make_policy(config, fit_boosted(config, folded, rows.gains), {})
     assert policy.class_symmetric
     feature, threshold, child, leaf = ranker_of(policy)
@@ -245,6 +246,7 @@ def test_trees_on_folded_features_are_the_same_unfolded():
     columns = rows.features.T.astype(np.float32).copy()
     predict_forest(columns, trees, 1, found, np.empty(0), np.empty(0), 0, len(folded))
     wanted = policy.scorer.run({"candidates": folded, "context": np.zeros(0)})
+    np.testing.assert_array_equal(predictions(policy, published), wanted)
     assert wanted.std() > 0
     np.testing.assert_allclose(np.ptp(found[0] * feature.shape[1] - wanted), 0.0, atol=1e-5)
 
