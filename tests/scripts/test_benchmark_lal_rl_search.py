@@ -3,8 +3,8 @@ import pytest
 
 pytest.importorskip("numba")
 
-from scripts.benchmark import BENCHMARKS
-from scripts.benchmark_lal_rl_search import Config, path_of, settings_of
+
+from scripts.benchmark_lal_rl_search import Config, main, path_of, settings_of
 
 
 @pytest.fixture
@@ -22,7 +22,6 @@ def test_a_set_is_left_out_and_finished_runs_are_kept(folder, capsys):
     flags = ["--folder", str(folder), "--sets", "one", "two", "three", "--left-out", "three"]
     flags += ["--seeds", "0", "1", "--generations", "1", "--n-judged", "64"]
     flags += ["--out", str(folder / "out")]
-    main = BENCHMARKS["lal_rl_search"]
     assert main(flags) == 0
     table = capsys.readouterr().out
     assert "| three |" in table
