@@ -9,6 +9,13 @@ from agents.base import Agent, TrainConfig
 class PPOConfig(TrainConfig):
     """Proximal policy optimisation over slates of candidates, closed slots masked."""
 
+    start: str = ""
+    """Policy (shipped name or file) that is fine-tuned: its utility stays in the logits and a
+    network that begins at zero is added; features are the policy's. None: from nothing."""
+
+    start_scale: float = 3.0
+    """What the start's utility is multiplied by in the logits; larger explores less."""
+
     reward: str = "accuracy_gain"
     """Name of the environment's reward."""
 
@@ -58,12 +65,18 @@ class PPOConfig(TrainConfig):
 PRESETS = {
     "demo": PPOConfig(share_synthetic=1.0, datasets=()),
     "thorough": PPOConfig(n_steps=131_072, n_segments=16, n_dev_tasks=40),
+    "tune": PPOConfig(
+        start="lookahead-2026-11-22-b", share_synthetic=1.0, datasets=(), reward="area", gamma=1.0,
+        learners=("logistic_regression", "gaussian_nb", "knn"), budget=40, n_steps=16_384,
+        learning_rate=3e-4, reward_scale=100.0,
+    ),
     "smoke": PPOConfig(
         n_steps=64, n_segments=2, n_envs=2, rollout=8, n_dev_tasks=1, budget=4, slate_size=8,
         max_pool=40, net_arch=(8,), batch_size=8, n_epochs=1,
     ),
 }  # fmt: skip
-"""demo: minutes, on synthetic tasks only. thorough: an hour or two. smoke: learns nothing."""
+"""demo: minutes, on synthetic tasks only. tune: minutes, from the default. thorough: an hour
+or two. smoke: learns nothing."""
 
 AGENT = Agent(
     name="ppo",

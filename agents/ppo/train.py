@@ -23,6 +23,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 from agents.dqn.export import mlp_program
 from agents.ppo.config import PPOConfig
 from agents.ppo.network import CandidatePPOPolicy
+from agents.ppo.start import Start, load_start
 from agents.runs import RunFolder
 from agents.slate_check import compare_with_slate
 from agents.tasks import areas, dev_tasks, feature_lists, training_card, training_tasks
@@ -48,7 +49,7 @@ def train(config: PPOConfig, folder: Path, *, progress: bool = False) -> Path:
     tasks = dev_tasks(config)
     make_envs(replace(config, n_envs=1), segment=0).close()  # names are refused before writing
     run.begin()
-    write_json(folder / "data.json", training_card(config)["data"])
+    write_json(folder / "data.json", card_of(config)["data"])
     last = run.last_checkpoint()
     for segment in range(0 if last is None else int(last[1]["segment"]) + 1, config.n_segments):
         row = _run_segment(run, config, segment, tasks)
@@ -59,6 +60,8 @@ def train(config: PPOConfig, folder: Path, *, progress: bool = False) -> Path:
 
 def export_untrained(config: PPOConfig, n: int) -> list[PoolPolicy]:
     """Return `n` policies with random weights; see `agents.base.Agent.export_untrained`."""
+    if config.start:
+        raise UsageError("untrained copies of a tuned policy are its start; compare with that")
     torch.set_num_threads(1)
     envs = make_envs(replace(config, n_envs=1), segment=0)
     card = {**training_card(config), "control": "untrained"}
@@ -72,7 +75,7 @@ def export_untrained(config: PPOConfig, n: int) -> list[PoolPolicy]:
 def make_envs(config: PPOConfig, segment: int) -> VecEnv:
     """Return the environments of a segment; they are a function of config and segment alone."""
     tasks = training_tasks(config)
-    candidate_features, context_features = feature_lists(config)
+    candidate_features, context_features = features_of(config)
     register_envs()
 
     def make(index: int) -> gymnasium.Env[Any, Any]:
@@ -105,7 +108,11 @@ def make_model(config: PPOConfig, envs: VecEnv, *, seed: int) -> MaskablePPO:
         gamma=config.gamma,
         gae_lambda=config.gae_lambda,
         ent_coef=config.entropy,
-        policy_kwargs={"widths": config.net_arch},
+        policy_kwargs={
+            "widths": config.net_arch,
+            "start": config.start,
+            "start_scale": config.start_scale,
+        },
         seed=seed,
         device="cpu",
     )
@@ -116,8 +123,9 @@ def export_policy(
 ) -> PoolPolicy:
     """Return the policy whose utilities are the model's logits, equal to 1e-5."""
     heads: Any = model.policy.mlp_extractor
-    program, tensors = mlp_program(heads.scorer)
-    candidate_features, context_features = feature_lists(config)
+    start: Start | None = heads.start
+    program, tensors = start.program(heads.scorer) if start else mlp_program(heads.scorer)
+    candidate_features, context_features = features_of(config)
     return PoolPolicy(
         name=name,
         candidate_features=candidate_features,
@@ -128,8 +136,32 @@ def export_policy(
     )
 
 
+def features_of(config: PPOConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the ids of the candidate and the context features: the start's where there is one."""
+    if not config.start:
+        return feature_lists(config)
+    start = load_start(config.start)
+    return start.candidate_features, start.context_features
+
+
+def card_of(config: PPOConfig) -> dict[str, Any]:
+    """Return the run's card; what the start was trained on was met, too."""
+    card = training_card(config)
+    if not config.start:
+        return card
+    before = load_start(config.start)
+    met = {**dict(before.card.get("data", {}) or {}), **card["data"]}
+    return {**card, "data": met, "tuned_from": before.name}
+
+
 def _check(config: PPOConfig) -> None:
-    """Refuse numbers that make no run."""
+    """Refuse what makes no run."""
+    if config.start and (config.candidate_features or config.context_features):
+        raise UsageError("the features are those of the start; leave both lists out")
+    if config.start and config.control in ("untrained", "uncertainty_only"):
+        raise UsageError(f"control {config.control!r} has no meaning with a start; leave one out")
+    if config.start and config.start_scale <= 0:
+        raise UsageError(f"start_scale must be above 0, got {config.start_scale}")
     least = {"n_segments": 1, "n_envs": 1, "slate_size": 2, "rollout": 2, "n_dev_tasks": 1}
     for name, low in least.items():
         if getattr(config, name) < low:
@@ -158,7 +190,7 @@ def _run_segment(
     set_random_seed(seed)
     envs.seed(seed)
     model.learn(config.n_steps // config.n_segments, reset_num_timesteps=last is None)
-    policy = export_policy(model, config, name="ppo", card=training_card(config))
+    policy = export_policy(model, config, name="ppo", card=card_of(config))
     row = {
         "segment": segment,
         "step": model.num_timesteps,

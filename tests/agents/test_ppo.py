@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +12,12 @@ from agents import AGENTS
 from agents.ppo.config import PRESETS
 from agents.ppo.train import export_policy, make_envs, make_model
 from lal.errors import UsageError
+from lal.policies.store import load_policy
 
 AGENT = AGENTS["ppo"]
 SMOKE = PRESETS["smoke"]
+START = "lookahead-2026-11-22-b"
+TUNE = replace(SMOKE, start=START, learners=("gaussian_nb",))
 
 
 @pytest.fixture(scope="module")
@@ -54,18 +58,67 @@ def test_the_order_of_the_slate_does_not_matter(model):
     np.testing.assert_allclose(value, same, atol=1e-5)
 
 
+def test_tuning_begins_where_the_start_stands():
+    envs = make_envs(TUNE, 0)
+    model = make_model(TUNE, envs, seed=3)
+    observation: Any = envs.reset()
+    heads: Any = model.policy.mlp_extractor
+    tuned, start = export_policy(model, TUNE, name="p", card={}), load_policy(START)
+    assert tuned.candidate_features == start.candidate_features
+    tensors = {k: torch.as_tensor(v) for k, v in observation.items()}
+    with torch.no_grad():
+        logits = heads.forward_actor(tensors).numpy()
+        heads.scorer[-1].bias += 1.0
+    moved = export_policy(model, TUNE, name="p", card={})
+    for e in range(2):
+        given = {
+            "candidates": observation["candidates"][e].astype(np.float64),
+            "context": observation["context"][e].astype(np.float64),
+        }
+        wanted = TUNE.start_scale * start.scorer.run(given)
+        assert wanted.std() > 0
+        np.testing.assert_allclose(tuned.scorer.run(given), wanted, atol=1e-6)
+        np.testing.assert_allclose(logits[e], wanted, atol=1e-4)
+        np.testing.assert_allclose(moved.scorer.run(given), wanted + 1.0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"candidate_features": ("margin@1",)}, "features are those of the start"),
+        ({"control": "uncertainty_only"}, "no meaning with a start"),
+        ({"start_scale": 0.0}, "start_scale must be above 0"),
+    ],
+)
+def test_what_cannot_be_tuned_is_refused(tmp_path, change, message):
+    with pytest.raises(UsageError, match=message):
+        AGENT.train(replace(TUNE, **change), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.slow
-def test_interrupted_or_not_the_same_seed_gives_the_same_file(tmp_path, monkeypatch):
-    whole = AGENT.train(SMOKE, tmp_path / "whole").read_bytes()
+def test_a_tuned_policy_is_no_start(tmp_path):
+    path = AGENT.train(TUNE, tmp_path / "run")
+    tuned = load_policy(path)
+    assert tuned.card["tuned_from"] == START
+    assert tuned.program != load_policy(START).program
+    with pytest.raises(UsageError, match="was tuned in this way already"):
+        AGENT.train(replace(TUNE, start=str(path)), tmp_path / "again")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", [SMOKE, TUNE], ids=["from nothing", "tuned"])
+def test_interrupted_or_not_the_same_seed_gives_the_same_file(tmp_path, monkeypatch, config):
+    whole = AGENT.train(config, tmp_path / "whole").read_bytes()
     from agents.ppo import train as room
 
     finish = room._finish
     monkeypatch.setattr(room, "_finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        AGENT.train(SMOKE, tmp_path / "broken")
+        AGENT.train(config, tmp_path / "broken")
     monkeypatch.setattr(room, "_finish", finish)
-    assert AGENT.train(SMOKE, tmp_path / "broken").read_bytes() == whole
-    assert AGENT.train(replace(SMOKE, seed=1), tmp_path / "other").read_bytes() != whole
+    assert AGENT.train(config, tmp_path / "broken").read_bytes() == whole
+    assert AGENT.train(replace(config, seed=1), tmp_path / "other").read_bytes() != whole
 
 
 def test_too_few_steps_are_refused(tmp_path):
