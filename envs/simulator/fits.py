@@ -8,6 +8,7 @@ import numpy as np
 from envs.simulator.kernels.episodes import forget, pretend
 from envs.simulator.kernels.learners import (
     CLASSES,
+    FINISHES,
     KIND,
     POINTS,
     REWARD,
@@ -113,13 +114,13 @@ class Fits:
         proba = eps.proba if whole else np.empty((len(ids), room), np.float32)
         entropy = np.empty((len(ids), 0 if ahead else eps.entropy.shape[1]))
         variance = np.empty((len(ids), 0 if ahead else eps.variance.shape[1]), np.float32)
-        UPDATES[kind](
-            Updates(
-                t.sizes, t.params, t.x, t.x4, t.tiles, t.y, t.ends, eps.task, eps.n_labelled,
-                eps.rows, eps.labels, eps.count, eps.words, repeats, self._held, int(ahead), ids,
-                self._floats, self._ints, self._singles, slots, proba, entropy, variance, metrics,
-            )
+        updates = Updates(
+            t.sizes, t.params, t.x, t.x4, t.tiles, t.y, t.ends, eps.task, eps.n_labelled,
+            eps.rows, eps.labels, eps.count, eps.words, repeats, self._held, int(ahead), ids,
+            self._floats, self._ints, self._singles, slots, proba, entropy, variance, metrics,
         )  # fmt: skip
+        if UPDATES[kind](updates):
+            FINISHES[kind](updates)
         if not ahead and not whole:
             eps.proba[ids, :room] = proba
         if entropy.shape[1]:

@@ -10,14 +10,16 @@ was tried with. Kernels that are linked must not raise messages made at run time
 in an environment of each compiled function, which linked ones do not have.
 """
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 numba: Any = import_module("numba")  # its inside has no types
 codegen: Any = import_module("numba.core.codegen")
 compiler: Any = import_module("numba.core.compiler")
-unliteral: Any = import_module("numba.core.types").unliteral
+types: Any = import_module("numba.core.types")
 register_pass: Any = import_module("numba.core.compiler_machinery").register_pass
 NativeLowering: Any = import_module("numba.core.typed_passes").NativeLowering
 
@@ -69,6 +71,39 @@ def _callers_first(library: Any) -> list[Any]:
     return order[::-1]
 
 
+def _only_borrows(state: Any) -> bool:
+    """Return whether a function neither makes an array nor is given one by what it calls.
+
+    All its arrays then are parts of its arguments, which live as long as the call, and no
+    references need to be counted. Counting is a third of the code of such a function.
+    """
+    if _holds_arrays(state.return_type):
+        return False
+    for what, signature in state.calltypes.items():
+        if signature is None or not _holds_arrays(signature.return_type):
+            continue
+        if not _takes_a_part(state, what) or any(
+            isinstance(one, types.Array) for one in signature.args[1:]
+        ):
+            return False
+    return True
+
+
+def _takes_a_part(state: Any, expression: Any) -> bool:
+    """Return whether an expression is a part or another shape of the array it begins with."""
+    op = getattr(expression, "op", "")
+    if op != "call":
+        return op in ("getitem", "static_getitem")
+    function = state.typemap[expression.func.name]
+    return isinstance(function, types.BoundFunction) and "reshape" in str(function.typing_key)
+
+
+def _holds_arrays(kind: Any) -> bool:
+    if isinstance(kind, types.BaseTuple):
+        return any(_holds_arrays(one) for one in kind)
+    return isinstance(kind, types.Buffer)
+
+
 @register_pass(mutates_CFG=True, analysis_only=False)
 class _LinkedLowering(NativeLowering):  # type: ignore[misc]
     """Lowering that ends before machine code."""
@@ -77,6 +112,8 @@ class _LinkedLowering(NativeLowering):  # type: ignore[misc]
 
     def run_pass(self, state: Any) -> bool:
         state.flags.no_compile = True
+        if _only_borrows(state):
+            state.targetctx = state.targetctx.subtarget(enable_nrt=False)
         super().run_pass(state)
         nothing: dict[Any, Any] = {}
         key = nothing.__getitem__  # stands for the function; nobody calls it
@@ -86,15 +123,66 @@ class _LinkedLowering(NativeLowering):  # type: ignore[misc]
         return True
 
 
+class Flags(compiler.Flags):  # type: ignore[misc]
+    """Options of a compilation that compare fast: numba looks them up at every call it types.
+
+    The name is part of the names of compiled functions.
+    """
+
+    __slots__ = ()
+    _DEFAULTS: ClassVar[dict[str, Any]] = {
+        name: option.default for name, option in compiler.Flags.options.items()
+    }
+    _HASH = hash(compiler.Flags())
+
+    def __hash__(self) -> int:
+        return self._HASH  # numba's own is of the names of the options alone
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Flags) and self._values == other._values:
+            return True
+        return bool(super().__eq__(other))
+
+    def values(self) -> dict[str, Any]:
+        """Return all options by name."""
+        return {**self._DEFAULTS, **self._values}
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Look for no garbage meanwhile: a compilation makes millions of objects, few of them waste."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 class _EntryCompiler(compiler.Compiler):  # type: ignore[misc]
     """Compiles what Python calls."""
 
     library: type = _Gathering
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(  # in the order in which numba passes them
+        self,
+        typing_context: Any,
+        target_context: Any,
+        library: Any,
+        arguments: Any,
+        result: Any,
+        flags: Any,
+        local: Any,
+    ) -> None:
+        quick = Flags(flags)
+        super().__init__(typing_context, target_context, library, arguments, result, quick, local)
         self.state.library = self.library(self.state.targetctx.codegen(), "kernel")
         self.state.library.enable_object_caching()
+
+    def _compile_core(self) -> Any:
+        with _without_garbage_collection():
+            return super()._compile_core()
 
 
 class _LinkedCompiler(_EntryCompiler):
@@ -113,7 +201,7 @@ class _LinkedCompiler(_EntryCompiler):
         return [linked]
 
 
-ENTRY: dict[str, Any] = {"pipeline_class": _EntryCompiler}
+ENTRY: dict[str, Any] = {"pipeline_class": _EntryCompiler, "no_cfunc_wrapper": True}
 """Options of `numba.njit` for a kernel that `link` is called on."""
 
 
@@ -137,8 +225,8 @@ def link(compiled: Any, python: Callable[..., Any], options: dict[str, Any]) -> 
 
     def get_call_template(arguments: Any, keywords: Any) -> Any:
         return twin.get_call_template(
-            tuple(unliteral(one) for one in arguments),
-            {name: unliteral(one) for name, one in keywords.items()},
+            tuple(types.unliteral(one) for one in arguments),
+            {name: types.unliteral(one) for name, one in keywords.items()},
         )
 
     compiled.get_call_template, compiled.get_overload = get_call_template, twin.get_overload

@@ -42,13 +42,6 @@ squares (E, Lmax^2 + 16): squared distances between labels, read in lanes; metri
 
 
 @kernel
-def encoded(t, task):
-    """Return the encoded pool rows of a task, one a column, shape (d, N)."""
-    s = t.sizes[task]
-    return t.z[s[AT_Z] : s[AT_Z] + s[WIDTH] * s[POOL]].reshape(s[WIDTH], s[POOL])
-
-
-@kernel
 def _take(eps, e, row, label):
     """Write a label down."""
     L = eps.n_labelled[e]
@@ -67,35 +60,35 @@ def _take(eps, e, row, label):
 
 
 @kernel
-def _measure_distances(t, eps, e, with_leverage):
-    """Take the last label into everything that depends on distances."""
-    task = eps.task[e]
-    s = t.sizes[task]
-    N, d = s[POOL], s[WIDTH]
-    Z = encoded(t, task)
-    L = eps.n_labelled[e] - 1
-    row, label = eps.rows[e, L], eps.labels[e, L]
+def _measure_distances(s, Z, rows, L, near, total, squares):
+    """Take the last of L labels into everything of one episode that depends on distances.
+
+    Args:
+        s: Sizes of the task.
+        Z: Encoded pool rows, one a column, shape (d, N).
+        rows: Labelled rows.
+        L: Labels.
+        near: Squared distances to the nearest label of its class, shape (N,).
+        total: Sums of distances, shape (N,).
+        squares: Squared distances between labels, flat.
+    """
+    N, most = s[POOL], s[MOST]
     new = np.empty(N, np.float32)
-    squared_to_column(Z, d, row, new)
-    near = eps.near[e, label * N : (label + 1) * N]
-    total = eps.total[e]
+    squared_to_column(Z, s[WIDTH], rows[L - 1], new)
     for i in range(N):
         near[i] = min(near[i], new[i])
         total[i] += np.sqrt(new[i])
-    most = s[MOST]
-    for m in range(L):
-        eps.squares[e, L * most + m] = new[eps.rows[e, m]]
-        eps.squares[e, m * most + L] = new[eps.rows[e, m]]
-    eps.squares[e, L * most + L] = np.inf
-    if with_leverage:
-        _update_leverage(eps, e, Z, row)
+    last = L - 1
+    for m in range(last):
+        squares[last * most + m] = new[rows[m]]
+        squares[m * most + last] = new[rows[m]]
+    squares[last * most + last] = np.inf
 
 
 @kernel
-def _update_leverage(eps, e, Z, row):
+def _update_leverage(flat, h, Z, row):
     d, N = Z.shape
-    M = eps.inverse[e, : (d + 1) * (d + 1)].reshape(d + 1, d + 1)
-    h = eps.leverage[e]
+    M = flat[: (d + 1) * (d + 1)].reshape(d + 1, d + 1)
     u = np.empty(d + 1)
     for i in range(d + 1):
         u[i] = M[d, i]
@@ -130,37 +123,49 @@ def _update_leverage(eps, e, Z, row):
 
 @kernel
 def _label(t, eps, e, row, noise, with_leverage):
-    task = eps.task[e]
-    s = t.sizes[task]
+    s = t.sizes[eps.task[e]]
+    N, d = s[POOL], s[WIDTH]
     label = t.y[s[AT_Y] + row]
     if noise > 0.0 and uniform(eps.words[e, 3]) < noise:
         label = below(eps.words[e, 3], s[CLASSES])
     _take(eps, e, row, label)
-    _measure_distances(t, eps, e, with_leverage)
+    Z = t.z[s[AT_Z] : s[AT_Z] + d * N].reshape(d, N)
+    near = eps.near[e, label * N : (label + 1) * N]
+    _measure_distances(s, Z, eps.rows[e], eps.n_labelled[e], near, eps.total[e], eps.squares[e])
+    if with_leverage:
+        _update_leverage(eps.inverse[e], eps.leverage[e], Z, row)
+
+
+@kernel
+def _fill(values, value):
+    for i in range(len(values)):
+        values[i] = value
 
 
 @kernel
 def _clear(t, eps, e):
     s = t.sizes[eps.task[e]]
     N, C, d = s[POOL], s[CLASSES], s[WIDTH]
+    opened, place, total = eps.open[e], eps.place[e], eps.total[e]
     eps.n_labelled[e] = 0
-    eps.count[e, :] = 0
+    _fill(eps.count[e], 0)
     eps.n_open[e] = N
     for i in range(N):
-        eps.open[e, i] = i
-        eps.place[e, i] = i
-        eps.total[e, i] = 0.0
-    eps.near[e, : C * N] = np.inf
+        opened[i] = i
+        place[i] = i
+        total[i] = 0.0
+    _fill(eps.near[e, : C * N], np.float32(np.inf))
     if eps.leverage.shape[1] > 0:
-        Z = encoded(t, eps.task[e])
+        Z = t.z[s[AT_Z] : s[AT_Z] + d * N].reshape(d, N)
+        leverage, inverse = eps.leverage[e], eps.inverse[e, : (d + 1) * (d + 1)]
         for i in range(N):
-            eps.leverage[e, i] = 1.0
+            leverage[i] = 1.0
         for j in range(d):
             for i in range(N):
-                eps.leverage[e, i] += Z[j, i] * Z[j, i]
-        eps.inverse[e, : (d + 1) * (d + 1)] = 0.0
+                leverage[i] += Z[j, i] * Z[j, i]
+        _fill(inverse, 0.0)
         for j in range(d + 1):
-            eps.inverse[e, j * (d + 1) + j] = 1.0
+            inverse[j * (d + 1) + j] = 1.0
 
 
 @kernel
@@ -253,26 +258,29 @@ def draw_slates(t: Any, eps: Any, ids: Any, uncertain_share: Any, slates: Any) -
         e = ids[at]
         size = min(K, eps.n_open[e])
         word = eps.words[e, 1]
-        slate = slates[e]
-        slate[:] = -1
+        slate, opened, place = slates[e], eps.open[e], eps.place[e]
+        _fill(slate, -1)
         first = 0
         if uncertain_share > 0.0:
-            first = _gather_uncertain(t, eps, e, np.int64(uncertain_share * size))
+            first = _gather_uncertain(
+                t.sizes[eps.task[e]], eps.count[e], eps.proba[e], opened, place, eps.n_open[e],
+                word, np.int64(uncertain_share * size),
+            )  # fmt: skip
         for m in range(first, size):
-            _swap(eps, e, m, m + below(word, eps.n_open[e] - m))
+            _swap(opened, place, m, m + below(word, eps.n_open[e] - m))
         for m in range(size):
-            slate[m] = eps.open[e, m]
+            slate[m] = opened[m]
         if first > 0:
             for m in range(size - 1):
                 other = m + below(word, size - m)
                 slate[m], slate[other] = slate[other], slate[m]
 
 
-@kernel(inline="always")
-def _swap(eps, e, a, b):
-    row, other = eps.open[e, a], eps.open[e, b]
-    eps.open[e, a], eps.open[e, b] = other, row
-    eps.place[e, other], eps.place[e, row] = a, b
+@kernel
+def _swap(opened, place, a, b):
+    row, other = opened[a], opened[b]
+    opened[a], opened[b] = other, row
+    place[other], place[row] = a, b
 
 
 @kernel
@@ -301,22 +309,20 @@ def _smallest(values, k):
 
 
 @kernel
-def _gather_uncertain(t, eps, e, wanted):
+def _gather_uncertain(s, count, flat, opened, place, n_open, word, wanted):
     """Move the open rows of smallest margin to the front and return how many."""
-    s = t.sizes[eps.task[e]]
     n, C = s[POINTS], s[CLASSES]
     seen = 0
     for c in range(C):
-        seen += eps.count[e, c] > 0
+        seen += count[c] > 0
     if seen < 2 or wanted == 0:
         return 0
-    proba = eps.proba[e, : C * n].reshape(C, n)
-    n_open = eps.n_open[e]
+    proba = flat[: C * n].reshape(C, n)
     margin = np.empty(n_open)
     for m in range(n_open - 1):
-        _swap(eps, e, m, m + below(eps.words[e, 1], n_open - m))
+        _swap(opened, place, m, m + below(word, n_open - m))
     for m in range(n_open):
-        i = eps.open[e, m]
+        i = opened[m]
         top, second = proba[0, i], -1.0
         for c in range(1, C):
             q = proba[c, i]
@@ -330,11 +336,11 @@ def _gather_uncertain(t, eps, e, wanted):
     for m in range(n_open):
         if margin[m] < limit:
             margin[m], margin[front] = margin[front], margin[m]
-            _swap(eps, e, m, front)
+            _swap(opened, place, m, front)
             front += 1
     for m in range(front, n_open):
         if front < wanted and margin[m] == limit:
             margin[m], margin[front] = margin[front], margin[m]
-            _swap(eps, e, m, front)
+            _swap(opened, place, m, front)
             front += 1
     return wanted

@@ -132,12 +132,12 @@ SLACK = np.float32(1.0 + 1e-6)
 LITTLE_LESS = np.float32(1.0 - 1e-6)
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _squash(r):
     return ONE if r == INFINITE else r / (ONE + r)
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _minus_x_log(p):
     return -p * single_logarithm(p)
 
@@ -271,7 +271,7 @@ def _of_seen(table, count, seen, rows):
 
 
 @kernel
-def _uncovered(t, s, reach, rows, column):
+def _uncovered(distance, around, s, reach, rows, column):
     """Write the share of every row's neighbours nearer to it than to any label.
 
     Two at a time and by unsigned numbers, which need no look whether they count from the end.
@@ -283,17 +283,17 @@ def _uncovered(t, s, reach, rows, column):
         last = at + k
         a, b = np.int32(0), np.int32(0)
         while at + two <= last:
-            a += np.int32(_is_nearer(t, reach, at))
-            b += np.int32(_is_nearer(t, reach, at + one))
+            a += np.int32(_is_nearer(distance, around, reach, at))
+            b += np.int32(_is_nearer(distance, around, reach, at + one))
             at += two
         if at < last:
-            a += np.int32(_is_nearer(t, reach, at))
+            a += np.int32(_is_nearer(distance, around, reach, at))
         column[n] = np.float32(a + b) * share
 
 
-@kernel(inline="always")
-def _is_nearer(t, reach, at):
-    return t.distance[at] < reach[np.uint32(t.around[at])] * LITTLE_LESS
+@kernel(forceinline=True)
+def _is_nearer(distance, around, reach, at):
+    return distance[at] < reach[np.uint32(around[at])] * LITTLE_LESS
 
 
 @kernel
@@ -496,7 +496,7 @@ def _candidates(
             _to_classes(likely, close, scale, kind == PREDICTED, column)
         elif kind in (UNCOVERED, UNCOVERED_DOUBT):
             if not covered:
-                _uncovered(t, s, shared[4], rows, uncovered)
+                _uncovered(t.distance, t.around, s, shared[4], rows, uncovered)
                 covered = True
             for k in range(n):
                 doubt = ONE if kind == UNCOVERED else ONE - shared[2, rows[k]]

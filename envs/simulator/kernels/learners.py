@@ -72,6 +72,9 @@ NARROW = 31
 TOLERANCE = np.float32(1e-4)
 """Largest gradient entry at which a logistic fit stops; less for wide data, whose errors add up."""
 
+UNFINISHED = -1
+"""Stands as the place of the next pair in a fit that single precision could not finish."""
+
 LARGE = 200
 """Coordinates times classes above which fewer pairs are kept."""
 
@@ -375,7 +378,11 @@ def _fit_two(u, m, sizes, p, F, Q, meta, order, compact):
 
 @kernel
 def _fit_many(u, m, sizes, p, F, Q, meta, codes, compact, K):
-    """Bring a fit of K > 2 classes up to date; its weights begin F."""
+    """Bring a fit of K > 2 classes up to date; its weights begin F.
+
+    Returns:
+        Whether single precision got there; if not, `finish_logistic` takes over.
+    """
     e, slot = u.ids[m], u.slots[m]
     r, stride, cap, memory = fit_shape(p.D, p.C, p.Lmax)
     C, d, L = p.C, r + 1, u.n_labelled[e]
@@ -396,11 +403,11 @@ def _fit_many(u, m, sizes, p, F, Q, meta, codes, compact, K):
         codes[a] = compact[u.labels[e, a]]
     penalty = np.float32(p.first)
     tolerance = TOLERANCE * min(ONE, penalty)  # weak penalties leave flat directions
+    used = meta[3] + 1
     done = multinomial.refit(
-        F, C, d, stride, cap, memory, meta, codes, L, K, meta[3] + 1, penalty, tolerance
+        F, C, d, stride, cap, memory, meta, codes, L, K, used, penalty, tolerance
     )
-    if done < 0:
-        _finish_many(F, C, d, stride, cap, memory, meta, codes, L, K, meta[3] + 1, p.first)
+    return done >= 0
 
 
 @kernel
@@ -456,8 +463,14 @@ def _in_columns(W, at, first, constant, Q, r, D, scale, V, v):
 
 
 @kernel
-def update_logistic(u: Any) -> None:
-    """Bring logistic regressions up to date, predict and measure."""
+def update_logistic(u: Any) -> int:
+    """Bring logistic regressions up to date, predict and measure.
+
+    Returns:
+        How many fits single precision could not bring to the tolerance: `finish_logistic` finishes
+        them.
+    """
+    unfinished = 0
     for m in range(len(u.ids)):
         e, slot = u.ids[m], u.slots[m]
         sizes = u.sizes[u.task[e]]
@@ -482,11 +495,48 @@ def update_logistic(u: Any) -> None:
                 w = _fit_two(u, m, sizes, p, F, Q, meta, order, compact)
                 scale = np.float32(1.0 / np.sqrt(p.first))
                 bias[0] = _in_columns(F, w, 0, meta[3], Q, meta[3], p.D, scale, V, 0)
-            else:
-                _fit_many(u, m, sizes, p, F, Q, meta, codes, compact, S)
+            elif _fit_many(u, m, sizes, p, F, Q, meta, codes, compact, S):
                 for k in range(K):
                     bias[k] = _in_columns(F, k * stride, 1, 0, Q, meta[3], p.D, ONE, V, k * p.D)
+            else:
+                meta[1] = UNFINISHED
+                unfinished += 1
+                continue
             _predict_linear(u, sizes, p, V, bias, K, seen, flat, proba, S)
+        measure(proba, u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
+    return unfinished
+
+
+@kernel
+def finish_logistic(u: Any) -> None:
+    """Finish in float64 the fits that `update_logistic` left unfinished, predict and measure.
+
+    It is hardly ever needed, and not compiled before it is.
+    """
+    for m in range(len(u.ids)):
+        e, slot = u.ids[m], u.slots[m]
+        if u.ints[slot, 1] != UNFINISHED:
+            continue
+        sizes = u.sizes[u.task[e]]
+        p = _problem(sizes, u.params[u.task[e]], u.from_row)
+        r, stride, cap, memory = fit_shape(p.D, p.C, p.Lmax)
+        F = u.singles[slot]
+        Q = u.floats[slot, : 0 if p.D <= NARROW else r * p.D].reshape(-1, p.D)
+        meta, codes = u.ints[slot, :4], u.ints[slot, 4 : 4 + p.Lmax]
+        meta[1] = 0
+        compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
+        n = p.n - p.lo
+        flat = u.proba[m, : p.C * n]
+        proba = flat.reshape(p.C, n)
+        K = classes_seen(u.count[e], p.C, compact, seen, proba, n)
+        _finish_many(
+            F, p.C, r + 1, stride, cap, memory, meta, codes, u.n_labelled[e], K, meta[3] + 1,
+            p.first,
+        )  # fmt: skip
+        V, bias = np.empty(K * p.D, np.float32), np.empty(K, np.float32)
+        for k in range(K):
+            bias[k] = _in_columns(F, k * stride, 1, 0, Q, meta[3], p.D, ONE, V, k * p.D)
+        _predict_linear(u, sizes, p, V, bias, K, seen, flat, proba, K)
         measure(proba, u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
 
 
@@ -698,3 +748,6 @@ UPDATES = {
     GP: update_gp,
 }
 """The update kernel of every learner number."""
+
+FINISHES = {LOGISTIC: finish_logistic}
+"""What finishes the fits that an update kernel returned the number of."""

@@ -47,7 +47,7 @@ def leave_one_out(squares, labels, L, most):
     return agreed / L
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def _rounded_down(x):
     """Return the largest float32 not above a positive number."""
     near = np.float32(x)

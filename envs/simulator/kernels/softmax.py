@@ -43,7 +43,7 @@ _LN2_HIGH = 0.693145751953125
 _LN2_LOW = 1.42860682030941723212e-6
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def exponential(x):
     """Return e**x to 1e-11 relative; unlike the library's it is vectorised in loops."""
     x = min(max(x, -700.0), 700.0)
@@ -61,7 +61,7 @@ def exponential(x):
     return p * np.int64((np.int64(n) + 1023) << 52).view(np.float64)
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def logarithm(p):
     """Return log p to 1e-12, that of 1e-300 below it; vectorised in loops like `exponential`."""
     bits = np.float64(max(p, 1e-300)).view(np.int64)
@@ -82,7 +82,7 @@ def logarithm(p):
     return exponent * 0.6931471805599453 + 2.0 * s * series
 
 
-@kernel(inline="always")
+@kernel(forceinline=True)
 def single_logarithm(p):
     """Return log p of a float32 to 1e-6, that of 1e-30 below it; vectorised in loops."""
     bits = np.float32(max(p, np.float32(1e-30))).view(np.int32)
