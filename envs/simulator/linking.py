@@ -105,15 +105,26 @@ def _holds_arrays(kind: Any) -> bool:
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
-class _LinkedLowering(NativeLowering):  # type: ignore[misc]
+class _Lowering(NativeLowering):  # type: ignore[misc]
+    """Lowering that counts no references where none can be lost."""
+
+    _name = "kernel_lowering"
+
+    def run_pass(self, state: Any) -> bool:
+        if _only_borrows(state):
+            state.targetctx = state.targetctx.subtarget(enable_nrt=False)
+        return bool(super().run_pass(state))
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _LinkedLowering(_Lowering):
     """Lowering that ends before machine code."""
 
     _name = "linked_lowering"
 
     def run_pass(self, state: Any) -> bool:
         state.flags.no_compile = True
-        if _only_borrows(state):
-            state.targetctx = state.targetctx.subtarget(enable_nrt=False)
+        state.flags.forceinline = state.inlined
         super().run_pass(state)
         nothing: dict[Any, Any] = {}
         key = nothing.__getitem__  # stands for the function; nobody calls it
@@ -164,6 +175,7 @@ class _EntryCompiler(compiler.Compiler):  # type: ignore[misc]
     """Compiles what Python calls."""
 
     library: type = _Gathering
+    lowering: type = _Lowering
 
     def __init__(  # in the order in which numba passes them
         self,
@@ -176,7 +188,9 @@ class _EntryCompiler(compiler.Compiler):  # type: ignore[misc]
         local: Any,
     ) -> None:
         quick = Flags(flags)
+        quick.forceinline = False  # numba's own functions would be compiled a second time with it
         super().__init__(typing_context, target_context, library, arguments, result, quick, local)
+        self.state.inlined = flags.forceinline
         self.state.library = self.library(self.state.targetctx.codegen(), "kernel")
         self.state.library.enable_object_caching()
 
@@ -184,21 +198,22 @@ class _EntryCompiler(compiler.Compiler):  # type: ignore[misc]
         with _without_garbage_collection():
             return super()._compile_core()
 
+    def define_pipelines(self) -> list[Any]:
+        manager = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
+        passes = [
+            (self.lowering if one is NativeLowering else one, why) for one, why in manager.passes
+        ]
+        own = compiler.PassManager("nopython")
+        own.passes.extend(passes)
+        own.finalize()
+        return [own]
+
 
 class _LinkedCompiler(_EntryCompiler):
     """Compiles what kernels call."""
 
     library = _Linked
-
-    def define_pipelines(self) -> list[Any]:
-        manager = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
-        passes = [
-            (_LinkedLowering if one is NativeLowering else one, why) for one, why in manager.passes
-        ]
-        linked = compiler.PassManager("linked")
-        linked.passes.extend(passes)
-        linked.finalize()
-        return [linked]
+    lowering = _LinkedLowering
 
 
 ENTRY: dict[str, Any] = {"pipeline_class": _EntryCompiler, "no_cfunc_wrapper": True}

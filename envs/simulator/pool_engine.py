@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.simulator.fits import Fits
-from envs.simulator.kernels.episodes import begin, buy, pretend
+from envs.simulator.kernels.episodes import buy, pretend
 from envs.simulator.kernels.features import NEEDS_COMMITTEE, NEEDS_LEVERAGE, NEEDS_VARIANCE
 from envs.simulator.kernels.learners import BUDGET, CLASSES, MOST, POINTS, POOL, REWARD, REWARDS
 from envs.simulator.outcomes import Outcomes, Steps
@@ -284,7 +284,7 @@ class PoolSimulator:
         def work(part: Ints, worker: int) -> None:
             where = np.searchsorted(ids, part)
             t = self._tables.tables
-            begin(t, self._episodes, part, fixed[where], self.label_noise)
+            buy(t, self._episodes, part, fixed[where], self.label_noise, True)
             self._fits.start(part)
 
         self._share(ids, work)
@@ -318,7 +318,7 @@ class PoolSimulator:
 
         def work(part: Ints, worker: int) -> None:
             pending = self._outcomes.pending[part]
-            buy(self._tables.tables, self._episodes, part, pending, self.label_noise)
+            buy(self._tables.tables, self._episodes, part, pending, self.label_noise, False)
             self._fits.refit(part)
 
         self._share(due, work)

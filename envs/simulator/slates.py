@@ -12,6 +12,7 @@ from envs.simulator.kernels.features import (
     CANDIDATE_KERNELS,
     CONTEXT_KERNELS,
     NEEDS_VARIANCE,
+    SHARED,
     observe,
 )
 from envs.simulator.pool_rules import value_limits
@@ -88,6 +89,7 @@ class Slates:
         observe(
             t, eps, ids, self.rows, self._features, self._contexts, self._limits,
             self._context_limits, seen.candidates, seen.context,
+            np.empty(SHARED * eps.open.shape[1], np.float32),
         )  # fmt: skip
 
     def mark(self) -> None:

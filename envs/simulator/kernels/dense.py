@@ -173,6 +173,13 @@ def largest_absolute(F, at, n_vectors):
     return largest(m)
 
 
+@kernel
+def set_all(values, value):
+    """Set all numbers of an array of one axis."""
+    for i in range(len(values)):
+        values[i] = value
+
+
 @kernel(forceinline=True)
 def fill(F, at, n, value):
     """Set n numbers, n a multiple of 16."""

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from envs.simulator.compile import kernel
+from envs.simulator.kernels.dense import set_all
 from envs.simulator.kernels.distances import squared_to_column
 from envs.simulator.kernels.learners import (
     AT_Y,
@@ -42,24 +43,6 @@ squares (E, Lmax^2 + 16): squared distances between labels, read in lanes; metri
 
 
 @kernel
-def _take(eps, e, row, label):
-    """Write a label down."""
-    L = eps.n_labelled[e]
-    eps.rows[e, L] = row
-    eps.labels[e, L] = label
-    eps.count[e, label] += 1
-    eps.n_labelled[e] = L + 1
-    last = eps.n_open[e] - 1
-    at = eps.place[e, row]
-    other = eps.open[e, last]
-    eps.open[e, at] = other
-    eps.place[e, other] = at
-    eps.open[e, last] = row
-    eps.place[e, row] = last
-    eps.n_open[e] = last
-
-
-@kernel
 def _measure_distances(s, Z, rows, L, near, total, squares):
     """Take the last of L labels into everything of one episode that depends on distances.
 
@@ -86,9 +69,9 @@ def _measure_distances(s, Z, rows, L, near, total, squares):
 
 
 @kernel
-def _update_leverage(flat, h, Z, row):
+def _update_leverage(inverse, h, Z, row):
     d, N = Z.shape
-    M = flat[: (d + 1) * (d + 1)].reshape(d + 1, d + 1)
+    M = inverse.reshape(d + 1, d + 1)
     u = np.empty(d + 1)
     for i in range(d + 1):
         u[i] = M[d, i]
@@ -122,100 +105,86 @@ def _update_leverage(flat, h, Z, row):
 
 
 @kernel
-def _label(t, eps, e, row, noise, with_leverage):
-    s = t.sizes[eps.task[e]]
+def _clear_values(s, Z, opened, place, near, total, leverage, inverse):
+    """Forget the labels of one episode: all rows are open and infinitely far from any label."""
     N, d = s[POOL], s[WIDTH]
-    label = t.y[s[AT_Y] + row]
-    if noise > 0.0 and uniform(eps.words[e, 3]) < noise:
-        label = below(eps.words[e, 3], s[CLASSES])
-    _take(eps, e, row, label)
-    Z = t.z[s[AT_Z] : s[AT_Z] + d * N].reshape(d, N)
-    near = eps.near[e, label * N : (label + 1) * N]
-    _measure_distances(s, Z, eps.rows[e], eps.n_labelled[e], near, eps.total[e], eps.squares[e])
-    if with_leverage:
-        _update_leverage(eps.inverse[e], eps.leverage[e], Z, row)
-
-
-@kernel
-def _fill(values, value):
-    for i in range(len(values)):
-        values[i] = value
-
-
-@kernel
-def _clear(t, eps, e):
-    s = t.sizes[eps.task[e]]
-    N, C, d = s[POOL], s[CLASSES], s[WIDTH]
-    opened, place, total = eps.open[e], eps.place[e], eps.total[e]
-    eps.n_labelled[e] = 0
-    _fill(eps.count[e], 0)
-    eps.n_open[e] = N
     for i in range(N):
         opened[i] = i
         place[i] = i
         total[i] = 0.0
-    _fill(eps.near[e, : C * N], np.float32(np.inf))
-    if eps.leverage.shape[1] > 0:
-        Z = t.z[s[AT_Z] : s[AT_Z] + d * N].reshape(d, N)
-        leverage, inverse = eps.leverage[e], eps.inverse[e, : (d + 1) * (d + 1)]
+    set_all(near, np.float32(np.inf))
+    if len(leverage) == 0:
+        return
+    set_all(leverage, 1.0)
+    for j in range(d):
         for i in range(N):
-            leverage[i] = 1.0
-        for j in range(d):
-            for i in range(N):
-                leverage[i] += Z[j, i] * Z[j, i]
-        _fill(inverse, 0.0)
-        for j in range(d + 1):
-            inverse[j * (d + 1) + j] = 1.0
+            leverage[i] += Z[j, i] * Z[j, i]
+    set_all(inverse, 0.0)
+    for j in range(d + 1):
+        inverse[j * (d + 1) + j] = 1.0
 
 
 @kernel
-def begin(t: Any, eps: Any, ids: Any, starts: Any, noise: Any) -> None:
-    """Start episodes on the tasks written in `eps.task`; nothing is fitted yet.
-
-    Args:
-        t: Tasks.
-        eps: Episodes; their words are seeded.
-        ids: Which episodes.
-        starts: Rows that every one of them buys first, shape (len(ids), n), filled up with -1; of
-            width 0 the task's own start is drawn.
-        noise: Probability that a label is replaced by a random one.
-    """
-    with_leverage = eps.leverage.shape[1] > 0
-    for at in range(len(ids)):
-        e = ids[at]
-        s = t.sizes[eps.task[e]]
-        _clear(t, eps, e)
-        for m in range(starts.shape[1]):
-            if starts[at, m] >= 0:
-                _label(t, eps, e, starts[at, m], noise, with_leverage)
-        most = s[MOST] - s[BUDGET] if s[START] < 0 else s[START]
-        while starts.shape[1] == 0 and eps.n_labelled[e] < most and eps.n_open[e] > 1:
-            row = eps.open[e, below(eps.words[e, 0], eps.n_open[e])]
-            _label(t, eps, e, row, noise, with_leverage)
-            seen = 0
-            for c in range(s[CLASSES]):
-                seen += eps.count[e, c] > 0
-            if s[START] < 0 and seen >= 2:
-                break
-        eps.n_start[e] = eps.n_labelled[e]
-
-
-@kernel
-def buy(t: Any, eps: Any, ids: Any, rows: Any, noise: Any) -> None:
+def buy(t: Any, eps: Any, ids: Any, bought: Any, noise: Any, fresh: Any) -> None:
     """Buy labels; nothing is refitted yet.
 
     Args:
         t: Tasks.
-        eps: Episodes.
+        eps: Episodes; the words of fresh ones are seeded, their tasks written down.
         ids: Which episodes.
-        rows: Open rows that each of them buys, shape (len(ids), B), filled up with -1.
+        bought: Open rows that each of them buys, shape (len(ids), B), filled up with -1; of fresh
+            episodes and width 0, the start of the task itself is drawn.
         noise: Probability that a label is replaced by a random one.
+        fresh: Whether the episodes start anew.
     """
-    with_leverage = eps.leverage.shape[1] > 0
     for at in range(len(ids)):
-        for m in range(rows.shape[1]):
-            if rows[at, m] >= 0:
-                _label(t, eps, ids[at], rows[at, m], noise, with_leverage)
+        e = ids[at]
+        s = t.sizes[eps.task[e]]
+        N, d = s[POOL], s[WIDTH]
+        rows, labels, count = eps.rows[e], eps.labels[e], eps.count[e]
+        opened, place, near, total = (
+            eps.open[e],
+            eps.place[e],
+            eps.near[e, : s[CLASSES] * N],
+            eps.total[e],
+        )
+        squares, leverage = eps.squares[e], eps.leverage[e]
+        inverse = eps.inverse[e, : (d + 1) * (d + 1)]
+        Z = t.z[s[AT_Z] : s[AT_Z] + d * N].reshape(d, N)
+        L, n_open = eps.n_labelled[e], eps.n_open[e]
+        if fresh:
+            L, n_open = 0, N
+            set_all(count, 0)
+            _clear_values(s, Z, opened, place, near, total, leverage, inverse)
+        drawn = s[MOST] - s[BUDGET] if s[START] < 0 else s[START]
+        if not fresh or bought.shape[1] > 0:
+            drawn = 0
+        m, first, noises = 0, eps.words[e, 0], eps.words[e, 3]
+        while m < bought.shape[1] or (drawn > L and n_open > 1):
+            row = bought[at, m] if m < bought.shape[1] else opened[below(first, n_open)]
+            m += 1
+            if row < 0:
+                continue
+            label = np.int64(t.y[s[AT_Y] + row])
+            if noise > 0.0 and uniform(noises) < noise:
+                label = below(noises, s[CLASSES])
+            rows[L], labels[L] = row, label
+            count[label] += 1
+            L += 1
+            n_open -= 1
+            _swap(opened, place, place[row], n_open)
+            nearest = near[label * N : (label + 1) * N]
+            _measure_distances(s, Z, rows, L, nearest, total, squares)
+            if len(leverage) > 0:
+                _update_leverage(inverse, leverage, Z, row)
+            seen = 0
+            for c in range(s[CLASSES]):
+                seen += count[c] > 0
+            if s[START] < 0 and seen >= 2:
+                drawn = 0
+        eps.n_labelled[e], eps.n_open[e] = L, n_open
+        if fresh:
+            eps.n_start[e] = L
 
 
 @kernel
@@ -259,7 +228,7 @@ def draw_slates(t: Any, eps: Any, ids: Any, uncertain_share: Any, slates: Any) -
         size = min(K, eps.n_open[e])
         word = eps.words[e, 1]
         slate, opened, place = slates[e], eps.open[e], eps.place[e]
-        _fill(slate, -1)
+        set_all(slate, -1)
         first = 0
         if uncertain_share > 0.0:
             first = _gather_uncertain(

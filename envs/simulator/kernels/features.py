@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from envs.simulator.compile import kernel
+from envs.simulator.kernels.dense import set_all
 from envs.simulator.kernels.learners import (
     AROUND,
     AT_AROUND,
@@ -129,6 +130,9 @@ INFINITE = np.float32(np.inf)
 SLACK = np.float32(1.0 + 1e-6)
 """Squared distances within this factor count as equal, as single precision has them."""
 
+SHARED = 11
+"""Quantities of every pool row that several features share."""
+
 LITTLE_LESS = np.float32(1.0 - 1e-6)
 
 
@@ -177,12 +181,14 @@ def _entropies(proba, N, over, out):
 
 
 @kernel
-def _disagreements(proba, near, least, count, out):
-    """Write the probability left to classes other than those of the nearest label of all rows."""
+def _disagreements(proba, near, least, count, classes, out):
+    """Write the probability left to classes other than those of the nearest label of all rows.
+
+    The number of those classes is written to `classes`.
+    """
     C, N = near.shape
-    classes = np.zeros(N, np.float32)
     for i in range(N):
-        out[i] = ZERO
+        out[i] = classes[i] = ZERO
     for c in range(C):
         if count[c] == 0:
             continue
@@ -195,10 +201,14 @@ def _disagreements(proba, near, least, count, out):
 
 
 @kernel
-def _to_classes(proba, near, scale, predicted, column):
-    """Write r / (1 + r) to the nearest label of the predicted or of the other classes."""
+def _to_classes(proba, near, scale, predicted, top, column):
+    """Write r / (1 + r) to the nearest label of the predicted or of the other classes.
+
+    The largest probability, a little less, is written to `top`.
+    """
     n = len(column)
-    top = np.zeros(n, np.float32)
+    for k in range(n):
+        top[k] = ZERO
     for c in range(near.shape[0]):
         for k in range(n):
             top[k] = max(top[k], proba[c, k])
@@ -219,10 +229,14 @@ def _to_classes(proba, near, scale, predicted, column):
 
 
 @kernel
-def _class_gaps(near, column):
-    """Write the relative gap between the nearest and the second nearest class."""
+def _class_gaps(near, a, b, column):
+    """Write the relative gap between the nearest and the second nearest class.
+
+    Their squared distances are written to `a` and `b`.
+    """
     n = len(column)
-    a, b = np.full(n, INFINITE), np.full(n, INFINITE)
+    for k in range(n):
+        a[k] = b[k] = INFINITE
     for c in range(near.shape[0]):
         for k in range(n):
             d = near[c, k]
@@ -235,14 +249,17 @@ def _class_gaps(near, column):
 
 
 @kernel
-def _neighbour_entropies(near, scale, seen, column):
-    """Write the entropy of the seen classes, weighted by inverse squared nearest distance."""
+def _neighbour_entropies(near, scale, seen, whole, column):
+    """Write the entropy of the seen classes, weighted by inverse squared nearest distance.
+
+    The sum of the weights is written to `whole`.
+    """
     n = len(column)
     if seen < 2:
-        column[:] = ONE
+        set_all(column, ONE)
         return
     share, least = ONE / (scale * scale), np.float32(1e-4)
-    whole = np.zeros(n, np.float32)
+    set_all(whole, ZERO)
     for c in range(near.shape[0]):
         for k in range(n):
             whole[k] += ONE / (near[c, k] * share + least)
@@ -258,16 +275,14 @@ def _neighbour_entropies(near, scale, seen, column):
 
 
 @kernel
-def _of_seen(table, count, seen, rows):
-    """Return the entries of some rows for the seen classes, shape (seen, n)."""
-    taken = np.empty((seen, len(rows)), np.float32)
+def _take_seen(table, count, rows, taken):
+    """Write the entries of some rows for the seen classes, shape (seen, n)."""
     s = 0
     for c in range(table.shape[0]):
         if count[c] > 0:
             for k in range(len(rows)):
                 taken[s, k] = table[c, rows[k]]
             s += 1
-    return taken
 
 
 @kernel
@@ -297,22 +312,29 @@ def _is_nearer(distance, around, reach, at):
 
 
 @kernel
-def _of_reference(values, rows):
-    """Return the values of the reference set, in any order: all of them when it is the pool."""
-    if len(rows) == len(values):
-        return values
-    taken = np.empty(len(rows), np.float32)
-    for r in range(len(rows)):
-        taken[r] = values[rows[r]]
-    return taken
+def _mean(values, rows):
+    """Return the mean of some values: of all when the reference set is the pool."""
+    R, summed = len(rows), ZERO
+    if len(values) == R:
+        for r in range(R):
+            summed += values[r]
+    else:
+        for r in range(R):
+            summed += values[rows[r]]
+    return summed / np.float32(R)
 
 
 @kernel
-def _mean(values):
-    summed = ZERO
-    for r in range(len(values)):
-        summed += values[r]
-    return summed / np.float32(len(values))
+def _spread(values, rows):
+    """Return mean and standard deviation, summed in float64: margins may be all but equal."""
+    R, mean, spread = len(rows), 0.0, 0.0
+    for r in range(R):
+        mean += np.float64(values[rows[r]])
+    mean /= R
+    for r in range(R):
+        gap = values[rows[r]] - mean
+        spread += gap * gap
+    return mean, math.sqrt(spread / R)
 
 
 @kernel
@@ -327,6 +349,7 @@ def observe(
     context_limits: Any,
     candidates: Any,
     contexts: Any,
+    scratch: Any,
 ) -> None:
     """Write the observations of episodes.
 
@@ -341,22 +364,24 @@ def observe(
         context_limits: The same of the context features, shape (3, G).
         candidates: Shape (E, K, F) float32, rows `ids` overwritten; closed slots are zeros.
         contexts: Shape (E, G) float32, rows `ids` overwritten.
+        scratch: Float32, room for `SHARED` numbers of every pool row.
     """
     for at in range(len(ids)):
         e = ids[at]
-        s = t.sizes[eps.task[e]]
+        s, params = t.sizes[eps.task[e]], t.params[eps.task[e]]
         N, C, n = s[POOL], s[CLASSES], s[POINTS]
+        count, total, L = eps.count[e], eps.total[e], eps.n_labelled[e]
         proba = eps.proba[e, : C * n].reshape(C, n)
         near = eps.near[e, : C * N].reshape(C, N)
-        shared = np.empty((10, N), np.float32)
+        shared = scratch[: SHARED * N].reshape(SHARED, N)
         first, second, margin, entropy = shared[0], shared[1], shared[2], shared[3]
         reach, nearest, disagreement = shared[4], shared[5], shared[6]
         mean_distance, least = shared[7], shared[8]
         seen = 0
         for c in range(C):
-            seen += eps.count[e, c] > 0
+            seen += count[c] > 0
         over = C if s[CLASSES_KNOWN] else seen
-        scale, L = np.float32(t.params[eps.task[e], 2]), eps.n_labelled[e]
+        scale = np.float32(params[2])
         for i in range(N):
             least[i] = near[0, i]
         for c in range(1, C):
@@ -366,35 +391,37 @@ def observe(
         for i in range(N):
             reach[i] = np.sqrt(least[i]) / scale
             nearest[i] = _squash(reach[i])
-            mean_distance[i] = _squash(eps.total[e, i] * share) if L > 0 else ONE
+            mean_distance[i] = _squash(total[i] * share) if L > 0 else ONE
         if seen >= 2:
             _top_two(proba, N, first, second, shared[9])
             for i in range(N):
                 margin[i] = first[i] - second[i]
             _entropies(proba, N, over, entropy)
-            _disagreements(proba, near, least, eps.count[e], disagreement)
+            _disagreements(proba, near, least, count, shared[10], disagreement)
         else:
-            shared[:4] = ZERO
-            disagreement[:] = ZERO
+            for i in range(N):
+                first[i] = second[i] = margin[i] = entropy[i] = disagreement[i] = ZERO
         rows = t.reference[s[AT_REFERENCE] : s[AT_REFERENCE] + s[REFERENCE]]
-        centre, width = _spread(_of_reference(margin, rows))
+        centre, width = _spread(margin, rows)
         _contexts(
-            t, eps, e, s, context, context_limits, contexts[e], proba, rows, shared, seen, over,
-            centre, width,
+            s, params, context, context_limits, contexts[e], count, L, eps.n_start[e], proba, rows,
+            shared, seen, over, centre, width, eps.squares[e], eps.labels[e],
         )  # fmt: skip
         _candidates(
-            t, eps, e, s, slates[e], features, limits, candidates[e], proba, near, shared, seen,
-            over, rows, centre, width,
+            s, params, slates[e], features, limits, candidates[e], count, L, proba, near, shared,
+            t.free[s[AT_FREE] : s[AT_FREE] + 5 * N].reshape(5, N), t.distance, t.around,
+            eps.leverage[e], eps.entropy[e], eps.variance[e], seen, over, rows, centre, width,
         )  # fmt: skip
 
 
 @kernel
 def _contexts(
-    t, eps, e, s, context, limits, out, proba, rows, shared, seen, over, centre, width
+    s, params, context, limits, out, count, L, n_start, proba, rows, shared, seen, over, centre,
+    width, squares, labels,
 ):  # fmt: skip
-    N, R, L, C = s[POOL], s[REFERENCE], eps.n_labelled[e], s[CLASSES]
+    """Fill the context features of one episode."""
+    N, R, C = s[POOL], s[REFERENCE], s[CLASSES]
     entropy, nearest, disagreement = shared[3], shared[5], shared[6]
-    count = eps.count[e]
     for g in range(len(context)):
         kind = context[g]
         v = 0.0
@@ -423,21 +450,21 @@ def _contexts(
         elif kind == MARGIN_STD:
             v = 2.0 * width
         elif kind == ENTROPY_MEAN:
-            v = _mean(_of_reference(entropy, rows))
+            v = _mean(entropy, rows)
         elif kind == PREDICTED_ENTROPY:
             for c in range(C):
-                v += _minus_x_log(_mean(_of_reference(proba[c, :N], rows)))
+                v += _minus_x_log(_mean(proba[c, :N], rows))
             v /= math.log(max(over, 2))
         elif kind == LOO:
-            v = leave_one_out(eps.squares[e], eps.labels[e], L, s[MOST])
+            v = leave_one_out(squares, labels, L, s[MOST])
         elif kind == NEIGHBOUR_DISAGREEMENT:
-            v = _mean(_of_reference(disagreement, rows))
+            v = _mean(disagreement, rows)
         elif kind == REACHED:
-            v = _mean(_of_reference(nearest, rows)) if L > 0 else 1.0
+            v = _mean(nearest, rows) if L > 0 else 1.0
         elif kind == SPACING:
-            v = t.params[eps.task[e], 3]
+            v = params[3]
         elif kind == SPENT:
-            whole = min(eps.n_start[e] + s[BUDGET], N)
+            whole = min(n_start + s[BUDGET], N)
             v = L / max(whole, 1) if s[BUDGET_KNOWN] else -1.0
         elif kind == N_COLUMNS:
             v = math.log1p(s[WIDTH]) / math.log1p(512.0)
@@ -447,25 +474,12 @@ def _contexts(
 
 
 @kernel
-def _spread(values):
-    """Return mean and standard deviation, summed in float64: margins may be all but equal."""
-    mean, spread = 0.0, 0.0
-    for r in range(len(values)):
-        mean += np.float64(values[r])
-    mean /= len(values)
-    for r in range(len(values)):
-        gap = values[r] - mean
-        spread += gap * gap
-    return mean, math.sqrt(spread / len(values))
-
-
-@kernel
 def _candidates(
-    t, eps, e, s, slate, features, limits, out, proba, near, shared, seen, over, reference, centre,
-    width,
+    s, params, slate, features, limits, out, count, L, proba, near, shared, free, distance, around,
+    leverage, spread, variance, seen, over, reference, centre, width,
 ):  # fmt: skip
     """Fill the candidate features of one episode, one column at a time."""
-    N, K = s[POOL], len(slate)
+    K, F = len(slate), len(features)
     opened, slots = np.empty(K, np.int64), np.empty(K, np.int64)
     n = 0
     for k in range(K):
@@ -473,42 +487,46 @@ def _candidates(
             opened[n], slots[n] = slate[k], k
             n += 1
         else:
-            out[k, :] = ZERO
+            set_all(out[k], ZERO)
     rows = opened[:n]
-    columns, uncovered = np.empty((len(features), n), np.float32), np.empty(n, np.float32)
+    columns = np.empty((F + 3 + 2 * seen, n), np.float32)
+    uncovered, a, b = columns[F], columns[F + 1], columns[F + 2]
+    close, likely = columns[F + 3 : F + 3 + seen], columns[F + 3 + seen :]
+    _take_seen(near, count, rows, close)
+    _take_seen(proba, count, rows, likely)
     covered = False
-    close = _of_seen(near, eps.count[e], seen, rows)
-    likely = _of_seen(proba, eps.count[e], seen, rows)
-    free = t.free[s[AT_FREE] : s[AT_FREE] + 5 * N].reshape(5, N)
-    scale = np.float32(t.params[eps.task[e], 2])
-    for f in range(len(features)):
+    scale = np.float32(params[2])
+    for f in range(F):
         kind, column = features[f], columns[f]
+        doubted = kind == UNCOVERED_DOUBT
         needs_proba = (KNOWN_SINCE_PROBA >> kind) & 1
         if needs_proba and (seen < 2 or _unknown(kind, s[KIND])):
-            column[:] = np.float32(limits[2, f])
+            set_all(column, np.float32(limits[2, f]))
         elif kind <= MEAN_RANK:
             _pool_column(kind, rows, column, shared, reference, centre, width)
         elif kind == GAP:
-            _class_gaps(close, column)
+            _class_gaps(close, a, b, column)
         elif kind == NEIGHBOUR_ENTROPY:
-            _neighbour_entropies(close, scale, seen, column)
+            _neighbour_entropies(close, scale, seen, a, column)
         elif kind <= OTHER:
-            _to_classes(likely, close, scale, kind == PREDICTED, column)
-        elif kind in (UNCOVERED, UNCOVERED_DOUBT):
+            _to_classes(likely, close, scale, kind == PREDICTED, a, column)
+        elif doubted or kind == UNCOVERED:
             if not covered:
-                _uncovered(t.distance, t.around, s, shared[4], rows, uncovered)
+                _uncovered(distance, around, s, shared[4], rows, uncovered)
                 covered = True
             for k in range(n):
-                doubt = ONE if kind == UNCOVERED else ONE - shared[2, rows[k]]
+                doubt = ONE - shared[2, rows[k]] if doubted else ONE
                 column[k] = doubt * uncovered[k]
         else:
-            _other_column(t, eps, e, s, kind, rows, column, proba, shared, free, over)
+            _other_column(
+                kind, rows, column, count, L, proba, shared, free, leverage, spread, variance, over
+            )
         low, high = np.float32(limits[0, f]), np.float32(limits[1, f])
         for k in range(n):
             column[k] = min(max(column[k], low), high)
     for k in range(n):
         row = out[slots[k]]
-        for f in range(len(features)):
+        for f in range(F):
             row[f] = columns[f, k]
 
 
@@ -558,11 +576,13 @@ def _pool_column(kind, rows, column, shared, reference, centre, width):
 
 
 @kernel
-def _other_column(t, eps, e, s, kind, rows, column, proba, shared, free, over):
+def _other_column(
+    kind, rows, column, count, L, proba, shared, free, leverage, spread, variance, over
+):  # fmt: skip
     """Fill the remaining features."""
     first, second, margin, entropy = shared[0], shared[1], shared[2], shared[3]
     reach, disagreement, least = shared[4], shared[6], np.float32(1e-6)
-    n, C, L = len(rows), s[CLASSES], eps.n_labelled[e]
+    n = len(rows)
     if kind <= WIDE_RANK:
         _take(free[kind - DENSITY], rows, column)
     elif kind == DISAGREEMENT:
@@ -572,17 +592,17 @@ def _other_column(t, eps, e, s, kind, rows, column, proba, shared, free, over):
             column[k] = _squash(reach[rows[k]] / max(free[4, rows[k]], np.float32(1e-3)))
     elif kind == LEVERAGE:
         for k in range(n):
-            column[k] = _squash(np.float32(eps.leverage[e, rows[k]]))
+            column[k] = _squash(np.float32(leverage[rows[k]]))
     elif kind == STUDENTISED:
         for k in range(n):
             i = rows[k]
             odds = single_logarithm(max(first[i], least) / max(second[i], least))
-            h = max(np.float32(eps.leverage[e, i]), least)
+            h = max(np.float32(leverage[i]), least)
             column[k] = _squash(odds / np.sqrt(h))
     elif kind == SCARCITY:
-        column[:] = ONE
-        for c in range(C):
-            share = np.float32(eps.count[e, c] / max(L, 1))
+        set_all(column, ONE)
+        for c in range(proba.shape[0]):
+            share = np.float32(count[c] / max(L, 1))
             for k in range(n):
                 column[k] -= share * proba[c, rows[k]]
     elif kind == DENSE_DOUBT:
@@ -591,7 +611,7 @@ def _other_column(t, eps, e, s, kind, rows, column, proba, shared, free, over):
     elif kind == SPREAD:
         scale = 1.0 / math.log(max(over, 2))
         for k in range(n):
-            column[k] = entropy[rows[k]] - eps.entropy[e, rows[k]] * scale
+            column[k] = entropy[rows[k]] - spread[rows[k]] * scale
     elif kind == VARIANCE:
         for k in range(n):
-            column[k] = _squash(eps.variance[e, rows[k]])
+            column[k] = _squash(variance[rows[k]])

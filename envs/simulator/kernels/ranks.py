@@ -23,7 +23,8 @@ def distance_keys(values):
     keys = np.empty((len(values) + 15) // 16 * 16, np.float32)
     for i in range(len(values)):
         keys[i] = np.floor(values[i] * DIGITS + HALF)
-    keys[len(values) :] = keys[0]
+    for i in range(len(values), len(keys)):
+        keys[i] = keys[0]
     return keys
 
 
@@ -34,7 +35,8 @@ def doubt_keys(doubt):
     for i in range(len(doubt)):
         bits = np.float32(max(doubt[i], ZERO)).view(np.int32) - LEAST_DOUBT
         keys[i] = np.float32((max(bits, np.int32(0)) + np.int32(32)) >> np.int32(6))
-    keys[len(doubt) :] = keys[0]
+    for i in range(len(doubt), len(keys)):
+        keys[i] = keys[0]
     return keys
 
 
@@ -78,7 +80,8 @@ def take_ranks(keys, rows, reference, column):
         b = buckets[reference[r]] + 1
         ordered[begins[b]] = keys[reference[r]]
         begins[b] += 1
-    ordered[R:] = np.float32(1e9)
+    for r in range(R, R + 16):
+        ordered[r] = np.float32(1e9)
     share = np.float32(0.5 / R)
     for k in range(len(rows)):
         key, b = keys[rows[k]], buckets[rows[k]]
