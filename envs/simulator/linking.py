@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 numba: Any = import_module("numba")  # its inside has no types
 codegen: Any = import_module("numba.core.codegen")
+ir: Any = import_module("numba.core.ir")
 compiler: Any = import_module("numba.core.compiler")
 types: Any = import_module("numba.core.types")
 register_pass: Any = import_module("numba.core.compiler_machinery").register_pass
@@ -80,11 +81,17 @@ def _only_borrows(state: Any) -> bool:
     if _holds_arrays(state.return_type):
         return False
     for what, signature in state.calltypes.items():
-        if signature is None or not _holds_arrays(signature.return_type):
+        if signature is None:
             continue
-        if not _takes_a_part(state, what) or any(
-            isinstance(one, types.Array) for one in signature.args[1:]
-        ):
+        if isinstance(what, ir.SetItem | ir.StaticSetItem):
+            copies = isinstance(signature.args[-1], types.Array)  # makes room when they overlap
+        elif _holds_arrays(signature.return_type):
+            copies = not _takes_a_part(state, what) or any(
+                isinstance(one, types.Array) for one in signature.args[1:]
+            )
+        else:
+            continue
+        if copies:
             return False
     return True
 
@@ -159,6 +166,39 @@ class Flags(compiler.Flags):  # type: ignore[misc]
         return {**self._DEFAULTS, **self._values}
 
 
+class _Remembering:
+    """A typing context that looks up a built-in function of the same operands once.
+
+    Numba tries all the meanings of an operator at each of its uses, which is most of typing.
+    Meanings that are compiled functions are not remembered: they depend on the caller's flags.
+    """
+
+    _known: ClassVar[dict[Any, Any]] = {}
+
+    def __init__(self, typing_context: Any) -> None:
+        self._context = typing_context
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def resolve_function_type(self, function: Any, arguments: Any, keywords: Any) -> Any:
+        """Return the signature of a call."""
+        key = function, arguments
+        if not keywords and key in self._known:
+            return self._known[key]
+        found = self._context.resolve_function_type(function, arguments, keywords)
+        if found is not None and not keywords and self._is_built_in(function, found):
+            self._known[key] = found
+        return found
+
+    def _is_built_in(self, function: Any, signature: Any) -> bool:
+        if not isinstance(function, types.Type):
+            function = self._context.resolve_value_type(function)
+        if not isinstance(function, types.Function):
+            return False
+        return function.get_impl_key(signature) is function.typing_key
+
+
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
     """Look for no garbage meanwhile: a compilation makes millions of objects, few of them waste."""
@@ -189,7 +229,8 @@ class _EntryCompiler(compiler.Compiler):  # type: ignore[misc]
     ) -> None:
         quick = Flags(flags)
         quick.forceinline = False  # numba's own functions would be compiled a second time with it
-        super().__init__(typing_context, target_context, library, arguments, result, quick, local)
+        remembering = _Remembering(typing_context)
+        super().__init__(remembering, target_context, library, arguments, result, quick, local)
         self.state.inlined = flags.forceinline
         self.state.library = self.library(self.state.targetctx.codegen(), "kernel")
         self.state.library.enable_object_caching()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import config, types
-from numba.extending import intrinsic, models, overload, register_model
+from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
 WIDTH = 16
 """Number of lanes."""
@@ -94,35 +94,22 @@ def _splat(typing, value):  # type: ignore[no-untyped-def]
     return lanes(types.float32), generate
 
 
-def _binary(name: str) -> Any:
-    @intrinsic
-    def operation(typing, a, b):  # type: ignore[no-untyped-def]
-        def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-            return getattr(builder, name)(args[0], args[1], flags=_FLAGS)
+def _give_operator(symbol: Any, name: str) -> None:
+    """Let lanes be combined by an operator of Python, as one instruction."""
 
-        return lanes(lanes, lanes), generate
+    @type_callable(symbol)
+    def type_of(context):  # type: ignore[no-untyped-def]
+        return lambda a, b: lanes if a is lanes and b is lanes else None
 
-    return operation
-
-
-_add, _subtract, _multiply, _divide = (_binary(n) for n in ("fadd", "fsub", "fmul", "fdiv"))
+    @lower_builtin(symbol, lanes, lanes)
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return getattr(builder, name)(args[0], args[1], flags=_FLAGS)
 
 
-def _overload_operator(symbol: Any, operation: Any) -> None:
-    @overload(symbol)
-    def _(a, b):  # type: ignore[no-untyped-def]
-        if a is lanes and b is lanes:
-            return lambda a, b: operation(a, b)
-        return None
-
-
-for _symbol, _operation in (
-    (operator.add, _add),
-    (operator.sub, _subtract),
-    (operator.mul, _multiply),
-    (operator.truediv, _divide),
-):
-    _overload_operator(_symbol, _operation)
+_give_operator(operator.add, "fadd")
+_give_operator(operator.sub, "fsub")
+_give_operator(operator.mul, "fmul")
+_give_operator(operator.truediv, "fdiv")
 
 
 def _halves(builder: Any, vector: Any, combine: Any) -> Any:
