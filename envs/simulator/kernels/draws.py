@@ -23,7 +23,8 @@ def normal(state):
 @kernel
 def normals(state, n, d):
     """Return standard normal numbers, shape (n, d)."""
-    out = np.empty(n * d)
+    flat = np.empty((n, d))
+    out = flat.reshape(n * d)
     i = 0
     while i < n * d:
         a = 2.0 * uniform(state) - 1.0
@@ -36,7 +37,7 @@ def normals(state, n, d):
         if i + 1 < n * d:
             out[i + 1] = b * scale
         i += 2
-    return out.reshape(n, d)
+    return flat
 
 
 @kernel
@@ -77,13 +78,15 @@ def gamma(state, shape):
 @kernel
 def dirichlet(state, alpha, k):
     """Return shares of k classes from a symmetric Dirichlet distribution."""
-    shares = np.empty(k)
+    shares, total = np.empty(k), 0.0
     for j in range(k):
         shares[j] = gamma(state, alpha)
-    total = shares.sum()
+        total += shares[j]
     if total <= 0.0:  # every gamma of a small alpha vanished: all mass to one class
         shares[below(state, k)] = total = 1.0
-    return shares / total
+    for j in range(k):
+        shares[j] /= total
+    return shares
 
 
 @kernel
@@ -99,7 +102,9 @@ def shuffle(state, values):
 @kernel
 def permutation(state, n):
     """Return 0 to n - 1 in random order."""
-    order = np.arange(n)
+    order = np.empty(n, np.int64)
+    for i in range(n):
+        order[i] = i
     shuffle(state, order)
     return order
 

@@ -94,21 +94,22 @@ def filled(state, X, width, correlated):
     """Return X with further columns: mixtures of its own, or noise without a bearing on y."""
     n, d = X.shape
     more = width - d
-    weights = np.zeros((d, more))
-    amount = np.ones(more)
+    weights, amount = np.empty((d, more)), np.empty(more)
     scale = between(state, 0.05, 0.7)
     for k in range(more):
+        amount[k] = 1.0
+        for j in range(d):
+            weights[j, k] = 0.0
         if uniform(state) < correlated:
             amount[k] = scale
             for j in range(d):
                 weights[j, k] = normal(state) / np.sqrt(d)
-    extra = np.dot(X, weights) + normals(state, n, more) * amount
-    out = np.empty((n, width))
+    mixed, noise, out = np.dot(X, weights), normals(state, n, more), np.empty((n, width))
     for i in range(n):
         for j in range(d):
             out[i, j] = X[i, j]
         for k in range(more):
-            out[i, d + k] = extra[i, k]
+            out[i, d + k] = mixed[i, k] + noise[i, k] * amount[k]
     return out
 
 
@@ -117,8 +118,11 @@ def near_copies(state, X, y, share):
     """Return X and y with a share of the rows replaced by others, moved by 2 % of a scale."""
     n, d = X.shape
     scale = column_scale(X)
-    moved, codes = X.copy(), y.copy()
+    moved, codes = np.empty((n, d)), np.empty(n, np.int64)
     for i in range(n):
+        codes[i] = y[i]
+        for j in range(d):
+            moved[i, j] = X[i, j]
         if uniform(state) < share:
             source = below(state, n)
             codes[i] = y[source]
@@ -153,7 +157,7 @@ def cut(state, X, share):
             ordered[i] = X[i, j]
         sort(ordered)
         for k in range(count):
-            edges[k] = ordered[int(between(state, 0.1, 0.9) * (n - 1))]
+            edges[k] = ordered[np.int64(between(state, 0.1, 0.9) * (n - 1))]
         for i in range(n):
             level = 0.0
             for k in range(count):

@@ -11,7 +11,16 @@ from envs.simulator.kernels.draws import (
     permutation,
     uniforms,
 )
-from envs.simulator.kernels.prior_rows import assign, base_rows, draw_codes
+from envs.simulator.kernels.prior_rows import (
+    assign,
+    base_rows,
+    counts_of,
+    draw_codes,
+    over,
+    place_of_largest,
+    times,
+    wanted,
+)
 from envs.simulator.kernels.random_numbers import below, uniform
 
 
@@ -23,7 +32,9 @@ def clusters(state, n, d, shares):
     each = 1 + below(state, 3)
     separation = between(state, 1.0, 7.0) / np.sqrt(max(d, 2) / 2.0)
     centres = normals(state, C * each, d) * separation
-    spread = np.exp(0.3 * normals(state, 1, C * each)[0])
+    spread = times(normals(state, 1, C * each), 0.3)[0]
+    for k in range(C * each):
+        spread[k] = np.exp(spread[k])
     mix = normals(state, d, d) * (uniform(state) / np.sqrt(d))
     for j in range(d):
         mix[j, j] += 1.0
@@ -48,7 +59,9 @@ def nested(state, n, d, shares):
     C = len(shares)
     y = draw_codes(state, n, shares)
     base = between(state, 1.5, 2.5)
-    spread = base ** permutation(state, C).astype(np.float64)
+    order, spread = permutation(state, C), np.empty(C)
+    for c in range(C):
+        spread[c] = base ** np.float64(order[c])
     centres = normals(state, C, d) * (uniform(state) / np.sqrt(d))
     X = normals(state, n, d)
     scale = np.sqrt(np.mean(spread * spread))
@@ -82,10 +95,12 @@ def _ratio(a, b):
 def board(state, n, d, shares, cells, depth):
     """A class, then one of its cells, then a point in the cell; further columns are noise."""
     C = len(shares)
-    side = C * int(np.ceil(cells / C))
+    side = C * -(-cells // C)
     y = draw_codes(state, n, shares)
-    X = 2.0 * uniforms(state, n, d) - 1.0
+    X = uniforms(state, n, d)
     for i in range(n):
+        for j in range(d):
+            X[i, j] = 2.0 * X[i, j] - 1.0
         total = 0
         for j in range(1, depth):
             cell = below(state, side)
@@ -119,26 +134,30 @@ def checkerboard(state, n, d, shares):
 def tree(state, n, d, shares):
     """Classes are the leaves of a random decision tree."""
     X = base_rows(state, n, d)
-    depth = int(np.ceil(np.log2(len(shares)))) + 1 + below(state, 3)
-    leaves = 2**depth
-    columns = np.empty(leaves, dtype=np.int64)
+    depth = np.int64(np.ceil(np.log2(len(shares)))) + 1 + below(state, 3)
+    leaves = np.int64(1) << depth
+    columns = np.empty(leaves, np.int64)
     for k in range(leaves):
         columns[k] = below(state, d)
-    cuts = 0.7 * normals(state, 1, leaves)[0]
-    leaf = np.empty(n, dtype=np.int64)
+    cuts = times(normals(state, 1, leaves), 0.7)[0]
+    leaf = np.empty(n, np.int64)
     for i in range(n):
         node = 1
         for _ in range(depth):
             node = 2 * node + (1 if X[i, columns[node]] > cuts[node] else 0)
         leaf[i] = node - leaves
-    mass = np.bincount(leaf, minlength=leaves)
-    order = _fewest_first(0.1 * uniforms(state, 1, leaves)[0] - mass)
-    lack = shares * n
-    owner = np.zeros(leaves, dtype=np.int64)
-    for one in order:
-        owner[one] = np.argmax(lack)
+    mass = counts_of(leaf, leaves)
+    amounts = uniforms(state, 1, leaves)[0]
+    for k in range(leaves):
+        amounts[k] = 0.1 * amounts[k] - mass[k]
+    order, lack, owner = _fewest_first(amounts), wanted(shares, n), np.empty(leaves, np.int64)
+    for k in range(leaves):
+        one = order[k]
+        owner[one] = place_of_largest(lack)
         lack[owner[one]] -= mass[one]
-    return X, owner[leaf]
+    for i in range(n):
+        leaf[i] = owner[leaf[i]]
+    return X, leaf
 
 
 @kernel
@@ -159,8 +178,12 @@ def network(state, n, d, shares):
     """Classes are the largest outputs of a random network with one hidden layer."""
     X = base_rows(state, n, d)
     width = 3 + below(state, 14)
-    weights = normals(state, d, width) * (between(state, 0.5, 2.5) / np.sqrt(d))
-    hidden = np.tanh(np.dot(X, weights) + normals(state, 1, width))
+    weights = normals(state, d, width)
+    times(weights, between(state, 0.5, 2.5) / np.sqrt(d))
+    hidden, bias = np.dot(X, weights), normals(state, 1, width)
+    for i in range(n):
+        for k in range(width):
+            hidden[i, k] = np.tanh(hidden[i, k] + bias[0, k])
     return X, assign(np.dot(hidden, normals(state, width, len(shares))), shares)
 
 
@@ -203,11 +226,16 @@ def factors(state, n, d, shares):
     separation = between(state, 1.5, 6.0) / np.sqrt(rank) * np.sqrt(2.0)
     centres = normals(state, C * each, rank) * separation
     latent = normals(state, n, rank)
-    scale = np.exp(0.5 * normals(state, 1, rank)[0])
+    scale = times(normals(state, 1, rank), 0.5)[0]
+    for j in range(rank):
+        scale[j] = np.exp(scale[j])
     for i in range(n):
         k = y[i] * each + below(state, each)
         for j in range(rank):
             latent[i, j] = (centres[k, j] + latent[i, j]) * scale[j]
-    X = np.dot(latent, normals(state, rank, d) / np.sqrt(rank))
-    X = X + between(state, 0.02, 0.5) * X.std() * normals(state, n, d)
-    return X / (X.std() + 1e-12), y
+    X = np.dot(latent, over(normals(state, rank, d), np.sqrt(rank)))
+    noise, rows = between(state, 0.02, 0.5) * X.std(), normals(state, n, d)
+    for i in range(n):
+        for j in range(d):
+            X[i, j] += noise * rows[i, j]
+    return over(X, X.std() + 1e-12), y

@@ -3,15 +3,16 @@
 import numpy as np
 
 from envs.simulator.compile import kernel
+from envs.simulator.kernels.dense import set_all
 from envs.simulator.kernels.draws import (
     between,
     choose,
     dirichlet,
     gamma,
     permutation,
-    shuffle,
     sort,
 )
+from envs.simulator.kernels.prior_rows import place_of_largest, running_sums, wanted
 from envs.simulator.kernels.random_numbers import below, uniform
 
 MOST_LEVELS = 6
@@ -33,9 +34,14 @@ def rules(state, n, d, shares):
     else:
         y = decision_list(state, level, sizes, shares)
     if not one_hot:
-        return level.astype(np.float64), y
-    X = np.zeros((n, d))
+        plain = np.empty((n, d))
+        for i in range(n):
+            for j in range(d):
+                plain[i, j] = level[i, j]
+        return plain, y
+    X = np.empty((n, d))
     for i in range(n):
+        set_all(X[i], 0.0)
         first = 0
         for j in range(len(sizes)):
             if first + level[i, j] < d:
@@ -47,14 +53,17 @@ def rules(state, n, d, shares):
 @kernel
 def level_counts(state, n, d, one_hot):
     """Return the levels of each column."""
-    sizes = np.empty(d, dtype=np.int64)
+    sizes = np.empty(d, np.int64)
     if one_hot:
         used, total = 0, 0
         while total < d:
             sizes[used] = min(2 + below(state, MOST_LEVELS - 2), max(d - total, 2))
             total += sizes[used]
             used += 1
-        return sizes[:used].copy()
+        kept = np.empty(used, np.int64)
+        for j in range(used):
+            kept[j] = sizes[j]
+        return kept
     product = 1.0
     for j in range(d):
         sizes[j] = 2 + below(state, MOST_LEVELS - 1)
@@ -70,12 +79,12 @@ def level_counts(state, n, d, one_hot):
 def level_rows(state, n, sizes):
     """Return n rows of levels: of the full factorial if it is small, else of random odds."""
     width = len(sizes)
-    level = np.empty((n, width), dtype=np.int64)
+    level = np.empty((n, width), np.int64)
     combinations = 1.0
-    for k in sizes:
-        combinations *= k
+    for j in range(width):
+        combinations *= sizes[j]
     if n <= combinations <= FACTORIAL * n:
-        places = permutation(state, int(combinations))
+        places = permutation(state, np.int64(combinations))
         for i in range(n):
             place = places[i]
             for j in range(width - 1, -1, -1):
@@ -84,16 +93,16 @@ def level_rows(state, n, sizes):
         return level
     alpha = between(state, 0.7, 8.0)
     for j in range(width):
-        edges = np.cumsum(dirichlet(state, alpha, sizes[j]))
+        edges = running_sums(dirichlet(state, alpha, sizes[j]))
         for i in range(n):
             level[i, j] = choose(state, edges)
     return level
 
 
 @kernel
-def worths(state, sizes, most):
-    """Return what each level of each column is worth, shape (columns, most)."""
-    worth = np.zeros((len(sizes), most))
+def worths(state, sizes):
+    """Return what each level of each column is worth, shape (columns, most levels)."""
+    worth = np.empty((len(sizes), sizes[place_of_largest(sizes)]))
     for j in range(len(sizes)):
         values = np.empty(sizes[j])
         for k in range(sizes[j]):
@@ -108,14 +117,15 @@ def worths(state, sizes, most):
 @kernel
 def score(state, level, sizes):
     """Return a weighted sum over the columns, weights of either sign."""
-    worth = worths(state, sizes, sizes.max())
+    worth = worths(state, sizes)
     for j in range(len(sizes)):
         weight = gamma(state, 1.0)
         signed = weight if uniform(state) < 0.5 else -weight
         for k in range(sizes[j]):
             worth[j, k] *= signed
-    total = np.zeros(len(level))
+    total = np.empty(len(level))
     for i in range(len(level)):
+        total[i] = 0.0
         for j in range(len(sizes)):
             total[i] += worth[j, level[i, j]]
     return total
@@ -125,14 +135,15 @@ def score(state, level, sizes):
 def vetoed(state, level, sizes):
     """Return the worst of two groups' sums, each relative to its own spread."""
     n, width = level.shape
-    worth = worths(state, sizes, sizes.max())
+    worth = worths(state, sizes)
     for j in range(width):
         weight = gamma(state, 2.0)
         for k in range(sizes[j]):
             worth[j, k] *= weight
     order = permutation(state, width)
-    sums = np.zeros((2, n))
+    sums = np.empty((2, n))
     for i in range(n):
+        sums[0, i] = sums[1, i] = 0.0
         for j in range(width):
             group = 0 if order[j] < max(width // 2, 1) else 1
             sums[group, i] += worth[j, level[i, j]]
@@ -140,26 +151,34 @@ def vetoed(state, level, sizes):
         mean, spread = sums[g].mean(), sums[g].std() + 1e-12
         for i in range(n):
             sums[g, i] = (sums[g, i] - mean) / spread
-    return np.minimum(sums[0], sums[1])
+    for i in range(n):
+        sums[0, i] = min(sums[0, i], sums[1, i])
+    return sums[0]
 
 
 @kernel(fastmath=False)
 def cut_at_shares(state, values, shares):
     """Return codes by thresholds on a score, classes in random order; equal scores, equal codes."""
     C, n = len(shares), len(values)
-    order = np.arange(C)
-    shuffle(state, order)
-    ordered = values.copy()
+    order, ordered = permutation(state, C), np.empty(n)
+    for i in range(n):
+        ordered[i] = values[i]
     sort(ordered)
     edges = np.empty(C - 1)
     below_edge = 0.0
     for c in range(C - 1):
         below_edge = min(below_edge + shares[order[c]], 1.0)
         place = below_edge * (n - 1)
-        low = int(np.floor(place))
+        low = np.int64(np.floor(place))
         high = min(low + 1, n - 1)
         edges[c] = ordered[low] + (place - low) * (ordered[high] - ordered[low])
-    return order[np.searchsorted(edges, values)]
+    codes = np.empty(n, np.int64)
+    for i in range(n):
+        place = 0
+        for c in range(C - 1):
+            place += edges[c] < values[i]
+        codes[i] = order[place]
+    return codes
 
 
 @kernel
@@ -167,15 +186,20 @@ def decision_list(state, level, sizes, shares):
     """Return codes by the first rule that fires; each goes to the class that lacks most rows."""
     n, width = level.shape
     C = len(shares)
-    y = np.full(n, -1)
-    lack = shares * n
-    default = np.argmax(shares)
+    y, fires, allowed = (
+        np.empty(n, np.int64),
+        np.empty(n, np.int64),
+        np.empty(sizes[place_of_largest(sizes)]),
+    )
+    set_all(y, -1)
+    lack = wanted(shares, n)
+    default = place_of_largest(shares)
     for _ in range((2 + below(state, 4)) * C):
-        fires = y < 0
+        for i in range(n):
+            fires[i] = y[i] < 0
         columns = permutation(state, width)
         for k in range(min(width, 1 + below(state, 3))):
             j = columns[k]
-            allowed = np.empty(sizes[j], dtype=np.bool_)
             for v in range(sizes[j]):
                 allowed[v] = uniform(state) < 0.5
             for i in range(n):
@@ -184,7 +208,9 @@ def decision_list(state, level, sizes, shares):
         for c in range(C):
             if c != default and (owner < 0 or lack[c] > lack[owner]):
                 owner = c
-        count = fires.sum()
+        count = 0
+        for i in range(n):
+            count += fires[i]
         if count <= 1.5 * lack[owner]:
             for i in range(n):
                 if fires[i]:
