@@ -21,7 +21,7 @@ import numpy as np
 
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.counters import draw, key_of
-from envs.simulator.kernels.dense import combine_tiles, count_correct, fill
+from envs.simulator.kernels.dense import combine_tiles, count_correct, fill, set_all
 from envs.simulator.kernels.logistic import add_sample, fit, places, room, start_fit
 from envs.simulator.kernels.simd import load, logistic, maximum, splat, store
 from envs.simulator.kernels.simd import total as lane_sum
@@ -133,9 +133,9 @@ def draw_split(config, data, data_info, bank, bank_info, floats, slot, key, data
     n_test, n_reward = data_info[dataset, D_TEST], data_info[dataset, D_REWARD]
     n_train, n_state, tile = total - n_test, config[N_STATE], (D + 1) * 16
     N = min(config[POOL], n_train - n_state)
-    streams = np.empty((1, 1), dtype=np.int64)
+    streams = np.empty((1, 1), np.int64)
     streams[0, 0] = np.int64(key)
-    picks = np.empty(n_train, dtype=np.int64)
+    picks = np.empty(n_train, np.int64)
     found = False
     window = 0
     attempt = 0
@@ -209,11 +209,13 @@ def _fill_slot(config, data, bank, floats, slot, at, total, D, window, n_test, p
         if i >= n_state:
             bank[R + place * stride + D] = ONE
             bank[labels + place] = ONE if data[picks[i] + D * 16] > ZERO else ZERO
-    mean = np.zeros(D)
+    mean = np.empty(D)
+    set_all(mean, 0.0)
     for i in range(N):
         square = 0.0
         for j in range(D):
-            square += np.float64(bank[R + i * stride + j]) ** 2
+            x = np.float64(bank[R + i * stride + j])
+            square += x * x
         inverse = 1.0 / math.sqrt(square) if square > 0.0 else 0.0
         bank[norms + i] = np.float32(inverse)
         for j in range(D):
@@ -232,11 +234,11 @@ def _pool_hits(config, data, bank, bank_info, floats, slot, D, N, n_reward):
     """Return how many reward samples the model of the whole labelled pool gets right."""
     _, R, _, _, labels, scale = bank_places(config, slot)
     stride, cap = (D + 16) // 16 * 16, config[CAP]
-    F = np.empty(room(stride, cap), dtype=np.float32)
-    rows = np.arange(N)
-    base = slot - slot  # a literal 0 would have the fit compiled a second time
+    F = np.empty(room(stride, cap), np.float32)
+    rows, base = np.empty(N, np.int64), 0
     start_fit(F, base, stride, cap, D)
     for i in range(N):
+        rows[i] = i
         add_sample(F, base, stride, cap, D, i, bank, R + i * stride, bank[labels + i])
     fit(F, base, stride, cap, D, N, bank, R, rows, tolerance_of(D), ZERO)
     w = places(base, stride, cap)[2]
