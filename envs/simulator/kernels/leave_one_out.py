@@ -22,10 +22,10 @@ def leave_one_out(squares, labels, L, most):
     if L < 2:
         return 0.5
     lanes = (L + 15) // 16
-    codes, limits = np.zeros(16 * lanes, np.float32), np.empty(16 * lanes, np.float32)
+    codes, limits = np.empty(16 * lanes, np.float32), np.empty(16 * lanes, np.float32)
     same, ties = np.empty(16 * lanes, np.float32), np.empty(16 * lanes, np.float32)
-    for a in range(L):
-        codes[a] = np.float32(labels[a])
+    for a in range(16 * lanes):
+        codes[a] = np.float32(labels[a]) if a < L else ZERO
     half, one, zero, minus = splat(HALF), splat(ONE), splat(ZERO), splat(-ONE)
     for v in range(0, 16 * lanes, 16):
         nearest = splat(INFINITE)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from envs.simulator.compile import kernel
+from envs.simulator.kernels.dense import set_all
 from envs.simulator.kernels.simd import agreement, largest, load, maximum, minimum, splat, total
 
 ZERO, ONE, HALF = np.float32(0.0), np.float32(1.0), np.float32(0.5)
@@ -71,7 +72,8 @@ def take_ranks(keys, rows, reference, column):
     """
     R, one = len(reference), splat(ONE)
     buckets, ordered = _buckets_of(keys), np.empty(R + 16, np.float32)
-    begins = np.zeros(BUCKETS + 2, np.int32)
+    begins = np.empty(BUCKETS + 2, np.int32)
+    set_all(begins, 0)
     for r in range(R):
         begins[buckets[reference[r]] + 2] += 1
     for b in range(2, BUCKETS + 2):
