@@ -6,6 +6,7 @@ All kernels named ``update_*`` take the same arguments (`Updates`), one learner 
 compiles only the learners it uses.
 """
 
+import math
 from collections import namedtuple
 from typing import Any
 
@@ -29,13 +30,18 @@ from envs.simulator.kernels.naive_bayes import (
     start_naive_bayes,
 )
 from envs.simulator.kernels.ridge import SLOPE, add_ridge, refit_ridge, start_ridge
-from envs.simulator.kernels.softmax import (
-    MEMORY,
-    coordinates,
-    logarithm,
-    refit_softmax,
-    start_softmax,
+from envs.simulator.kernels.simd import (
+    counting,
+    exceeds,
+    exponent,
+    load,
+    mantissa,
+    maximum,
+    product,
+    splat,
 )
+from envs.simulator.kernels.simd import total as lane_sum
+from envs.simulator.kernels.softmax import MEMORY, coordinates, refit_softmax, start_softmax
 
 LOGISTIC, FOREST, KNN, NAIVE_BAYES, RIDGE, GP = range(6)
 
@@ -78,7 +84,8 @@ UNFINISHED = -1
 LARGE = 200
 """Coordinates times classes above which fewer pairs are kept."""
 
-ONE = np.float32(1.0)
+ONE, HALF = np.float32(1.0), np.float32(0.5)
+LN2 = math.log(2.0)
 
 
 @kernel(forceinline=True)
@@ -154,90 +161,48 @@ def _ratio(a, b):
 def measure(proba, ends, p, metrics):
     """Write accuracy, balanced accuracy and log-likelihood, as `lal.loop.METRICS` has them.
 
+    The logarithm is taken of one product of float32 lanes, whose exponents are put aside after
+    every factor; of equal probabilities, that of the first class is the predicted one.
+
     Args:
-        proba: Probabilities of the points from ``p.lo`` on, shape (C, n - lo).
+        proba: Probabilities of the points from ``p.lo`` on, flat (C, n - lo) float32 or longer.
         ends: Where the classes begin among the reward rows, and how many there are, shape (C + 1,).
         p: Sizes.
         metrics: Shape (3,), overwritten.
     """
-    T = ends[p.C]
-    begin = p.P - p.lo
-    right, true = np.empty(T if p.C > 2 else 0, np.float32), np.empty(T, np.float32)
+    stride, begin = p.n - p.lo, p.P - p.lo
+    one, least, never = splat(ONE), splat(np.float32(1e-15)), splat(np.float32(-1.0))
+    factors = one
+    exponents = splat(np.float32(0.0))
     hits, balanced, present = 0.0, 0.0, 0
     for c in range(p.C):
         a, b = ends[c], ends[c + 1]
         if a == b:
             continue
-        if p.C == 2:
-            other = proba[1 - c, begin + a : begin + b]
-            total = _hits_of_two(proba[c, begin + a : begin + b], other, c == 0, true[a:b])
-        else:
-            total = _hits_of_many(proba, c, begin + a, right, true[a:b])
+        right = splat(np.float32(0.0))
+        for i in range(a // 16 * 16, b, 16):
+            at = begin + i
+            before = never
+            for k in range(c):
+                before = maximum(before, load(proba, k * stride + at))
+            mine = load(proba, c * stride + at)
+            after = never
+            for k in range(c + 1, p.C):
+                after = maximum(after, load(proba, k * stride + at))
+            place = counting(np.float32(i) + HALF)
+            inside = exceeds(place, splat(np.float32(a))) * exceeds(splat(np.float32(b)), place)
+            right = right + inside * (exceeds(mine, before) * (one - exceeds(after, mine)))
+            factors = factors * (inside * maximum(mine, least) + (one - inside))
+            exponents = exponents + exponent(factors)
+            factors = mantissa(factors)
+        total = lane_sum(right)
         hits += float(total)
         balanced += total / (b - a)
         present += 1
-    metrics[0] = _ratio(hits, float(T))
+    metrics[0] = _ratio(hits, float(ends[p.C]))
     metrics[1] = balanced / present
-    metrics[2] = _log_product(true) / T
-
-
-@kernel
-def _hits_of_two(mine, other, first, true):
-    """Copy the probabilities of the true class, and return how many are the larger ones.
-
-    Of equals, the first class is the predicted one.
-    """
-    total = np.float32(0.0)
-    if first:
-        for i in range(len(mine)):
-            true[i] = mine[i]
-            total += ONE if other[i] <= mine[i] else np.float32(0.0)
-    else:
-        for i in range(len(mine)):
-            true[i] = mine[i]
-            total += ONE if other[i] < mine[i] else np.float32(0.0)
-    return total
-
-
-@kernel
-def _hits_of_many(proba, c, at, right, true):
-    """Do the same for more classes, of the rows from `at` on; `right` is scratch."""
-    n = len(true)
-    mine = proba[c, at : at + n]
-    for i in range(n):
-        right[i] = ONE
-        true[i] = mine[i]
-    for k in range(proba.shape[0]):
-        other = proba[k, at : at + n]
-        if k < c:
-            for i in range(n):
-                right[i] = right[i] if other[i] < mine[i] else np.float32(0.0)
-        elif k > c:
-            for i in range(n):
-                right[i] = right[i] if other[i] <= mine[i] else np.float32(0.0)
-    total = np.float32(0.0)
-    for i in range(n):
-        total += right[i]
-    return total
-
-
-@kernel
-def _log_product(values):
-    """Return the sum of the logarithms of float32 numbers, none taken below 1e-15."""
-    product = np.ones(32)
-    total, least = 0.0, np.float32(1e-15)
-    for start in range(0, len(values), 512):  # sixteen factors each stay above 1e-240
-        end = min(start + 512, len(values))
-        whole = end - (end - start) % 32
-        for block in range(start, whole, 32):
-            for i in range(32):
-                product[i] *= max(values[block + i], least)
-        for i in range(end - whole):
-            product[i] *= max(values[whole + i], least)
-        for i in range(32):
-            total += logarithm(product[i])
-            product[i] = 1.0
-    return total
+    logarithm = math.log(product(factors)) + LN2 * float(lane_sum(exponents))
+    metrics[2] = logarithm / ends[p.C]
 
 
 @kernel
@@ -503,7 +468,7 @@ def update_logistic(u: Any) -> int:
                 unfinished += 1
                 continue
             _predict_linear(u, sizes, p, V, bias, K, seen, flat, proba, S)
-        measure(proba, u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
+        measure(u.proba[m], u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
     return unfinished
 
 
@@ -537,7 +502,7 @@ def finish_logistic(u: Any) -> None:
         for k in range(K):
             bias[k] = _in_columns(F, k * stride, 1, 0, Q, meta[3], p.D, ONE, V, k * p.D)
         _predict_linear(u, sizes, p, V, bias, K, seen, flat, proba, K)
-        measure(proba, u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
+        measure(u.proba[m], u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
 
 
 @kernel
@@ -591,7 +556,7 @@ def update_ridge(u: Any) -> None:
                 sigmoid_pair(Z, SLOPE, flat, seen[0], seen[1], tiles)
             else:
                 sigmoid_shares(Z, K, SLOPE, flat, seen, tiles)
-        measure(proba, u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
+        measure(u.proba[m], u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
 
 
 @kernel
@@ -638,7 +603,7 @@ def update_gp(u: Any) -> None:
         if u.variance.shape[1] > 0:
             for i in range(p.N):
                 u.variance[m, i] = max(variance[i], np.float32(0.0))
-        measure(proba, u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
+        measure(u.proba[m], u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
 
 
 @kernel
@@ -661,7 +626,7 @@ def update_knn(u: Any) -> None:
         compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
         if classes_seen(u.count[e], p.C, compact, seen, proba, n) >= 2:
             predict_knn(labels, L, proba, p.lo, p.n)
-        measure(proba, u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
+        measure(u.proba[m], u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
 
 
 @kernel
@@ -684,7 +649,7 @@ def update_naive_bayes(u: Any) -> None:
         compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
         if classes_seen(u.count[e], p.C, compact, seen, proba, n) >= 2:
             predict_naive_bayes(points, count, mean, spread, p.first, proba, p.lo, p.n)
-        measure(proba, u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
+        measure(u.proba[m], u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
 
 
 @kernel
@@ -706,7 +671,7 @@ def update_forest(u: Any) -> None:
         S = classes_seen(u.count[e], p.C, compact, seen, proba, n)
         ends = u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1]
         if S < 2:
-            measure(proba, ends, p, u.metrics[m])
+            measure(u.proba[m], ends, p, u.metrics[m])
             continue
         M = np.int64(p.first)
         values, codes = np.empty((p.D, L), np.float32), np.empty(L, np.int64)
@@ -734,7 +699,7 @@ def update_forest(u: Any) -> None:
             )  # fmt: skip
             predict_forest(points, trees, S, proba, np.empty(0), entropy, p.lo, p.n)
             spread_classes(proba, seen, S, n)
-            measure(proba, ends, p, metrics)
+            measure(u.proba[m], ends, p, metrics)
             for k in range(3):
                 u.metrics[m, k] += metrics[k] / u.repeats
 
