@@ -15,6 +15,7 @@ import numpy as np
 from envs.simulator.compile import kernel
 from envs.simulator.kernels import logistic as binary
 from envs.simulator.kernels import multinomial
+from envs.simulator.kernels.dense import fill
 from envs.simulator.kernels.forest import fit_forest, insert_sorted, predict_forest, seed_stream
 from envs.simulator.kernels.gaussian_process import add_gp, gp_proba, start_gp, whitened_row
 from envs.simulator.kernels.knn import add_knn, predict_knn, start_knn
@@ -113,7 +114,7 @@ def fit_sizes(
         return 2 * (classes + 1) * columns, classes + 1, 0
     if kind == GP:
         return 0, 0, (most + classes + 1) * points + most * classes
-    return columns * columns + classes * columns + classes * (columns + 1), 0, 0
+    return (columns + classes + 3) * columns, 0, classes * (columns + 1)
 
 
 @kernel
@@ -124,10 +125,10 @@ def _bayes(f, i, p):
 
 @kernel
 def _ridge(f, p):
-    D, C = p.D, p.C
+    D = p.D
     a = D * D
-    b = a + C * D
-    return f[:a].reshape(D, D), f[a:b].reshape(C, D), f[b : b + C * (D + 1)].reshape(C, D + 1)
+    b = a + p.C * D
+    return f[:a].reshape(D, D), f[a:b].reshape(p.C, D), f[b : b + D], f[b + D : b + 3 * D]
 
 
 @kernel
@@ -467,7 +468,7 @@ def update_logistic(u: Any) -> int:
                 meta[1] = UNFINISHED
                 unfinished += 1
                 continue
-            _predict_linear(u, sizes, p, V, bias, K, seen, flat, proba, S)
+            _predict_linear(u, sizes, p, V, bias, K, seen, flat, S)
         measure(u.proba[m], u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
     return unfinished
 
@@ -501,16 +502,16 @@ def finish_logistic(u: Any) -> None:
         V, bias = np.empty(K * p.D, np.float32), np.empty(K, np.float32)
         for k in range(K):
             bias[k] = _in_columns(F, k * stride, 1, 0, Q, meta[3], p.D, ONE, V, k * p.D)
-        _predict_linear(u, sizes, p, V, bias, K, seen, flat, proba, K)
+        _predict_linear(u, sizes, p, V, bias, K, seen, flat, K)
         measure(u.proba[m], u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
 
 
 @kernel
-def _predict_linear(u, sizes, p, V, bias, K, seen, flat, proba, S):
+def _predict_linear(u, sizes, p, V, bias, K, seen, flat, S):
     """Write softmax probabilities (K > 1) or logistic ones; 0 of unseen classes."""
     tiles = (p.n - p.lo) // 16
     if S < p.C:
-        proba[:] = np.float32(0.0)
+        fill(flat, 0, p.C * 16 * tiles, np.float32(0.0))
     Z = np.empty(K * 16 * tiles, np.float32)
     linear_scores(u.tiles, sizes[AT_TILES], p.D, V, bias, K, p.lo // 16, tiles, Z)
     if K == 1:
@@ -522,35 +523,35 @@ def _predict_linear(u, sizes, p, V, bias, K, seen, flat, proba, S):
 @kernel
 def update_ridge(u: Any) -> None:
     """Bring ridge classifiers up to date, predict and measure."""
+    C = u.count.shape[1]
+    compact, seen = np.empty(C, np.int64), np.empty(C, np.int64)
+    Z = np.empty(u.proba.shape[1], np.float32)
     for m in range(len(u.ids)):
         e, slot = u.ids[m], u.slots[m]
         sizes = u.sizes[u.task[e]]
         p = _problem(sizes, u.params[u.task[e]], u.from_row)
         L, points = u.n_labelled[e], _points(u.x, sizes)
-        M, sums, W = _ridge(u.floats[slot], p)
+        M, products, total, room = _ridge(u.floats[slot], p)
         if u.held[slot] < 0:
-            start_ridge(M, sums, p.first)
+            start_ridge(M, products, total, p.first)
             u.held[slot] = 0
         for a in range(u.held[slot], L):
-            add_ridge(points, u.rows[e, a], u.labels[e, a], M, sums)
+            add_ridge(points, u.rows[e, a], u.labels[e, a], M, products, total, room)
         u.held[slot] = L
-        compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
         n = p.n - p.lo
         flat = u.proba[m, : p.C * n]
         proba = flat.reshape(p.C, n)
         S = classes_seen(u.count[e], p.C, compact, seen, proba, n)
         if S >= 2:
             K = 1 if S == 2 else S
-            refit_ridge(M, sums, u.count[e], L, seen[1:] if K == 1 else seen, K, W)
-            V, bias = np.empty(K * p.D, np.float32), np.empty(K, np.float32)
-            for k in range(K):
-                for j in range(p.D):
-                    V[k * p.D + j] = W[k, j]
-                bias[k] = W[k, p.D]
+            V = u.singles[slot]
+            bias = V[K * p.D :]
+            refit_ridge(
+                products, total, u.count[e], L, seen[1:] if K == 1 else seen, K, room, V
+            )  # fmt: skip
             tiles = n // 16
             if S < p.C:
-                proba[:] = np.float32(0.0)
-            Z = np.empty(K * n, np.float32)
+                fill(flat, 0, p.C * n, np.float32(0.0))
             linear_scores(u.tiles, sizes[AT_TILES], p.D, V, bias, K, p.lo // 16, tiles, Z)
             if K == 1:
                 sigmoid_pair(Z, SLOPE, flat, seen[0], seen[1], tiles)
