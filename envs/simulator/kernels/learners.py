@@ -79,11 +79,14 @@ NARROW = 31
 TOLERANCE = np.float32(1e-4)
 """Largest gradient entry at which a logistic fit stops; less for wide data, whose errors add up."""
 
+TOLERANCE_OF_MANY = np.float32(7e-5)
+"""The same for more than two classes."""
+
 UNFINISHED = -1
 """Stands as the place of the next pair in a fit that single precision could not finish."""
 
-LARGE = 200
-"""Coordinates times classes above which fewer pairs are kept."""
+PAIRS = 8
+"""Pairs that a fit of more than two classes keeps; 16 are slower, and need no fewer iterations."""
 
 ONE, HALF = np.float32(1.0), np.float32(0.5)
 LN2 = math.log(2.0)
@@ -93,7 +96,7 @@ LN2 = math.log(2.0)
 def fit_shape(D: Any, C: Any, Lmax: Any) -> Any:
     """Return most coordinates without the constant, the stride, the room for rows, the pairs."""
     r = D if D <= NARROW else min(D, Lmax)
-    return r, (r + 16) // 16 * 16, (Lmax + 15) // 16 * 16, 16 if C * (r + 1) <= LARGE else 8
+    return r, (r + 16) // 16 * 16, (Lmax + 15) // 16 * 16, PAIRS
 
 
 def fit_sizes(
@@ -368,7 +371,7 @@ def _fit_many(u, m, sizes, p, F, Q, meta, codes, compact, K):
     for a in range(L):
         codes[a] = compact[u.labels[e, a]]
     penalty = np.float32(p.first)
-    tolerance = TOLERANCE * min(ONE, penalty)  # weak penalties leave flat directions
+    tolerance = TOLERANCE_OF_MANY * min(ONE, penalty)  # weak penalties leave flat directions
     used = meta[3] + 1
     done = multinomial.refit(
         F, C, d, stride, cap, memory, meta, codes, L, K, used, penalty, tolerance
@@ -379,7 +382,7 @@ def _fit_many(u, m, sizes, p, F, Q, meta, codes, compact, K):
 @kernel
 def _finish_many(F, C, d, stride, cap, memory, meta, codes, L, K, used, penalty):
     """Finish in float64 what float32 could not bring to the tolerance."""
-    _, _, _, _, R, _, _ = multinomial.places(C, d, stride, cap, memory)
+    _, _, _, _, R, _, _, _ = multinomial.places(C, d, stride, cap, memory)
     X, XT = np.zeros((L, used)), np.zeros((used, L))
     for a in range(L):
         for j in range(used):
@@ -397,7 +400,7 @@ def _finish_many(F, C, d, stride, cap, memory, meta, codes, L, K, used, penalty)
     for k in range(K):
         for j in range(used):
             F[k * stride + j] = np.float32(W[k, j])
-    meta[0] = 0  # the pairs in float32 led nowhere
+    multinomial.forget_curvature(F, C, d, stride, cap, memory, meta, penalty)  # it led nowhere
 
 
 @kernel
