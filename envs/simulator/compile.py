@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar, overload
 
 from lal.registry import require
@@ -129,6 +130,13 @@ def fingerprint(python: Callable[..., Any]) -> str:
     for name, value in sorted(python.__globals__.items()):
         if hasattr(value, "lal_fingerprint"):
             parts.append(f"{name}:{value.lal_fingerprint}")
+        elif name in names and isinstance(value, ModuleType) and value.__name__.startswith("envs."):
+            parts.append(_file_hash(str(value.__file__)))
+            parts.extend(
+                f"{name}.{inner}:{one.lal_fingerprint}"
+                for inner, one in sorted(vars(value).items())
+                if hasattr(one, "lal_fingerprint")
+            )
         elif name in names and isinstance(value, int | float | str | tuple):
             parts.append(f"{name}={value!r}")
         elif name in names and str(getattr(value, "__module__", "")).startswith("envs."):

@@ -6,6 +6,7 @@ All kernels named ``update_*`` take the same arguments (`Updates`), one learner 
 compiles only the learners it uses.
 """
 
+import math
 from collections import namedtuple
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from envs.simulator.compile import kernel
 from envs.simulator.kernels import logistic as binary
 from envs.simulator.kernels import multinomial
+from envs.simulator.kernels.dense import fill
 from envs.simulator.kernels.forest import fit_forest, insert_sorted, predict_forest, seed_stream
 from envs.simulator.kernels.gaussian_process import add_gp, gp_proba, start_gp, whitened_row
 from envs.simulator.kernels.knn import add_knn, predict_knn, start_knn
@@ -29,13 +31,18 @@ from envs.simulator.kernels.naive_bayes import (
     start_naive_bayes,
 )
 from envs.simulator.kernels.ridge import SLOPE, add_ridge, refit_ridge, start_ridge
-from envs.simulator.kernels.softmax import (
-    MEMORY,
-    coordinates,
-    logarithm,
-    refit_softmax,
-    start_softmax,
+from envs.simulator.kernels.simd import (
+    counting,
+    exceeds,
+    exponent,
+    load,
+    mantissa,
+    maximum,
+    product,
+    splat,
 )
+from envs.simulator.kernels.simd import total as lane_sum
+from envs.simulator.kernels.softmax import MEMORY, coordinates, refit_softmax, start_softmax
 
 LOGISTIC, FOREST, KNN, NAIVE_BAYES, RIDGE, GP = range(6)
 
@@ -72,20 +79,24 @@ NARROW = 31
 TOLERANCE = np.float32(1e-4)
 """Largest gradient entry at which a logistic fit stops; less for wide data, whose errors add up."""
 
+TOLERANCE_OF_MANY = np.float32(7e-5)
+"""The same for more than two classes."""
+
 UNFINISHED = -1
 """Stands as the place of the next pair in a fit that single precision could not finish."""
 
-LARGE = 200
-"""Coordinates times classes above which fewer pairs are kept."""
+PAIRS = 8
+"""Pairs that a fit of more than two classes keeps; 16 are slower, and need no fewer iterations."""
 
-ONE = np.float32(1.0)
+ONE, HALF = np.float32(1.0), np.float32(0.5)
+LN2 = math.log(2.0)
 
 
 @kernel(forceinline=True)
 def fit_shape(D: Any, C: Any, Lmax: Any) -> Any:
     """Return most coordinates without the constant, the stride, the room for rows, the pairs."""
     r = D if D <= NARROW else min(D, Lmax)
-    return r, (r + 16) // 16 * 16, (Lmax + 15) // 16 * 16, 16 if C * (r + 1) <= LARGE else 8
+    return r, (r + 16) // 16 * 16, (Lmax + 15) // 16 * 16, PAIRS
 
 
 def fit_sizes(
@@ -106,7 +117,7 @@ def fit_sizes(
         return 2 * (classes + 1) * columns, classes + 1, 0
     if kind == GP:
         return 0, 0, (most + classes + 1) * points + most * classes
-    return columns * columns + classes * columns + classes * (columns + 1), 0, 0
+    return (columns + classes + 3) * columns, 0, classes * (columns + 1)
 
 
 @kernel
@@ -117,10 +128,10 @@ def _bayes(f, i, p):
 
 @kernel
 def _ridge(f, p):
-    D, C = p.D, p.C
+    D = p.D
     a = D * D
-    b = a + C * D
-    return f[:a].reshape(D, D), f[a:b].reshape(C, D), f[b : b + C * (D + 1)].reshape(C, D + 1)
+    b = a + p.C * D
+    return f[:a].reshape(D, D), f[a:b].reshape(p.C, D), f[b : b + D], f[b + D : b + 3 * D]
 
 
 @kernel
@@ -154,90 +165,48 @@ def _ratio(a, b):
 def measure(proba, ends, p, metrics):
     """Write accuracy, balanced accuracy and log-likelihood, as `lal.loop.METRICS` has them.
 
+    The logarithm is taken of one product of float32 lanes, whose exponents are put aside after
+    every factor; of equal probabilities, that of the first class is the predicted one.
+
     Args:
-        proba: Probabilities of the points from ``p.lo`` on, shape (C, n - lo).
+        proba: Probabilities of the points from ``p.lo`` on, flat (C, n - lo) float32 or longer.
         ends: Where the classes begin among the reward rows, and how many there are, shape (C + 1,).
         p: Sizes.
         metrics: Shape (3,), overwritten.
     """
-    T = ends[p.C]
-    begin = p.P - p.lo
-    right, true = np.empty(T if p.C > 2 else 0, np.float32), np.empty(T, np.float32)
+    stride, begin = p.n - p.lo, p.P - p.lo
+    one, least, never = splat(ONE), splat(np.float32(1e-15)), splat(np.float32(-1.0))
+    factors = one
+    exponents = splat(np.float32(0.0))
     hits, balanced, present = 0.0, 0.0, 0
     for c in range(p.C):
         a, b = ends[c], ends[c + 1]
         if a == b:
             continue
-        if p.C == 2:
-            other = proba[1 - c, begin + a : begin + b]
-            total = _hits_of_two(proba[c, begin + a : begin + b], other, c == 0, true[a:b])
-        else:
-            total = _hits_of_many(proba, c, begin + a, right, true[a:b])
+        right = splat(np.float32(0.0))
+        for i in range(a // 16 * 16, b, 16):
+            at = begin + i
+            before = never
+            for k in range(c):
+                before = maximum(before, load(proba, k * stride + at))
+            mine = load(proba, c * stride + at)
+            after = never
+            for k in range(c + 1, p.C):
+                after = maximum(after, load(proba, k * stride + at))
+            place = counting(np.float32(i) + HALF)
+            inside = exceeds(place, splat(np.float32(a))) * exceeds(splat(np.float32(b)), place)
+            right = right + inside * (exceeds(mine, before) * (one - exceeds(after, mine)))
+            factors = factors * (inside * maximum(mine, least) + (one - inside))
+            exponents = exponents + exponent(factors)
+            factors = mantissa(factors)
+        total = lane_sum(right)
         hits += float(total)
         balanced += total / (b - a)
         present += 1
-    metrics[0] = _ratio(hits, float(T))
+    metrics[0] = _ratio(hits, float(ends[p.C]))
     metrics[1] = balanced / present
-    metrics[2] = _log_product(true) / T
-
-
-@kernel
-def _hits_of_two(mine, other, first, true):
-    """Copy the probabilities of the true class, and return how many are the larger ones.
-
-    Of equals, the first class is the predicted one.
-    """
-    total = np.float32(0.0)
-    if first:
-        for i in range(len(mine)):
-            true[i] = mine[i]
-            total += ONE if other[i] <= mine[i] else np.float32(0.0)
-    else:
-        for i in range(len(mine)):
-            true[i] = mine[i]
-            total += ONE if other[i] < mine[i] else np.float32(0.0)
-    return total
-
-
-@kernel
-def _hits_of_many(proba, c, at, right, true):
-    """Do the same for more classes, of the rows from `at` on; `right` is scratch."""
-    n = len(true)
-    mine = proba[c, at : at + n]
-    for i in range(n):
-        right[i] = ONE
-        true[i] = mine[i]
-    for k in range(proba.shape[0]):
-        other = proba[k, at : at + n]
-        if k < c:
-            for i in range(n):
-                right[i] = right[i] if other[i] < mine[i] else np.float32(0.0)
-        elif k > c:
-            for i in range(n):
-                right[i] = right[i] if other[i] <= mine[i] else np.float32(0.0)
-    total = np.float32(0.0)
-    for i in range(n):
-        total += right[i]
-    return total
-
-
-@kernel
-def _log_product(values):
-    """Return the sum of the logarithms of float32 numbers, none taken below 1e-15."""
-    product = np.ones(32)
-    total, least = 0.0, np.float32(1e-15)
-    for start in range(0, len(values), 512):  # sixteen factors each stay above 1e-240
-        end = min(start + 512, len(values))
-        whole = end - (end - start) % 32
-        for block in range(start, whole, 32):
-            for i in range(32):
-                product[i] *= max(values[block + i], least)
-        for i in range(end - whole):
-            product[i] *= max(values[whole + i], least)
-        for i in range(32):
-            total += logarithm(product[i])
-            product[i] = 1.0
-    return total
+    logarithm = math.log(product(factors)) + LN2 * float(lane_sum(exponents))
+    metrics[2] = logarithm / ends[p.C]
 
 
 @kernel
@@ -402,7 +371,7 @@ def _fit_many(u, m, sizes, p, F, Q, meta, codes, compact, K):
     for a in range(L):
         codes[a] = compact[u.labels[e, a]]
     penalty = np.float32(p.first)
-    tolerance = TOLERANCE * min(ONE, penalty)  # weak penalties leave flat directions
+    tolerance = TOLERANCE_OF_MANY * min(ONE, penalty)  # weak penalties leave flat directions
     used = meta[3] + 1
     done = multinomial.refit(
         F, C, d, stride, cap, memory, meta, codes, L, K, used, penalty, tolerance
@@ -413,7 +382,7 @@ def _fit_many(u, m, sizes, p, F, Q, meta, codes, compact, K):
 @kernel
 def _finish_many(F, C, d, stride, cap, memory, meta, codes, L, K, used, penalty):
     """Finish in float64 what float32 could not bring to the tolerance."""
-    _, _, _, _, R, _, _ = multinomial.places(C, d, stride, cap, memory)
+    _, _, _, _, R, _, _, _ = multinomial.places(C, d, stride, cap, memory)
     X, XT = np.zeros((L, used)), np.zeros((used, L))
     for a in range(L):
         for j in range(used):
@@ -431,7 +400,7 @@ def _finish_many(F, C, d, stride, cap, memory, meta, codes, L, K, used, penalty)
     for k in range(K):
         for j in range(used):
             F[k * stride + j] = np.float32(W[k, j])
-    meta[0] = 0  # the pairs in float32 led nowhere
+    multinomial.forget_curvature(F, C, d, stride, cap, memory, meta, penalty)  # it led nowhere
 
 
 @kernel
@@ -502,8 +471,8 @@ def update_logistic(u: Any) -> int:
                 meta[1] = UNFINISHED
                 unfinished += 1
                 continue
-            _predict_linear(u, sizes, p, V, bias, K, seen, flat, proba, S)
-        measure(proba, u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
+            _predict_linear(u, sizes, p, V, bias, K, seen, flat, S)
+        measure(u.proba[m], u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
     return unfinished
 
 
@@ -536,16 +505,16 @@ def finish_logistic(u: Any) -> None:
         V, bias = np.empty(K * p.D, np.float32), np.empty(K, np.float32)
         for k in range(K):
             bias[k] = _in_columns(F, k * stride, 1, 0, Q, meta[3], p.D, ONE, V, k * p.D)
-        _predict_linear(u, sizes, p, V, bias, K, seen, flat, proba, K)
-        measure(proba, u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
+        _predict_linear(u, sizes, p, V, bias, K, seen, flat, K)
+        measure(u.proba[m], u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
 
 
 @kernel
-def _predict_linear(u, sizes, p, V, bias, K, seen, flat, proba, S):
+def _predict_linear(u, sizes, p, V, bias, K, seen, flat, S):
     """Write softmax probabilities (K > 1) or logistic ones; 0 of unseen classes."""
     tiles = (p.n - p.lo) // 16
     if S < p.C:
-        proba[:] = np.float32(0.0)
+        fill(flat, 0, p.C * 16 * tiles, np.float32(0.0))
     Z = np.empty(K * 16 * tiles, np.float32)
     linear_scores(u.tiles, sizes[AT_TILES], p.D, V, bias, K, p.lo // 16, tiles, Z)
     if K == 1:
@@ -557,41 +526,41 @@ def _predict_linear(u, sizes, p, V, bias, K, seen, flat, proba, S):
 @kernel
 def update_ridge(u: Any) -> None:
     """Bring ridge classifiers up to date, predict and measure."""
+    C = u.count.shape[1]
+    compact, seen = np.empty(C, np.int64), np.empty(C, np.int64)
+    Z = np.empty(u.proba.shape[1], np.float32)
     for m in range(len(u.ids)):
         e, slot = u.ids[m], u.slots[m]
         sizes = u.sizes[u.task[e]]
         p = _problem(sizes, u.params[u.task[e]], u.from_row)
         L, points = u.n_labelled[e], _points(u.x, sizes)
-        M, sums, W = _ridge(u.floats[slot], p)
+        M, products, total, room = _ridge(u.floats[slot], p)
         if u.held[slot] < 0:
-            start_ridge(M, sums, p.first)
+            start_ridge(M, products, total, p.first)
             u.held[slot] = 0
         for a in range(u.held[slot], L):
-            add_ridge(points, u.rows[e, a], u.labels[e, a], M, sums)
+            add_ridge(points, u.rows[e, a], u.labels[e, a], M, products, total, room)
         u.held[slot] = L
-        compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
         n = p.n - p.lo
         flat = u.proba[m, : p.C * n]
         proba = flat.reshape(p.C, n)
         S = classes_seen(u.count[e], p.C, compact, seen, proba, n)
         if S >= 2:
             K = 1 if S == 2 else S
-            refit_ridge(M, sums, u.count[e], L, seen[1:] if K == 1 else seen, K, W)
-            V, bias = np.empty(K * p.D, np.float32), np.empty(K, np.float32)
-            for k in range(K):
-                for j in range(p.D):
-                    V[k * p.D + j] = W[k, j]
-                bias[k] = W[k, p.D]
+            V = u.singles[slot]
+            bias = V[K * p.D :]
+            refit_ridge(
+                products, total, u.count[e], L, seen[1:] if K == 1 else seen, K, room, V
+            )  # fmt: skip
             tiles = n // 16
             if S < p.C:
-                proba[:] = np.float32(0.0)
-            Z = np.empty(K * n, np.float32)
+                fill(flat, 0, p.C * n, np.float32(0.0))
             linear_scores(u.tiles, sizes[AT_TILES], p.D, V, bias, K, p.lo // 16, tiles, Z)
             if K == 1:
                 sigmoid_pair(Z, SLOPE, flat, seen[0], seen[1], tiles)
             else:
                 sigmoid_shares(Z, K, SLOPE, flat, seen, tiles)
-        measure(proba, u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
+        measure(u.proba[m], u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
 
 
 @kernel
@@ -638,7 +607,7 @@ def update_gp(u: Any) -> None:
         if u.variance.shape[1] > 0:
             for i in range(p.N):
                 u.variance[m, i] = max(variance[i], np.float32(0.0))
-        measure(proba, u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
+        measure(u.proba[m], u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
 
 
 @kernel
@@ -661,7 +630,7 @@ def update_knn(u: Any) -> None:
         compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
         if classes_seen(u.count[e], p.C, compact, seen, proba, n) >= 2:
             predict_knn(labels, L, proba, p.lo, p.n)
-        measure(proba, u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
+        measure(u.proba[m], u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
 
 
 @kernel
@@ -684,7 +653,7 @@ def update_naive_bayes(u: Any) -> None:
         compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
         if classes_seen(u.count[e], p.C, compact, seen, proba, n) >= 2:
             predict_naive_bayes(points, count, mean, spread, p.first, proba, p.lo, p.n)
-        measure(proba, u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
+        measure(u.proba[m], u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
 
 
 @kernel
@@ -706,7 +675,7 @@ def update_forest(u: Any) -> None:
         S = classes_seen(u.count[e], p.C, compact, seen, proba, n)
         ends = u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1]
         if S < 2:
-            measure(proba, ends, p, u.metrics[m])
+            measure(u.proba[m], ends, p, u.metrics[m])
             continue
         M = np.int64(p.first)
         values, codes = np.empty((p.D, L), np.float32), np.empty(L, np.int64)
@@ -734,7 +703,7 @@ def update_forest(u: Any) -> None:
             )  # fmt: skip
             predict_forest(points, trees, S, proba, np.empty(0), entropy, p.lo, p.n)
             spread_classes(proba, seen, S, n)
-            measure(proba, ends, p, metrics)
+            measure(u.proba[m], ends, p, metrics)
             for k in range(3):
                 u.metrics[m, k] += metrics[k] / u.repeats
 

@@ -9,7 +9,7 @@ import numpy as np
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.simd import exponential, load, logistic, maximum, splat, store
 
-ZERO = np.float32(0.0)
+ZERO, ONE = np.float32(0.0), np.float32(1.0)
 LEAST = np.float32(1e-12)
 
 
@@ -111,19 +111,20 @@ def linear_scores(X, at, D, V, bias, K, first, tiles, out):
 @kernel
 def sigmoid_pair(Z, slope, proba, low, high, tiles):
     """Write the logistic of ``slope`` times one score to row `high`, its complement to `low`."""
-    scale = splat(slope)
-    zero = splat(ZERO)
+    minus = splat(-slope)
+    one = splat(ONE)
     for t in range(tiles):
-        z = scale * load(Z, 16 * t)
-        store(proba, (high * tiles + t) * 16, logistic(z))
-        store(proba, (low * tiles + t) * 16, logistic(zero - z))
+        odds = exponential(minus * load(Z, 16 * t))  # within e**80 and e**-80
+        share = one / (one + odds)
+        store(proba, (high * tiles + t) * 16, share)
+        store(proba, (low * tiles + t) * 16, odds * share)
 
 
 @kernel
 def softmax_rows(Z, K, proba, rows, tiles):
     """Write the softmax of K scores to the given rows of `proba`."""
     stride = 16 * tiles
-    one = splat(np.float32(1.0))
+    one = splat(ONE)
     for t in range(tiles):
         i = 16 * t
         top = load(Z, i)
@@ -143,7 +144,7 @@ def softmax_rows(Z, K, proba, rows, tiles):
 def sigmoid_shares(Z, K, slope, proba, rows, tiles):
     """Write the logistics of K scores, normalised to one, to the given rows of `proba`."""
     stride = 16 * tiles
-    one = splat(np.float32(1.0))
+    one = splat(ONE)
     scale, least = splat(slope), splat(LEAST)
     for t in range(tiles):
         i = 16 * t

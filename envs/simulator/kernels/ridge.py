@@ -1,8 +1,9 @@
 """Ridge classifier: least squares on targets of -1 and 1, kept exact by rank-one updates.
 
-The inverse of ``X'X + penalty I`` takes each row by Sherman and Morrison; the free intercept is
-eliminated afterwards: with ``s`` the sum of the rows and ``c = X'y``,
-``b = (sum y - s'Mc) / (L - s'Ms)`` and ``w = M (c - b s)``. Float64 throughout.
+The inverse M of ``X'X + penalty I`` takes each row by Sherman and Morrison, and so do its products
+with the sum of the rows of every class, ``m_k = M s_k``. The free intercept is eliminated
+afterwards: with ``s`` the sum of all rows and ``c = X'y = 2 s_k - s``,
+``b = (sum y - s'Mc) / (L - s'Ms)`` and ``w = M (c - b s)``. Float64 up to the weights.
 """
 
 import numpy as np
@@ -14,80 +15,83 @@ SLOPE = np.float32(2.0)
 
 
 @kernel
-def start_ridge(M, sums, penalty):
+def start_ridge(M, products, total, penalty):
     """Forget all rows.
 
     Args:
         M: Inverse of ``X'X + penalty I``, shape (D, D), overwritten.
-        sums: Sum of the rows of every class, shape (C, D), overwritten.
+        products: M times the sum of the rows of every class, shape (C, D), overwritten.
+        total: Sum of all rows, shape (D,), overwritten.
         penalty: scikit-learn's alpha, above 0.
     """
-    M[:] = 0.0
-    sums[:] = 0.0
-    for j in range(M.shape[0]):
+    C, D = products.shape
+    for j in range(D):
+        for i in range(D):
+            M[j, i] = 0.0
         M[j, j] = 1.0 / penalty
+        total[j] = 0.0
+    for c in range(C):
+        for j in range(D):
+            products[c, j] = 0.0
 
 
 @kernel
-def add_ridge(XT, row, label, M, sums):
-    """Take one more labelled row, column `row` of XT, into the inverse and its class's sum."""
+def add_ridge(XT, row, label, M, products, total, room):
+    """Take one more labelled row, column `row` of XT, into the fit; `room` holds 2 D numbers."""
     D = M.shape[0]
-    u = np.zeros(D)
     for j in range(D):
-        a = XT[j, row]
-        sums[label, j] += a
-        for i in range(D):
-            u[i] += a * M[j, i]
+        room[j] = XT[j, row]
     inner = 1.0
     for j in range(D):
-        inner += u[j] * XT[j, row]
-    for j in range(D):
-        a = u[j] / inner
+        u = 0.0
         for i in range(D):
-            M[j, i] -= a * u[i]
+            u += M[j, i] * room[i]
+        room[D + j] = u
+        total[j] += room[j]
+        inner += u * room[j]
+    scale = 1.0 / inner
+    for c in range(products.shape[0]):
+        moved = 1.0 if c == label else 0.0
+        for j in range(D):
+            moved -= products[c, j] * room[j]
+        moved *= scale
+        for j in range(D):
+            products[c, j] += moved * room[D + j]
+    for j in range(D):
+        a = scale * room[D + j]
+        for i in range(D):
+            M[j, i] -= a * room[D + i]
 
 
 @kernel
-def refit_ridge(M, sums, count, n, codes, K, W):
-    """Write the least-squares weights of K targets to W (K, D + 1), the intercept last.
+def refit_ridge(products, total, count, n, codes, K, room, V):
+    """Write the least-squares weights of K targets to V, K rows of D, then K intercepts.
 
     Args:
-        M: Inverse of ``X'X + penalty I``, shape (D, D).
-        sums: Sum of the rows of every class, shape (C, D).
+        products: M times the sum of the rows of every class, shape (C, D).
+        total: Sum of all rows, shape (D,).
         count: Labelled rows of every class, shape (C,).
         n: Labelled rows, L.
         codes: Class of each target, shape (K,).
         K: Targets: 1 for two classes (the class ``codes[0]`` is 1, the other -1), else one a class.
-        W: Weights, shape (K or more, D + 1), overwritten.
+        room: D numbers or more of scratch.
+        V: Flat, overwritten; float32 in the simulator.
     """
-    D = M.shape[0]
-    s, Ms = np.empty(D), np.empty(D)
+    C, D = products.shape
     for j in range(D):
-        s[j] = sums[0, j]
-        Ms[j] = 0.0
-    for c in range(1, sums.shape[0]):
+        room[j] = products[0, j]
+    for c in range(1, C):
         for j in range(D):
-            s[j] += sums[c, j]
+            room[j] += products[c, j]
+    squares = 0.0
     for j in range(D):
-        a = s[j]
-        for i in range(D):
-            Ms[i] += a * M[j, i]
-    sMs = 0.0
-    for j in range(D):
-        sMs += s[j] * Ms[j]
+        squares += total[j] * room[j]
     for k in range(K):
         c = codes[k]
-        total = 2.0 * count[c] - n
-        for i in range(D):
-            W[k, i] = -Ms[i]
+        inner = 2.0 * count[c] - n + squares
         for j in range(D):
-            a = 2.0 * sums[c, j]
-            for i in range(D):
-                W[k, i] += a * M[j, i]
-        inner = 0.0
+            inner -= 2.0 * total[j] * products[c, j]
+        b = inner / (n - squares)
         for j in range(D):
-            inner += s[j] * W[k, j]
-        b = (total - inner) / (n - sMs)
-        for i in range(D):
-            W[k, i] -= b * Ms[i]
-        W[k, D] = b
+            V[k * D + j] = 2.0 * products[c, j] - (1.0 + b) * room[j]
+        V[K * D + k] = b

@@ -185,6 +185,65 @@ def _agreement(typing, value, label):  # type: ignore[no-untyped-def]
     return lanes(lanes, lanes), generate
 
 
+@intrinsic
+def _exceeds(typing, a, b):  # type: ignore[no-untyped-def]
+    """Lanes where a > b, as 1.0 or 0.0."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        larger = builder.fcmp_ordered(">", args[0], args[1])
+        return builder.select(larger, _constant(1.0), _constant(0.0))
+
+    return lanes(lanes, lanes), generate
+
+
+@intrinsic
+def _counting(typing, first):  # type: ignore[no-untyped-def]
+    """Lanes of first, first + 1, first + 2 and so on."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        one = builder.insert_element(
+            ir.Constant(_VECTOR, ir.Undefined), args[0], ir.Constant(ir.IntType(32), 0)
+        )
+        all_lanes = builder.shuffle_vector(
+            one, ir.Constant(_VECTOR, ir.Undefined), ir.Constant(_INTS, [0] * WIDTH)
+        )
+        return builder.fadd(all_lanes, ir.Constant(_VECTOR, [float(i) for i in range(WIDTH)]))
+
+    return lanes(types.float32), generate
+
+
+@intrinsic
+def _mantissa(typing, value):  # type: ignore[no-untyped-def]
+    """The factor of a positive normal number that is at least 1 and below 2."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        bits = builder.bitcast(args[0], _INTS)
+        kept = builder.and_(bits, ir.Constant(_INTS, [0x007FFFFF] * WIDTH))
+        scaled = builder.or_(kept, ir.Constant(_INTS, [0x3F800000] * WIDTH))
+        return builder.bitcast(scaled, _VECTOR)
+
+    return lanes(lanes), generate
+
+
+@intrinsic
+def _exponent(typing, value):  # type: ignore[no-untyped-def]
+    """The power of two that goes with the mantissa."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        bits = builder.lshr(builder.bitcast(args[0], _INTS), ir.Constant(_INTS, [23] * WIDTH))
+        return builder.sitofp(builder.sub(bits, ir.Constant(_INTS, [127] * WIDTH)), _VECTOR)
+
+    return lanes(lanes), generate
+
+
+@intrinsic
+def _product(typing, value):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return _halves(builder, args[0], lambda a, b: builder.fmul(a, b, flags=_FLAGS))
+
+    return types.float32(lanes), generate
+
+
 # 2^f on [-0.5, 0.5]: near-minimax, from the Taylor series of exp(f ln 2), 2e-8 relative.
 _EXP2 = (1.535336188319500e-4, 1.339887440266574e-3, 9.618437357674640e-3, 5.550332471162809e-2,
          2.402264791363012e-1, 6.931472028550421e-1, 1.0)  # fmt: skip
@@ -259,6 +318,14 @@ def _exponential_slice(value: Any) -> Any:
     return np.exp(np.clip(value, -80, 80)).astype(np.float32)
 
 
+def _mantissa_slice(value: Any) -> Any:
+    return 2 * np.frexp(value)[0]
+
+
+def _exponent_slice(value: Any) -> Any:
+    return (np.frexp(value)[1] - 1).astype(np.float32)
+
+
 _COMPILED: dict[str, Any] = {
     "load": _load,
     "store": _store,
@@ -269,6 +336,11 @@ _COMPILED: dict[str, Any] = {
     "minimum": _minimum,
     "absolute": _absolute,
     "agreement": _agreement,
+    "exceeds": _exceeds,
+    "counting": _counting,
+    "mantissa": _mantissa,
+    "exponent": _exponent,
+    "product": _product,
     "exponential": _exponential,
     "logistic": _logistic,
 }
@@ -282,6 +354,11 @@ _INTERPRETED: dict[str, Any] = {
     "minimum": np.minimum,
     "absolute": np.abs,
     "agreement": lambda value, label: ((value > 0) == (label > 0)).astype(np.float32),
+    "exceeds": lambda a, b: (a > b).astype(np.float32),
+    "counting": lambda first: np.arange(WIDTH, dtype=np.float32) + np.float32(first),
+    "mantissa": _mantissa_slice,
+    "exponent": _exponent_slice,
+    "product": np.prod,
     "exponential": _exponential_slice,
     "logistic": _logistic_slice,
 }
@@ -305,6 +382,16 @@ absolute: Any = _chosen["absolute"]
 """``absolute(value)`` lane by lane."""
 agreement: Any = _chosen["agreement"]
 """``agreement(a, b)``: 1 where both or neither are positive, else 0."""
+exceeds: Any = _chosen["exceeds"]
+"""``exceeds(a, b)``: 1 where a > b, else 0."""
+counting: Any = _chosen["counting"]
+"""``counting(number)``: the float32 number, one more, two more and so on."""
+mantissa: Any = _chosen["mantissa"]
+"""``mantissa(value)`` of positive normal numbers, at least 1 and below 2."""
+exponent: Any = _chosen["exponent"]
+"""``exponent(value)``: the power of two that `mantissa` leaves out."""
+product: Any = _chosen["product"]
+"""``product(value)``: the product of the lanes."""
 exponential: Any = _chosen["exponential"]
 """``exponential(value)``: exp(value), relative error below 1e-5 at the ends of +-80."""
 logistic: Any = _chosen["logistic"]

@@ -39,21 +39,29 @@ def test_options_are_passed_on():
     assert add(1e16, 1.0) == (1e16 + 1.0) - 1e16
 
 
-def test_an_edited_callee_in_another_file_changes_the_fingerprint(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("taken", "called"),
+    [
+        ("from envs.inner_k import step", "step(x)"),
+        ("import sys\ninner = sys.modules['envs.inner_k']", "inner.step(x)"),
+    ],
+    ids=["function", "module"],
+)
+def test_an_edited_callee_in_another_file_changes_the_fingerprint(
+    tmp_path, monkeypatch, taken, called
+):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
     inner, outer = tmp_path / "inner_k.py", tmp_path / "outer_k.py"
     head = "from envs.simulator.compile import kernel\n"
-    outer.write_text(head + "from inner_k import step\n@kernel\ndef run(x):\n    return step(x)\n")
+    outer.write_text(head + f"{taken}\n@kernel\ndef run(x):\n    return {called}\n")
     results = []
     for body in ("x + 1", "x + 22"):
         inner.write_text(head + f"@kernel\ndef step(x):\n    return {body}\n")
         compiling._file_hash.cache_clear()
-        sys.modules.pop("inner_k", None)
-        sys.modules["inner_k"] = load(inner, "inner_k")
+        monkeypatch.setitem(sys.modules, "envs.inner_k", load(inner, "envs.inner_k"))
         module = load(outer, "outer_k")
         results.append((module.run(1), fingerprint(module.run.py_func)))
-    sys.modules.pop("inner_k", None)
     assert [value for value, _ in results] == [2, 23]
     assert results[0][1] != results[1][1]
 

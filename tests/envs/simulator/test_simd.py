@@ -19,12 +19,17 @@ from envs.simulator.kernels.dense import (
 from envs.simulator.kernels.simd import (
     absolute,
     agreement,
+    counting,
+    exceeds,
+    exponent,
     exponential,
     largest,
     load,
     logistic,
+    mantissa,
     maximum,
     padded,
+    product,
     splat,
     store,
     total,
@@ -40,18 +45,24 @@ def lanewise(a, b, out):
     store(out, 48, agreement(x, y))
     store(out, 64, logistic(x))
     store(out, 80, exponential(x))
-    return total(x), largest(x)
+    store(out, 96, exceeds(x, y))
+    store(out, 112, counting(a[0]))
+    store(out, 128, mantissa(absolute(x)))
+    store(out, 144, exponent(absolute(x)))
+    return total(x), largest(x), product(x)
 
 
 def test_lanes_do_what_numpy_does(rng):
     a, b = rng.normal(size=(2, 16)).astype(np.float32) * 3
-    out = np.zeros(96, dtype=np.float32)
-    added, top = lanewise(a, b, out)
+    out = np.zeros(160, dtype=np.float32)
+    added, top, multiplied = lanewise(a, b, out)
     wanted = [a + 2 * b - a / b, np.maximum(a, b), abs(a), (a > 0) == (b > 0), 1 / (1 + np.exp(-a))]
-    wanted.append(np.exp(a))
-    np.testing.assert_allclose(out.reshape(6, 16), np.array(wanted), rtol=2e-6, atol=1e-6)
+    share, power = np.frexp(abs(a))  # between a half and one
+    wanted += [np.exp(a), a > b, a[0] + np.arange(16), 2 * share, power - 1]
+    np.testing.assert_allclose(out.reshape(10, 16), np.array(wanted), rtol=2e-6, atol=1e-6)
     assert added == pytest.approx(a.sum(), rel=1e-5)
     assert top == a.max()
+    assert multiplied == pytest.approx(a.prod(), rel=1e-5)
 
 
 def test_the_logistic_function_is_exact_to_single_precision_everywhere():

@@ -129,17 +129,18 @@ def test_naive_bayes_of_equal_rows_is_uniform():
 def test_ridge(problem, alpha):
     X, y, C, XT = problem
     K = 1 if C == 2 else C
-    M, sums, W = np.zeros((6, 6)), np.zeros((C, 6)), np.zeros((K, 7))
-    start_ridge(M, sums, alpha)
+    M, products, total = np.zeros((6, 6)), np.zeros((C, 6)), np.zeros(6)
+    room, V = np.zeros(12), np.zeros(K * 7)
+    start_ridge(M, products, total, alpha)
     for L in range(40):
-        add_ridge(XT, L, y[L], M, sums)
+        add_ridge(XT, L, y[L], M, products, total, room)
         if L in (C - 1, 9, 39):
             count = np.bincount(y[: L + 1], minlength=C)
             codes = np.arange(1, 2) if K == 1 else np.arange(C)
-            refit_ridge(M, sums, count, L + 1, codes, K, W)
+            refit_ridge(products, total, count, L + 1, codes, K, room, V)
             exact = RidgeClassifier(alpha=alpha, solver="svd").fit(X[: L + 1], y[: L + 1])
             decision = exact.decision_function(X)
-            scores = X @ W[:, :6].T + W[:, 6]
+            scores = X @ V[: 6 * K].reshape(K, 6).T + V[6 * K :]
             np.testing.assert_allclose(scores, decision.reshape(80, -1), atol=1e-8)
 
 
