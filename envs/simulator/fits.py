@@ -8,6 +8,7 @@ import numpy as np
 from envs.simulator.kernels.episodes import forget, pretend
 from envs.simulator.kernels.learners import (
     CLASSES,
+    COLUMNS,
     FINISHES,
     KIND,
     POINTS,
@@ -43,6 +44,8 @@ class Fits:
         self._ints = np.zeros((2 * n_episodes, ints), dtype=np.int64)
         self._singles = np.zeros((2 * n_episodes, singles), dtype=np.float32)
         self._held = np.full(2 * n_episodes, -1, dtype=np.int64)
+        C, D, n = tables.tables.sizes[:, [CLASSES, COLUMNS, POINTS]].T
+        self._scratch, self._marks = int((C * (n + D + 1)).max()), 2 * int(C.max())
 
     @property
     def bytes_per_episode(self) -> int:
@@ -118,6 +121,7 @@ class Fits:
             t.sizes, t.params, t.x, t.x4, t.tiles, t.y, t.ends, eps.task, eps.n_labelled,
             eps.rows, eps.labels, eps.count, eps.words, repeats, self._held, int(ahead), ids,
             self._floats, self._ints, self._singles, slots, proba, entropy, variance, metrics,
+            np.empty(self._scratch, np.float32), np.empty(self._marks, np.int64),
         )  # fmt: skip
         if UPDATES[kind](updates):
             FINISHES[kind](updates)

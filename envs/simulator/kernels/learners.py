@@ -57,7 +57,7 @@ from point `REWARD` on), zeros again: `POINTS` in all."""
 Updates = namedtuple(
     "Updates",
     "sizes params x x4 tiles y ends task n_labelled rows labels count words repeats held from_row "
-    "ids floats ints singles slots proba entropy variance metrics",
+    "ids floats ints singles slots proba entropy variance metrics scratch marks",
 )
 """What `update_*` works on.
 
@@ -66,7 +66,8 @@ task, n_labelled, rows, labels, count, and words (E, 4, 1), the third of which s
 repeats: forests averaged. ``ids`` (n,): which episodes; ``slots`` (n,): their fits, rows of
 floats, ints and singles; ``held`` (slots,): labels a fit holds already, -1 to empty it first.
 ``from_row``: 1 to predict the reward part alone. Results, one row an entry of ids: proba (n, >= C
-points) float32, entropy and variance (n, points or 0) and metrics (n, 3)."""
+points) float32, entropy and variance (n, points or 0) and metrics (n, 3). Room to work:
+scratch (C (points + D + 1),) float32, marks (2 C,)."""
 
 Problem = namedtuple("Problem", "D C N P n Lmax first second lo")
 """Sizes of one task: columns, classes, pool rows, first reward point, points, most labels, the
@@ -124,14 +125,6 @@ def fit_sizes(
 def _bayes(f, i, p):
     size = (p.C + 1) * p.D
     return i[: p.C + 1], f[:size].reshape(p.C + 1, p.D), f[size : 2 * size].reshape(p.C + 1, p.D)
-
-
-@kernel
-def _ridge(f, p):
-    D = p.D
-    a = D * D
-    b = a + p.C * D
-    return f[:a].reshape(D, D), f[a:b].reshape(p.C, D), f[b : b + D], f[b + D : b + 3 * D]
 
 
 @kernel
@@ -273,15 +266,15 @@ def classes_seen(count, C, compact, seen, proba, n):
 
 
 @kernel
-def _coordinates_of(u, sizes, row, D, Q, r, out, scale):
+def _coordinates_of(sizes, tiles, x, row, D, Q, r, out, scale):
     """Write a row in coordinates, times `scale`, from place 0; return how many are in use."""
     if D <= NARROW:
         at = sizes[AT_TILES] + row // 16 * 16 * D + row % 16
         for j in range(D):
-            out[j] = scale * u.tiles[at + 16 * j]
+            out[j] = scale * tiles[at + 16 * j]
         return D
-    values = np.empty(D + 1)
-    points = _points(u.x, sizes)
+    n, values = sizes[POINTS], np.empty(D + 1)
+    points = x[sizes[AT_X] : sizes[AT_X] + D * n].reshape(D, n)
     r = coordinates(points, D, row, Q, r, values)
     for j in range(r):
         out[j] = scale * np.float32(values[j + 1])
@@ -313,23 +306,25 @@ def _make_room(F, stride, cap, r, L):
 
 
 @kernel
-def _fit_two(u, m, sizes, p, F, Q, meta, order, compact):
-    """Bring a binary fit up to date; returns the place of its weights in F."""
-    e, slot = u.ids[m], u.slots[m]
+def _fit_two(sizes, tiles, x, rows, labels, held, L, p, F, Q, meta, order, compact):
+    """Bring a binary fit, which held some labels, up to date.
+
+    Returns:
+        The place of its weights in F.
+    """
     r, stride, cap, _ = fit_shape(p.D, p.C, p.Lmax)
-    R, L = binary.room(stride, cap), u.n_labelled[e]
+    R = binary.room(stride, cap)
     scale = np.float32(1.0 / np.sqrt(p.first))
-    if u.held[slot] < 0:
+    if held < 0:
         meta[3] = p.D if p.D <= NARROW else 0
         binary.start_fit(F, 0, stride, cap, r)
-        F[R : R + cap * stride] = np.float32(0.0)
+        fill(F, R, cap * stride, np.float32(0.0))
         if meta[3] == 0:
             F[0] = np.float32(binary.FREE_INTERCEPT)
-        u.held[slot] = 0
     out = np.empty(max(p.D, r) + 1, np.float32)
-    for a in range(u.held[slot], L):
+    for a in range(max(held, 0), L):
         order[a] = a
-        used = _coordinates_of(u, sizes, u.rows[e, a], p.D, Q, meta[3], out, scale)
+        used = _coordinates_of(sizes, tiles, x, rows[a], p.D, Q, meta[3], out, scale)
         if used > meta[3]:
             _make_room(F, stride, cap, meta[3], a)
             meta[3] = used
@@ -337,39 +332,35 @@ def _fit_two(u, m, sizes, p, F, Q, meta, order, compact):
         for j in range(used):
             F[at + j] = out[j]
         F[at + used] = ONE
-        target = np.float32(compact[u.labels[e, a]])
+        target = np.float32(compact[labels[a]])
         binary.add_sample(F, 0, stride, cap, used, a, F, at, target)
-    u.held[slot] = L
     tolerance = TOLERANCE * min(ONE, np.float32(24.0) / np.float32(meta[3] + 1))
     binary.fit(F, 0, stride, cap, meta[3], L, F, R, order, tolerance, multinomial.STILL)
     return binary.places(0, stride, cap)[2]
 
 
 @kernel
-def _fit_many(u, m, sizes, p, F, Q, meta, codes, compact, K):
-    """Bring a fit of K > 2 classes up to date; its weights begin F.
+def _fit_many(sizes, tiles, x, rows, labels, held, L, p, F, Q, meta, codes, compact, K):
+    """Bring a fit of K > 2 classes, which held some labels, up to date; its weights begin F.
 
     Returns:
         Whether single precision got there; if not, `finish_logistic` takes over.
     """
-    e, slot = u.ids[m], u.slots[m]
     r, stride, cap, memory = fit_shape(p.D, p.C, p.Lmax)
-    C, d, L = p.C, r + 1, u.n_labelled[e]
+    C, d = p.C, r + 1
     R = multinomial.places(C, d, stride, cap, memory)[4]
-    if u.held[slot] < 0:
+    if held < 0:
         multinomial.start(F, C, d, stride, cap, memory, meta, p.first)
         meta[3] = p.D if p.D <= NARROW else 0
-        u.held[slot] = 0
-    for a in range(u.held[slot], L):
+    for a in range(max(held, 0), L):
         at = R + a * stride
         F[at] = ONE
         meta[3] = _coordinates_of(
-            u, sizes, u.rows[e, a], p.D, Q, meta[3], F[at + 1 : at + 1 + r], ONE
+            sizes, tiles, x, rows[a], p.D, Q, meta[3], F[at + 1 : at + 1 + r], ONE
         )
         multinomial.add_row(F, C, d, stride, cap, memory, meta, a, K, meta[3] + 1)
-    u.held[slot] = L
     for a in range(L):
-        codes[a] = compact[u.labels[e, a]]
+        codes[a] = compact[labels[a]]
     penalty = np.float32(p.first)
     tolerance = TOLERANCE_OF_MANY * min(ONE, penalty)  # weak penalties leave flat directions
     used = meta[3] + 1
@@ -423,7 +414,8 @@ def _in_columns(W, at, first, constant, Q, r, D, scale, V, v):
         for j in range(D):
             V[v + j] = scale * W[at + first + j]
     else:
-        V[v : v + D] = np.float32(0.0)
+        for j in range(D):
+            V[v + j] = np.float32(0.0)
         for i in range(r):
             a = scale * W[at + first + i]
             for j in range(D):
@@ -449,29 +441,31 @@ def update_logistic(u: Any) -> int:
         Q = u.floats[slot, : 0 if p.D <= NARROW else r * p.D].reshape(-1, p.D)
         meta, codes = u.ints[slot, :4], u.ints[slot, 4 : 4 + p.Lmax]
         order = u.ints[slot, 4 + p.Lmax : 4 + 2 * p.Lmax]
-        compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
+        compact, seen = u.marks[: p.C], u.marks[p.C :]
         n = p.n - p.lo
         flat = u.proba[m, : p.C * n]
-        proba = flat.reshape(p.C, n)
-        S = classes_seen(u.count[e], p.C, compact, seen, proba, n)
+        S = classes_seen(u.count[e], p.C, compact, seen, flat.reshape(p.C, n), n)
         if S >= 2:
-            if meta[2] != S:
-                u.held[slot] = -1
-                meta[2] = S
-            K = 1 if S == 2 else S
-            V, bias = np.empty(K * p.D, np.float32), np.empty(K, np.float32)
+            held, L = u.held[slot] if meta[2] == S else -1, u.n_labelled[e]
+            meta[2], u.held[slot] = S, L
+            K, rows, labels = 1 if S == 2 else S, u.rows[e], u.labels[e]
+            V, bias, Z = u.scratch, u.scratch[K * p.D :], u.scratch[K * (p.D + 1) :]
             if S == 2:
-                w = _fit_two(u, m, sizes, p, F, Q, meta, order, compact)
+                w = _fit_two(
+                    sizes, u.tiles, u.x, rows, labels, held, L, p, F, Q, meta, order, compact
+                )  # fmt: skip
                 scale = np.float32(1.0 / np.sqrt(p.first))
                 bias[0] = _in_columns(F, w, 0, meta[3], Q, meta[3], p.D, scale, V, 0)
-            elif _fit_many(u, m, sizes, p, F, Q, meta, codes, compact, S):
+            elif _fit_many(
+                sizes, u.tiles, u.x, rows, labels, held, L, p, F, Q, meta, codes, compact, S
+            ):  # fmt: skip
                 for k in range(K):
                     bias[k] = _in_columns(F, k * stride, 1, 0, Q, meta[3], p.D, ONE, V, k * p.D)
             else:
                 meta[1] = UNFINISHED
                 unfinished += 1
                 continue
-            _predict_linear(u, sizes, p, V, bias, K, seen, flat, S)
+            _predict_linear(u.tiles, sizes[AT_TILES], p, V, bias, Z, K, seen, flat, S)
         measure(u.proba[m], u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
     return unfinished
 
@@ -493,30 +487,41 @@ def finish_logistic(u: Any) -> None:
         Q = u.floats[slot, : 0 if p.D <= NARROW else r * p.D].reshape(-1, p.D)
         meta, codes = u.ints[slot, :4], u.ints[slot, 4 : 4 + p.Lmax]
         meta[1] = 0
-        compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
+        compact, seen = u.marks[: p.C], u.marks[p.C :]
         n = p.n - p.lo
         flat = u.proba[m, : p.C * n]
-        proba = flat.reshape(p.C, n)
-        K = classes_seen(u.count[e], p.C, compact, seen, proba, n)
+        K = classes_seen(u.count[e], p.C, compact, seen, flat.reshape(p.C, n), n)
         _finish_many(
             F, p.C, r + 1, stride, cap, memory, meta, codes, u.n_labelled[e], K, meta[3] + 1,
             p.first,
         )  # fmt: skip
-        V, bias = np.empty(K * p.D, np.float32), np.empty(K, np.float32)
+        V, bias, Z = u.scratch, u.scratch[K * p.D :], u.scratch[K * (p.D + 1) :]
         for k in range(K):
             bias[k] = _in_columns(F, k * stride, 1, 0, Q, meta[3], p.D, ONE, V, k * p.D)
-        _predict_linear(u, sizes, p, V, bias, K, seen, flat, K)
+        _predict_linear(u.tiles, sizes[AT_TILES], p, V, bias, Z, K, seen, flat, K)
         measure(u.proba[m], u.ends[sizes[AT_ENDS] : sizes[AT_ENDS] + p.C + 1], p, u.metrics[m])
 
 
 @kernel
-def _predict_linear(u, sizes, p, V, bias, K, seen, flat, S):
-    """Write softmax probabilities (K > 1) or logistic ones; 0 of unseen classes."""
+def _predict_linear(x, at, p, V, bias, Z, K, seen, flat, S):
+    """Write softmax probabilities (K > 1) or logistic ones; 0 of unseen classes.
+
+    Args:
+        x: Points in tiles, which begin at `at`.
+        at: Where they begin.
+        p: Sizes.
+        V: Weights of the columns, K D.
+        bias: Intercepts, K.
+        Z: Room for the scores.
+        K: Rows of weights.
+        seen: Seen classes.
+        flat: Probabilities, flat (C, n), overwritten.
+        S: Seen classes.
+    """
     tiles = (p.n - p.lo) // 16
     if S < p.C:
         fill(flat, 0, p.C * 16 * tiles, np.float32(0.0))
-    Z = np.empty(K * 16 * tiles, np.float32)
-    linear_scores(u.tiles, sizes[AT_TILES], p.D, V, bias, K, p.lo // 16, tiles, Z)
+    linear_scores(x, at, p.D, V, bias, K, p.lo // 16, tiles, Z)
     if K == 1:
         sigmoid_pair(Z, ONE, flat, seen[0], seen[1], tiles)
     else:
@@ -526,28 +531,25 @@ def _predict_linear(u, sizes, p, V, bias, K, seen, flat, S):
 @kernel
 def update_ridge(u: Any) -> None:
     """Bring ridge classifiers up to date, predict and measure."""
-    C = u.count.shape[1]
-    compact, seen = np.empty(C, np.int64), np.empty(C, np.int64)
-    Z = np.empty(u.proba.shape[1], np.float32)
     for m in range(len(u.ids)):
         e, slot = u.ids[m], u.slots[m]
         sizes = u.sizes[u.task[e]]
         p = _problem(sizes, u.params[u.task[e]], u.from_row)
-        L, points = u.n_labelled[e], _points(u.x, sizes)
-        M, products, total, room = _ridge(u.floats[slot], p)
+        L, D, fit, whole = u.n_labelled[e], p.D, u.floats[slot], p.D * p.D
+        points = u.x[sizes[AT_X] : sizes[AT_X] + D * p.n].reshape(D, p.n)
+        M, a, b = fit[:whole].reshape(D, D), whole, whole + p.C * D
+        products, total, room = fit[a:b].reshape(p.C, D), fit[b : b + D], fit[b + D : b + 3 * D]
         if u.held[slot] < 0:
             start_ridge(M, products, total, p.first)
             u.held[slot] = 0
-        for a in range(u.held[slot], L):
-            add_ridge(points, u.rows[e, a], u.labels[e, a], M, products, total, room)
+        for i in range(u.held[slot], L):
+            add_ridge(points, u.rows[e, i], u.labels[e, i], M, products, total, room)
         u.held[slot] = L
         n = p.n - p.lo
-        flat = u.proba[m, : p.C * n]
-        proba = flat.reshape(p.C, n)
-        S = classes_seen(u.count[e], p.C, compact, seen, proba, n)
+        compact, seen, flat = u.marks[: p.C], u.marks[p.C :], u.proba[m, : p.C * n]
+        S = classes_seen(u.count[e], p.C, compact, seen, flat.reshape(p.C, n), n)
         if S >= 2:
-            K = 1 if S == 2 else S
-            V = u.singles[slot]
+            K, V, Z = 1 if S == 2 else S, u.singles[slot], u.scratch
             bias = V[K * p.D :]
             refit_ridge(
                 products, total, u.count[e], L, seen[1:] if K == 1 else seen, K, room, V

@@ -345,7 +345,8 @@ def refit(F, C, d, stride, cap, memory, meta, codes, L, K, used, penalty, tolera
     H, S, Y, rho, R, T, curvature, _ = places(C, d, stride, cap, memory)
     nv, nl = (used + 15) // 16, (L + 15) // 16
     size, wide = K * stride, K * cap
-    B = np.zeros(4 * size + 4 * wide, np.float32)
+    B = np.empty(4 * size + 4 * wide, np.float32)
+    fill(B, 0, 4 * size + 4 * wide, ZERO)
     G, D, Q, G1 = 0, size, 2 * size, 3 * size
     Z, U, P, N = 4 * size, 4 * size + wide, 4 * size + 2 * wide, 4 * size + 3 * wide
     alpha = np.empty(memory, np.float32)
