@@ -25,6 +25,7 @@ from envs.simulator.kernels.dense import (
     dot,
     fill,
     largest_absolute,
+    set_all,
 )
 from envs.simulator.kernels.simd import load, logistic, splat, store
 from envs.simulator.kernels.simd import total as lane_sum
@@ -250,11 +251,11 @@ def newton(F, base, stride, cap, D, L, R, rows_at, rows):
             X[i, j] = R[rows_at + rows[i] * stride + j]
     for j in range(d1):
         weights[j] = F[w + j] if math.isfinite(F[w + j]) else 0.0
-    factor = newton_weights(X, target, weights)
-    column = np.empty(d1)
+    factor, column = np.empty((d1, d1)), np.empty(d1)
+    newton_weights(X, target, weights, factor, column)
     for j in range(d1):
         F[w + j] = weights[j]
-        column[:] = 0.0
+        set_all(column, 0.0)
         column[j] = 1.0
         _solve_factored(factor, column)
         for i in range(d1):
@@ -262,19 +263,20 @@ def newton(F, base, stride, cap, D, L, R, rows_at, rows):
 
 
 @kernel(fastmath=False)
-def newton_weights(X, target, weights):
-    """Minimise by damped Newton steps in float64, in place; returns the Cholesky factor.
+def newton_weights(X, target, weights, hessian, step):
+    """Minimise by damped Newton steps in float64, in place.
 
     Args:
         X: Samples (L, D + 1), the last column ones.
         target: 0 or 1, (L,).
         weights: Start, and result, (D + 1,).
+        hessian: Shape (D + 1, D + 1), overwritten by its Cholesky factor.
+        step: Shape (D + 1,), overwritten.
     """
     n, d1 = X.shape
-    hessian = np.empty((d1, d1))
-    step = np.empty(d1)
     for _ in range(NEWTON_CAP):
-        hessian[:] = 0.0
+        for j in range(d1):
+            set_all(hessian[j], 0.0)
         for j in range(d1 - 1):
             hessian[j, j] = 1.0
             step[j] = weights[j]
@@ -310,7 +312,6 @@ def newton_weights(X, target, weights):
             weights[j] -= size * step[j]
         if change < SETTLED:
             break
-    return hessian
 
 
 @kernel(fastmath=False)

@@ -112,5 +112,5 @@ def test_newton_reaches_the_optimum_from_a_bad_start(rng):
     X = np.concatenate([rng.normal(size=(50, 4)), np.ones((50, 1))], axis=1)
     y = (X[:, 0] > 0).astype(float)
     weights = np.full(5, 30.0)
-    newton_weights(X, y, weights)
+    newton_weights(X, y, weights, np.empty((X.shape[1], X.shape[1])), np.empty(X.shape[1]))
     assert objective_gradient(X[:, :4], y, weights) < 1e-8
