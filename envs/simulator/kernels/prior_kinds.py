@@ -15,6 +15,7 @@ from envs.simulator.kernels.prior_rows import (
     assign,
     base_rows,
     counts_of,
+    deviation,
     draw_codes,
     over,
     place_of_largest,
@@ -234,8 +235,8 @@ def factors(state, n, d, shares):
         for j in range(rank):
             latent[i, j] = (centres[k, j] + latent[i, j]) * scale[j]
     X = np.dot(latent, over(normals(state, rank, d), np.sqrt(rank)))
-    noise, rows = between(state, 0.02, 0.5) * X.std(), normals(state, n, d)
+    noise, rows = between(state, 0.02, 0.5) * deviation(X), normals(state, n, d)
     for i in range(n):
         for j in range(d):
             X[i, j] += noise * rows[i, j]
-    return over(X, X.std() + 1e-12), y
+    return over(X, deviation(X) + 1e-12), y

@@ -73,6 +73,25 @@ def times(X, factor):
 
 
 @kernel
+def mean_and_deviation(values):
+    """Return mean and standard deviation of the numbers of an array of one axis."""
+    mean, squares, n = 0.0, 0.0, len(values)
+    for i in range(n):
+        mean += values[i]
+    mean /= n
+    for i in range(n):
+        gap = values[i] - mean
+        squares += gap * gap
+    return mean, np.sqrt(squares / n)
+
+
+@kernel
+def deviation(X):
+    """Return the standard deviation of all numbers of a table."""
+    return mean_and_deviation(X.reshape(X.shape[0] * X.shape[1]))[1]
+
+
+@kernel
 def place_of_largest(values):
     """Return where the largest number is, of equals the first."""
     place = 0
@@ -133,7 +152,7 @@ def assign(scores, shares):
     The scores are overwritten.
     """
     n, C = scores.shape
-    scores = over(scores, scores.std() + 1e-12)
+    scores = over(scores, deviation(scores) + 1e-12)
     bias = np.empty(C)
     set_all(bias, 0.0)
     for _ in range(12):

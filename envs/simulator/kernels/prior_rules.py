@@ -12,7 +12,12 @@ from envs.simulator.kernels.draws import (
     permutation,
     sort,
 )
-from envs.simulator.kernels.prior_rows import place_of_largest, running_sums, wanted
+from envs.simulator.kernels.prior_rows import (
+    mean_and_deviation,
+    place_of_largest,
+    running_sums,
+    wanted,
+)
 from envs.simulator.kernels.random_numbers import below, uniform
 
 MOST_LEVELS = 6
@@ -148,9 +153,9 @@ def vetoed(state, level, sizes):
             group = 0 if order[j] < max(width // 2, 1) else 1
             sums[group, i] += worth[j, level[i, j]]
     for g in range(2):
-        mean, spread = sums[g].mean(), sums[g].std() + 1e-12
+        mean, spread = mean_and_deviation(sums[g])
         for i in range(n):
-            sums[g, i] = (sums[g, i] - mean) / spread
+            sums[g, i] = (sums[g, i] - mean) / (spread + 1e-12)
     for i in range(n):
         sums[0, i] = min(sums[0, i], sums[1, i])
     return sums[0]
