@@ -42,7 +42,13 @@ from envs.simulator.kernels.simd import (
     splat,
 )
 from envs.simulator.kernels.simd import total as lane_sum
-from envs.simulator.kernels.softmax import MEMORY, coordinates, refit_softmax, start_softmax
+from envs.simulator.kernels.softmax import (
+    MEMORY,
+    coordinates,
+    newton_softmax,
+    refit_softmax,
+    start_softmax,
+)
 
 LOGISTIC, FOREST, KNN, NAIVE_BAYES, RIDGE, GP = range(6)
 
@@ -88,6 +94,9 @@ UNFINISHED = -1
 
 PAIRS = 8
 """Pairs that a fit of more than two classes keeps; 16 are slower, and need no fewer iterations."""
+
+MOST_UNKNOWNS = 300
+"""Weights that a float64 finish looks for by Newton's method; more are left to limited memory."""
 
 ONE, HALF = np.float32(1.0), np.float32(0.5)
 LN2 = math.log(2.0)
@@ -371,23 +380,34 @@ def _fit_many(sizes, tiles, x, rows, labels, held, L, p, F, Q, meta, codes, comp
 
 
 @kernel
-def _finish_many(F, C, d, stride, cap, memory, meta, codes, L, K, used, penalty):
-    """Finish in float64 what float32 could not bring to the tolerance."""
-    _, _, _, _, R, _, _, _ = multinomial.places(C, d, stride, cap, memory)
-    X, XT = np.zeros((L, used)), np.zeros((used, L))
+def _finish_large(X, codes, L, K, used, W, penalty):
+    """Move weights of too many numbers for Newton's method to the optimum, with little memory."""
+    XT, H = np.empty((used, L)), np.zeros((used, used))
     for a in range(L):
         for j in range(used):
-            X[a, j] = F[R + a * stride + j]
             XT[j, a] = X[a, j]
-    W, H = np.zeros((K, used)), np.zeros((used, used))
-    for k in range(K):
-        for j in range(used):
-            W[k, j] = F[k * stride + j]
     S, Y = np.zeros((MEMORY, K, used)), np.zeros((MEMORY, K, used))
     pairs = np.zeros(2, np.int64)
     start_softmax(H, S, Y, pairs, penalty)
     tolerance = TOLERANCE * min(1.0, penalty)
     refit_softmax(X, XT, codes, L, K, used, W, H, S, Y, np.zeros(MEMORY), pairs, penalty, tolerance)
+
+
+@kernel
+def _finish_many(F, C, d, stride, cap, memory, meta, codes, L, K, used, penalty):
+    """Finish in float64 what float32 could not bring to the tolerance."""
+    _, _, _, _, R, _, _, _ = multinomial.places(C, d, stride, cap, memory)
+    X, W = np.empty((L, used)), np.empty((K, used))
+    for a in range(L):
+        for j in range(used):
+            X[a, j] = F[R + a * stride + j]
+    for k in range(K):
+        for j in range(used):
+            W[k, j] = F[k * stride + j] if math.isfinite(F[k * stride + j]) else 0.0
+    if K * used <= MOST_UNKNOWNS:
+        newton_softmax(X, codes, L, K, used, W, penalty)
+    else:
+        _finish_large(X, codes, L, K, used, W, penalty)
     for k in range(K):
         for j in range(used):
             F[k * stride + j] = np.float32(W[k, j])

@@ -36,6 +36,10 @@ TOLERANCE = 1e-4
 CAP = 40
 """Iterations before the fit is handed to Newton."""
 
+CERTAIN = np.float32(3e-4)
+"""Where no sample lacks more to its label, which takes weak penalties, Newton finishes the fit:
+the gradient is made of what is lacking, and float32 has but a few digits of it."""
+
 NEWTON_CAP = 2000
 """A damped step moves no score by more than about log(1 + r): one that is off by hundreds, as of a
 row a thousand times the others, takes hundreds of steps. Other fits take fewer than ten."""
@@ -146,7 +150,7 @@ def fit(F, base, stride, cap, D, L, R, rows_at, rows, tolerance, still):
     g, q, new = w + stride, w + 2 * stride, w + 4 * stride
     z, r, c, u = t + cap, t + 2 * cap, t + 3 * cap, t + 4 * cap
     nv, d1, nvl = stride // 16, D + 1, (L + 15) // 16
-    step = ZERO
+    step, iteration, done = ZERO, 0, False
     fill(F, u, nvl * 16, ZERO)
     for iteration in range(CAP):
         first = iteration == 0
@@ -168,13 +172,16 @@ def fit(F, base, stride, cap, D, L, R, rows_at, rows, tolerance, still):
                 i = v * 16
                 store(F, w + i, load(F, w + i) - splat(step) * load(F, q + i))
             if change < still:
-                return iteration
+                done = True
+                break
         _residuals(F, t, cap, nvl, step)
         _gradient(F, w, new, r, R, rows_at, stride, rows, L, D)
         done = largest_absolute(F, new, nv) < tolerance
         if done:
-            return iteration
+            break
         _update(F, H, g, stride, d1, step, first)
+    if done and largest_absolute(F, r, nvl) > CERTAIN:
+        return iteration
     newton(F, base, stride, cap, D, L, R, rows_at, rows)
     return CAP + 1
 
@@ -257,7 +264,7 @@ def newton(F, base, stride, cap, D, L, R, rows_at, rows):
         F[w + j] = weights[j]
         set_all(column, 0.0)
         column[j] = 1.0
-        _solve_factored(factor, column)
+        solve_factored(factor, column)
         for i in range(d1):
             F[H + i * stride + j] = column[i]
 
@@ -297,10 +304,10 @@ def newton_weights(X, target, weights, hessian, step):
         largest = 0.0
         for j in range(d1):
             largest = max(largest, abs(step[j]))
-        _factor(hessian)
+        factor(hessian)
         if largest < 1e-9:
             break
-        _solve_factored(hessian, step)
+        solve_factored(hessian, step)
         change = 0.0
         for i in range(n):
             u = 0.0
@@ -315,7 +322,7 @@ def newton_weights(X, target, weights, hessian, step):
 
 
 @kernel(fastmath=False)
-def _factor(A):
+def factor(A):
     """Replace the lower triangle of a positive definite matrix by its Cholesky factor."""
     n = len(A)
     for j in range(n):
@@ -332,7 +339,7 @@ def _factor(A):
 
 
 @kernel(fastmath=False)
-def _solve_factored(A, b):
+def solve_factored(A, b):
     """Solve A A^T x = b in place, A lower triangular."""
     n = len(b)
     for i in range(n):

@@ -29,6 +29,10 @@ MOST_ITERATIONS = 60
 CURVATURE_FLOOR = np.float32(0.003)
 """Least curvature of a row in the first inverse Hessian."""
 
+CERTAIN = np.float32(0.999)
+"""Where all labelled rows are more probable, which takes weak penalties, a fit is given up to
+float64: the gradient is made of what they lack to one."""
+
 FREE_INTERCEPT = np.float32(100.0)
 ZERO, ONE, HALF = np.float32(0.0), np.float32(1.0), np.float32(0.5)
 
@@ -320,6 +324,15 @@ def _line(B, Z, U, P, N, codes, L, K, cap, nl, slope0, linear, square):
     return t, t * wide
 
 
+@kernel(forceinline=True)
+def _all_certain(B, P, cap, codes, L):
+    """Whether every row is so certain that float32 has but a few digits of what it lacks."""
+    least = ONE
+    for a in range(L):
+        least = min(least, B[P + codes[a] * cap + a])
+    return least > CERTAIN
+
+
 @kernel
 def refit(F, C, d, stride, cap, memory, meta, codes, L, K, used, penalty, tolerance):
     """Move the weights to the optimum of the first L labelled rows.
@@ -357,7 +370,7 @@ def refit(F, C, d, stride, cap, memory, meta, codes, L, K, used, penalty, tolera
     top = _gradient(F, R, stride, B, P, cap, codes, L, K, nv, penalty, G)
     for iteration in range(MOST_ITERATIONS):
         if top <= tolerance:
-            return iteration
+            return -1 if _all_certain(B, P, cap, codes, L) else iteration
         _direction(F, H, S, Y, rho, C, stride, memory, meta, B, G, D, Q, alpha, K, used)
         slope = _inner_rows(B, G, stride, B, D, stride, K, nv)
         if not slope < ZERO:
@@ -379,7 +392,7 @@ def refit(F, C, d, stride, cap, memory, meta, codes, L, K, used, penalty, tolera
             return -1
         _add_rows(F, 0, stride, K, nv, t, B, D, stride)
         if change < STILL:
-            return iteration + 1
+            return -1 if _all_certain(B, P, cap, codes, L) else iteration + 1
         _add_rows(B, Z, cap, K, nl, t, B, U, cap)
         top = _gradient(F, R, stride, B, P, cap, codes, L, K, nv, penalty, G1)
         _remember(F, S, Y, rho, C, stride, memory, meta, B, G, D, G1, K, nv, t)

@@ -20,6 +20,8 @@ import math
 import numpy as np
 
 from envs.simulator.compile import kernel
+from envs.simulator.kernels.dense import set_all
+from envs.simulator.kernels.logistic import factor, solve_factored
 
 MEMORY = 20
 """Pairs of the limited-memory method."""
@@ -34,6 +36,12 @@ TOLERANCE = 1e-4
 
 MAX_ITERATIONS = 200
 """Refits stop here at the latest; far above what was ever seen."""
+
+NEWTON_STEPS = 2000
+"""Steps after which `newton_softmax` gives up."""
+
+FREE = 1e-10
+"""Penalty of an intercept in a Newton step."""
 
 CURVATURE_FLOOR = 0.03
 """Least weight of a new row in the first inverse Hessian."""
@@ -565,6 +573,73 @@ def refit_softmax(X, XT, codes, n, K, d, W, H, S, Y, rho, meta, penalty, toleran
             meta[1] = (place + 1) % size
             meta[0] = min(meta[0] + 1, size)
     return MAX_ITERATIONS
+
+
+@kernel(fastmath=False)
+def newton_softmax(X, codes, n, K, d, W, penalty):
+    """Move the weights of K > 1 columns to the optimum by damped Newton steps.
+
+    Every step solves for K d unknowns at once, so it is for fits that limited memory does not
+    finish: badly scaled rows, or penalties so weak that the loss is all but flat.
+
+    Args:
+        X: Labelled rows, the first number of each a one, shape (L, d or more).
+        codes: Compact codes, shape (L,).
+        n: Labelled rows, L.
+        K: Columns.
+        d: Coordinates in use, the one of the intercept included.
+        W: Weights, shape (K, d or more), where to start and the result.
+        penalty: One over scikit-learn's C.
+    """
+    size = K * d
+    hessian, step, P = np.empty((size, size)), np.empty(size), np.empty((K, n))
+    for _ in range(NEWTON_STEPS):
+        for a in range(size):
+            set_all(hessian[a], 0.0)
+            k, j = a // d, a % d
+            hessian[a, a] = penalty if j > 0 else FREE  # nothing holds the intercepts in place
+            step[a] = penalty * W[k, j] if j > 0 else 0.0
+        for i in range(n):
+            top, total = -math.inf, 0.0
+            for k in range(K):
+                z = 0.0
+                for j in range(d):
+                    z += W[k, j] * X[i, j]
+                P[k, i] = z
+                top = max(top, z)
+            for k in range(K):
+                P[k, i] = math.exp(P[k, i] - top)
+                total += P[k, i]
+            for k in range(K):
+                P[k, i] /= total
+            for k in range(K):
+                residual = P[k, i] - 1.0 if k == codes[i] else P[k, i]
+                for j in range(d):
+                    step[k * d + j] += residual * X[i, j]
+                for other in range(k + 1):
+                    bend = -P[k, i] * P[other, i]
+                    if other == k:
+                        bend += P[k, i]
+                    for j in range(d):
+                        scaled = bend * X[i, j]
+                        for m in range(d):
+                            hessian[k * d + j, other * d + m] += scaled * X[i, m]
+        factor(hessian)
+        solve_factored(hessian, step)
+        change = 0.0
+        for i in range(n):
+            low, high = math.inf, -math.inf
+            for k in range(K):
+                u = 0.0
+                for j in range(d):
+                    u += X[i, j] * step[k * d + j]
+                low, high = min(low, u), max(high, u)
+            change = max(change, high - low)
+        share = math.log1p(change) / change if change > 1e-6 else 1.0
+        for a in range(size):
+            W[a // d, a % d] -= share * step[a]
+        if change < 1e-9:  # of the scores; the next step would change them by its square
+            break
 
 
 @kernel
