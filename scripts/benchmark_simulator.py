@@ -6,10 +6,7 @@ is what counts: other work on the machine moves both.
 
 import json
 import multiprocessing
-import os
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -311,6 +308,8 @@ def _extra(config: Config) -> dict[str, Any]:
             config.train_steps, config.roads, config.suites, config.stable_batch
         )
     if config.first_compile:
+        from scripts.benchmark_compile import first_compile
+
         extra["first_compile_seconds"] = first_compile()
     return extra
 
@@ -350,53 +349,6 @@ def processes(config: Config, seconds: float = 2.0) -> dict[str, float]:
         flush=True,
     )
     return ratios
-
-
-_FIRST_STEPS = {
-    "LAL-RL engine": (
-        "from scripts.benchmark_simulator import Config, _engine\n"
-        "_engine(Config(), 2).step(np.full(2, -1))\n"
-    ),
-    "lal/Pool-v0 with logistic regression": (
-        "from scripts.benchmark_learners import task_of\n"
-        "from envs.simulator.pool_engine import PoolSimulator\n"
-        "task = task_of('logistic_regression', C=3, D=13, N=80, T=40)\n"
-        "simulator = PoolSimulator([task], 2, slate_size=5)\n"
-        "simulator.reset()\n"
-        "simulator.step(np.zeros(2))\n"
-    ),
-    "prior": ("from envs.simulator.prior import CompiledPrior\nCompiledPrior(0).rows(0)\n"),
-}
-"""What a process does whose first compilation is timed."""
-
-
-def first_compile() -> dict[str, float]:
-    """Print the CPU and clock seconds of first compilations, each with an empty cache.
-
-    Returns:
-        The CPU seconds.
-    """
-    return {name: _first_compile(name, code) for name, code in _FIRST_STEPS.items()}
-
-
-def _first_compile(name: str, step: str) -> float:
-    code = (
-        "import time; cpu, clock = time.process_time(), time.perf_counter()\n"
-        f"import numpy as np\n{step}"
-        "print(time.process_time() - cpu, time.perf_counter() - clock)\n"
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    cpu, clock = (float(word) for word in done.stdout.split())
-    print(f"first compilation, {name}: {cpu:.1f} s CPU, {clock:.1f} s by the clock", flush=True)
-    return cpu
 
 
 if __name__ == "__main__":
