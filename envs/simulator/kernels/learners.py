@@ -43,6 +43,7 @@ from envs.simulator.kernels.simd import (
 )
 from envs.simulator.kernels.simd import total as lane_sum
 from envs.simulator.kernels.softmax import (
+    MAX_ITERATIONS,
     MEMORY,
     coordinates,
     newton_softmax,
@@ -77,8 +78,9 @@ scratch (C (points + D + 1),) float32, marks (2 C,)."""
 
 Problem = namedtuple("Problem", "D C N P n Lmax first second lo")
 """Sizes of one task: columns, classes, pool rows, first reward point, points, most labels, the
-learner's two parameters (penalty, or trees and columns per split, or k, or smoothing, or alpha, or
-noise and -1/2 over the squared length scale), first point to predict."""
+learner's two parameters (penalty and mean squared norm of a pool row over it, or trees and columns
+per split, or k, or smoothing, or alpha, or noise and -1/2 over the squared length scale), first
+point to predict."""
 
 NARROW = 31
 """Most columns that are their own coordinates; beyond, fits live in the span of their rows."""
@@ -95,8 +97,15 @@ UNFINISHED = -1
 PAIRS = 8
 """Pairs that a fit of more than two classes keeps; 16 are slower, and need no fewer iterations."""
 
+FLAT = 2e4
+"""Squared norms of the labelled rows over the penalty above which a logistic fit is finished in
+float64: some directions are so flat that the rounding of a float32 gradient moves scores."""
+
 MOST_UNKNOWNS = 300
 """Weights that a float64 finish looks for by Newton's method; more are left to limited memory."""
+
+MOST_ROUNDS = 20
+"""Times that limited memory begins again before such a finish is taken as it is."""
 
 ONE, HALF = np.float32(1.0), np.float32(0.5)
 LN2 = math.log(2.0)
@@ -344,7 +353,9 @@ def _fit_two(sizes, tiles, x, rows, labels, held, L, p, F, Q, meta, order, compa
         target = np.float32(compact[labels[a]])
         binary.add_sample(F, 0, stride, cap, used, a, F, at, target)
     tolerance = TOLERANCE * min(ONE, np.float32(24.0) / np.float32(meta[3] + 1))
-    binary.fit(F, 0, stride, cap, meta[3], L, F, R, order, tolerance, multinomial.STILL)
+    done = binary.fit(F, 0, stride, cap, meta[3], L, F, R, order, tolerance, multinomial.STILL)
+    if done <= binary.CAP and L * p.second > FLAT:
+        binary.newton(F, 0, stride, cap, meta[3], L, F, R, order)
     return binary.places(0, stride, cap)[2]
 
 
@@ -376,7 +387,7 @@ def _fit_many(sizes, tiles, x, rows, labels, held, L, p, F, Q, meta, codes, comp
     done = multinomial.refit(
         F, C, d, stride, cap, memory, meta, codes, L, K, used, penalty, tolerance
     )
-    return done >= 0
+    return done >= 0 and L * p.second <= FLAT
 
 
 @kernel
@@ -387,10 +398,15 @@ def _finish_large(X, codes, L, K, used, W, penalty):
         for j in range(used):
             XT[j, a] = X[a, j]
     S, Y = np.zeros((MEMORY, K, used)), np.zeros((MEMORY, K, used))
-    pairs = np.zeros(2, np.int64)
+    pairs, rho = np.zeros(2, np.int64), np.zeros(MEMORY)
     start_softmax(H, S, Y, pairs, penalty)
     tolerance = TOLERANCE * min(1.0, penalty)
-    refit_softmax(X, XT, codes, L, K, used, W, H, S, Y, np.zeros(MEMORY), pairs, penalty, tolerance)
+    for _ in range(MOST_ROUNDS):
+        done = refit_softmax(
+            X, XT, codes, L, K, used, W, H, S, Y, rho, pairs, penalty, tolerance
+        )  # fmt: skip
+        if done < MAX_ITERATIONS:
+            break
 
 
 @kernel
