@@ -220,7 +220,7 @@ def _enter(task: Task, flats: dict[str, _Flat], s: Ints, params: Floats) -> None
     s[at.AT_ENDS] = flats["ends"].put(np.r_[0, np.cumsum(counts)])
     params[:2] = spec.first, spec.second
     if spec.kind == LOGISTIC:
-        params[1] = np.square(X[: len(task.pool)]).sum(axis=1).mean() / spec.first
+        params[1] = np.square(X[: len(task.pool)]).mean() / spec.first
     _enter_geometry(task, geometry, flats, s, params)
     s[at.FLOATS : at.SINGLES + 1] = fit_sizes(
         spec.kind,

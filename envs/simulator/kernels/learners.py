@@ -78,9 +78,9 @@ scratch (C (points + D + 1),) float32, marks (2 C,)."""
 
 Problem = namedtuple("Problem", "D C N P n Lmax first second lo")
 """Sizes of one task: columns, classes, pool rows, first reward point, points, most labels, the
-learner's two parameters (penalty and mean squared norm of a pool row over it, or trees and columns
-per split, or k, or smoothing, or alpha, or noise and -1/2 over the squared length scale), first
-point to predict."""
+learner's two parameters (penalty and mean square of a pool number over it, or trees and columns per
+split, or k, or smoothing, or alpha, or noise and -1/2 over the squared length scale), first point
+to predict."""
 
 NARROW = 31
 """Most columns that are their own coordinates; beyond, fits live in the span of their rows."""
@@ -97,9 +97,9 @@ UNFINISHED = -1
 PAIRS = 8
 """Pairs that a fit of more than two classes keeps; 16 are slower, and need no fewer iterations."""
 
-FLAT = 2e4
-"""Squared norms of the labelled rows over the penalty above which a logistic fit is finished in
-float64: some directions are so flat that the rounding of a float32 gradient moves scores."""
+FLAT = 3e3
+"""Labels times the mean square of a number over the penalty above which a logistic fit is finished
+in float64: some directions are so flat that the rounding of a float32 gradient moves scores."""
 
 MOST_UNKNOWNS = 300
 """Weights that a float64 finish looks for by Newton's method; more are left to limited memory."""
@@ -400,7 +400,7 @@ def _finish_large(X, codes, L, K, used, W, penalty):
     S, Y = np.zeros((MEMORY, K, used)), np.zeros((MEMORY, K, used))
     pairs, rho = np.zeros(2, np.int64), np.zeros(MEMORY)
     start_softmax(H, S, Y, pairs, penalty)
-    tolerance = TOLERANCE * min(1.0, penalty)
+    tolerance = 1e-6 * min(1.0, penalty)  # for rows of large numbers, too
     for _ in range(MOST_ROUNDS):
         done = refit_softmax(
             X, XT, codes, L, K, used, W, H, S, Y, rho, pairs, penalty, tolerance

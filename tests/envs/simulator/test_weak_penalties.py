@@ -63,9 +63,12 @@ def test_weak_penalties_end_at_the_optimum(monkeypatch, classes, scale, C):
     assert (len(finished) > 0) == (classes > 2)
 
 
-def test_many_weights_are_finished_with_little_memory(monkeypatch):
+@pytest.mark.parametrize(("scale", "C"), [(1.0, 1e4), (30.0, 1.0)])
+def test_many_weights_are_finished_with_little_memory(monkeypatch, scale, C):
     assert learners.MOST_UNKNOWNS < 12 * 31
-    differences, finished = play(monkeypatch, classes=12, columns=30, scale=1.0, C=1e4, steps=8)
+    differences, finished = play(
+        monkeypatch, classes=12, columns=30, scale=scale, C=C, steps=15
+    )  # fmt: skip
     assert max(differences) <= 3e-4
     assert finished
 
