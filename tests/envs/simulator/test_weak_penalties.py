@@ -11,6 +11,9 @@ from envs.simulator.pool_engine import PoolSimulator
 from lal.learners import make_learner
 from lal.task import Part, Task
 
+# scikit-learn's line search warns when rounding stops it, at the optimum as far as float64 goes.
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
 
 def play(monkeypatch, *, classes, columns, scale, C, steps):
     """Return the largest differences of pool probabilities from the optimum, and the finishes."""
