@@ -14,7 +14,8 @@ def draw_codes(state, n, shares):
     C = len(shares)
     counts, total = np.empty(C, np.int64), 0
     for c in range(C):
-        counts[c] = max(np.int64(np.floor(shares[c] * n)), 2)
+        counts[c] = np.floor(shares[c] * n)
+        counts[c] = max(counts[c], 2)
         total += counts[c]
     counts[place_of_largest(counts)] -= max(total - n, 0)
     codes = np.empty(n, np.int64)

@@ -175,7 +175,7 @@ def cut_at_shares(state, values, shares):
         below_edge = min(below_edge + shares[order[c]], 1.0)
         place = below_edge * (n - 1)
         low = np.int64(np.floor(place))
-        high = min(low + 1, n - 1)
+        high = low + 1 if low < n - 1 else low
         edges[c] = ordered[low] + (place - low) * (ordered[high] - ordered[low])
     codes = np.empty(n, np.int64)
     for i in range(n):

@@ -1,18 +1,22 @@
 """Kernels that are linked: the same numbers, and no array lost or freed too early."""
 
 import gc
+import importlib
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
 
 pytest.importorskip("numba")
-from numba.core.runtime import _nrt_python, rtsys
 
 from envs.simulator.compile import kernel
 from envs.simulator.pool_engine import PoolSimulator
 from lal.learners import make_learner
 from lal.task import Part, Task
+
+runtime: Any = importlib.import_module("numba.core.runtime")
+statistics: Any = importlib.import_module("numba.core.runtime._nrt_python")
 
 
 @kernel
@@ -53,14 +57,14 @@ def test_arrays_are_neither_lost_nor_freed_too_early():
     expected = sum(table[k % 3].sum() + table[0].sum() + 3.0 for k in range(1000))
     assert everything(table, 1000) == expected
     before = sys.getrefcount(table)
-    _nrt_python.memsys_enable_stats()
+    statistics.memsys_enable_stats()
     try:
-        start = rtsys.get_allocation_stats()
+        start = runtime.rtsys.get_allocation_stats()
         for _ in range(50):
             assert everything(table, 1000) == expected
-        end = rtsys.get_allocation_stats()
+        end = runtime.rtsys.get_allocation_stats()
     finally:
-        _nrt_python.memsys_disable_stats()
+        statistics.memsys_disable_stats()
     assert end.mi_alloc - start.mi_alloc >= 50_000
     assert end.mi_alloc - start.mi_alloc == end.mi_free - start.mi_free
     assert sys.getrefcount(table) == before
@@ -105,14 +109,14 @@ def test_steps_of_the_simulator_free_what_they_make(learner):
     simulator = PoolSimulator([task], 2, slate_size=6, seed=0)
     simulator.reset()
     simulator.step(np.zeros(2, dtype=np.int64))
-    _nrt_python.memsys_enable_stats()
+    statistics.memsys_enable_stats()
     try:
-        start = rtsys.get_allocation_stats()
+        start = runtime.rtsys.get_allocation_stats()
         for _ in range(30):
             simulator.step(simulator.observations.mask.argmax(axis=1))
-        end = rtsys.get_allocation_stats()
+        end = runtime.rtsys.get_allocation_stats()
     finally:
-        _nrt_python.memsys_disable_stats()
+        statistics.memsys_disable_stats()
     assert end.mi_alloc > start.mi_alloc
     assert end.mi_alloc - start.mi_alloc == end.mi_free - start.mi_free
 
