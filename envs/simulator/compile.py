@@ -13,6 +13,8 @@ from lal.registry import require
 
 numba = require("numba", "fast")
 
+_COMPILED_BY = (__file__, str(Path(__file__).with_name("linking.py")))
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 SAFE_FASTMATH = frozenset({"reassoc", "contract", "nsz", "arcp", "afn"})
@@ -124,8 +126,8 @@ def _stamp(compiled: Any, python: Callable[..., Any]) -> None:
 
 
 def fingerprint(python: Callable[..., Any]) -> str:
-    """Return a hash of the function's file and of what it uses from other files."""
-    parts = [_file_hash(python.__code__.co_filename)]
+    """Return a hash of the function's file, of what it uses from others, and of its compilers."""
+    parts = [_file_hash(path) for path in (python.__code__.co_filename, *_COMPILED_BY)]
     names = set(python.__code__.co_names)
     for name, value in sorted(python.__globals__.items()):
         if hasattr(value, "lal_fingerprint"):
