@@ -201,7 +201,7 @@ class _Remembering:
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Look for no garbage meanwhile: a compilation makes millions of objects, few of them waste."""
+    """Look for garbage once, at the end: a compilation makes millions of objects it still needs."""
     enabled = gc.isenabled()
     gc.disable()
     try:

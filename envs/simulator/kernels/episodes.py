@@ -25,8 +25,8 @@ FREE = ("density", "wide_density", "density_rank", "wide_density_rank", "spacing
 """Label-free values of every pool row; `spacing` is the mean distance to its neighbours."""
 
 Tables = namedtuple("Tables", "sizes params x x4 tiles y ends z reference around distance free")
-"""All tasks, flat: sizes (tasks, N_SIZES), params (tasks, 5: two of the learner, pool scale, mean
-spacing, share), and the arrays that the AT_* columns point into: points (D, n) in float64 and
+"""All tasks, flat: sizes (tasks, N_SIZES), params (tasks, 4: two of the learner, pool scale, mean
+spacing), and the arrays that the AT_* columns point into: points (D, n) in float64 and
 float32 and in tiles of 16, pool codes (N,), ends of the reward part's classes (C + 1,), encoded
 pool rows (d, N), reference rows (R,), neighbours (N, k) as pool rows, their distances (N, k),
 label-free values (len(FREE), N)."""

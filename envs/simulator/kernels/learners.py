@@ -510,7 +510,7 @@ def update_logistic(u: Any) -> int:
 def finish_logistic(u: Any) -> None:
     """Finish in float64 the fits that `update_logistic` left unfinished, predict and measure.
 
-    It is hardly ever needed, and not compiled before it is.
+    Standardised columns under C = 1 hardly ever need it; it is compiled when something first does.
     """
     for m in range(len(u.ids)):
         e, slot = u.ids[m], u.slots[m]

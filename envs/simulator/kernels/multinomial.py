@@ -8,7 +8,7 @@ One fit is one flat float32 array `F` cut by `places`: weights W (C rows of `str
 inverse Hessian H of a class block, the pairs S and Y (memory x C rows), rho, the labelled rows R
 (one a row) and T (one a column, rows of `cap`), and the curvature that H has of every row.
 Coordinate 0 of a row is a constant one. H is kept near the present model: a row whose curvature
-doubled or halved is taken into it anew, which halves the iterations.
+doubled or halved is taken into it anew, which saves iterations.
 """
 
 import math

@@ -26,16 +26,11 @@ from envs.simulator.kernels.logistic import factor, solve_factored
 MEMORY = 20
 """Pairs of the limited-memory method."""
 
-SHORT_MEMORY = 8
-"""Pairs when a class block times classes exceeds `LARGE` numbers, where pairs cost more."""
-
-LARGE = 200
-
 TOLERANCE = 1e-4
 """Largest absolute entry of the gradient at which a refit stops."""
 
 MAX_ITERATIONS = 200
-"""Refits stop here at the latest; far above what was ever seen."""
+"""Refits stop here at the latest; only badly scaled rows and weak penalties take so many."""
 
 NEWTON_STEPS = 2000
 """Steps after which `newton_softmax` gives up."""
@@ -67,27 +62,6 @@ def exponential(x):
     p = p * r + 1.0
     p = p * r + 1.0
     return p * np.int64((np.int64(n) + 1023) << 52).view(np.float64)
-
-
-@kernel(forceinline=True)
-def logarithm(p):
-    """Return log p to 1e-12, that of 1e-300 below it; vectorised in loops like `exponential`."""
-    bits = np.float64(max(p, 1e-300)).view(np.int64)
-    exponent = np.float64((bits >> 52) - 1023)
-    m = np.int64((bits & 0xFFFFFFFFFFFFF) | 0x3FF0000000000000).view(np.float64)
-    upper = m > 1.4142135623730951
-    m = 0.5 * m if upper else m
-    exponent = exponent + 1.0 if upper else exponent
-    s = (m - 1.0) / (m + 1.0)
-    z = s * s
-    series = 1.0 / 13.0
-    series = series * z + 1.0 / 11.0
-    series = series * z + 1.0 / 9.0
-    series = series * z + 1.0 / 7.0
-    series = series * z + 1.0 / 5.0
-    series = series * z + 1.0 / 3.0
-    series = series * z + 1.0
-    return exponent * 0.6931471805599453 + 2.0 * s * series
 
 
 @kernel(forceinline=True)
