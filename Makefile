@@ -41,11 +41,11 @@ kernels-nojit: $(STAMP)
 
 # The real host libraries, each in its own environment under .venv-hosts; HOSTS picks some.
 test-hosts: $(STAMP)
-	$(BIN)/python -m scripts.host_parity $(HOSTS)
+	$(BIN)/python -m scripts.benchmarks.robustness.host_parity $(HOSTS)
 
 # scikit-activeml's own strategy test template, from a checkout: make test-skactiveml TEMPLATE=FILE
 test-skactiveml: $(STAMP)
-	SKACTIVEML_TEMPLATE=$(TEMPLATE) $(BIN)/python -m pytest tests/lal/hosts/test_upstream_template.py -q
+	SKACTIVEML_TEMPLATE=$(TEMPLATE) $(BIN)/python -m pytest tests/lal/integrations/test_upstream_template.py -q
 
 format: $(STAMP)
 	$(BIN)/ruff format .

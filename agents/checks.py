@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.strategy_agent import StrategyAgent, play
-from envs.giveaway import giveaway_task
 from envs.pool_env import PoolEnv
+from envs.sanity_task import giveaway_task
 from lal.errors import LalError
 
 GIVEAWAY_SHARE = 0.8

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from lal.arrays import Floats
 from lal.errors import UsageError
-from lal.evaluation.metrics import aubc
+from lal.evaluation.analysis.metrics import aubc
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.scorer import Scorer
+from lal.policies.scoring.scorer import Scorer
 from lal.task import Task
 
 Singles = NDArray[np.float32]
@@ -104,7 +104,7 @@ def play_side_by_side(
         slate_size: Rows offered, drawn at random; at least the pool's size offers all of it.
         seed: Names the starts.
     """
-    from envs.simulator.pool_engine import PoolSimulator
+    from envs.simulator.pool import PoolSimulator
 
     budgets = {task.budget for task in tasks}
     if len(budgets) != 1:

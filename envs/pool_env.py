@@ -8,26 +8,26 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.endings import ENDINGS, TARGET_SHARE
 from envs.observations import Observation, Observer
 from envs.rendering import draw_pool
-from envs.rewards import REWARDS, Purchase
-from envs.slates import SLATES
-from envs.sources import TaskSource, as_source
 from lal.arrays import Bools, Ints
+from lal.episode import METRICS, Episode, accuracy
 from lal.errors import UsageError
 from lal.features import DEFAULT_CANDIDATE_FEATURES, DEFAULT_CONTEXT_FEATURES
-from lal.loop import METRICS, Episode, accuracy
 from lal.rng import generator
 from lal.state import QueryState, Strategy
 from lal.strategies.base import make_strategy, select_top
 from lal.task import Task
+from lal.tasks.rewards import REWARDS, Purchase
+from lal.tasks.slates import SLATES
+from lal.tasks.sources import TaskSource, as_source
+from lal.tasks.termination import ENDINGS, TARGET_SHARE
 
 
 class PoolEnv(gymnasium.Env[Observation, np.int64]):
     """One labelling episode: an action names the slot of the offered row whose label is bought.
 
-    The environment shares its engine with `lal.loop`: on a fixed task, ``reset(seed=s)`` gives
+    The environment shares its engine with `lal.episode`: on a fixed task, ``reset(seed=s)`` gives
     the start labels, learner seeds and states of ``run_episode(..., seed=s)``. It is only ever
     given ``task.blind()``, so test rows cannot be reached from it.
 
@@ -37,13 +37,14 @@ class PoolEnv(gymnasium.Env[Observation, np.int64]):
 
     Args:
         tasks: A task, several (one is drawn at every reset), or a callable from a generator to a
-            task, for example `envs.tasks.TaskSampler`; None for `envs.tasks.default_tasks`.
+            task, for example `lal.tasks.sampler.TaskSampler`; None for
+            `lal.tasks.sampler.default_tasks`.
         candidate_features: Ids of the F candidate features; None for `lal.features`' default.
         context_features: Ids of the G context features; None for `lal.features`' default.
         slate_size: Rows offered at once, K.
-        slate_rule: Name of `envs.slates.SLATES`.
-        reward: Name of `envs.rewards.REWARDS`.
-        ending: Name of `envs.endings.ENDINGS`.
+        slate_rule: Name of `lal.tasks.slates.SLATES`.
+        reward: Name of `lal.tasks.rewards.REWARDS`.
+        ending: Name of `lal.tasks.termination.ENDINGS`.
         batch_size: Steps whose labels come together, B: within a batch the slate stays, reward is
             0, and labels, refit and reward come after its last step.
         label_noise: Probability that a bought label is replaced by a uniformly drawn class.
@@ -309,7 +310,7 @@ class PoolEnv(gymnasium.Env[Observation, np.int64]):
 
 
 def _default_source() -> TaskSource:
-    from envs.tasks import default_tasks  # data sets and learners: only needed here
+    from lal.tasks.sampler import default_tasks  # data sets and learners: only needed here
 
     return default_tasks()
 

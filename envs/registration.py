@@ -1,6 +1,6 @@
 """Ids of our environments; entry points are strings, so registering loads nothing heavy."""
 
-import gymnasium
+from gymnasium.envs.registration import register, registry
 
 POOL_ID = "lal/Pool-v0"
 """The reference environment over any learner."""
@@ -26,23 +26,23 @@ SMALL = {
 
 def register_envs() -> None:
     """Register the ids of this package; calling it again changes nothing."""
-    if POOL_ID not in gymnasium.registry:
-        gymnasium.register(id=POOL_ID, entry_point="envs.pool_env:PoolEnv")
-    if LAL_RL_ID not in gymnasium.registry:
-        gymnasium.register(
+    if POOL_ID not in registry:
+        register(id=POOL_ID, entry_point="envs.pool_env:PoolEnv")
+    if LAL_RL_ID not in registry:
+        register(
             id=LAL_RL_ID,
-            entry_point="envs.vector_env:LalRlEnv",
-            vector_entry_point="envs.vector_env:LalRlVectorEnv",
+            entry_point="envs.lal_rl.env:LalRlEnv",
+            vector_entry_point="envs.lal_rl.env:LalRlVectorEnv",
         )
-    if STREAM_ID not in gymnasium.registry:
-        gymnasium.register(id=STREAM_ID, entry_point="envs.stream_env:StreamEnv")
-    if SEQUENCE_ID not in gymnasium.registry:
-        gymnasium.register(id=SEQUENCE_ID, entry_point="envs.sequence_env:SequenceEnv")
+    if STREAM_ID not in registry:
+        register(id=STREAM_ID, entry_point="envs.streams.stream_env:StreamEnv")
+    if SEQUENCE_ID not in registry:
+        register(id=SEQUENCE_ID, entry_point="envs.streams.sequence_env:SequenceEnv")
     for name, entry_point in SMALL.items():
-        if name not in gymnasium.registry:
-            gymnasium.register(id=name, entry_point=entry_point)
+        if name not in registry:
+            register(id=name, entry_point=entry_point)
 
 
 def registered_ids() -> list[str]:
     """Return our ids, sorted."""
-    return sorted(name for name in gymnasium.registry if name.startswith(f"{NAMESPACE}/"))
+    return sorted(name for name in registry if name.startswith(f"{NAMESPACE}/"))

@@ -7,9 +7,9 @@ import gymnasium
 import numpy as np
 
 from envs.observations import Observation
-from envs.sources import TaskSource, rename_classes
 from lal.errors import UsageError
 from lal.task import Task
+from lal.tasks.sources import TaskSource, rename_classes
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ _WHERE = {
     "make_strategy": "lal.strategies.base:make_strategy",
     "load_dataset": "lal.data.datasets:load_dataset",
     "load_suite": "lal.data.suites:load_suite",
-    "make_task": "lal.data.splits:make_task",
+    "make_task": "lal.tasks.splits:make_task",
     "make_learner": "lal.learners:make_learner",
-    "run_episode": "lal.loop:run_episode",
-    "Curve": "lal.loop:Curve",
-    "Campaign": "lal.campaign.campaign:Campaign",
+    "run_episode": "lal.episode:run_episode",
+    "Curve": "lal.episode:Curve",
+    "Campaign": "lal.labelling.project:Campaign",
     "LalError": "lal.errors:LalError",
 }
 

@@ -10,9 +10,9 @@ import tyro
 
 from lal.data.suites import Suite, load_suite
 from lal.errors import DataError, UsageError
-from lal.evaluation.openings import read_openings
-from lal.evaluation.store import RunStore
-from lal.records import config_hash, write_json
+from lal.evaluation.holdout.access_log import read_openings
+from lal.evaluation.runs.store import RunStore
+from lal.serialization import config_hash, write_json
 from scripts.entry import run_main
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agents import AGENTS, Agent, TrainConfig
-from lal.records import read_json, write_json
+from lal.serialization import read_json, write_json
 from scripts.entry import run_main
 
 HELD_OUT = (
@@ -107,7 +107,7 @@ def _train_one(job: tuple[str, TrainConfig, Path, bool]) -> Path:
 
 def _evaluate(config: Config, policies: dict[str, list[Path]]) -> Any:
     """Return the tidy table of all strategies on the data sets of the proof."""
-    from lal.evaluation.store import RunStore
+    from lal.evaluation.runs.store import RunStore
     from scripts import evaluate
 
     named = {"policy": policies["policy"][0], "shuffled": policies["shuffled"][0]}
@@ -128,7 +128,7 @@ def _evaluate(config: Config, policies: dict[str, list[Path]]) -> Any:
 
 def _conclude(config: Config, table: Any, policies: dict[str, list[Path]]) -> bool:
     """Print the comparisons and the verdict, write the page and the picture."""
-    from lal.evaluation.verdict import verdict
+    from lal.evaluation.analysis.control_tests import verdict
     from scripts import report
 
     untrained = [f"untrained{i}" for i in range(len(policies["untrained"]))]

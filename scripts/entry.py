@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lal.errors import LalError, UsageError
-from lal.records import from_mapping, read_json, to_mapping
+from lal.serialization import from_mapping, read_json, to_mapping
 
 C = TypeVar("C")
 

@@ -14,17 +14,17 @@ from lal.data.dataset import Dataset
 from lal.data.datasets import load_dataset
 from lal.data.suites import Entry, Suite, load_suite
 from lal.errors import UsageError
-from lal.evaluation.backends import Backend
-from lal.evaluation.controls import Controls, with_controls
-from lal.evaluation.costs import predict_seconds
-from lal.evaluation.entrants import Entrant, parse_entrants
-from lal.evaluation.openings import Opening, log_opening
-from lal.evaluation.protocol import Protocol, Regime, make_protocol
-from lal.evaluation.runner import Plan, Progress, Summary, plan, run_cells
-from lal.evaluation.store import Format, RunStore
-from lal.evaluation.summary import Row, format_summary, summarise
-from lal.evaluation.walls import check_sealed
-from lal.records import to_mapping, write_json
+from lal.evaluation.analysis.summary import Row, format_summary, summarise
+from lal.evaluation.holdout.access_log import Opening, log_opening
+from lal.evaluation.holdout.partition import check_sealed
+from lal.evaluation.runs.backends import Backend
+from lal.evaluation.runs.controls import Controls, with_controls
+from lal.evaluation.runs.costs import predict_seconds
+from lal.evaluation.runs.methods import Entrant, parse_entrants
+from lal.evaluation.runs.protocol import Protocol, Regime, make_protocol
+from lal.evaluation.runs.runner import Plan, Progress, Summary, plan, run_cells
+from lal.evaluation.runs.store import Format, RunStore
+from lal.serialization import to_mapping, write_json
 from scripts.entry import flags_of, run_main
 from scripts.provenance import provenance
 

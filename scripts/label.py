@@ -13,8 +13,8 @@ from typing import Annotated
 
 import tyro
 
-from lal.campaign import Campaign
 from lal.errors import UsageError
+from lal.labelling import Campaign
 from lal.policies.store import list_policies
 from scripts.entry import run_main
 from scripts.label_prompt import run_prompt

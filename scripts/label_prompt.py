@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from lal.campaign.campaign import Suggestion
 from lal.errors import LalError
+from lal.labelling.project import Suggestion
 from scripts.label_session import Session, reason
 
 Read = Callable[[str], str]

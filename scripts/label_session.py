@@ -5,11 +5,11 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from lal.campaign import Campaign
-from lal.campaign.campaign import Suggestion
-from lal.campaign.ledger import ROW
-from lal.campaign.progress import labels_missing
 from lal.errors import LalError
+from lal.labelling import Campaign
+from lal.labelling.label_store import ROW
+from lal.labelling.progress import labels_missing
+from lal.labelling.project import Suggestion
 
 EVERY = 10
 """Answers after which accuracy and stopping rule are looked at again and the output is written."""

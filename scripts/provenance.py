@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lal.records import config_hash, versions
+from lal.serialization import config_hash, versions
 
 
 def provenance(config: Any = None, *, data: Mapping[str, str] | None = None) -> dict[str, Any]:

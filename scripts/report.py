@@ -7,17 +7,17 @@ from typing import Annotated
 import tyro
 
 from lal.errors import DataError, UsageError
-from lal.evaluation.advice import write_which
-from lal.evaluation.bridge_page import load_bridge
-from lal.evaluation.export import write_tables
-from lal.evaluation.figures import write_figures
-from lal.evaluation.leaderboard import Evaluation, whole_runs, write_leaderboard
-from lal.evaluation.replay import rerun
-from lal.evaluation.report import Page, headline, make_page, write_report
-from lal.evaluation.store import RunStore
-from lal.evaluation.tables import strategies_of
+from lal.evaluation.analysis.tables import strategies_of
+from lal.evaluation.report.advice import write_which
+from lal.evaluation.report.export import write_tables
+from lal.evaluation.report.figures import write_figures
+from lal.evaluation.report.leaderboard import Evaluation, whole_runs, write_leaderboard
+from lal.evaluation.report.report import Page, headline, make_page, write_report
+from lal.evaluation.reproduction.lu2023_page import load_bridge
+from lal.evaluation.runs.replay import rerun
+from lal.evaluation.runs.store import RunStore
+from scripts.benchmarks.policies.panel_parts import PANEL, panel_evaluation
 from scripts.entry import run_main
-from scripts.panel_parts import PANEL, panel_evaluation
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from lal.errors import UsageError
-from lal.evaluation.entrants import families_seen
+from lal.evaluation.runs.methods import families_seen
 from lal.policies.store import SHIPPED, load_policy
-from lal.records import read_json, write_json
+from lal.serialization import read_json, write_json
 from scripts.entry import run_main
 
 
@@ -74,8 +74,8 @@ def evidence(folder: Path, strategy: str, *, seen: Iterable[str] = ()) -> dict[s
     Raises:
         UsageError: The strategy is not in the store, or every data set is left out.
     """
-    from lal.evaluation.store import RunStore
-    from lal.evaluation.summary import summarise
+    from lal.evaluation.analysis.summary import summarise
+    from lal.evaluation.runs.store import RunStore
 
     store = RunStore.existing(folder)
     met = {*seen, *store.manifest().get("seen", {}).get(strategy, ())}

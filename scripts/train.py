@@ -13,7 +13,7 @@ import tyro
 
 from agents import AGENTS, TrainConfig
 from lal.errors import UsageError
-from lal.records import config_hash, from_mapping, read_json, write_json
+from lal.serialization import config_hash, from_mapping, read_json, write_json
 from scripts.entry import run_main
 from scripts.provenance import provenance
 

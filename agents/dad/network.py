@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.dad.config import DadConfig
-from agents.exporting import array, layers_ops
+from agents.export.torch_layers import array, layers_ops
 from envs.design.models import DesignModel, GaussianProcess, LocationFinding, make_model
 from lal.errors import UsageError
 from lal.policies.design_policy import DesignPolicy

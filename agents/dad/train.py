@@ -10,8 +10,8 @@ from torch import Tensor
 
 from agents.dad.config import DadConfig
 from agents.dad.network import Designer, export, make_designer, torch_mean
-from agents.runs import RunFolder
-from agents.segments import train_in_segments
+from agents.training.run_folder import RunFolder
+from agents.training.segments import train_in_segments
 from envs.design.models import DesignModel, make_model
 from lal.errors import UsageError
 from lal.policies.design_policy import DesignPolicy
@@ -19,7 +19,7 @@ from lal.rng import integer_seed
 
 
 def train(config: DadConfig, folder: Path, *, progress: bool = False) -> Path:
-    """Train into `folder`, or go on where it stopped; see `agents.base.Agent.train`."""
+    """Train into `folder`, or go on where it stopped; see `agents.registry.Agent.train`."""
     _check(config)
     run = RunFolder(folder, agent="dad", config=config)
     if run.finished:
@@ -28,7 +28,7 @@ def train(config: DadConfig, folder: Path, *, progress: bool = False) -> Path:
 
 
 def export_untrained(config: DadConfig, n: int) -> list[DesignPolicy]:
-    """Return `n` policies with random weights; see `agents.base.Agent.export_untrained`."""
+    """Return `n` policies with random weights; see `agents.registry.Agent.export_untrained`."""
     policies = []
     for i in range(n):
         torch.manual_seed(integer_seed(config.seed, "dad", "untrained", i))

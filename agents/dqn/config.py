@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agents.base import Agent, TrainConfig
+from agents.registry import Agent, TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from torch import nn
 from agents.dqn.algorithm import CandidateDQN
 from agents.dqn.config import DQNConfig
 from agents.dqn.network import CandidateQNetwork
-from agents.tasks import feature_lists
+from agents.training.tasks import feature_lists
 from lal.errors import UsageError
 from lal.policies.pool_policy import PoolPolicy
 

@@ -21,22 +21,22 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 from agents.dqn.algorithm import CandidateDQN
 from agents.dqn.config import DQNConfig
 from agents.dqn.export import export_policy
-from agents.runs import RunFolder
-from agents.slate_check import compare_with_slate
-from agents.tasks import areas, dev_tasks, feature_lists, training_card, training_tasks
+from agents.training.run_folder import RunFolder
+from agents.training.slate_check import compare_with_slate
+from agents.training.tasks import areas, dev_tasks, feature_lists, training_card, training_tasks
 from envs.registration import POOL_ID, register_envs
 from envs.wrappers import ShuffleReward
 from lal.errors import UsageError
 from lal.policies.pool_policy import PoolPolicy
-from lal.records import write_atomic, write_json
 from lal.rng import integer_seed
+from lal.serialization import write_atomic, write_json
 from lal.task import Task
 
 Rows = list[dict[str, Any]]
 
 
 def train(config: DQNConfig, folder: Path, *, progress: bool = False) -> Path:
-    """Train into `folder`, or go on where it stopped; see `agents.base.Agent.train`."""
+    """Train into `folder`, or go on where it stopped; see `agents.registry.Agent.train`."""
     _check(config)
     run = RunFolder(folder, agent="dqn", config=config)
     if run.finished:
@@ -53,7 +53,7 @@ def train(config: DQNConfig, folder: Path, *, progress: bool = False) -> Path:
 
 
 def export_untrained(config: DQNConfig, n: int) -> list[PoolPolicy]:
-    """Return `n` policies with random weights; see `agents.base.Agent.export_untrained`."""
+    """Return `n` policies with random weights; see `agents.registry.Agent.export_untrained`."""
     torch.set_num_threads(1)
     envs = make_envs(replace(config, n_envs=1), segment=0)
     policies = []

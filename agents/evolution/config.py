@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from agents.base import Agent, TrainConfig
 from agents.lookahead.config import LookaheadConfig
+from agents.registry import Agent, TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from agents.base import TrainConfig
 from agents.evolution.config import EvolutionConfig
 from agents.evolution.score import scores_of, tail_of
 from agents.evolution.search import make_searcher
 from agents.evolution.space import Space
 from agents.lookahead.config import LookaheadConfig
 from agents.lookahead.states import block_tasks
-from agents.runs import RunFolder
+from agents.registry import TrainConfig
 from agents.side_by_side import (
     Ranker,
     margin_ranker,
@@ -28,15 +27,16 @@ from agents.side_by_side import (
     policy_ranker,
     scorer_ranker,
 )
-from agents.tasks import PlayableTasks, training_card
+from agents.training.run_folder import RunFolder
+from agents.training.tasks import PlayableTasks, training_card
 from lal.arrays import Floats
 from lal.errors import UsageError
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.scorer import compile_program
+from lal.policies.scoring.scorer import compile_program
 from lal.policies.store import load_policy
-from lal.records import read_json, write_json
 from lal.registry import require
 from lal.rng import generator, integer_seed
+from lal.serialization import read_json, write_json
 from lal.task import Task
 
 
@@ -105,7 +105,7 @@ def _met(config: EvolutionConfig) -> LookaheadConfig:
 
 
 def train(config: EvolutionConfig, folder: Path, *, progress: bool = False) -> Path:
-    """Tune into `folder`, or go on where it stopped; see `agents.base.Agent.train`."""
+    """Tune into `folder`, or go on where it stopped; see `agents.registry.Agent.train`."""
     from tqdm import tqdm
 
     tuning = prepare(config)

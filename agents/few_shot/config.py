@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from agents.base import Agent, TrainConfig
+from agents.registry import Agent, TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agents.exporting import array, cell_tensors, layers_ops
+from agents.export.torch_layers import array, cell_tensors, layers_ops
 from agents.few_shot.config import FewShotConfig
 from lal.policies.subset_features import (
     N_DIVERSITY,

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agents.embeddings import train_embedding
 from agents.few_shot.config import FewShotConfig
 from agents.few_shot.network import World, export, make_head
-from agents.runs import RunFolder
-from agents.segments import train_in_segments
+from agents.training.embeddings import train_embedding
+from agents.training.run_folder import RunFolder
+from agents.training.segments import train_in_segments
 from envs.class_banks import ClassBank, load_bank
 from envs.few_shot.episodes import FewShot, Layout, draw_few_shot, prototype_accuracy
 from lal.errors import UsageError
@@ -27,7 +27,7 @@ from lal.rng import generator, integer_seed
 
 
 def train(config: FewShotConfig, folder: Path, *, progress: bool = False) -> Path:
-    """Train into `folder`, or go on where it stopped; see `agents.base.Agent.train`."""
+    """Train into `folder`, or go on where it stopped; see `agents.registry.Agent.train`."""
     _check(config)
     run = RunFolder(folder, agent="few_shot", config=config)
     if run.finished:

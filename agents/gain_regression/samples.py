@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from agents.gain_regression.config import GainConfig
-from agents.tasks import feature_lists, training_tasks
-from envs.slates import half_uncertain_slate
+from agents.training.tasks import feature_lists, training_tasks
 from lal.arrays import Floats, Ints
+from lal.episode import METRICS, Episode
 from lal.features import candidate_matrix, context_vector
-from lal.loop import METRICS, Episode
-from lal.records import write_atomic
 from lal.rng import generator, integer_seed
+from lal.serialization import write_atomic
 from lal.state import QueryState
 from lal.strategies.base import make_strategy, select_top
+from lal.tasks.slates import half_uncertain_slate
 
 MARGIN_SHARE = 0.5
 """Share of the labels before a state that margin bought; the others were drawn uniformly."""

@@ -12,23 +12,23 @@ from typing import Any
 
 import numpy as np
 
-from agents.boosting import fit_boosted_trees
 from agents.gain_regression.config import GainConfig
 from agents.gain_regression.samples import Samples, load_samples, make_samples
-from agents.runs import RunFolder
-from agents.slate_check import compare_with_slate
-from agents.tasks import dev_tasks, feature_lists, training_card
+from agents.training.boosting import fit_boosted_trees
+from agents.training.run_folder import RunFolder
+from agents.training.slate_check import compare_with_slate
+from agents.training.tasks import dev_tasks, feature_lists, training_card
 from lal.arrays import Floats
+from lal.episode import METRICS
 from lal.errors import UsageError
-from lal.loop import METRICS
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.trees import from_sklearn_hist_gradient_boosting, tree_op
-from lal.records import write_json
+from lal.policies.scoring.trees import from_sklearn_hist_gradient_boosting, tree_op
 from lal.rng import generator
+from lal.serialization import write_json
 
 
 def train(config: GainConfig, folder: Path, *, progress: bool = False) -> Path:
-    """Train into `folder`, or go on where it stopped; see `agents.base.Agent.train`."""
+    """Train into `folder`, or go on where it stopped; see `agents.registry.Agent.train`."""
     _check(config)
     run = RunFolder(folder, agent="gain_regression", config=config)
     if run.finished:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from agents.base import Agent
 from agents.lookahead.config import FULL, PRESETS, LookaheadConfig
+from agents.registry import Agent
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from agents.imitation.config import ImitationConfig
 from agents.imitation.networks import network_program
 from agents.lookahead.fit import CLIP, Standard
 from agents.lookahead.margin_prior import MARGIN, lean_on_margin
-from agents.tasks import feature_lists
+from agents.training.tasks import feature_lists
 from lal.arrays import Floats
 from lal.policies.pool_policy import PoolPolicy
 

@@ -12,7 +12,7 @@ from agents.imitation.losses import LOSSES, regression
 from agents.imitation.networks import scorer_network
 from agents.lookahead.fit import CLIP, Standard, shuffled, targets_of
 from agents.lookahead.states import States
-from agents.tasks import feature_lists
+from agents.training.tasks import feature_lists
 from lal.arrays import Floats
 from lal.rng import generator
 

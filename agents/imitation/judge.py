@@ -18,7 +18,7 @@ from agents.side_by_side import (
     play_side_by_side,
     policy_ranker,
 )
-from agents.tasks import PlayableTasks, feature_lists
+from agents.training.tasks import PlayableTasks, feature_lists
 from lal.arrays import Floats, Ints
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.store import load_policy

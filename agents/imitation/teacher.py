@@ -11,7 +11,7 @@ import numpy as np
 
 from agents.lookahead.config import LookaheadConfig
 from agents.lookahead.states import Gains
-from envs.simulator.pool_engine import PoolSimulator
+from envs.simulator.pool import PoolSimulator
 from envs.simulator.pool_rules import METRIC_NAMES
 from lal.arrays import Floats, Ints
 

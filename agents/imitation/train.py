@@ -28,22 +28,22 @@ from agents.imitation.teacher import multi_step_gains
 from agents.lookahead.fit import Standard, standard_of
 from agents.lookahead.margin_prior import MARGIN, missing_features, spread_within
 from agents.lookahead.states import States, load_states, make_states, own_policy
-from agents.runs import RunFolder
-from agents.tasks import feature_lists, training_card
+from agents.training.run_folder import RunFolder
+from agents.training.tasks import feature_lists, training_card
 from lal.arrays import Ints
 from lal.data.prior import PRIOR_VERSION
 from lal.errors import UsageError
 from lal.policies.pool_policy import PoolPolicy
-from lal.records import write_json
 from lal.registry import require
 from lal.rng import generator
+from lal.serialization import write_json
 
 HIDING = 1e30
 """Spread that makes any input 0; within the range of single precision."""
 
 
 def train(config: ImitationConfig, folder: Path, *, progress: bool = False) -> Path:
-    """Train into `folder`, or go on where it stopped; see `agents.base.Agent.train`."""
+    """Train into `folder`, or go on where it stopped; see `agents.registry.Agent.train`."""
     _check(config)
     run = RunFolder(folder, agent="imitation", config=config)
     if run.finished:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from agents.base import Agent, TrainConfig
+from agents.registry import Agent, TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)

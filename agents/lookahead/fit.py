@@ -12,7 +12,7 @@ from agents.dqn.export import mlp_program
 from agents.lookahead.config import LookaheadConfig
 from agents.lookahead.margin_prior import Program, lean_on_margin, spread_within
 from agents.lookahead.states import States
-from agents.tasks import feature_lists
+from agents.training.tasks import feature_lists
 from lal.arrays import Bools, Floats
 from lal.policies.pool_policy import PoolPolicy
 from lal.rng import generator, integer_seed

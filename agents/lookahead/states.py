@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.lookahead.config import LookaheadConfig
-from agents.tasks import PlayableTasks, feature_lists, training_tasks
-from envs.simulator.pool_engine import PoolSimulator
+from agents.training.tasks import PlayableTasks, feature_lists, training_tasks
+from envs.simulator.pool import PoolSimulator
 from envs.simulator.pool_rules import METRIC_NAMES
 from lal.arrays import Bools, Floats, Ints
 from lal.data.prior import PriorConfig, sample_dataset
 from lal.errors import UsageError
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.scorer import run
+from lal.policies.scoring.scorer import run
 from lal.policies.store import load_policy
-from lal.records import write_atomic
 from lal.rng import generator, integer_seed
+from lal.serialization import write_atomic
 
 Singles = NDArray[np.float32]
 

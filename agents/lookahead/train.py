@@ -22,22 +22,22 @@ from agents.lookahead.fit import (
 )
 from agents.lookahead.margin_prior import missing_features
 from agents.lookahead.states import States, load_states, make_states, own_policy
-from agents.runs import RunFolder
-from agents.slate_check import compare_with_slate
-from agents.tasks import dev_tasks, feature_lists, training_card
+from agents.training.run_folder import RunFolder
+from agents.training.slate_check import compare_with_slate
+from agents.training.tasks import dev_tasks, feature_lists, training_card
 from lal.arrays import Floats
 from lal.data.prior import PRIOR_VERSION
 from lal.errors import UsageError
 from lal.policies.pool_policy import PoolPolicy
-from lal.records import write_json
 from lal.registry import require
+from lal.serialization import write_json
 
 MOST_MEMBERS = 16
 """Registers that one operation of a policy's program joins."""
 
 
 def train(config: LookaheadConfig, folder: Path, *, progress: bool = False) -> Path:
-    """Train into `folder`, or go on where it stopped; see `agents.base.Agent.train`."""
+    """Train into `folder`, or go on where it stopped; see `agents.registry.Agent.train`."""
     _check(config)
     run = RunFolder(folder, agent="lookahead", config=config)
     if run.finished:
@@ -99,7 +99,7 @@ def pick_advantage(states: States, policy: PoolPolicy) -> float:
 
     On states the policy was fitted to, so it says that fitting worked, not that it transfers.
     """
-    from lal.policies.scorer import run
+    from lal.policies.scoring.scorer import run
 
     total: list[float] = []
     for s in range(len(states.mask)):

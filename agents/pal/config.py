@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agents.base import Agent
+from agents.registry import Agent
 from agents.stream_dqn.config import StreamDQNConfig
 
 

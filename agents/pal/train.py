@@ -4,10 +4,10 @@ from pathlib import Path
 
 from agents.pal.config import PALConfig
 from agents.stream_dqn.train import learn, untrained
-from envs.sequence_env import SequenceEnv
+from envs.streams.sequence_env import SequenceEnv
 from lal.errors import UsageError
-from lal.policies.stream import StreamPolicy
-from lal.sequence_world import MadeUpLanguages
+from lal.streams.policy import StreamPolicy
+from lal.streams.sequence_task import MadeUpLanguages
 
 FEATURES = (
     "margin@1", "confidence@1", "entropy@1", "peak_entropy@1", "standing@1", "cost@1", "labels@1",
@@ -17,12 +17,12 @@ FEATURES = (
 
 
 def train(config: PALConfig, folder: Path, *, progress: bool = False) -> Path:
-    """Train into `folder`; see `agents.base.Agent.train`."""
+    """Train into `folder`; see `agents.registry.Agent.train`."""
     return learn(config, make_env(config), folder, agent="pal", progress=progress)
 
 
 def export_untrained(config: PALConfig, n: int) -> list[StreamPolicy]:
-    """Return `n` policies with random weights; see `agents.base.Agent.export_untrained`."""
+    """Return `n` policies with random weights; see `agents.registry.Agent.export_untrained`."""
     return untrained(config, make_env(config), n)
 
 

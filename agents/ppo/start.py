@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from agents.exporting import layers_ops
+from agents.export.torch_layers import layers_ops
 from lal.errors import UsageError
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.store import load_policy

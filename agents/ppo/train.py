@@ -24,23 +24,23 @@ from agents.dqn.export import mlp_program
 from agents.ppo.config import PPOConfig
 from agents.ppo.network import CandidatePPOPolicy
 from agents.ppo.start import Start, load_start
-from agents.runs import RunFolder
-from agents.slate_check import compare_with_slate
-from agents.tasks import areas, dev_tasks, feature_lists, training_card, training_tasks
+from agents.training.run_folder import RunFolder
+from agents.training.slate_check import compare_with_slate
+from agents.training.tasks import areas, dev_tasks, feature_lists, training_card, training_tasks
 from envs.registration import POOL_ID, register_envs
 from envs.wrappers import ShuffleReward
 from lal.errors import UsageError
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.store import load_policy
-from lal.records import write_atomic, write_json
 from lal.rng import integer_seed
+from lal.serialization import write_atomic, write_json
 from lal.task import Task
 
 Rows = list[dict[str, Any]]
 
 
 def train(config: PPOConfig, folder: Path, *, progress: bool = False) -> Path:
-    """Train into `folder`, or go on where it stopped; see `agents.base.Agent.train`."""
+    """Train into `folder`, or go on where it stopped; see `agents.registry.Agent.train`."""
     _check(config)
     run = RunFolder(folder, agent="ppo", config=config)
     if run.finished:
@@ -59,7 +59,7 @@ def train(config: PPOConfig, folder: Path, *, progress: bool = False) -> Path:
 
 
 def export_untrained(config: PPOConfig, n: int) -> list[PoolPolicy]:
-    """Return `n` policies with random weights; see `agents.base.Agent.export_untrained`."""
+    """Return `n` policies with random weights; see `agents.registry.Agent.export_untrained`."""
     if config.start:
         raise UsageError("untrained copies of a tuned policy are its start; compare with that")
     torch.set_num_threads(1)

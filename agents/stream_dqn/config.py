@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agents.base import Agent, TrainConfig
+from agents.registry import Agent, TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class StreamDQNConfig(TrainConfig):
     """Share of random steps after the first half of the run."""
 
     pace: str = "level"
-    """How the exported policy keeps to its budget; see `lal.policies.stream.StreamPolicy`."""
+    """How the exported policy keeps to its budget; see `lal.streams.policy.StreamPolicy`."""
 
 
 AGENT = Agent(

@@ -11,16 +11,16 @@ import torch
 from stable_baselines3 import DQN
 from stable_baselines3.common.monitor import Monitor
 
-from agents.base import TrainConfig
 from agents.dqn.export import ACTIVATIONS
-from agents.runs import RunFolder
+from agents.registry import TrainConfig
 from agents.stream_dqn.config import StreamDQNConfig
-from envs.stream_env import LIMIT, DriftingTables, StreamEnv
+from agents.training.run_folder import RunFolder
+from envs.streams.stream_env import LIMIT, DriftingTables, StreamEnv
 from envs.wrappers import ShuffleReward
 from lal.errors import UsageError
-from lal.policies.stream import Pace, StreamPolicy
-from lal.records import write_atomic, write_json
 from lal.rng import integer_seed
+from lal.serialization import write_atomic, write_json
+from lal.streams.policy import Pace, StreamPolicy
 
 FEATURES = (
     "margin@1", "entropy@1", "standing@1", "error@1", "surprise@1", "since@1", "labels@1",
@@ -35,12 +35,12 @@ POOL_ONLY = (
 
 
 def train(config: StreamDQNConfig, folder: Path, *, progress: bool = False) -> Path:
-    """Train into `folder`; see `agents.base.Agent.train`."""
+    """Train into `folder`; see `agents.registry.Agent.train`."""
     return learn(config, make_env(config), folder, agent="stream_dqn", progress=progress)
 
 
 def export_untrained(config: StreamDQNConfig, n: int) -> list[StreamPolicy]:
-    """Return `n` policies with random weights; see `agents.base.Agent.export_untrained`."""
+    """Return `n` policies with random weights; see `agents.registry.Agent.export_untrained`."""
     return untrained(config, make_env(config), n)
 
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from envs.endings import TARGET_SHARE
 from envs.simulator.kernels.learners import BUDGET, POOL
 from envs.simulator.pool_rules import Purchases, Rules
 from envs.simulator.tables import TaskTables
 from lal.arrays import Bools, Floats, Ints
-from lal.loop import accuracy
+from lal.episode import accuracy
 from lal.rng import integer_seed
 from lal.task import Task
+from lal.tasks.termination import TARGET_SHARE
 
 
 @dataclass(frozen=True, eq=False)

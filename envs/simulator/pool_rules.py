@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from envs.endings import ENDINGS
 from envs.simulator.kernels.episodes import Episodes
 from envs.simulator.kernels.features import CANDIDATE_KERNELS, CONTEXT_KERNELS
 from envs.simulator.tables import SLOW_ROAD, TaskTables
 from lal.arrays import Bools, Floats, Ints
+from lal.episode import METRICS
 from lal.errors import UsageError
 from lal.features import DEFAULT_CANDIDATE_FEATURES, DEFAULT_CONTEXT_FEATURES
 from lal.features.base import FEATURES, check_scopes
-from lal.loop import METRICS
+from lal.tasks.termination import ENDINGS
 
 UNCERTAIN_SHARE = {"random": 0.0, "half_uncertain": 0.5}
 """Compiled slate rules: share of the slate that goes to the smallest margins."""
@@ -25,7 +25,7 @@ METRIC_NAMES = tuple(METRICS)
 
 @dataclass(frozen=True, eq=False)
 class Purchases:
-    """What happened between two refits, over all episodes; see `envs.rewards.Purchase`."""
+    """What happened between two refits, over all episodes; see `lal.tasks.rewards.Purchase`."""
 
     before: Floats
     after: Floats
@@ -43,7 +43,7 @@ _REWARDS: dict[str, Callable[[Purchases], Floats]] = {
     "area": lambda b: 0.5 * (b.before[:, 0] + b.after[:, 0]) * b.n_bought / b.n_budget,
     "advantage_over_margin": lambda b: b.after[:, 0] - b.rival[:, 0],
 }
-"""The rewards of `envs.rewards`, over arrays; a test compares them."""
+"""The rewards of `lal.tasks.rewards`, over arrays; a test compares them."""
 
 
 @dataclass(frozen=True)

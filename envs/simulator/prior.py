@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from envs.simulator.kernels.prior import KINDS, draw
-from envs.tasks import TaskSampler
 from lal.arrays import Floats, Ints
 from lal.data.dataset import Dataset, make_dataset
 from lal.data.prior import PriorConfig, sample_recipe
@@ -20,6 +19,7 @@ from lal.data.recipes import Recipe
 from lal.errors import DataError, UsageError
 from lal.rng import seed_sequence
 from lal.task import Learner
+from lal.tasks.sampler import TaskSampler
 
 MOST_DRAWS = 10
 """Draws of a recipe before one that gives a single class is reported."""
@@ -29,7 +29,7 @@ MOST_DRAWS = 10
 class CompiledPrior:
     """Data sets of the prior by number; number i is the same however many are drawn.
 
-    It is also what `envs.tasks.TaskSampler` takes as `synthetic`.
+    It is also what `lal.tasks.sampler.TaskSampler` takes as `synthetic`.
 
     Attributes:
         seed: Names every data set, together with its number.
@@ -113,7 +113,7 @@ def prior_tasks(
         learners: Learners or names, drawn uniformly.
         seed: Names the data sets.
         config: Ranges of the recipes.
-        **fields: Further fields of `envs.tasks.TaskSampler`.
+        **fields: Further fields of `lal.tasks.sampler.TaskSampler`.
     """
     prior = CompiledPrior(seed, config or PriorConfig())
     return TaskSampler(

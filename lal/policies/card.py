@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lal.policies.ops import need
+from lal.policies.scoring.ops import need
 
 NOT_MEASURED = "not measured"
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from lal.arrays import Floats
 from lal.errors import UsageError
-from lal.policies.siblings import Event, Memory, SiblingPolicy, Signature
+from lal.policies.program_policy import Event, Memory, SiblingPolicy, Signature
 
 
 class DesignPolicy(SiblingPolicy):

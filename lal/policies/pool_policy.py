@@ -14,10 +14,10 @@ from lal.errors import DataError, PolicyFileError, UsageError
 from lal.features import FEATURES, candidate_matrix, context_vector
 from lal.features.base import check_scopes
 from lal.policies.card import Card, check_card
-from lal.policies.query import Options, Request, read_request
-from lal.policies.scorer import Scorer, compile_program
-from lal.policies.screening import SCREENED, SCREENS, default_screen, scored_rows
-from lal.policies.selection import PRESELECT, SELECTIONS, Batch
+from lal.policies.query.request import Options, Request, read_request
+from lal.policies.query.screening import SCREENED, SCREENS, default_screen, scored_rows
+from lal.policies.query.selection import PRESELECT, SELECTIONS, Batch
+from lal.policies.scoring.scorer import Scorer, compile_program
 from lal.state import QueryState
 
 CHUNK = 20_000
@@ -40,7 +40,7 @@ class PoolPolicy:
         tensors: Arrays that the program names.
         selection: Named step from utilities to a batch.
         screening: Named screen that chooses the rows scored in full where more than 20 000 may
-            be asked; see `lal.policies.screening`. "" takes "none" where a row costs little.
+            be asked; see `lal.policies.query.screening`. "" takes "none" where a row costs little.
         class_symmetric: Renaming classes changes no utility.
         card: Plain JSON values: what it was trained on, its evidence, its ranges. Printed, it is
             text; `to_markdown` and `to_html` make pages of it.

@@ -7,8 +7,8 @@ import numpy as np
 
 from lal.arrays import Floats, Ints
 from lal.errors import UsageError
-from lal.policies.ops import Shape, need
-from lal.policies.siblings import Event, Memory, SiblingPolicy, Signature
+from lal.policies.program_policy import Event, Memory, SiblingPolicy, Signature
+from lal.policies.scoring.ops import Shape, need
 
 NEXT = ("h_next", "c_next")
 """Registers in which the program ``step`` leaves the memory's next hidden and cell vectors."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from lal.errors import LalError, PolicyFileError, UnknownNameError
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.stream import StreamPolicy
+from lal.streams.policy import StreamPolicy
 
 SCHEMA = 2
 """Version of the file layout that is written; older ones keep loading."""
@@ -62,7 +62,7 @@ STREAM_FIELDS: Mapping[str, type] = {
 """What the JSON holds of a stream policy, besides schema and sha256, and its types."""
 
 SIBLING_FIELDS = ("kind", "name", "sizes", "programs", "card")
-"""What the JSON holds of a policy that ranks no pool; see `lal.policies.siblings`."""
+"""What the JSON holds of a policy that ranks no pool; see `lal.policies.program_policy`."""
 
 SINCE = {"screening": 2}
 """Schema that brought a field; files of older ones lack it, and the policy takes its default."""
@@ -196,7 +196,7 @@ def _load(path: Path, missing_label: Any) -> PoolPolicy:
     if "kind" in fields:
         raise PolicyFileError(
             f"{path} is a {_line(ValueError(fields['kind']))[:LONGEST]} policy; load it with "
-            "lal.policies.siblings.load_sibling"
+            "lal.policies.program_policy.load_sibling"
         )
     given = {name: fields[name] for name in FIELDS if name in fields}
     try:
@@ -230,7 +230,7 @@ def load_stream_policy(name_or_path: str | Path) -> StreamPolicy:
     if fields["kind"] != "stream":
         raise PolicyFileError(
             f"{path} holds a policy of kind {fields['kind']!r}; load it with "
-            f"lal.policies.siblings.load_sibling"
+            f"lal.policies.program_policy.load_sibling"
         )
     given = {name: fields[name] for name in STREAM_FIELDS if name != "kind"}
     try:

@@ -7,8 +7,8 @@ import numpy as np
 
 from lal.arrays import Floats, Ints
 from lal.errors import UsageError
-from lal.policies.ops import Shape, need
-from lal.policies.siblings import Event, Memory, SiblingPolicy, Signature
+from lal.policies.program_policy import Event, Memory, SiblingPolicy, Signature
+from lal.policies.scoring.ops import Shape, need
 from lal.policies.subset_features import (
     N_DIVERSITY,
     N_KNOWN,

@@ -26,7 +26,7 @@ for _name, _where in {
     STRATEGIES.add_lazy(_name, _where)
 STRATEGIES.add_prefix("skactiveml", "lal.strategies.skactiveml:from_name")
 for _prefix in ("modal", "alipy", "baal"):
-    STRATEGIES.add_prefix(_prefix, f"lal.hosts.{_prefix}_strategies:from_name")
+    STRATEGIES.add_prefix(_prefix, f"lal.integrations.{_prefix}_strategies:from_name")
 
 
 def make_strategy(name: str, **options: Any) -> Strategy:

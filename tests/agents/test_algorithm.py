@@ -5,8 +5,8 @@ import torch
 from agents.dqn.algorithm import CandidateDQN
 from agents.dqn.buffer import Batch
 from agents.dqn.network import MASKED_Q
-from envs.giveaway import giveaway_task
 from envs.pool_env import PoolEnv
+from envs.sanity_task import giveaway_task
 
 
 @pytest.fixture

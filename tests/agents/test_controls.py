@@ -9,9 +9,9 @@ pytest.importorskip("sb3_contrib")
 pytest.importorskip("numba")
 
 from agents import AGENTS
-from agents.base import Control
+from agents.registry import Control
 from lal.errors import UsageError
-from lal.policies.siblings import load_sibling
+from lal.policies.program_policy import load_sibling
 from lal.policies.store import load_policy
 
 POOL_AGENTS = (

@@ -9,7 +9,7 @@ pytest.importorskip("numba")
 
 from agents.lookahead.config import PRESETS
 from agents.lookahead.train import _make_blocks
-from agents.runs import RunFolder
+from agents.training.run_folder import RunFolder
 from lal.errors import UsageError
 
 

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 
 from agents.strategy_agent import StrategyAgent, play
-from envs.giveaway import giveaway_task
 from envs.pool_env import PoolEnv
+from envs.sanity_task import giveaway_task
+from lal.episode import run_episode
 from lal.errors import UsageError
-from lal.loop import run_episode
 
 
 def test_a_rule_on_the_whole_pool_buys_what_the_loop_buys():

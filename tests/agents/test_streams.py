@@ -7,7 +7,7 @@ import lal
 from agents import AGENTS
 from agents.stream_dqn.config import StreamDQNConfig
 from lal.errors import UsageError
-from lal.features.stream import StreamItem
+from lal.streams.features import StreamItem
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import pytest
 from agents import AGENTS
 from agents.dqn.config import PRESETS
 from agents.dqn.train import make_envs
-from agents.tasks import areas, dev_tasks, training_card, training_tasks
+from agents.training.tasks import areas, dev_tasks, training_card, training_tasks
 from lal.errors import UnknownNameError, UsageError
 from lal.policies.store import load_policy
 from lal.rng import generator

@@ -68,9 +68,9 @@ import sys
 for name in {EXTRAS}:
     sys.modules[name] = None
 import numpy as np, lal
-from lal.features.stream import StreamItem
-from lal.policies.siblings import load_sibling
-from lal.policies.stream import StreamEvent
+from lal.streams.features import StreamItem
+from lal.policies.program_policy import load_sibling
+from lal.streams.policy import StreamEvent
 rng = np.random.default_rng(0)
 {PLAY[kind]}
 print("played")

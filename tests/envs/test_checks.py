@@ -9,11 +9,11 @@ from envs.checks import (
     check_contracts,
     check_pool_env,
 )
-from envs.endings import ENDINGS
-from envs.giveaway import giveaway_task
 from envs.pool_env import PoolEnv
-from envs.rewards import REWARDS
-from envs.slates import SLATES
+from envs.sanity_task import giveaway_task
+from lal.tasks.rewards import REWARDS
+from lal.tasks.slates import SLATES
+from lal.tasks.termination import ENDINGS
 
 
 def scalar_ids() -> list[str]:

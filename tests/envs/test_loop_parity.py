@@ -7,7 +7,7 @@ import pytest
 
 from envs.pool_env import PoolEnv
 from lal.arrays import Floats
-from lal.loop import run_episode
+from lal.episode import run_episode
 from lal.state import QueryState, Strategy
 from lal.strategies.base import make_strategy
 

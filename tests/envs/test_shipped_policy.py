@@ -8,8 +8,8 @@ import pytest
 import lal
 from envs.pool_env import PoolEnv
 from lal.data.datasets import load_dataset
-from lal.data.splits import make_task
 from lal.learners import make_learner
+from lal.tasks.splits import make_task
 
 
 @pytest.mark.parametrize("name", ["sklearn:wine", "sklearn:breast_cancer"])

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import envs
-from envs.giveaway import giveaway_task
 from envs.pool_env import PoolEnv
+from envs.sanity_task import giveaway_task
 from lal.errors import UnknownNameError
 
 make = partial(PoolEnv, giveaway_task(), slate_size=12)

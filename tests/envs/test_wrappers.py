@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from envs.pool_env import PoolEnv
-from envs.sources import as_source, rename_classes
 from envs.wrappers import RelabelClasses, ShuffleReward
 from lal.errors import UsageError
+from lal.tasks.sources import as_source, rename_classes
 
 
 def test_renaming_permutes_codes_in_every_part(wine_task):

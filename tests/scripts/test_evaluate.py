@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lal.evaluation.store import RunStore
+from lal.evaluation.runs.store import RunStore
 from scripts.entry import run_main
 from scripts.evaluate import Config, command, main
 

@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from lal.campaign import Campaign
+from lal.labelling import Campaign
 from scripts.label_session import Session
 from scripts.label_web.server import MAX_BODY, PAGE, LabelServer
 

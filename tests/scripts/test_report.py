@@ -10,13 +10,13 @@ import pytest
 
 import scripts.evaluate as evaluate
 import scripts.report as report
-from lal.evaluation.export import to_latex
-from lal.evaluation.figures import resolve, style_rules
-from lal.evaluation.leaderboard import leaderboard
-from lal.evaluation.page.player import script_json
-from lal.evaluation.replay import flat_view, rerun
-from lal.evaluation.store import RunStore
-from lal.records import read_json
+from lal.evaluation.report.export import to_latex
+from lal.evaluation.report.figures import resolve, style_rules
+from lal.evaluation.report.leaderboard import leaderboard
+from lal.evaluation.report.player import script_json
+from lal.evaluation.runs.replay import flat_view, rerun
+from lal.evaluation.runs.store import RunStore
+from lal.serialization import read_json
 from scripts.entry import run_main
 
 pytest.importorskip("matplotlib", reason="matplotlib is absent")

@@ -12,7 +12,7 @@ import pytest
 
 import scripts.evaluate as evaluate
 import scripts.report as report
-from scripts.benchmark_report import Config, make_store
+from scripts.benchmarks.speed.report import Config, make_store
 from scripts.entry import run_main
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is absent")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lal.errors import UsageError
-from lal.evaluation.store import RunStore
+from lal.evaluation.runs.store import RunStore
 from lal.policies.margin import margin_policy
 from lal.policies.store import load_policy
 from scripts import evaluate

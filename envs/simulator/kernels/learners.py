@@ -174,7 +174,7 @@ def _ratio(a, b):
 
 @kernel
 def measure(proba, ends, p, metrics):
-    """Write accuracy, balanced accuracy and log-likelihood, as `lal.loop.METRICS` has them.
+    """Write accuracy, balanced accuracy and log-likelihood, as `lal.episode.METRICS` has them.
 
     The logarithm is taken of one product of float32 lanes, whose exponents are put aside after
     every factor; of equal probabilities, that of the first class is the predicted one.

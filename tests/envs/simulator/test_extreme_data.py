@@ -7,7 +7,7 @@ pytest.importorskip("numba")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envs.simulator.pool_engine import PoolSimulator
+from envs.simulator.pool import PoolSimulator
 from lal.learners import make_learner
 from lal.task import Part, Task
 

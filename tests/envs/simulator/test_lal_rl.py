@@ -12,9 +12,9 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 from envs.registration import LAL_RL_ID
-from envs.simulator.binary_data import binary_pairs
 from envs.simulator.kernels import lal_rl as kernels
 from envs.simulator.lal_rl import LalRlEngine
+from envs.simulator.lal_rl_data import binary_pairs
 from lal.data.datasets import load_dataset
 from lal.errors import DataError, UsageError
 
@@ -314,7 +314,7 @@ def test_the_single_environment_passes_gymnasiums_checker():
 
 def test_the_stable_baselines_environment_keeps_its_rules():
     pytest.importorskip("stable_baselines3")
-    from envs.simulator.sb3_vec_env import LalRlVecEnv
+    from envs.lal_rl.sb3 import LalRlVecEnv
 
     env = LalRlVecEnv(5, data=PAIRS[0], pool_size=30, max_episode_steps=4)
     env.seed(3)

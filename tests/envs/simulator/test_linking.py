@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("numba")
 
 from envs.simulator.compile import kernel
-from envs.simulator.pool_engine import PoolSimulator
+from envs.simulator.pool import PoolSimulator
 from lal.learners import make_learner
 from lal.task import Part, Task
 

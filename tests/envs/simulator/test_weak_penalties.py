@@ -7,7 +7,7 @@ pytest.importorskip("numba")
 from sklearn.linear_model import LogisticRegression
 
 from envs.simulator.kernels import learners
-from envs.simulator.pool_engine import PoolSimulator
+from envs.simulator.pool import PoolSimulator
 from lal.learners import make_learner
 from lal.task import Part, Task
 

@@ -1,23 +1,9 @@
-"""Shared pieces: a learner that only has a name, and the folders of further data."""
+"""The folders of further data."""
 
 import os
 from pathlib import Path
 
 import pytest
-
-
-class Named:
-    """Stands in for a learner where only its name is looked at."""
-
-    name = "named"
-
-    def fit(self, X, y, *, n_classes, sample_weight=None, seed=0):
-        raise AssertionError("splitting must not fit anything")
-
-
-@pytest.fixture
-def learner():
-    return Named()
 
 
 @pytest.fixture(scope="session")

@@ -182,7 +182,7 @@ def test_content_hash_sees_values_labels_and_shape():
 
 def test_nothing_heavy_is_imported_for_the_names():
     code = (
-        "import sys, lal.data.datasets, lal.data.suites, lal.data.splits, lal.data.prior;"
+        "import sys, lal.data.datasets, lal.data.suites, lal.tasks.splits, lal.data.prior;"
         "heavy = {'sklearn', 'scipy', 'pandas', 'torch', 'matplotlib'} & set(sys.modules);"
         "sys.exit(repr(heavy) if heavy else 0)"
     )

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lal.data.dataset import make_dataset
-from lal.evaluation.entrants import parse_entrants
-from lal.evaluation.protocol import Protocol
+from lal.evaluation.runs.methods import parse_entrants
+from lal.evaluation.runs.protocol import Protocol
 
 
 def blobs(name, seed, n=60):

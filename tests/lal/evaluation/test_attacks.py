@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from lal.data.dataset import make_dataset
-from lal.evaluation.cells import Cell, CellResult, play
-from lal.evaluation.entrants import parse_entrant
-from lal.evaluation.protocol import Protocol, Run
-from lal.evaluation.summary import summarise
-from lal.evaluation.tables import long_table
+from lal.evaluation.analysis.summary import summarise
+from lal.evaluation.analysis.tables import long_table
+from lal.evaluation.runs.cells import Cell, CellResult, play
+from lal.evaluation.runs.methods import parse_entrant
+from lal.evaluation.runs.protocol import Protocol, Run
 
 pytest.importorskip("pandas", reason="pandas is absent")
 

@@ -9,9 +9,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lal.checks import renamed
+from lal.episode import Episode
 from lal.features import candidate_matrix
 from lal.learners import make_learner
-from lal.loop import Episode
 from lal.task import Part, Task
 
 

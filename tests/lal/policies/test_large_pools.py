@@ -9,10 +9,11 @@ from lal.data.view import make_geometry, smallest
 from lal.errors import UnknownNameError
 from lal.features import DEFAULT_CANDIDATE_FEATURES, DEFAULT_CONTEXT_FEATURES, candidate_matrix
 from lal.features.base import context_vector
-from lal.policies import pool_policy, screening
+from lal.policies import pool_policy
 from lal.policies.margin import margin_policy
-from lal.policies.query import Options, read_request
-from lal.policies.screening import SCREENS, scored_rows
+from lal.policies.query import screening
+from lal.policies.query.request import Options, read_request
+from lal.policies.query.screening import SCREENS, scored_rows
 from lal.strategies.base import select, select_top
 
 N = 900

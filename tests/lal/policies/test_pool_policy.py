@@ -12,9 +12,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lal.data.view import make_geometry
+from lal.episode import Episode, run_episode
 from lal.errors import PolicyFileError, UnknownNameError, UsageError
 from lal.features import DEFAULT_CANDIDATE_FEATURES
-from lal.loop import Episode, run_episode
 from lal.policies.margin import margin_policy
 from lal.policies.pool_policy import PolicyRangeWarning
 from lal.policies.store import load_policy

@@ -14,7 +14,6 @@ from safetensors import safe_open
 
 import lal
 from lal.errors import PolicyFileError, UnknownNameError
-from lal.features.stream import StreamItem
 from lal.policies.margin import margin_policy
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.store import (
@@ -27,6 +26,7 @@ from lal.policies.store import (
     load_stream_policy,
     save_policy,
 )
+from lal.streams.features import StreamItem
 
 FROZEN = [Path(__file__).parent / f"frozen_v{schema}.safetensors" for schema in (1, 2)]
 FROZEN_STREAM = Path(__file__).parent / "frozen_v3.safetensors"

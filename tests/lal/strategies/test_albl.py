@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from lal.data.view import make_geometry
+from lal.episode import run_episode
 from lal.errors import UsageError
 from lal.learners import make_learner
-from lal.loop import run_episode
 from lal.state import QueryState
 from lal.strategies.albl import ALBL, arm_probabilities, probability_floor, weighted_accuracy
 from lal.strategies.base import EpisodeStart, Remembering, make_strategy

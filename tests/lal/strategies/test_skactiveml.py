@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 
+from lal.episode import Episode, run_episode
 from lal.errors import MissingDependencyError, UnknownNameError, UsageError
 from lal.learners import make_learner
-from lal.loop import Episode, run_episode
 from lal.strategies import skactiveml as wrapped
 from lal.strategies.base import make_strategy, select
 from lal.task import Part, Task

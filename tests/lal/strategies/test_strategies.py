@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from lal.data.view import make_geometry
+from lal.episode import Episode, run_episode
 from lal.errors import UnknownNameError, UsageError
 from lal.learners import make_learner
-from lal.loop import Episode, run_episode
 from lal.state import QueryState, Strategy
 from lal.strategies.base import STRATEGIES, make_strategy, select
 from lal.strategies.committee import consensus_divergence, vote_entropy

@@ -5,7 +5,7 @@ pytest.importorskip("numba")
 
 from envs.simulator.kernels.learners import Problem, measure
 from envs.simulator.kernels.simd import padded
-from lal.loop import METRICS
+from lal.episode import METRICS
 
 
 @pytest.mark.parametrize(("C", "T"), [(2, 500), (2, 5), (3, 16), (10, 333), (30, 100)])

@@ -1,0 +1,80 @@
+"""SearchConfig: everything that decides a run."""
+
+from dataclasses import dataclass
+
+from agents.lal_rl.config import FOLDER, OTHERS, named_files
+from agents.registry import Agent, TrainConfig
+
+INPUTS = (
+    "doubt", "log_odds_z", "cosine_open_z", "cosine_labelled_z", "cosine_nearest_z",
+    "cosine_classes_z", "nearest_disagreement", "angle_z", "scarcity",
+)  # fmt: skip
+"""What is known of a candidate; see `agents.lal_rl.search.kernels.write_inputs`."""
+
+TIMES_DOUBT = ("cosine_open_z", "cosine_nearest_z", "cosine_classes_z", "nearest_disagreement")
+"""Inputs that also count times the doubt."""
+
+N_TERMS = len(INPUTS) + len(TIMES_DOUBT)
+"""Numbers that a score weighs."""
+
+SIZE = 2 * N_TERMS
+"""Weights: of every term, and of every term times the logarithm of the labels bought."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchConfig(TrainConfig):
+    """Evolution strategy with mirrored, paired perturbations on the LAL-RL workload.
+
+    The objective is the one that is judged: the mean over data sets of the logarithm of the mean
+    number of labels to the target. Both members of a pair play the same episodes.
+    """
+
+    datasets: tuple[str, ...] = ("sklearn:breast_cancer",)
+    """Binary data sets to train on: names, suites or folders."""
+
+    hold_out: tuple[str, ...] = ()
+    """Data sets, or families, that are left out of these."""
+
+    searches: int = 3
+    """Searches from different streams; the policy is the mean of their weights."""
+
+    generations: int = 40
+    """Steps of a search."""
+
+    pairs: int = 60
+    """Mirrored perturbations of a step."""
+
+    n_episodes: int = 36
+    """Episodes that every vector of a step plays, the same for all of them."""
+
+    spread: float = 0.3
+    """Standard deviation of a perturbation."""
+
+    step: float = 0.1
+    """Length of a step in every weight, at first; it falls in a straight line to a fifth."""
+
+    judge_on: tuple[str, ...] = ()
+    """Data sets of other families, on which the policy is compared with its controls."""
+
+    n_judged: int = 512
+    """Episodes on each of them; 0: none are played."""
+
+
+FULL = SearchConfig(datasets=named_files(FOLDER), judge_on=named_files(FOLDER, OTHERS))
+
+PRESETS = {
+    "full": FULL,
+    "demo": SearchConfig(searches=1, n_judged=0),
+    "smoke": SearchConfig(searches=1, generations=2, pairs=2, n_episodes=4, n_judged=0),
+}
+"""full: the ten UCI sets, about two minutes. demo: on a bundled set. smoke: learns nothing."""
+
+AGENT = Agent(
+    name="lal_rl_search",
+    summary="LAL-RL's game, a linear policy with class-aware inputs found by paired search",
+    config_type=SearchConfig,
+    presets=PRESETS,
+    train_path="agents.lal_rl.search.agent:train_policy",
+    untrained_path="agents.lal_rl.search.agent:export_untrained",
+    controls=("shuffled_reward", "uncertainty_only"),
+)

@@ -1,0 +1,1 @@
+"""What all agents share while they train: run folders, tasks, segments, checks."""

@@ -1,0 +1,126 @@
+"""RunFolder: a training run on disk that survives `kill -9`.
+
+Layout: ``config.json``, ``metrics.jsonl``, ``data.json``, ``checkpoints/NNNN/`` (the last one),
+``tensorboard/``, and, when done, ``policy.safetensors`` and ``finished.json``.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from agents.registry import TrainConfig
+from lal.errors import UsageError
+from lal.serialization import config_hash, read_json, to_mapping, write_atomic, write_json
+
+STATE = "state.json"
+
+OF_THE_MACHINE = ("n_jobs",)
+"""Options that change how long a run takes and nothing else: a run may go on with others."""
+
+
+class RunFolder:
+    """The folder of one run.
+
+    Args:
+        folder: Made by `begin` if it does not exist.
+        agent: Name of the agent.
+        config: Its config; a folder that holds another one is refused.
+    """
+
+    def __init__(self, folder: Path, *, agent: str, config: TrainConfig) -> None:
+        self.folder = folder
+        self._content = {"agent": agent, "options": to_mapping(config)}
+        self.hash = _hash_of_result(self._content)
+        self._refuse_others()
+
+    def _refuse_others(self) -> None:
+        path = self.folder / "config.json"
+        if not path.exists():
+            _refuse_foreign(self.folder)
+            return
+        saved = _hash_of_result(read_json(path))
+        if saved != self.hash:
+            raise UsageError(
+                f"{str(self.folder)!r} holds a run of another config ({saved}, this one is "
+                f"{self.hash}); give another folder, or rerun it with --config {path}"
+            )
+
+    def begin(self) -> None:
+        """Make the folder and write the config into it, once all of it was found to be usable."""
+        if not (self.folder / "config.json").exists():
+            write_json(self.folder / "config.json", self._content)
+
+    @property
+    def policy_path(self) -> Path:
+        """Where the trained policy lies once the run is finished."""
+        return self.folder / "policy.safetensors"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is complete."""
+        return (self.folder / "finished.json").exists()
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Mark the run as complete and drop its checkpoint."""
+        write_json(self.folder / "finished.json", dict(summary))
+        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+
+    def last_checkpoint(self) -> tuple[Path, dict[str, Any]] | None:
+        """Return the newest complete checkpoint's folder and its state; None before the first."""
+        done = sorted(p for p in (self.folder / "checkpoints").glob("[0-9]*") if p.is_dir())
+        if not done:
+            return None
+        state: dict[str, Any] = read_json(done[-1] / STATE)
+        return done[-1], state
+
+    def save_checkpoint(
+        self, segment: int, state: Mapping[str, Any], write: Callable[[Path], None]
+    ) -> None:
+        """Write a checkpoint folder beside its place, flush it, rename it, drop older ones."""
+        place = self.folder / "checkpoints" / f"{segment:04d}"
+        part = place.with_name(f".{place.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        write(part)
+        write_json(part / STATE, dict(state))
+        for path in [*part.iterdir(), part]:
+            _flush(path)
+        part.replace(place)
+        _flush(place.parent)
+        for old in place.parent.glob("[0-9]*"):
+            if old != place:
+                shutil.rmtree(old)
+
+    def write_metrics(self, rows: list[dict[str, Any]]) -> None:
+        """Replace ``metrics.jsonl`` by these rows, one JSON object a line."""
+        text = "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows)
+        write_atomic(self.folder / "metrics.jsonl", lambda part: part.write_text(text))
+
+
+def _hash_of_result(content: Mapping[str, Any]) -> str:
+    """Return the hash of all in a run's config.json that its result depends on."""
+    options = dict(content.get("options", {}))
+    for name in OF_THE_MACHINE:
+        options.pop(name, None)
+    return config_hash({**content, "options": options})
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Refuse a file, and a folder with somebody else's files in it."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{str(folder)!r} is a file; expected a folder for the results")
+    if folder.is_dir() and any(not p.name.startswith(".") for p in folder.iterdir()):
+        raise UsageError(
+            f"{str(folder)!r} is not empty and holds no config.json; give another folder"
+        )
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

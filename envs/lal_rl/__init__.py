@@ -1,0 +1,1 @@
+"""The published LAL-RL workload as Gymnasium and stable-baselines3 environments."""

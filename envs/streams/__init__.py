@@ -1,0 +1,1 @@
+"""Environments for streams: one item at a time, query or skip."""

@@ -1,0 +1,1 @@
+"""Metrics, statistics and control tests over finished runs."""

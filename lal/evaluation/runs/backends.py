@@ -1,0 +1,141 @@
+"""Where cells are played: this process, processes on this machine, a Dask or a Ray cluster.
+
+All go through joblib. Workers only play; what they give comes back to this process, which alone
+writes to the store, so a cluster needs no shared disk and a lost worker can tear no file.
+"""
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from itertools import islice
+from time import perf_counter
+from typing import Any, Literal
+
+from lal.errors import LalError
+from lal.evaluation.runs.cells import FAILED, TIMED_OUT, Cell, CellResult, about, play
+from lal.evaluation.runs.limits import CellTimeout, one_thread, time_limit
+from lal.registry import require
+
+Backend = Literal["local", "dask", "ray"]
+
+CHUNK = 4
+"""Cells a worker gets at once where results cannot be handed back one by one (Ray)."""
+
+
+class WorkersLostError(LalError):
+    """A worker died and its pool with it; what it had in hand was not finished."""
+
+
+def play_limited(cell: Cell, cell_seconds: float = 0.0) -> CellResult:
+    """Play one cell on one thread under a time limit; a failure is a result with its traceback."""
+    began = perf_counter()
+    with one_thread():
+        try:
+            with time_limit(cell_seconds):
+                result = play(cell)
+        except CellTimeout:
+            message = f"stopped after {cell_seconds:g} s of processor time"
+            result = CellResult(cell.key, TIMED_OUT, about(cell), error=message)
+        except Exception:  # whatever a strategy raises is a result of the evaluation
+            result = CellResult(cell.key, FAILED, about(cell), error=traceback.format_exc())
+    return replace(result, limit=cell_seconds, seconds=perf_counter() - began)
+
+
+Pass = Callable[[Iterable[Cell]], Iterator[CellResult]]
+"""Plays cells, which may be made while it runs, and yields results in any order."""
+
+
+@contextmanager
+def workers(
+    backend: Backend = "local", *, jobs: int = 1, address: str = "", cell_seconds: float = 0.0
+) -> Iterator[Pass]:
+    """Yield what plays cells on the workers of a backend.
+
+    Args:
+        backend: ``"local"``, ``"dask"`` (extra ``dask``) or ``"ray"`` (extra ``ray``).
+        jobs: Processes, here or in a cluster that is started here.
+        address: Of a running cluster; one is started on this machine when empty.
+        cell_seconds: Processor time that a cell may take; 0 for no limit.
+
+    Raises:
+        MissingDependencyError: The backend's package is not installed.
+        WorkersLostError: While iterating: workers died. Finished results were yielded before.
+    """
+    if backend == "local" and jobs == 1:
+        yield lambda cells: (play_limited(cell, cell_seconds) for cell in cells)
+        return
+    opened = {"local": _local, "dask": _dask, "ray": _ray}[backend]
+    with opened(jobs, address) as (options, lost):
+        yield lambda cells: _parallel(cells, cell_seconds, options, lost)
+
+
+def _parallel(
+    cells: Iterable[Cell],
+    cell_seconds: float,
+    options: dict[str, Any],
+    lost: tuple[type[BaseException], ...],
+) -> Iterator[CellResult]:
+    from joblib import Parallel, delayed
+
+    chunk = options.get("chunk", 0)
+    parallel = Parallel(batch_size=1, **{k: v for k, v in options.items() if k != "chunk"})
+    tasks = (delayed(play_limited)(cell, cell_seconds) for cell in cells)
+    try:
+        if not chunk:
+            yield from parallel(tasks)
+            return
+        while some := list(islice(tasks, chunk)):
+            yield from parallel(some)
+    except lost as error:
+        raise WorkersLostError(f"{type(error).__name__}: {error}") from error
+
+
+Opened = tuple[dict[str, Any], tuple[type[BaseException], ...]]
+
+
+@contextmanager
+def _local(jobs: int, _address: str) -> Iterator[Opened]:
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    yield {"n_jobs": jobs, "return_as": "generator_unordered"}, (BrokenProcessPool,)
+
+
+@contextmanager
+def _dask(jobs: int, address: str) -> Iterator[Opened]:
+    distributed = require("distributed", "dask")
+    from joblib import parallel_config
+
+    lost = (distributed.KilledWorker, require("distributed.comm", "dask").CommClosedError)
+    with ExitStack() as stack:
+        where: Any = address or stack.enter_context(
+            distributed.LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None)
+        )
+        stack.enter_context(distributed.Client(where))
+        stack.enter_context(parallel_config(backend="dask"))
+        yield {"return_as": "generator_unordered"}, lost
+
+
+@contextmanager
+def _ray(jobs: int, address: str) -> Iterator[Opened]:
+    ray = require("ray", "ray")
+    from joblib import parallel_config
+
+    require("ray.util.joblib", "ray").register_ray()
+    mine = not ray.is_initialized()
+    if mine:
+        ray.init(**_ray_options(jobs, address))
+    lost = (ray.exceptions.RayError,)
+    try:
+        with parallel_config(backend="ray"):
+            yield {"n_jobs": -1 if address else jobs, "chunk": CHUNK * max(jobs, 1)}, lost
+    finally:
+        if mine:
+            ray.shutdown()
+
+
+def _ray_options(jobs: int, address: str) -> dict[str, Any]:
+    quiet = {"log_to_driver": False, "logging_level": "error"}
+    if address:
+        return {"address": address, **quiet}
+    return {"num_cpus": jobs, "include_dashboard": False, **quiet}

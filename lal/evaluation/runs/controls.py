@@ -1,0 +1,178 @@
+"""Controls: what stands in every table beside a policy, as entrants.
+
+``rules`` are hand-written. ``all`` adds the greedy oracles and, for every learned policy, five
+copies of itself with redrawn weights and a linear scorer of its own features. A copy trained on
+shuffled targets has to be trained; list it as ``shuffled=FILE``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from lal.arrays import Floats
+from lal.data.prior import sample_dataset
+from lal.tasks.splits import make_task
+from lal.errors import DataError, UsageError
+from lal.evaluation.runs.cells import ORACLE_LABELS
+from lal.evaluation.runs.methods import Entrant, parse_entrant
+from lal.features import candidate_matrix
+from lal.learners import make_learner
+from lal.episode import Episode, log_likelihood
+from lal.policies.pool_policy import PoolPolicy
+from lal.policies.store import load_policy
+from lal.rng import generator, integer_seed
+
+Controls = Literal["none", "rules", "all"]
+
+RULES = (
+    "random",
+    "margin",
+    "margin-as-policy=policy:margin",
+    "epsilon5=epsilon_margin?epsilon=0.05",
+    "epsilon10=epsilon_margin?epsilon=0.1",
+    "epsilon20=epsilon_margin?epsilon=0.2",
+    "farthest5=k_farthest_then_margin?k=5",
+    "farthest10=k_farthest_then_margin?k=10",
+    "farthest2C=k_farthest_then_margin?k=2C",
+    "typiclust_then_margin",
+)
+"""Hand-written controls; the k of TypiClust was chosen on synthetic tasks."""
+
+N_UNTRAINED = 5
+
+N_TASKS = 40
+"""Synthetic tasks that the linear scorer is fitted on."""
+
+
+def with_controls(entrants: Sequence[Entrant], which: Controls, folder: Path) -> list[Entrant]:
+    """Return the entrants and those controls that are not among them by label.
+
+    Args:
+        entrants: What was listed.
+        which: Group of controls.
+        folder: Where copies of policies are written.
+    """
+    if which == "none":
+        return list(entrants)
+    added = [parse_entrant(text) for text in RULES]
+    if which == "all":
+        added += [Entrant(label=label, spec=label) for label in ORACLE_LABELS]
+        learned = [e for e in entrants if e.sha256 and not _is_copy(e.label)]
+        for entrant in learned:
+            suffix = "" if len(learned) == 1 else f"-{entrant.label}"
+            added += _copies(entrant, suffix, folder)
+    listed = {e.label for e in entrants}
+    return [*entrants, *(e for e in added if e.label not in listed)]
+
+
+def _is_copy(label: str) -> bool:
+    return label.startswith(("untrained", "shuffled", "linear", "margin"))
+
+
+def _copies(entrant: Entrant, suffix: str, folder: Path) -> list[Entrant]:
+    policy = load_policy(entrant.spec.removeprefix("policy:"))
+    made = {f"untrained{i}{suffix}": untrained_copy(policy, i) for i in range(N_UNTRAINED)}
+    made[f"linear{suffix}"] = linear_copy(policy)
+    found = []
+    for label, copy in made.items():
+        path = folder / f"{label}-{entrant.sha256[:12]}.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        copy.save(path)
+        found.append(parse_entrant(f"{label}={path}"))
+    return found
+
+
+def untrained_copy(policy: PoolPolicy, seed: int) -> PoolPolicy:
+    """Return the policy with every weight redrawn: same architecture, same features, same scale.
+
+    Numbers of each real tensor are shuffled within it and given random signs; the structure of
+    trees, which is whole numbers, stays.
+    """
+    rng = generator(seed, "untrained", policy.name)
+    tensors = {}
+    for name in sorted(policy.tensors):
+        value = np.asarray(policy.tensors[name])
+        if value.dtype.kind == "f":
+            drawn = rng.permutation(value.ravel()) * rng.choice([-1.0, 1.0], value.size)
+            value = drawn.reshape(value.shape).astype(value.dtype)
+        tensors[name] = value
+    card = {**policy.card, "control": "untrained"}
+    return replace(policy, name=f"{policy.name}-untrained{seed}", tensors=tensors, card=card)
+
+
+def linear_copy(policy: PoolPolicy, *, n_tasks: int | None = None, seed: int = 0) -> PoolPolicy:
+    """Return the best linear scorer of the policy's candidate features on synthetic tasks.
+
+    Least squares (ridge) from features to what the true label of a row adds to the
+    log-likelihood of held-out rows, both centred within each state. No real data set is used.
+
+    Args:
+        policy: Names the features.
+        n_tasks: Synthetic tasks to learn from; `N_TASKS` when None.
+        seed: Seed of tasks and states.
+    """
+    n_tasks = N_TASKS if n_tasks is None else n_tasks
+    rows, gains = [], []
+    for i in range(n_tasks):
+        for features, gain in _lessons(policy, integer_seed(seed, "linear", i)):
+            rows.append(features - features.mean(axis=0))
+            gains.append((gain - gain.mean()) / (gain.std() + 1e-9))
+    weights = ridge(np.concatenate(rows), np.concatenate(gains))
+    op = {"op": "affine", "in": ["candidates"], "out": ["utility"], "weight": "w"}
+    return PoolPolicy(
+        name=f"{policy.name}-linear",
+        candidate_features=policy.candidate_features,
+        program={"ops": [op], "output": "utility"},
+        tensors={"w": weights[None, :]},
+        selection=policy.selection,
+        class_symmetric=policy.class_symmetric,
+        card={
+            "summary": f"The linear scorer of {policy.name}'s features, by least squares.",
+            "trained_on": f"{n_tasks} synthetic tasks of the prior, seed {seed}",
+            "control": "linear",
+        },
+    )
+
+
+def ridge(X: Floats, y: Floats, strength: float = 1e-2) -> Floats:
+    """Return ridge weights of raw columns, the penalty on columns of unit scale, shape (F,)."""
+    scale = X.std(axis=0)
+    used = scale > 1e-12
+    Z = X[:, used] / scale[used]
+    weights = np.zeros(X.shape[1])
+    inner = Z.T @ Z + strength * len(Z) * np.eye(int(used.sum()))
+    weights[used] = np.linalg.solve(inner, Z.T @ y) / scale[used]
+    return weights
+
+
+def _lessons(policy: PoolPolicy, seed: int) -> list[tuple[Floats, Floats]]:
+    """Return features (n, F) and true gains (n,) of some rows in two states of a task."""
+    rng = generator(seed, "lessons")
+    try:
+        task = make_task(
+            sample_dataset(rng), make_learner("logistic_regression"), seed=seed,
+            budget=1, reward_share=0.4, test_share=0.0, max_pool=200,
+        )  # fmt: skip
+    except (DataError, UsageError):
+        return []  # equal rows count once: what is left is too small for a task
+    episode = Episode(task, seed)
+    found = []
+    for size in (5, 20):
+        while episode.spent < min(size, len(episode.pool) - 2):
+            episode.label(int(rng.choice(episode.pool.open)))
+        state = episode.state()
+        if state.proba is None:
+            continue
+        few = rng.choice(state.open, size=min(20, len(state.open)), replace=False)
+        gains = np.array([_gain(episode, int(row)) for row in few])
+        found.append((candidate_matrix(state, policy.candidate_features, few), gains))
+    return found
+
+
+def _gain(episode: Episode, row: int) -> float:
+    twin = episode.fork()
+    twin.label(row)
+    return twin.measure(twin.task.reward_part(), {"gain": log_likelihood})["gain"]

@@ -1,0 +1,181 @@
+"""Protocol: everything about an evaluation but the data sets, learners and strategies."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from lal.errors import UsageError
+from lal.serialization import config_hash, from_mapping
+from lal.task import Start
+
+Regime = Literal["cold", "warm", "batch", "batch_10C", "full_pool"]
+
+Count = int | str
+"""Labels: a number, or a text such as ``"10C"`` for ten times the classes of the data set."""
+
+PROTOCOL_VERSION = 1
+"""Counted up when the meaning of a field changes, so that old results are never mixed in."""
+
+NOT_OF_A_CELL = ("name", "n_splits", "n_starts", "metric")
+"""Fields that choose which cells there are or how they are summed up, not what a cell gives."""
+
+
+def _at_least_one(field: str, value: Count) -> None:
+    if isinstance(value, str):
+        if not re.fullmatch("[1-9][0-9]*C", value):
+            raise UsageError(
+                f"{field} must be a number or a text like '10C', which counts classes, got "
+                f"{value!r}"
+            )
+    elif value < 1:
+        raise UsageError(f"{field} must be at least 1, got {value}")
+
+
+def labels_of(count: Count, n_classes: int) -> int:
+    """Return how many labels a count stands for on a data set with so many classes."""
+    return int(count.removesuffix("C")) * n_classes if isinstance(count, str) else count
+
+
+@dataclass(frozen=True)
+class Run:
+    """One repetition: a split of the data set and a start on it."""
+
+    split: int
+    start: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """A frozen, versioned, hashed set of rules; equal protocols give equal cells.
+
+    Attributes:
+        name: What the regime is called in tables.
+        budget: Labels bought after the start (a `Count`); None for the whole pool.
+        start: ``"two_classes"`` (random labels until two classes are seen) or a `Count`.
+        batch_size: Labels bought between refits (a `Count`).
+        test_share: Share of the rows that only evaluation sees.
+        max_pool: Larger pools are sub-sampled, anew for every split.
+        max_share: At most this share of the pool is bought (after the start).
+        n_splits: Splits of every data set.
+        n_starts: Starts on every split.
+        metrics: What is measured at every point.
+        metric: The headline among `metrics`.
+        classes_known: Whether strategies are told the number of classes.
+        budget_known: Whether strategies are told the budget.
+        seed: Entropy of every stream.
+        version: Version of these rules.
+    """
+
+    name: str = "cold"
+    budget: Count | None = 100
+    start: Start | Count = "two_classes"
+    batch_size: Count = 1
+    test_share: float = 0.4
+    max_pool: int = 2000
+    max_share: float = 0.5
+    n_splits: int = 10
+    n_starts: int = 5
+    metrics: tuple[str, ...] = ("accuracy", "balanced_accuracy", "log_likelihood")
+    metric: str = "balanced_accuracy"
+    classes_known: bool = False
+    budget_known: bool = False
+    seed: int = 0
+    version: int = PROTOCOL_VERSION
+
+    def __post_init__(self) -> None:
+        """Refuse rules that cannot be played."""
+        object.__setattr__(self, "metrics", tuple(self.metrics))
+        for field in ("batch_size", "n_splits", "n_starts", "max_pool"):
+            _at_least_one(field, getattr(self, field))
+        if self.budget is not None:
+            _at_least_one("budget", self.budget)
+        if isinstance(self.start, str) and self.start != "two_classes":
+            _at_least_one("start", self.start)
+        if not 0 < self.test_share < 1:
+            raise UsageError(f"test_share must lie between 0 and 1, got {self.test_share}")
+        if not 0 < self.max_share <= 1:
+            raise UsageError(f"max_share must be above 0 and at most 1, got {self.max_share}")
+        if self.metric not in self.metrics:
+            raise UsageError(
+                f"the headline metric {self.metric!r} is not among the metrics "
+                f"{', '.join(self.metrics)}"
+            )
+        if self.version != PROTOCOL_VERSION:
+            raise UsageError(
+                f"protocol version {self.version} is not known here (expected {PROTOCOL_VERSION}); "
+                "use the release that wrote it"
+            )
+
+    def start_of(self, n_classes: int) -> Start:
+        """Return the start on a data set with so many classes."""
+        if self.start == "two_classes":
+            return "two_classes"
+        return labels_of(self.start, n_classes)
+
+    @property
+    def n_runs(self) -> int:
+        """Number of runs of every data set and learner: splits times starts."""
+        return self.n_splits * self.n_starts
+
+    @property
+    def runs(self) -> Iterator[Run]:
+        """All runs, starts within splits."""
+        return (Run(s, i) for s in range(self.n_splits) for i in range(self.n_starts))
+
+    @property
+    def hash(self) -> str:
+        """Hash of all fields, 16 hexadecimal digits."""
+        return config_hash(self)
+
+    @property
+    def cell_hash(self) -> str:
+        """Hash of the fields that determine what one cell gives.
+
+        More runs or another headline metric leave it as it is, so finished cells still count.
+        """
+        return config_hash({k: v for k, v in asdict(self).items() if k not in NOT_OF_A_CELL})
+
+    def with_runs(self, n_runs: int) -> "Protocol":
+        """Return the protocol with `n_runs` runs: up to five starts on each split."""
+        _at_least_one("runs", n_runs)
+        n_starts = next(k for k in (5, 4, 3, 2, 1) if n_runs % k == 0 and k < max(n_runs, 2))
+        return replace(self, n_splits=n_runs // n_starts, n_starts=n_starts)
+
+    def to_json(self) -> str:
+        """Return the protocol as JSON text."""
+        return json.dumps(asdict(self), sort_keys=True, indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Protocol":
+        """Return the protocol written by `to_json`.
+
+        Raises:
+            UsageError: Not JSON, or fields that this version does not have.
+        """
+        try:
+            found = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise UsageError(f"the protocol is not JSON: {error}") from error
+        return from_mapping(cls, found, where="protocol")
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    "cold": Protocol(),
+    "warm": Protocol(name="warm", start=20, budget=200),
+    "batch": Protocol(name="batch", start="10C", budget=100, batch_size=5),
+    "batch_10C": Protocol(name="batch_10C", start="10C", budget="200C", batch_size="10C"),
+    "full_pool": Protocol(name="full_pool", start=20, budget=None, max_share=1.0),
+}
+"""The regimes by name: cold and warm are headlines, full_pool only reproduces older tables.
+
+Both batch regimes start from ten labels a class and buy twenty batches.
+"""
+
+
+def make_protocol(regime: Regime, **changes: Any) -> Protocol:
+    """Return the protocol of a regime, with changes."""
+    if regime not in PROTOCOLS:
+        raise UsageError(f"unknown regime {regime!r}; known: {', '.join(PROTOCOLS)}")
+    return replace(PROTOCOLS[regime], **changes)

@@ -1,0 +1,208 @@
+"""Play one stored cell again, and see an episode: a flat view of its pool and what was asked."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lal.arrays import Floats, Ints
+from lal.data.datasets import load_dataset
+from lal.data.view import make_geometry
+from lal.errors import DataError, UsageError
+from lal.evaluation.runs.cells import FULL, Cell, CellResult, play
+from lal.evaluation.runs.methods import FULL_LABEL, Entrant
+from lal.evaluation.runs.protocol import Protocol, Run
+from lal.evaluation.runs.store import RunStore
+from lal.rng import generator
+
+EXTENT = 1000
+"""Views lie on a grid of so many steps each way."""
+
+MOST_ROWS = 400
+"""Rows shown of a pool: those that were asked for, and others at random."""
+
+
+def restore(store: RunStore, result: CellResult) -> Cell:
+    """Return the cell that a result came from.
+
+    Raises:
+        DataError: The data set cannot be loaded, has changed, or the cell was played by another
+            release or protocol.
+    """
+    about, manifest = result.about, store.manifest()
+    label = about["strategy"]
+    listed = {e["label"]: e for e in manifest.get("entrants", [])}
+    if label != FULL_LABEL and label not in listed:
+        raise DataError(f"the store's last evaluation lists no strategy {label!r}")
+    found = dict(listed.get(label, {}))
+    entrant = FULL if label == FULL_LABEL else Entrant(**found | {"seen": tuple(found["seen"])})
+    cell = _cell(manifest, about, entrant)
+    if cell.key != result.key:
+        raise DataError(
+            f"cell {result.key[:12]} was played by another release or protocol than this one; "
+            "evaluate again"
+        )
+    return cell
+
+
+def _cell(manifest: Mapping[str, Any], about: Mapping[str, Any], entrant: Entrant) -> Cell:
+    dataset = load_dataset(about["source"])
+    if dataset.sha256 != about["sha256"]:
+        raise DataError(f"data set {about['dataset']!r} is not the one that was evaluated")
+    protocol = Protocol.from_json(json.dumps(manifest["protocol"]))
+    run = Run(int(about["split"]), int(about["start"]))
+    return Cell(protocol, dataset, about["learner"], run, entrant)
+
+
+def find_result(store: RunStore, prefix: str) -> CellResult:
+    """Return the one stored result whose key starts with a prefix.
+
+    Raises:
+        UsageError: None or several do.
+    """
+    keys = [key for key in store.keys() if key.startswith(prefix)]  # noqa: SIM118
+    result = store.get(keys[0]) if len(keys) == 1 else None
+    if result is None:
+        raise UsageError(f"{len(keys)} cells have keys that start with {prefix!r}; expected one")
+    return result
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """A cell played again.
+
+    Attributes:
+        key: Its key.
+        same: Whether rows asked for and every metric are those of the store.
+        largest: Largest difference of any metric; nan where the curves differ in length.
+    """
+
+    key: str
+    same: bool
+    largest: float
+
+
+def rerun(store: RunStore, prefix: str) -> Rerun:
+    """Play one stored cell again and compare."""
+    old = find_result(store, prefix)
+    new = play(restore(store, old))
+    if old.n_labels.shape != new.n_labels.shape:
+        return Rerun(old.key, same=False, largest=float("nan"))
+    gaps = [float(np.max(np.abs(new.metrics[m] - v), initial=0.0)) for m, v in old.metrics.items()]
+    same = np.array_equal(old.queried, new.queried) and max(gaps) == 0
+    return Rerun(old.key, same=bool(same), largest=max(gaps))
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """What one strategy asked for.
+
+    Attributes:
+        strategy: Its label.
+        queried: Positions among the rows shown, in the order of purchase, shape (n,).
+        n_labels: Labels bought at each point of the curve, (T,).
+        values: The headline metric there, (T,).
+    """
+
+    strategy: str
+    queried: Ints
+    n_labels: Ints
+    values: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class EpisodeView:
+    """One episode of several strategies from the same start.
+
+    Attributes:
+        dataset: Name.
+        learner: Name.
+        split: Number of the split.
+        start: Number of the start.
+        points: Where the rows shown lie, 0..`EXTENT`, shape (n, 2).
+        classes: Their true classes, (n,).
+        class_names: Names of the classes.
+        axes: How the view was made.
+        n_pool: Rows of the pool.
+        n_start: Labels of the start.
+        tracks: What each strategy asked for.
+    """
+
+    dataset: str
+    learner: str
+    split: int
+    start: int
+    points: Ints
+    classes: Ints
+    class_names: tuple[str, ...]
+    axes: str
+    n_pool: int
+    n_start: int
+    tracks: tuple[Track, ...]
+
+
+def view_episode(store: RunStore, results: Sequence[CellResult]) -> EpisodeView:
+    """Return the view of one run's episodes, one result a strategy.
+
+    Args:
+        store: Where they come from.
+        results: Finished cells of one data set, learner, split and start.
+
+    Raises:
+        DataError: The data set is not to be had.
+    """
+    about = results[0].about
+    cell = _cell(store.manifest(), about, FULL)
+    pool = cell.task().pool
+    flat, axes = flat_view(make_geometry(pool.X).Z)
+    asked = np.unique(np.concatenate([r.queried for r in results]))
+    others = np.setdiff1d(np.arange(len(pool)), asked)
+    rng = generator(cell.split_seed, "report view")
+    room = min(max(MOST_ROWS - len(asked), 0), len(others))
+    shown = np.sort(np.concatenate([asked, rng.choice(others, room, replace=False)]))
+    tracks = tuple(
+        Track(
+            strategy=str(r.about["strategy"]),
+            queried=np.searchsorted(shown, r.queried),
+            n_labels=r.n_labels,
+            values=r.metrics[about["metric"]],
+        )
+        for r in results
+    )
+    return EpisodeView(
+        dataset=about["dataset"],
+        learner=about["learner"],
+        split=int(about["split"]),
+        start=int(about["start"]),
+        points=flat[shown],
+        classes=pool.y[shown],
+        class_names=cell.dataset.class_names,
+        axes=axes,
+        n_pool=len(pool),
+        n_start=int(about["n_start"]),
+        tracks=tracks,
+    )
+
+
+def flat_view(Z: Floats) -> tuple[Ints, str]:
+    """Return rows on a square grid, and how: their two columns, or two principal components.
+
+    Args:
+        Z: Encoded rows, shape (N, d).
+    """
+    if Z.shape[1] <= 2:
+        flat = np.zeros((len(Z), 2))
+        flat[:, : Z.shape[1]] = Z
+        text = "the two columns" if Z.shape[1] == 2 else "the one column"
+    else:
+        centred = Z - Z.mean(axis=0)
+        _, sizes, axes = np.linalg.svd(centred, full_matrices=False)
+        signs = np.sign(axes[np.arange(len(axes)), np.argmax(np.abs(axes), axis=1)])
+        flat = centred @ (axes * signs[:, None])[:2].T
+        share = float((sizes[:2] ** 2).sum() / max((sizes**2).sum(), 1e-300))
+        text = f"two principal components, {100 * share:.0f} % of the variance"
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    scaled = (flat - low) / np.where(high > low, high - low, 1.0)
+    return np.round(EXTENT * scaled).astype(np.int64), text

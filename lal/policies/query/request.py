@@ -1,0 +1,261 @@
+"""From what a caller of `query` holds (X, y, a classifier) to a state and rows to choose from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lal.arrays import Floats, Ints, Rows
+from lal.data.view import make_geometry
+from lal.errors import DataError, UsageError
+from lal.learners import make_learner, wrap_fitted
+from lal.learners.probabilities import row_sums
+from lal.policies.query.labels import Labels, read_labels
+from lal.pool import n_rows, take
+from lal.rng import Streams
+from lal.state import Geometry, QueryState
+from lal.task import Model
+
+PART = 20_000
+"""Rows whose probabilities are checked at once; they stay in the cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Options:
+    """What a caller may tell `query` besides X, y and the classifier; see `PoolPolicy.query`."""
+
+    proba: Any = None
+    classes: Sequence[Any] | None = None
+    budget: int | None = None
+    candidates: Any = None
+    fit_clf: bool = True
+    sample_weight: Any = None
+    random_state: Any = 0
+    missing_label: Any = float("nan")
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A query ready to be answered.
+
+    Attributes:
+        state: The pool, and behind it the candidates that are no pool rows.
+        rows: Rows of the state that may be asked, shape (n,).
+        offset: Subtract it from a row to get what the caller is told.
+        width: Columns of the table of utilities.
+        streams: Random streams of this query.
+    """
+
+    state: QueryState
+    rows: Ints
+    offset: int
+    width: int
+    streams: Streams
+
+
+def read_request(X: Any, y: Any, clf: Any, options: Options) -> Request:
+    """Return the request that the arguments of `query` make.
+
+    Raises:
+        DataError: Samples or labels that cannot be used.
+        UsageError: Arguments that contradict each other.
+    """
+    X = _samples(X, "X")
+    n = n_rows(X)
+    geometry = make_geometry(X)
+    streams = Streams(read_seed(options.random_state))
+    proba: Floats | None = None
+    model: Model | None = None
+    if options.proba is not None:
+        labels, proba = _given_proba(y, n, clf, options)
+    else:
+        labels, model = _fitted(X, y, clf, options, streams)
+    rows, more = read_candidates(options.candidates, labels.rows, n)
+    width = n
+    if more is not None:
+        if options.proba is not None:
+            raise UsageError("with proba=, candidates must be row numbers of X, not samples")
+        geometry, X = _extended(geometry, X, more)
+        width, rows = n_rows(more), np.arange(n, n_rows(X))
+    if model is not None:
+        proba = checked_proba(model.predict_proba(X), n_rows(X), len(labels.classes))
+    state = QueryState(
+        X=X,
+        geometry=geometry,
+        labelled=labels.rows,
+        labels=labels.codes,
+        n_classes=len(labels.classes),
+        classes_known=labels.known,
+        proba=proba,
+        model=model,
+        budget=_budget(options.budget),
+        sample_weight=_weights(options.sample_weight, n, labels.rows),
+        learner=None if clf is None or not options.fit_clf else make_learner(clf),
+    )
+    return Request(state, rows, 0 if more is None else n, width, streams)
+
+
+def _samples(X: Any, name: str) -> Rows:
+    if not hasattr(X, "shape"):
+        X = np.asarray(X)
+    if len(X.shape) != 2:
+        raise DataError(f"{name} must have rows and columns, got shape {tuple(X.shape)}")
+    return X.tocsr() if hasattr(X, "tocsr") else X
+
+
+def _given_proba(y: Any, n: int, clf: Any, options: Options) -> tuple[Labels, Floats]:
+    if clf is not None:
+        raise UsageError("give either clf or proba=, not both")
+    table = np.asarray(options.proba, dtype=np.float64)
+    if table.ndim != 2:
+        raise DataError(f"proba must have shape (N, C), got {table.shape}")
+    labels = read_labels(
+        y, n, missing_label=options.missing_label, classes=_named(y, n, table.shape[1], options)
+    )
+    return labels, checked_proba(table, n, len(labels.classes))
+
+
+def _named(y: Any, n: int, width: int, options: Options) -> Sequence[Any] | None:
+    """Return the classes of the columns of proba: as named, as seen, or the codes 0 to C - 1."""
+    if options.classes is not None:
+        return options.classes
+    seen = read_labels(y, n, missing_label=options.missing_label).classes
+    if len(seen) == width:
+        return seen
+    if len(seen) < width and all(c in range(width) for c in seen):
+        return range(width)
+    raise UsageError(
+        f"proba has {width} columns and y shows the classes {list(seen)}; name the columns in "
+        "classes="
+    )
+
+
+def _fitted(
+    X: Rows, y: Any, clf: Any, options: Options, streams: Streams
+) -> tuple[Labels, Model | None]:
+    own = clf is not None and not options.fit_clf
+    hinted = np.asarray(getattr(clf, "classes_", ())).tolist() if own else ()
+    labels = read_labels(
+        y,
+        n_rows(X),
+        missing_label=options.missing_label,
+        classes=options.classes,
+        hinted=hinted,
+    )
+    if own:
+        return labels, wrap_fitted(clf, labels.classes, take(X, labels.rows), labels.codes)
+    if labels.n_seen < 2:
+        return labels, None
+    if clf is None:
+        raise UsageError(f"y shows {labels.n_seen} classes but no model; give clf= or proba=")
+    weights = _weights(options.sample_weight, n_rows(X), labels.rows)
+    model = make_learner(clf).fit(
+        take(X, labels.rows),
+        labels.codes,
+        n_classes=len(labels.classes),
+        sample_weight=weights,
+        seed=streams.learner_seed(len(labels.rows)),
+    )
+    return labels, model
+
+
+def checked_proba(proba: Any, n: int, n_classes: int) -> Floats:
+    """Return probabilities of shape (n, C) or say what is wrong with them."""
+    table = np.asarray(proba, dtype=np.float64)
+    if table.shape != (n, n_classes):
+        raise DataError(f"probabilities must have shape {(n, n_classes)}, got {table.shape}")
+    off, least = 0.0, 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        for first in range(0, n, PART):
+            part = table[first : first + PART]
+            sums = row_sums(part)
+            sums -= 1.0
+            # np.maximum, unlike max, keeps a nan
+            off = np.maximum(off, np.maximum(sums.max(), -sums.min()))
+            least = min(least, part.min())
+    if not off < np.inf or least < 0:
+        raise DataError("probabilities must be finite and not negative")
+    if off > 1e-3:
+        raise DataError(f"probabilities must sum to 1 in every row; one row is off by {off:.3g}")
+    return table
+
+
+def read_candidates(candidates: Any, labelled: Ints, n: int) -> tuple[Ints, Rows | None]:
+    """Return the rows that may be asked, or samples outside the pool.
+
+    An index array is taken at its word, labelled rows included; duplicates are refused.
+
+    Args:
+        candidates: None (all rows without a label), row numbers, a mask, or samples.
+        labelled: Labelled rows.
+        n: Rows of the pool.
+    """
+    if candidates is None:
+        mask = np.ones(n, dtype=bool)
+        mask[labelled] = False
+        return np.flatnonzero(mask), None
+    shape = candidates.shape if hasattr(candidates, "shape") else np.asarray(candidates).shape
+    if len(shape) == 2:
+        return np.zeros(0, dtype=np.int64), _samples(candidates, "candidates")
+    rows = np.asarray(candidates)
+    if rows.dtype == bool and len(rows) == n:
+        rows = np.flatnonzero(rows)
+    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+        raise UsageError("candidates must be row numbers (n,) or samples (n, D)")
+    rows = rows.astype(np.int64)
+    if rows.size and (rows.min() < 0 or rows.max() >= n):
+        raise UsageError(f"candidates must be row numbers from 0 to {n - 1}")
+    if len(np.unique(rows)) != len(rows):
+        raise UsageError("candidates holds a row twice; expected different rows")
+    return rows, None
+
+
+def _extended(geometry: Geometry, X: Rows, more: Rows) -> tuple[Geometry, Rows]:
+    if more.shape[1] != X.shape[1]:
+        raise DataError(f"candidates have {more.shape[1]} columns, X has {X.shape[1]}")
+    return geometry.extended(more), _stacked(X, more)
+
+
+def _stacked(X: Rows, more: Rows) -> Rows:
+    if hasattr(X, "tocsr"):
+        from scipy import sparse
+
+        return sparse.vstack([X, more]).tocsr()
+    if hasattr(X, "iloc"):
+        import pandas as pd
+
+        return pd.concat([X, more], ignore_index=True)
+    if hasattr(X, "vstack"):
+        return X.vstack(more)
+    return np.concatenate([np.asarray(X), np.asarray(more)])
+
+
+def _budget(budget: int | None) -> int | None:
+    if budget is not None and int(budget) < 1:
+        raise UsageError(f"budget must be at least 1 label, got {budget}")
+    return None if budget is None else int(budget)
+
+
+def _weights(sample_weight: Any, n: int, labelled: Ints) -> Floats | None:
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    if weights.shape != (n,):
+        raise DataError(f"sample_weight must have shape ({n},), got {weights.shape}")
+    return weights[labelled]
+
+
+def read_seed(random_state: Any) -> int:
+    """Return an integer seed from an integer, a generator, a RandomState, or None (fresh)."""
+    if random_state is None:
+        return int(np.random.default_rng().integers(2**31))
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**31))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    if isinstance(random_state, int | np.integer) and random_state >= 0:
+        return int(random_state)
+    raise UsageError(
+        f"random_state must be an integer from 0, a generator or None, got {random_state!r}"
+    )

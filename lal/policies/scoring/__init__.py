@@ -1,0 +1,1 @@
+"""Scorers: small programs over features, run by one numpy interpreter."""

@@ -1,0 +1,168 @@
+"""Playing a stream: one item at a time, ask or skip, everything at exactly the same total cost."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from lal.arrays import Bools, Floats
+from lal.errors import UsageError
+from lal.learners.incremental import INCREMENTAL_LEARNERS
+from lal.streams.features import StreamItem
+from lal.streams.policy import StreamEvent
+from lal.streams.strategies import StreamStrategy
+from lal.streams.tasks import Stream
+
+
+class StreamWorld(Protocol):
+    """A stream with its task model; only who plays it may call `learn`, `wrong` and `quality`."""
+
+    costs: Floats
+    """Cost of each item's label, shape (n,)."""
+
+    def item(self, t: int) -> StreamItem:
+        """Return what is known of item t before its label, under the model as it is."""
+        ...
+
+    def wrong(self, t: int) -> float:
+        """Return the share of item t that the model has wrong; for scores and bought labels."""
+        ...
+
+    def learn(self, t: int) -> None:
+        """Give the label of item t to the model."""
+        ...
+
+    def quality(self, t: int) -> float:
+        """Return how good the model is after item t, 0 to 1, on what strategies never see."""
+        ...
+
+
+class TableWorld:
+    """A stream of table rows and an incremental learner.
+
+    Args:
+        stream: Rows in the order of arrival.
+        learner: Name of `INCREMENTAL_LEARNERS`.
+        ahead: Rows still to come on which `quality` is the mean probability of the right class.
+    """
+
+    def __init__(
+        self, stream: Stream, *, learner: str = "windowed_softmax", ahead: int = 100
+    ) -> None:
+        self.stream, self.ahead = stream, ahead
+        self.costs: Floats = np.ones(len(stream.y))
+        make = INCREMENTAL_LEARNERS[learner]
+        self.model = make(stream.X.shape[1], stream.n_classes)
+
+    def item(self, t: int) -> StreamItem:
+        """Return the probabilities and the row."""
+        x = self.stream.X[t]
+        return StreamItem(self.model.predict_proba(x), x=x)
+
+    def wrong(self, t: int) -> float:
+        """Return 1 when the model's class is not the row's, else 0."""
+        proba = self.model.predict_proba(self.stream.X[t])
+        return float(proba.argmax() != self.stream.y[t])
+
+    def learn(self, t: int) -> None:
+        """Learn the label of row t."""
+        self.model.partial_fit(self.stream.X[t], int(self.stream.y[t]))
+
+    def quality(self, t: int) -> float:
+        """Return the right class's mean probability over the next rows (at the end: the last)."""
+        first = max(min(t + 1, len(self.stream.y) - self.ahead), 0)
+        rows = slice(first, first + self.ahead)
+        X, y = self.stream.X[rows], self.stream.y[rows]
+        return float(self.model.predict_proba(X)[np.arange(len(y)), y].mean())
+
+
+class StreamEpisode:
+    """One pass over a stream; the environment and `run_stream` share it.
+
+    The total cost is the same whoever decides: a label that would exceed it is refused, and once
+    what is left to spend covers all items to come, every one of them is bought.
+    """
+
+    def __init__(self, world: StreamWorld, *, budget: float) -> None:
+        if not 0.0 < budget <= 1.0:
+            raise UsageError(f"budget must lie above 0 and up to 1, got {budget}")
+        self.world, self.t, self.spent = world, 0, 0.0
+        self._left = world.costs[::-1].cumsum()[::-1]
+        self.total = float(budget * self._left[0])
+        self.asked: Bools = np.zeros(len(world.costs), dtype=np.bool_)
+        self.errors: Floats = np.zeros(len(world.costs))
+        self._item: StreamItem | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether all items have passed."""
+        return self.t == len(self.asked)
+
+    def item(self) -> StreamItem:
+        """Return the present item."""
+        if self._item is None:
+            self._item = self.world.item(self.t)
+        return self._item
+
+    def decide(self, ask: bool) -> StreamEvent:
+        """Buy or skip the present item and go on; the event says what came of it."""
+        t, item = self.t, self.item()
+        error = self.world.wrong(t)
+        affordable = self.spent + item.cost <= self.total + 1e-9
+        forced = self._left[t] <= self.total - self.spent + 1e-9
+        asked = bool(affordable and (ask or forced))
+        self.errors[t], self.asked[t] = error, asked
+        if asked:
+            self.world.learn(t)
+            self.spent += item.cost
+        self.t += 1
+        self._item = None
+        return StreamEvent(item, asked, error if asked else None)
+
+
+@dataclass(frozen=True)
+class StreamRun:
+    """What came of a stream.
+
+    Attributes:
+        errors: Share of each item that the model had wrong when it passed, shape (n,).
+        asked: Which labels were bought, shape (n,).
+        spent: Their cost.
+        curve: Quality each time a share of the budget was spent; empty without `points`.
+    """
+
+    errors: Floats
+    asked: Bools
+    spent: float
+    curve: Floats
+
+    @property
+    def accuracy(self) -> float:
+        """Prequential accuracy: each item is predicted before its label may be bought."""
+        return 1.0 - float(self.errors.mean())
+
+
+def run_stream(
+    strategy: StreamStrategy, world: StreamWorld, *, budget: float = 0.1, points: int = 0
+) -> StreamRun:
+    """Play a stream with a strategy.
+
+    Args:
+        strategy: From `lal.streams.strategies.STREAM_STRATEGIES`, or a stream policy.
+        world: Stream and model, fresh.
+        budget: Share of the stream's cost that is spent.
+        points: Points of the quality curve, at equal shares of the budget.
+    """
+    episode = StreamEpisode(world, budget=budget)
+    memory = strategy.start(budget=budget)
+    curve: list[float] = []
+    while not episode.over:
+        event = episode.decide(strategy.asks(memory, episode.item()))
+        memory = strategy.advance(memory, event)
+        due = points * (episode.spent + 1e-9) / episode.total
+        if points and due >= len(curve) + 1:
+            quality = world.quality(episode.t - 1)
+            curve += [quality] * (int(due) - len(curve))
+    if points:
+        curve += [world.quality(episode.t - 1)] * (points - len(curve))
+    return StreamRun(episode.errors, episode.asked, episode.spent, np.array(curve))

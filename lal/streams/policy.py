@@ -1,0 +1,146 @@
+"""StreamPolicy: decides item by item whether to ask, with a memory that the caller holds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from lal.arrays import Floats
+from lal.errors import PolicyFileError, UsageError
+from lal.policies.scoring.scorer import Scorer, compile_program
+from lal.streams.features import Memory, Record, StreamItem, follow, start, values, width
+
+Pace = Literal["sign", "level"]
+
+BURST = 5.0
+"""What may be spent ahead of the budget's pace, in labels of cost 1."""
+
+LEVEL_RATE = 0.05
+"""Step of the level, in running deviations of the utility."""
+
+
+@dataclass(frozen=True)
+class StreamEvent:
+    """An item that has passed.
+
+    Attributes:
+        item: The item as it was decided on.
+        asked: Whether its label was bought.
+        error: Share of it that the model had wrong, if the label is known: 0 or 1 for a row.
+    """
+
+    item: StreamItem
+    asked: bool
+    error: float | None = None
+
+
+@dataclass(frozen=True)
+class StreamPolicy:
+    """A learned stream strategy; a sibling of PoolPolicy.
+
+    Its memory is a dictionary of plain arrays of fixed size, made by `start` and replaced, never
+    changed, by `advance`; save it with ``numpy.savez(path, **memory)`` and go on another day.
+
+    Attributes:
+        name: Its name.
+        features: Ids of stream features; the scorer reads them as its one candidate row.
+        program: Scorer program; its output is the worth of asking over skipping.
+        tensors: Arrays of the program.
+        card: What is known of its training and evidence.
+        content_width: Numbers of ``content@1``; 0 without.
+        pace: sign: ask when the utility is above 0. level: ask when it is above a level that
+            follows the share of the budget. Either never spends ahead of the budget's pace.
+    """
+
+    name: str
+    features: Sequence[str]
+    program: Mapping[str, Any]
+    tensors: Mapping[str, np.ndarray] = field(default_factory=dict)
+    card: Mapping[str, Any] = field(default_factory=dict)
+    content_width: int = 0
+    pace: Pace = "level"
+
+    def __post_init__(self) -> None:
+        if self.pace not in ("sign", "level"):
+            raise PolicyFileError(f"pace {self.pace!r} is unknown; expected 'sign' or 'level'")
+        if type(self.content_width) is not int or not 0 <= self.content_width <= 4096:
+            raise PolicyFileError(f"content_width must be 0 to 4096, got {self.content_width!r}")
+        self.scorer.width  # noqa: B018 (the program is checked when the policy is made)
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """The checked program."""
+        n = width(self.features, self.content_width)
+        return compile_program(self.program, self.tensors, n_candidate=n, n_context=0)
+
+    def start(self, *, budget: float = 0.1) -> Memory:
+        """Return the memory before the first item.
+
+        Args:
+            budget: Share of the stream's cost that may be spent, above 0 up to 1.
+        """
+        if not 0.0 < budget <= 1.0:
+            raise UsageError(f"budget must lie above 0 and up to 1, got {budget}")
+        return {"statistics": np.array(start(budget))}
+
+    def utility(self, memory: Memory, item: StreamItem) -> float:
+        """Return the worth of asking for this item over skipping it."""
+        return self._utility(_record(memory), item)
+
+    def asks(self, memory: Memory, item: StreamItem) -> bool:
+        """Return whether to ask for this item; pure."""
+        record = _record(memory)
+        if record.spent + item.cost > record.budget * record.seen + BURST:
+            return False
+        level = record.utility_level if self.pace == "level" else 0.0
+        return self._utility(record, item) > level
+
+    def advance(self, memory: Memory, event: StreamEvent) -> Memory:
+        """Return the memory after an item; the one given is left as it is."""
+        record = _record(memory)
+        later = follow(record, event.item, asked=event.asked, error=event.error)
+        if self.pace == "level":
+            later = _follow_level(record, later, self._utility(record, event.item))
+        return {"statistics": np.array(later)}
+
+    def save(self, path: str | Path) -> None:
+        """Write the policy to a file of kind "stream"; see `lal.policies.store`."""
+        from lal.policies.store import save_stream_policy
+
+        save_stream_policy(self, path)
+
+    @cached_property
+    def _latest(self) -> list[tuple[Record, StreamItem, float]]:
+        """The last utility and what it was of: `asks` and `advance` want the same one."""
+        return []
+
+    def _utility(self, record: Record, item: StreamItem) -> float:
+        for known, seen, utility in self._latest:
+            if seen is item and known == record:
+                return utility
+        self._latest[:] = [(record, item, self._compute(record, item))]
+        return self._latest[0][2]
+
+    def _compute(self, record: Record, item: StreamItem) -> float:
+        row: Floats = values(self.features, record, item)[None]
+        registers = self.scorer.registers({"candidates": row, "context": np.zeros(0)})
+        return float(registers[self.scorer.output].reshape(-1)[0])
+
+
+def _record(memory: Memory) -> Record:
+    return Record(*memory["statistics"].tolist())
+
+
+def _follow_level(record: Record, later: Record, utility: float) -> Record:
+    """Move the level towards the utility that is exceeded by the budget's share of items."""
+    away = abs(utility - record.utility_level)
+    spread = record.utility_spread + 0.02 * (min(away, 10.0) - record.utility_spread)
+    above = float(utility > record.utility_level)
+    # a stochastic quantile, pulled along when spending falls behind or runs ahead of its pace
+    lag = (record.budget * record.seen - record.spent) / 5.0
+    goal = min(max(record.budget * (1.0 + lag), 0.0), 1.0)
+    level = record.utility_level + LEVEL_RATE * max(spread, 1e-4) * (above - goal)
+    return later._replace(utility_level=level, utility_spread=spread)

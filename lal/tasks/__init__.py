@@ -1,0 +1,1 @@
+"""What an episode is made of: splits, task sampling, rewards, slates and termination rules."""

@@ -1,0 +1,1 @@
+"""Benchmarks and reproductions, run as `python -m scripts.benchmark NAME`."""

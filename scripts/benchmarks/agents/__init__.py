@@ -1,0 +1,1 @@
+"""What trained agents have learned."""

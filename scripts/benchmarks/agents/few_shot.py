@@ -1,0 +1,227 @@
+"""Few-shot selection on classes never seen, every rule over the policy's own embedding.
+
+``python -m scripts.benchmark few_shot --runs runs/few-0``; the folders are those of
+``scripts.train --agent few_shot``. Differences are paired by episode.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from envs.class_banks import Split, load_bank
+from envs.few_shot.episodes import FewShot, Layout, draw_few_shot, prototype_accuracy
+from lal.arrays import Floats, Ints
+from lal.errors import UsageError
+from lal.policies.program_policy import load_sibling
+from lal.policies.subset_features import similarities
+from lal.policies.subset_policy import SubsetPolicy
+from lal.rng import generator
+from scripts.benchmarks.agents.design import interval
+from scripts.entry import run_main
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Which policies, on how many episodes."""
+
+    runs: tuple[Path, ...] = ()
+    """Folders of training runs, or policy files."""
+
+    split: Split = "test"
+    """Classes: "test" are the ones that no training saw."""
+
+    episodes: int = 1000
+    """Episodes of every policy."""
+
+    n_query: int = 75
+    """Samples that the accuracy of an episode is measured on."""
+
+    seed: int = 9_000_000
+    """Of the episodes; no training uses it."""
+
+
+class Similar(NamedTuple):
+    """Cosines within the pool (N, N) and to the support (S, N)."""
+
+    pool: Floats
+    support: Floats
+
+
+Chooser = Callable[[Similar, Ints, int, np.random.Generator], Ints]
+"""Cosines, hidden labels (N,), -1 for distractors, budget, generator to chosen items."""
+
+
+def run(config: Config) -> None:
+    """Print a table for every embedding and kind of episode: the rules, then the policies."""
+    groups: dict[str, dict[str, SubsetPolicy]] = {}
+    for path in config.runs:
+        policy = load_sibling(path / "policy.safetensors" if path.is_dir() else path)
+        if not isinstance(policy, SubsetPolicy):
+            raise UsageError(f"{path} holds a policy of kind {policy.kind!r}, expected 'subset'")
+        groups.setdefault(_world(policy), {})[path.name] = policy
+    for policies in groups.values():
+        print_tables(policies, config)
+
+
+def _world(policy: SubsetPolicy) -> str:
+    """Return what decides episodes and rules: bank, sizes, embedding."""
+    card = policy.card
+    named = sorted((k, v.tobytes()) for k, v in policy.tensors.items() if k.startswith("embed"))
+    return f"{card['bank']} {card['episode']} {card['labels']} {hash(tuple(named))}"
+
+
+def print_tables(policies: Mapping[str, SubsetPolicy], config: Config) -> None:
+    """Print accuracy, classes covered and distractors chosen, in %, and paired differences.
+
+    Runs of one head that differ in their seed alone are followed by their mean.
+    """
+    first = next(iter(policies.values()))
+    layout = Layout(*first.card["episode"])._replace(n_query=config.n_query)
+    bank, budget = load_bank(str(first.card["bank"])), int(first.card["labels"])
+    rng = generator(config.seed, "few_shot", "benchmark")
+    drawn = draw_few_shot(bank, rng, layout, n=config.episodes, split=config.split)
+    rules = choices(first, drawn, budget, rng)
+    C = layout.n_classes
+    found = {rule: 100 * accuracy(first, drawn, rows, C) for rule, rows in rules.items()}
+    print(f"\n{bank.name}, {layout}, {budget} labels, {config.episodes} episodes")
+    print("| rule | accuracy | classes covered | distractors |\n|---|---|---|---|")
+    for rule, rows in rules.items():
+        print(f"| {rule} | {interval(found[rule])} | {_cells(drawn, rows, C)} |", flush=True)
+    heads = "".join(f" minus {rule} |" for rule in rules)
+    print(f"\n| run | accuracy | classes covered | distractors |{heads}")
+    print("|---" * (4 + len(rules)) + "|")
+    groups: dict[tuple[str, str], list[Floats]] = {}
+    for name, policy in policies.items():
+        rows = played(policy, drawn, budget)
+        values = 100 * accuracy(first, drawn, rows, C)
+        groups.setdefault((policy.head, str(policy.card.get("control", "none"))), []).append(values)
+        ahead = " | ".join(interval(values - found[rule]) for rule in rules)
+        print(f"| {name} | {interval(values)} | {_cells(drawn, rows, C)} | {ahead} |", flush=True)
+    for (head, control), several in groups.items():
+        if len(several) > 1:
+            mean = np.mean(several, axis=0)
+            ahead = " | ".join(interval(mean - found[rule]) for rule in rules)
+            title = f"{head}, {control}" if control != "none" else head
+            print(f"| mean of {len(several)}: {title} | {interval(mean)} | | | {ahead} |")
+
+
+def _cells(drawn: FewShot, rows: Ints, C: int) -> str:
+    labels = np.take_along_axis(drawn.labels, rows, axis=1)
+    covered = np.mean([len(np.unique(row[row < C])) / C for row in labels])
+    return f"{100 * covered:.1f} | {100 * (labels == C).mean():.1f}"
+
+
+def played(policy: SubsetPolicy, drawn: FewShot, budget: int) -> Ints:
+    """Return the items that a policy buys, shape (E, B)."""
+    found = []
+    for e, labels in enumerate(drawn.labels):
+        info = {
+            "items": drawn.pool[e], "support": drawn.support[e],
+            "support_labels": drawn.support_labels[e],
+        }  # fmt: skip
+        found.append(policy.choose(info, labels, budget))
+    return np.stack(found)
+
+
+def choices(
+    policy: SubsetPolicy, drawn: FewShot, budget: int, rng: np.random.Generator
+) -> dict[str, Ints]:
+    """Return the items chosen by every rule in the policy's embedding, shape (E, B) each."""
+    hidden = np.where(drawn.labels == policy.size("classes"), -1, drawn.labels)
+    names = [n for n in CHOOSERS if n != FROM_SUPPORT or drawn.support.shape[1]]
+    found: dict[str, list[Ints]] = {name: [] for name in names}
+    for e, items in enumerate(drawn.pool):
+        n = len(items)
+        S = similarities(policy.embed(np.concatenate([items, drawn.support[e]]))).S
+        for name in names:
+            given = Similar(S[:n, :n], S[n:, :n])
+            found[name].append(CHOOSERS[name](given, hidden[e], budget, rng))
+    return {name: np.stack(rows) for name, rows in found.items()}
+
+
+def accuracy(policy: SubsetPolicy, drawn: FewShot, rows: Ints, C: int) -> Floats:
+    """Return the query accuracy of each episode, shape (E,)."""
+    values = []
+    for e, picked in enumerate(rows):
+        labelled = policy.embed(np.concatenate([drawn.support[e], drawn.pool[e][picked]]))
+        labels = np.concatenate([drawn.support_labels[e], drawn.labels[e][picked]])
+        query = policy.embed(drawn.query[e])
+        values.append(prototype_accuracy(labelled, labels, query, drawn.query_labels[e], C))
+    return np.array(values, dtype=np.float64)
+
+
+def choose_random(S: Similar, labels: Ints, budget: int, rng: np.random.Generator) -> Ints:
+    """Return items at random."""
+    return rng.permutation(len(S.pool))[:budget]
+
+
+def choose_farthest(S: Similar, labels: Ints, budget: int, rng: np.random.Generator) -> Ints:
+    """Return a random item, then always the one least similar to its nearest chosen one."""
+    chosen = [int(rng.integers(len(S.pool)))]
+    while len(chosen) < budget:
+        closest = S.pool[:, chosen].max(axis=1)
+        closest[chosen] = np.inf
+        chosen.append(int(closest.argmin()))
+    return np.array(chosen)
+
+
+def choose_beyond(S: Similar, labels: Ints, budget: int, rng: np.random.Generator) -> Ints:
+    """Return always the item least similar to its nearest one, chosen or support."""
+    closest = S.support.max(axis=0)
+    chosen: list[int] = []
+    while len(chosen) < budget:
+        chosen.append(int(closest.argmin()))
+        closest = np.maximum(closest, S.pool[:, chosen[-1]])
+        closest[chosen] = np.inf
+    return np.array(chosen)
+
+
+def choose_medoids(S: Similar, labels: Ints, budget: int, rng: np.random.Generator) -> Ints:
+    """Return the medoids of the best of five alternating k-medoids runs."""
+    best, best_value = np.zeros(0, dtype=np.int64), -np.inf
+    for _ in range(5):
+        medoids = choose_farthest(S, labels, budget, rng)
+        for _ in range(10):
+            member = S.pool[:, medoids].argmax(axis=1)
+            member[medoids] = np.arange(budget)
+            groups = [np.flatnonzero(member == k) for k in range(budget)]
+            moved = np.array([g[S.pool[np.ix_(g, g)].sum(axis=1).argmax()] for g in groups])
+            if np.array_equal(moved, medoids):
+                break
+            medoids = moved
+        value = S.pool[:, medoids].max(axis=1).sum()
+        if value > best_value:
+            best, best_value = medoids, value
+    return best
+
+
+def choose_balanced(S: Similar, labels: Ints, budget: int, rng: np.random.Generator) -> Ints:
+    """Return items of all classes in turn, distractors last; an oracle, it reads the labels."""
+    order = rng.permutation(len(S.pool))
+    place = np.zeros(len(S.pool))
+    for c in np.unique(labels):
+        members = order[labels[order] == c]
+        place[members] = np.arange(len(members))
+    place[labels < 0] = np.inf
+    return order[np.argsort(place[order], kind="stable")][:budget]
+
+
+FROM_SUPPORT = "farthest first from support"
+"""The rule that needs a support."""
+
+CHOOSERS: Mapping[str, Chooser] = {
+    "random": choose_random,
+    "farthest first": choose_farthest,
+    FROM_SUPPORT: choose_beyond,
+    "k-medoids": choose_medoids,
+    "balanced oracle": choose_balanced,
+}
+"""What every policy is compared with."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the sub-command; returns the exit code."""
+    return run_main(run, Config, arguments)

@@ -1,0 +1,1 @@
+"""Shipped pool policies on many data sets."""

@@ -1,0 +1,184 @@
+"""Partial dependence of a policy: what it likes in a row, early and late.
+
+``python -m scripts.benchmark dependence --policy default --picture docs/results/dependence.png``
+plays the policy on a suite in the compiled simulator, keeps the rows it was offered, then sets one
+feature of all rows to a value and averages the utility, for ten values of every feature. Features
+that go together (margin and its rank) are moved one by one, so read shapes, not sums.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lal.arrays import Floats
+from lal.policies.pool_policy import PoolPolicy
+from lal.policies.scoring.scorer import run as run_program
+from lal.policies.store import load_policy
+from lal.registry import require
+from scripts.benchmarks.policies.panel import Config as PanelConfig
+from scripts.benchmarks.policies.panel import draw_tasks, rank_by_policy
+from scripts.entry import run_main
+
+STAGES = ((2, 6), (7, 20), (21, 100))
+"""Numbers of labels, both included, that are shown apart."""
+
+N_VALUES = 10
+"""Quantiles of a feature that its values are set to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Which policy, on what, and where the picture goes."""
+
+    policy: str = "default"
+    """Shipped name or file."""
+
+    suites: tuple[str, ...] = ("bundled",)
+    """Suites or folders with a manifest."""
+
+    learners: tuple[str, ...] = ("logistic_regression", "gaussian_nb")
+    """Learners with a kernel."""
+
+    runs: int = 4
+    """Runs of every data set and learner."""
+
+    budget: int = 60
+    """Labels after the start."""
+
+    max_pool: int = 150
+    """Larger pools are cut at random."""
+
+    n_states: int = 150
+    """States kept of every stage."""
+
+    n_shown: int = 9
+    """Features in the picture, the most moving first."""
+
+    picture: Path | None = None
+    """PNG file; none: the table alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """Rows that a policy was offered in one state: candidates (K, F), context (G,)."""
+
+    candidates: Floats
+    context: Floats
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print how far every feature moves the utility, and draw the shapes."""
+    return run_main(run, Config, arguments)
+
+
+def run(config: Config) -> dict[str, list[float]]:
+    """Return, by feature, the range of the mean utility in every stage."""
+    require("numba", "fast")
+    policy = load_policy(config.policy)
+    stages = collect(policy, config)
+    shapes = {
+        name: [dependence(policy, states, column) for states in stages]
+        for column, name in enumerate(policy.candidate_features)
+    }
+    ranges = {
+        name: [float(np.ptp(mean)) if len(mean) else 0.0 for _, mean in found]
+        for name, found in shapes.items()
+    }
+    order = sorted(ranges, key=lambda name: -sum(ranges[name]))
+    heads = "".join(f"{f'{low}-{high} labels':>15}" for low, high in STAGES)
+    print(f"range of the mean utility, in spreads of it within a state\n{'feature':24}{heads}")
+    for name in order:
+        print(f"{name:24}" + "".join(f"{value:15.2f}" for value in ranges[name]))
+    if config.picture is not None:
+        _draw(shapes, order[: config.n_shown], config.picture)
+    return ranges
+
+
+def collect(policy: PoolPolicy, config: Config) -> list[list[Kept]]:
+    """Return the states met, by stage, at most `n_states` of each, drawn by a fixed seed."""
+    from envs.simulator.pool import PoolSimulator
+
+    found: list[list[Kept]] = [[] for _ in STAGES]
+    panel = PanelConfig(
+        suites=config.suites, runs=config.runs, budget=config.budget, max_pool=config.max_pool
+    )
+    rank = rank_by_policy(policy)
+    for learner in config.learners:
+        tasks = [task for _, _, task in draw_tasks(panel, learner)]
+        size = max(len(task.pool) for task in tasks)
+        simulator = PoolSimulator(tasks, len(tasks), slate_size=size, slate_rule="random")
+        simulator.reset(tasks=np.arange(len(tasks)))
+        alive = np.ones(len(tasks), dtype=bool)
+        while alive.any():
+            seen, open_ = simulator.observations, simulator.observations.mask > 0
+            for e in np.flatnonzero(alive):
+                for stage, (low, high) in enumerate(STAGES):
+                    if low <= simulator.n_labelled[e] <= high:
+                        rows = seen.candidates[e][open_[e]].astype(np.float64)
+                        found[stage].append(Kept(rows, seen.context[e].astype(np.float64)))
+            utilities = np.where(open_, rank(simulator), -np.inf)
+            alive &= ~simulator.step(utilities.argmax(axis=1))[1].done
+    rng = np.random.default_rng(0)
+    return [
+        [states[i] for i in rng.permutation(len(states))[: config.n_states]] for states in found
+    ]
+
+
+def dependence(
+    policy: PoolPolicy, states: Sequence[Kept], column: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return values of a feature and the mean utility there, minus its mean over all values.
+
+    Utilities are measured in their standard deviation among the rows of a state.
+    """
+    if not states:
+        return np.zeros(0), np.zeros(0)
+    pooled = np.concatenate([state.candidates[:, column] for state in states])
+    values = np.unique(np.quantile(pooled, np.linspace(0.02, 0.98, N_VALUES)))
+    means = np.zeros(len(values))
+    for state in states:
+        spread = max(float(_utilities(policy, state.candidates, state.context).std()), 1e-9)
+        for i, value in enumerate(values):
+            moved = state.candidates.copy()
+            moved[:, column] = value
+            means[i] += _utilities(policy, moved, state.context).mean() / spread
+    means /= len(states)
+    return values, means - means.mean()
+
+
+def _utilities(policy: PoolPolicy, candidates: Floats, context: Floats) -> Floats:
+    inputs = {"candidates": candidates, "context": context}
+    return run_program(policy.program, policy.tensors, inputs)
+
+
+def _draw(
+    shapes: dict[str, list[tuple[NDArray[np.float64], NDArray[np.float64]]]],
+    names: Sequence[str],
+    path: Path,
+) -> None:
+    plt = require("matplotlib.pyplot", "report")
+    n_rows = -(-len(names) // 3)
+    figure, axes = plt.subplots(n_rows, 3, figsize=(9, 2.3 * n_rows), squeeze=False)
+    marks = zip(("o", "s", "^"), ("#0072b2", "#d55e00", "#009e73"), strict=True)
+    styles = list(marks)
+    for axis, name in zip(axes.flat, names, strict=False):
+        for (values, mean), (low, high), (mark, colour) in zip(
+            shapes[name], STAGES, styles, strict=True
+        ):
+            axis.plot(
+                values, mean, marker=mark, color=colour, markersize=3, label=f"{low}-{high} labels"
+            )
+        axis.set_title(name, fontsize=9)
+        axis.tick_params(labelsize=7)
+        axis.axhline(0.0, color="0.8", linewidth=0.8, zorder=0)
+    for axis in list(axes.flat)[len(names) :]:
+        axis.set_visible(False)
+    axes[0][0].legend(fontsize=7)
+    figure.supylabel("mean utility, in spreads within a state", fontsize=8)
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=90)
+    plt.close(figure)

@@ -1,0 +1,166 @@
+"""A million steps of LAL-RL by both roads, judged on a data set of a family left out.
+
+Rows of ``python -m scripts.benchmark simulator --train-steps N``.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from agents.lal_rl.config import FOLDER, SETS, FastDQNConfig, named_files
+from agents.lal_rl.network import QNetwork
+from agents.lal_rl.train import episode_lengths, train
+from agents.lal_rl.verdict import saving
+from envs.simulator.lal_rl_data import Pair, binary_pairs
+from lal.data.dataset import Dataset
+from lal.data.datasets import load_dataset
+from lal.data.prior import sample_dataset
+from lal.data.suites import load_suite
+from lal.errors import UsageError
+from lal.rng import generator
+
+if TYPE_CHECKING:
+    from agents.lal_rl.sb3 import StableConfig
+
+HELD_OUT = "sklearn:breast_cancer"
+"""Wisconsin's diagnostic breast cancer data, wdbc; nothing of its family is trained on."""
+
+JUDGE_SEED = 9_000_000
+"""Names the judged episodes; no training uses it."""
+
+N_SYNTHETIC, LEAST_ROWS = 9, 300
+"""Tables drawn where no data sets are at hand, and the rows they have at least."""
+
+PUBLISHED_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a road took and gave: CPU and clock seconds, transitions, mean labels to the target."""
+
+    road: str
+    cpu: float
+    wall: float
+    n_steps: int
+    n_replayed: int
+    random: float
+    learned: float
+    percent_fewer: tuple[float, ...]
+
+
+def compare_roads(
+    n_steps: int, roads: Sequence[str], suites: Sequence[str], stable_batch: int
+) -> list[dict[str, Any]]:
+    """Train by each road, print and return what it took and what the policy is worth.
+
+    Args:
+        n_steps: Environment steps.
+        roads: ``"compiled"``, ``"stable-baselines3"``.
+        suites: Names or folders to train on; see `training_pairs`.
+        stable_batch: Transitions of a gradient step of stable-baselines3; see `stable_schedule`.
+    """
+    data, where = training_pairs(suites)
+    print(f"training on {len(data)} tables: {where}; held out: {HELD_OUT}", flush=True)
+    random = episode_lengths(None, HELD_OUT, n_episodes=1024, seed=JUDGE_SEED)
+    found = []
+    for road in roads:
+        network, row = _one_road(road, n_steps, data, stable_batch)
+        ours = episode_lengths(network, HELD_OUT, n_episodes=1024, seed=JUDGE_SEED)
+        percent, low, high = saving([ours], [random])
+        one = Trained(road, *row, float(random.mean()), float(ours.mean()), (percent, low, high))
+        print(
+            f"{road}: {one.n_steps:,} steps, {one.n_replayed:,} transitions replayed in "
+            f"{one.cpu:.1f} s CPU ({one.wall:.1f} s by the clock); labels to the target: random "
+            f"{one.random:.1f}, learned {one.learned:.1f}, {percent:.1f} % fewer "
+            f"[{low:.1f}, {high:.1f}]",
+            flush=True,
+        )
+        found.append(asdict(one))
+    return found
+
+
+def training_pairs(suites: Sequence[str]) -> tuple[list[Pair], str]:
+    """Return the tables to train on, none of the held-out family, and what they are.
+
+    Args:
+        suites: Names or folders, of which all binary data sets of plain numbers are taken. None
+            given: the other nine sets of the LAL-RL paper where they are at hand, else binary
+            tables drawn from the synthetic prior.
+    """
+    family = load_dataset(HELD_OUT).family
+    if suites:
+        every = [data for name in suites for data in load_suite(name)]
+        kept = [d for d in every if d.n_classes == 2 and _is_plain(d) and d.family != family]
+        if not kept:
+            raise UsageError(
+                f"{', '.join(suites)}: no binary data set of plain numbers besides the family of "
+                f"{HELD_OUT}; name another suite"
+            )
+    elif all(Path(FOLDER, f"{name}.npz").exists() for name in SETS):
+        kept = [d for name in named_files(FOLDER) if (d := load_dataset(name)).family != family]
+    else:
+        kept = synthetic_tables()
+    return [pair for d in kept for pair in binary_pairs(d)], ", ".join(d.name for d in kept)
+
+
+def synthetic_tables() -> list[Dataset]:
+    """Return the first binary tables of the prior that have rows enough."""
+    rng = generator(0, "benchmark", "training tables")
+    found: list[Dataset] = []
+    while len(found) < N_SYNTHETIC:
+        data = sample_dataset(rng)
+        if data.n_classes == 2 and len(data.y) >= LEAST_ROWS and _is_plain(data):
+            found.append(data)
+    return found
+
+
+def _is_plain(data: Dataset) -> bool:
+    values = np.asarray(data.X)
+    return values.dtype.kind in "fiub" and bool(np.isfinite(values.astype(np.float64)).all())
+
+
+def _one_road(
+    road: str, n_steps: int, data: list[Pair], stable_batch: int
+) -> tuple[QNetwork, tuple[float, float, int, int]]:
+    if road == "compiled":
+        train(FastDQNConfig(n_steps=2000), data=data)  # compiles
+        began = time.process_time(), time.perf_counter()
+        result = train(FastDQNConfig(n_steps=n_steps), data=data)
+        return result.network, (*_since(began), result.n_steps, result.n_replayed)
+    import torch
+
+    from agents.lal_rl.sb3 import train_stable
+
+    torch.set_num_threads(1)
+    train_stable(stable_schedule(3000, stable_batch), data)
+    began = time.process_time(), time.perf_counter()
+    stable = train_stable(stable_schedule(n_steps, stable_batch), data)
+    return stable.network, (*_since(began), stable.n_steps, stable.n_replayed)
+
+
+def _since(began: tuple[float, float]) -> tuple[float, float]:
+    return time.process_time() - began[0], time.perf_counter() - began[1]
+
+
+def stable_schedule(n_steps: int, batch_size: int) -> "StableConfig":
+    """Return the run through stable-baselines3.
+
+    Of larger batches there are fewer, so that as many transitions are replayed; the learning rate
+    grows with the root of their size, the target network's share with the size.
+    """
+    from agents.lal_rl.sb3 import StableConfig
+
+    times = batch_size / PUBLISHED_BATCH
+    base = StableConfig()
+    return StableConfig(
+        n_steps=n_steps,
+        batch_size=batch_size,
+        updates_per_step=base.updates_per_step / times,
+        warm_updates=round(base.warm_updates / times),
+        learning_rate=base.learning_rate * times**0.5,
+        tau=min(base.tau * times, 1.0),
+    )

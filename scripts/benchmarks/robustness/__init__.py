@@ -1,0 +1,1 @@
+"""Damaged files, other libraries and strangers' strategies."""

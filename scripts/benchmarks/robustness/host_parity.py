@@ -1,0 +1,166 @@
+"""The same 15 queries in every host library, against the real packages.
+
+Their pins conflict, so each host gets an environment of its own under `.venv-hosts`. Run
+``python -m scripts.benchmarks.robustness.host_parity`` for all of them, or name some.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from lal.errors import UnknownNameError, UsageError
+from scripts.entry import run_main
+
+ROOT = Path(__file__).resolve().parents[3]
+CORE = ("numpy", "scipy", "scikit-learn", "joblib", "safetensors")
+TORCH = ("torch==2.13.0",)
+"""Installed first and alone: left to the resolver it brings gigabytes of CUDA."""
+
+RECIPES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "numpy": (CORE,),
+    "skactiveml": ((*CORE, "scikit-activeml==1.0.1"),),
+    "modal": ((*CORE, "modAL-python==0.4.2.1"),),
+    "alipy": ((*CORE, "alipy==1.2.5"),),
+    "small-text": ((*CORE, "small-text==1.4.1"),),
+    "libact": (
+        (*CORE, "matplotlib", "six", "cython", "wheel", "setuptools==65.5.0"),
+        ("--no-deps", "--no-build-isolation", "libact==0.1.6"),
+    ),
+    "baal": (TORCH, (*CORE, *TORCH, "baal==2.1.0")),
+}
+"""Host to the arguments of the ``pip install`` calls that make its environment, in order."""
+
+BUILD = {"LIBACT_BUILD_HINTSVM": "0", "LIBACT_BUILD_VARIANCE_REDUCTION": "0"}
+"""libact's two C extensions do not build without BLAS headers; no strategy here needs them."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Which hosts to try."""
+
+    hosts: Annotated[tuple[str, ...], tyro.conf.Positional] = tuple(RECIPES)
+    """Hosts; all of them by default."""
+    folder: Path = ROOT / ".venv-hosts"
+    """Where the environments are kept between runs."""
+
+
+def main(config: Config) -> None:
+    """Make the environments, play, and print the table.
+
+    Raises:
+        UnknownNameError: No such host.
+        UsageError: A host disagrees with the plain loop, or could not be installed or run.
+    """
+    unknown = [host for host in config.hosts if host not in RECIPES]
+    if unknown:
+        raise UnknownNameError(f"unknown host {unknown[0]!r}; known: {', '.join(RECIPES)}")
+    records: list[dict[str, Any]] = []
+    strategies: dict[str, str] = {}
+    failures: dict[str, str] = {}
+    for host in config.hosts:
+        print(f"{host} ...", file=sys.stderr, flush=True)
+        try:
+            found = play(environment(host, config.folder), host)
+            records += found["records"]
+            strategies |= found["strategies"]
+        except subprocess.CalledProcessError as error:
+            failures[host] = _last_line(error)
+    print(table(records, failures))
+    print(*(f"{name}: {said}" for name, said in strategies.items()), sep="\n")
+    wrong = sorted({r["host"] for r in records if not agrees(r, records)} | set(failures))
+    wrong += [name for name, said in strategies.items() if said != "ok"]
+    if wrong:
+        raise UsageError(f"not as it should be: {', '.join(wrong)}; see the table")
+
+
+def environment(host: str, folder: Path) -> Path:
+    """Return the interpreter of a host's environment, made when missing or made otherwise.
+
+    Raises:
+        CalledProcessError: ``pip`` failed.
+    """
+    where = folder / host
+    python = where / "bin" / "python"
+    recipe = RECIPES[host]
+    stamp = where / ".installed"
+    wanted = hashlib.sha256(repr(recipe).encode()).hexdigest()
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return python
+    if not python.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".gitignore").write_text("*\n")  # linters keep out, too
+        venv.create(where, with_pip=True)
+    for arguments in recipe:
+        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _run([*map(str, install), *arguments], BUILD)
+    stamp.write_text(wanted)
+    return python
+
+
+def play(python: Path, host: str) -> dict[str, Any]:
+    """Return what `host_worker` finds in a host's environment: records and strategies.
+
+    Raises:
+        CalledProcessError: The host or our adapter failed.
+    """
+    output = _run(
+        [str(python), "-m", "scripts.benchmarks.robustness.host_worker", host],
+        {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+    )
+    (line,) = [line for line in output.splitlines() if line.startswith("PARITY ")]
+    found: dict[str, Any] = json.loads(line.removeprefix("PARITY "))
+    return found
+
+
+def _run(command: list[str], extra: dict[str, str]) -> str:
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=ROOT, env={**os.environ, **extra}
+    )
+    return done.stdout
+
+
+def _last_line(error: subprocess.CalledProcessError) -> str:
+    lines = [line.strip() for line in (error.stderr or "").splitlines() if line.strip()]
+    return lines[-1][:100] if lines else f"exit code {error.returncode}"
+
+
+def agrees(record: dict[str, Any], records: list[dict[str, Any]]) -> bool:
+    """Whether a host asked for what the plain loop asks for, here and in every other host."""
+    key = (record["policy"], record["n_classes"])
+    others = [r["asked"] for r in records if (r["policy"], r["n_classes"]) == key]
+    same = record["asked"] == record["plain"] and all(o == record["asked"] for o in others)
+    return bool(same and record["labelled_as_asked"] and record["labels_right"])
+
+
+def table(records: list[dict[str, Any]], failures: dict[str, str]) -> str:
+    """Return the parity table as Markdown."""
+    lines = [
+        "| host | version | way | policy | classes | same queries as the plain loop | "
+        "item labelled = item asked | labels right |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for r in records:
+        same = sum(a == b for a, b in zip(r["asked"], r["plain"], strict=True))
+        lines.append(
+            f"| {r['host']} | {r['version']} | {r['way']} | {r['policy']} | {r['n_classes']} | "
+            f"{same} of {len(r['plain'])} | {_word(r['labelled_as_asked'])} | "
+            f"{_word(r['labels_right'])} |"
+        )
+    lines += [f"| {host} | failed: {reason} | | | | | | |" for host, reason in failures.items()]
+    return "\n".join(lines)
+
+
+def _word(value: bool) -> str:
+    return "yes" if value else "NO"
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_main(main, Config))

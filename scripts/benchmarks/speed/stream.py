@@ -1,0 +1,95 @@
+"""A long stream with a stream policy: items per CPU second and memory, beside other strategies.
+
+``python -m scripts.benchmark stream`` plays the policy over all items and the others over fewer, in
+one process; peak memory is read after every tenth of the stream.
+"""
+
+import resource
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lal.errors import UsageError
+from lal.learners.incremental import WindowedSoftmax
+from lal.policies.store import load_stream_policy
+from lal.rng import generator
+from lal.streams.features import StreamItem
+from lal.streams.policy import StreamEvent
+from lal.streams.strategies import STREAM_STRATEGIES, StreamStrategy
+from lal.streams.tasks import STREAMS
+from scripts.entry import run_main
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """How long, which strategies."""
+
+    policy: str = "stream-dqn"
+    """Name of a shipped stream policy, or a file."""
+
+    items: int = 1_000_000
+    """Items that the policy sees."""
+
+    others: tuple[str, ...] = (
+        "random",
+        "variable_uncertainty",
+        "skactiveml:StreamRandomSampling",
+        "skactiveml:VariableUncertainty",
+        "skactiveml:Split",
+        "skactiveml:StreamDensityBasedAL",
+    )
+    """Strategies beside it."""
+
+    other_items: int = 3_000
+    """Items that each of them sees."""
+
+    budget: float = 0.1
+    """Share of the items that may be asked for."""
+
+
+def run(config: Config) -> None:
+    """Print a row for every strategy, and the peak memory along the long stream."""
+    if config.items < 10:
+        raise UsageError(f"items must be at least 10, got {config.items}")
+    print("| strategy | items | items per CPU second | decisions per CPU second | asked | right |")
+    print("|---|---|---|---|---|---|")
+    for name in config.others:
+        play(name, STREAM_STRATEGIES[name](0), config.other_items, config.budget)
+    policy = load_stream_policy(config.policy)
+    play(policy.name, policy, config.other_items, config.budget)
+    peaks = play(policy.name, policy, config.items, config.budget)
+    print("peak memory in MB after each tenth:", " ".join(f"{peak:.0f}" for peak in peaks))
+
+
+def play(name: str, strategy: StreamStrategy, n: int, budget: float) -> list[float]:
+    """Play n items, print a row, return the process's peak memory after every tenth in MB."""
+    family = STREAMS["hyperplane"]
+    model = WindowedSoftmax(family.n_columns, family.n_classes)
+    memory = strategy.start(budget=budget)
+    asked = right = seen = 0
+    deciding, peaks, began = 0.0, list[float](), time.process_time()
+    for X, y in family.make(n, generator(0, "task")):
+        for x, label in zip(X, y.tolist(), strict=True):
+            proba = model.predict_proba(x)
+            item = StreamItem(proba, x=x)
+            start = time.process_time()
+            ask = strategy.asks(memory, item)
+            error = float(proba.argmax() != label)
+            memory = strategy.advance(memory, StreamEvent(item, ask, error if ask else None))
+            deciding += time.process_time() - start
+            if ask:
+                model.partial_fit(x, label)
+            asked, right, seen = asked + ask, right + (error == 0.0), seen + 1
+        if seen * 10 // n > len(peaks):
+            peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    speed, decisions = n / (time.process_time() - began), n / deciding
+    shares = f"{asked / n:.1%} | {right / n:.1%}"
+    print(f"| {name} | {n} | {speed:.0f} | {decisions:.0f} | {shares} |", flush=True)
+    return [float(np.round(p, 1)) for p in peaks]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the sub-command; returns the exit code."""
+    return run_main(run, Config, arguments)

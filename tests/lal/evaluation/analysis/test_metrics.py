@@ -1,0 +1,158 @@
+"""Metrics by hand, and on constant curves."""
+
+import numpy as np
+import pytest
+
+from lal.errors import UsageError
+from lal.evaluation.analysis import metrics as m
+
+N = np.array([2, 4, 8])
+A = np.array([0.5, 0.7, 0.9])
+FLAT = np.full(3, 0.8)
+
+
+def test_area_by_hand():
+    assert m.aubc(N, A) == pytest.approx((0.6 * 2 + 0.8 * 4) / 6)
+
+
+def test_log_area_by_hand():
+    # log2 n = 1, 2, 3: area = (0.6 + 0.8) / 2 = 0.7; chance 0.5 -> 0.2 / 0.5
+    assert m.log_area(N, A, 0.5) == pytest.approx(0.4)
+
+
+def test_area_until_by_hand():
+    # 2 labels after the start of 2: n in 2..4; 4 labels: up to 6, where the curve is at 0.8
+    assert m.area_until(N, A, 2) == pytest.approx(0.6)
+    assert m.area_until(N, A, 4) == pytest.approx((0.6 * 2 + 0.75 * 2) / 4)
+    assert np.isnan(m.area_until(N, A, 7))
+
+
+def test_area_from_by_hand():
+    assert m.area_from(N, A, 4) == pytest.approx(0.8)
+    assert m.area_from(N, A, 6) == pytest.approx(0.85)
+    assert m.area_from(N, A, 1) == pytest.approx(m.aubc(N, A))
+    assert np.isnan(m.area_from(N, A, None))
+    assert np.isnan(m.area_from(N, A, 9))
+
+
+@pytest.mark.parametrize(
+    "area",
+    [
+        lambda n, a: m.aubc(n, a),
+        lambda n, a: m.log_area(n, a, 0.0),
+        lambda n, a: m.area_until(n, a, 3),
+        lambda n, a: m.area_from(n, a, 3),
+    ],
+    ids=["aubc", "log_area", "until", "from"],
+)
+def test_constant_curve_gives_the_constant(area):
+    assert area(N, FLAT) == pytest.approx(0.8, abs=1e-12)
+    assert area(np.array([2, 7, 12, 17]), np.full(4, 0.8)) == pytest.approx(0.8, abs=1e-12)
+
+
+def test_one_point_gives_its_value():
+    assert m.aubc(np.array([5]), np.array([0.3])) == 0.3
+    assert m.area_from(N, A, 8) == pytest.approx(0.9)
+
+
+def test_batch_width_does_not_matter_for_a_line():
+    n1, n5 = np.arange(10, 31), np.arange(10, 31, 5)
+    assert m.aubc(n1, n1 / 100) == pytest.approx(m.aubc(n5, n5 / 100))
+
+
+def test_paired_gains():
+    assert m.paired_gains(A, FLAT) == pytest.approx([-0.3, -0.1, 0.1])
+    with pytest.raises(UsageError, match="equal shapes"):
+        m.paired_gains(A, FLAT[:2])
+
+
+def test_deficiency_is_a_ratio_of_sums_and_names_what_it_skips():
+    # sets: 1/2 and 3/4 -> (1 + 3) / (2 + 4); the third has no headroom
+    found = m.deficiency(np.array([1, 3, 9]), np.array([2, 4, 0.001]), np.array([10, 10, 10]))
+    assert found.value == pytest.approx(4 / 6)
+    assert found.skipped == (2,)
+
+
+def test_deficiency_of_the_baseline_itself_is_one():
+    gap = np.array([m.shortfall(FLAT, 0.9)] * 2)
+    assert gap == pytest.approx(0.3)
+    assert m.deficiency(gap, gap, np.array([6, 6])).value == 1.0
+
+
+def test_recovered_headroom_is_a_ratio_of_sums():
+    assert m.recovered_headroom(np.array([0.01, 0.03]), np.array([0.1, 0.0])) == pytest.approx(0.4)
+    assert np.isnan(m.recovered_headroom(np.zeros(2), np.zeros(2)))
+
+
+def test_labels_to_reach_smooths_dips():
+    n = np.array([1, 2, 3, 4])
+    curve = np.array([0.5, 0.8, 0.6, 0.9])  # isotonic: 0.5, 0.7, 0.7, 0.9
+    assert m.labels_to_reach(n, curve, 0.7) == m.Reached(2.0, censored=False)
+    assert m.labels_to_reach(n, curve, 0.75) == m.Reached(4.0, censored=False)
+    assert m.labels_to_reach(n, curve, 0.95) == m.Reached(4.0, censored=True)
+    assert m.labels_to_reach(N, FLAT, 0.8) == m.Reached(2.0, censored=False)
+
+
+def test_label_efficiency_is_geometric_and_counts_censored():
+    q = [m.Reached(10, False), m.Reached(40, True), m.Reached(5, False)]
+    b = [m.Reached(20, False), m.Reached(20, False), m.Reached(50, True)]
+    found = m.label_efficiency(q, b)
+    assert found.ratio == pytest.approx(1.0)  # sqrt(0.5 * 2)
+    assert (found.n_censored, found.n_sets) == (1, 2)
+
+
+def test_risk():
+    gains = np.array([-0.02, 0.0, 0.01, 0.03])
+    assert m.harm_rate(gains) == 0.25
+    assert m.tail_quantile(gains, 0.5) == pytest.approx(0.005)
+    assert m.max_regret(np.array([[0.8, 0.9], [0.9, 0.7]]), 1) == pytest.approx(0.2)
+    assert m.harm_rate(np.zeros(3)) == 0.0
+
+
+def test_regret_by_hand_and_of_equals():
+    areas = np.array([[0.8, 0.9], [0.9, 0.7]])
+    assert m.mean_regret(areas, 0) == pytest.approx(0.05)
+    assert m.mean_regret(areas, 1) == pytest.approx(0.1)
+    assert m.mean_regret(np.full((3, 4), 0.8), 1) == m.max_regret(np.full((3, 4), 0.8), 1) == 0.0
+
+
+def test_cost_by_hand_and_of_equals():
+    found = m.cost(np.array([0.1, 0.2, 0.3]), np.array([1.0, 2.0, 3.0]))
+    assert (found.median, found.tail, found.total) == pytest.approx((0.2, 0.29, 6.0))
+    flat = m.cost(np.full(7, 0.4), np.full(7, 1.0))
+    assert (flat.median, flat.tail, flat.total) == pytest.approx((0.4, 0.4, 7.0))
+    with pytest.raises(UsageError, match="at least one"):
+        m.cost(np.array([]), np.array([]))
+
+
+def test_interval_of_the_label_ratio():
+    rng = np.random.default_rng(0)
+    half = [m.Reached(10, False)] * 4
+    base = [m.Reached(20, False)] * 4
+    assert m.label_efficiency_interval(half, base, rng) == pytest.approx((0.5, 0.5))
+    mixed = [m.Reached(10, False), m.Reached(20, False), m.Reached(40, True), m.Reached(9, False)]
+    never = [*base[:3], m.Reached(50, True)]
+    low, high = m.label_efficiency_interval(mixed, never, rng)
+    # ratios 1/2, 1 and 2; all three draws are the smallest in 1 of 27 samples
+    assert (low, high) == pytest.approx((0.5, 2.0))
+    assert all(np.isnan(m.label_efficiency_interval(half, [m.Reached(9, True)] * 4, rng)))
+
+
+@pytest.mark.parametrize(
+    ("n", "a", "message"),
+    [
+        ([1, 1], [0.5, 0.5], "must increase"),
+        ([1, 2], [0.5], "equally long"),
+        ([], [], "equally long"),
+    ],
+)
+def test_bad_curves_are_refused(n, a, message):
+    with pytest.raises(UsageError, match=message):
+        m.aubc(np.array(n), np.array(a))
+
+
+def test_log_area_refuses_impossible_levels():
+    with pytest.raises(UsageError, match="below 1"):
+        m.log_area(N, A, 1.0)
+    with pytest.raises(UsageError, match="from 1 label"):
+        m.log_area(np.array([0, 1]), A[:2], 0.5)

@@ -1,0 +1,125 @@
+"""Backends: the same store from one process, several, Dask and Ray, with a worker killed."""
+
+import os
+import signal
+
+import pytest
+
+from lal.errors import MissingDependencyError
+from lal.evaluation.runs import backends
+from lal.evaluation.runs.backends import WorkersLostError
+from lal.evaluation.runs.methods import parse_entrants
+from lal.evaluation.runs.runner import plan, run_cells
+from lal.evaluation.runs.store import RunStore
+from lal.evaluation.analysis.tables import long_table
+
+COLUMNS = [
+    "cell", "strategy", "dataset", "learner", "split", "start", "status", "n_labels",
+    "accuracy", "balanced_accuracy", "log_likelihood", "area",
+]  # fmt: skip
+
+
+def played(folder, datasets, protocol, **options):
+    store = RunStore(folder, "json")
+    entrants = parse_entrants(["random", "margin"])
+    work = plan(protocol.with_runs(5), datasets, ["gaussian_nb"], entrants, store=store)
+    return store, run_cells(work, store, **options)
+
+
+def table(store):
+    return long_table(store)[COLUMNS]
+
+
+class KillsOneWorker:
+    """A progress report that kills one worker process when the first cells are done."""
+
+    def __init__(self, find):
+        self.find = find
+        self.killed = 0
+
+    def __call__(self, progress):
+        if not self.killed and 3 <= progress.done < progress.total:
+            pids = self.find()
+            assert pids, "no worker processes were found"
+            os.kill(pids[0], signal.SIGKILL)
+            self.killed = pids[0]
+
+
+def loky_workers():
+    from joblib.externals.loky import reusable_executor  # asking for it would make another one
+
+    return list(reusable_executor._executor._processes)
+
+
+def dask_workers():
+    from distributed import Client
+
+    return list(Client.current().run(os.getpid).values())
+
+
+def ray_workers():
+    psutil = pytest.importorskip("psutil", reason="psutil, which finds the workers, is absent")
+    kin = psutil.Process().children(recursive=True)
+    return [p.pid for p in kin if any("PoolActor" in part for part in p.cmdline())]
+
+
+WORKERS = {"local": loky_workers, "dask": dask_workers, "ray": ray_workers}
+NEEDS = {"local": "joblib", "dask": "distributed", "ray": "ray"}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("backend", ["local", "dask", "ray"])
+def test_the_same_store_from_every_backend_though_a_worker_dies(
+    backend, datasets, protocol, tmp_path, monkeypatch
+):
+    pytest.importorskip(NEEDS[backend], reason=f"{backend} is an extra that is not installed")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    one, _ = played(tmp_path / "one", datasets, protocol)
+    kill = KillsOneWorker(WORKERS[backend])
+    many, done = played(tmp_path / "many", datasets, protocol, backend=backend, jobs=2, report=kill)
+    assert kill.killed
+    assert done.played == 30
+    assert done.failed == 0
+    assert table(one).equals(table(many))
+
+
+@pytest.mark.parametrize("backend", ["dask", "ray"])
+def test_a_missing_package_is_named_with_its_install_command(
+    backend, datasets, protocol, tmp_path, monkeypatch
+):
+    def absent(module, extra):
+        raise MissingDependencyError(f"{module} is not installed; run: pip install 'x[{extra}]'")
+
+    monkeypatch.setattr(backends, "require", absent)
+    with pytest.raises(MissingDependencyError, match=rf"pip install 'x\[{backend}\]'"):
+        played(tmp_path, datasets, protocol, backend=backend, jobs=2)
+
+
+def test_what_died_is_played_again_and_nothing_twice(datasets, protocol, tmp_path, monkeypatch):
+    passes = []
+
+    def dying(cells, seconds, options, lost):
+        passes.append(0)
+        for n, cell in enumerate(cells):
+            if len(passes) < 3 and n == 4:
+                raise WorkersLostError("killed")
+            passes[-1] += 1
+            yield backends.play_limited(cell, seconds)
+
+    monkeypatch.setattr(backends, "_parallel", dying)
+    store, done = played(tmp_path, datasets, protocol, jobs=2)
+    assert passes == [4, 4, 22]
+    assert done.played == len(store.keys()) == 30
+
+
+def test_workers_that_always_die_end_the_run_with_advice(datasets, protocol, tmp_path, monkeypatch):
+    def dying(cells, seconds, options, lost):
+        yield backends.play_limited(next(iter(cells)), seconds)
+        raise WorkersLostError("killed")
+
+    monkeypatch.setattr(backends, "_parallel", dying)
+    with pytest.raises(WorkersLostError, match=r"died 4 times.*more memory"):
+        played(tmp_path, datasets, protocol, jobs=2)
+    assert len(RunStore(tmp_path, "json").keys()) == 4

@@ -1,0 +1,75 @@
+"""The rules that few-shot policies are compared with, and the tables."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from agents import AGENTS
+from agents.few_shot.config import FewShotConfig
+from lal.policies.subset_features import coverage_gains, coverage_order, covered_by, similarities
+from scripts.benchmarks.agents.few_shot import CHOOSERS, FROM_SUPPORT, Config, Similar, run
+
+ANGLES = np.deg2rad([0.0, 10.0, 5.0, 90.0, 100.0, 95.0, 180.0])
+"""Two groups of three directions, the middle one last, and one alone."""
+
+Z = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)
+
+
+def rules(support: np.ndarray, budget: int) -> dict[str, set[int]]:
+    S = similarities(np.concatenate([Z, support])).S
+    given = Similar(S[:7, :7], S[7:, :7])
+    labels = np.array([0, 0, 0, 1, 1, 1, -1])
+    rng = np.random.default_rng(0)
+    return {
+        name: set(choose(given, labels, budget, rng).tolist()) for name, choose in CHOOSERS.items()
+    }
+
+
+def test_rules_by_hand():
+    found = rules(Z[[2]], 3)
+    assert found["k-medoids"] == {2, 5, 6}  # the middles and the one alone
+    assert 6 in found["farthest first"]
+    assert 6 in found[FROM_SUPPORT]
+    assert len(found["random"]) == 3
+    assert 6 not in found["balanced oracle"]
+
+
+def test_coverage_by_hand():
+    """The first gain is the row sum of the kernel; what is chosen adds nothing more."""
+    given = similarities(Z)
+    none = covered_by(given.K, np.zeros(7, dtype=bool))
+    gains = coverage_gains(given.K, none)
+    sums = given.K.sum(axis=-1).T
+    assert gains == pytest.approx(sums / sums.max(axis=0))
+    chosen = np.arange(7) == 2
+    assert coverage_gains(given.K, covered_by(given.K, chosen))[2] == pytest.approx([0, 0, 0])
+    place, worth = coverage_order(given.K)
+    assert sorted(place.tolist()) == list(range(7))
+    assert set(np.argsort(place)[:3].tolist()) == {2, 5, 6}
+    assert worth.max(axis=0) == pytest.approx([1.0, 1.0, 1.0])
+
+
+def test_order_of_the_set_does_not_matter():
+    """The one-step head reads a set in its coverage order, however it lies."""
+    agent = AGENTS["few_shot"]
+    config = agent.preset("smoke")
+    assert isinstance(config, FewShotConfig)
+    policy = agent.export_untrained(replace(config, head="one_step"), 1)[0]
+    items = np.random.default_rng(0).standard_normal((8, 16))
+    order = np.random.default_rng(1).permutation(8)
+    there, shuffled = (policy.scores(policy.start({"items": X})) for X in (items, items[order]))
+    assert shuffled == pytest.approx(there[order])
+
+
+def test_tables_of_two_seeds_end_in_their_mean(tmp_path, capsys):
+    agent, runs = AGENTS["few_shot"], []
+    for seed in (0, 1):
+        config = replace(agent.preset("smoke-batch"), seed=seed, control="untrained")
+        agent.train(config, tmp_path / f"run-{seed}")
+        runs.append(tmp_path / f"run-{seed}")
+    run(Config(runs=tuple(runs), episodes=5, n_query=10))
+    text = capsys.readouterr().out
+    assert text.count("| k-medoids |") == 1  # one embedding: the rules are played once
+    assert FROM_SUPPORT in text
+    assert "| mean of 2: batch, untrained |" in text
