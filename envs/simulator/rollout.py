@@ -61,6 +61,12 @@ class Rollouts:
         P, T = self.rows.shape[:2]
         return np.array([[self.curve(p, t).area(metric) for t in range(T)] for p in range(P)])
 
+    def mixed_areas(self, balanced_share: float) -> Floats:
+        """Return areas under accuracy and balanced accuracy mixed, shape (P, T)."""
+        plain, balanced = self.areas("accuracy"), self.areas("balanced_accuracy")
+        mixed: Floats = (1.0 - balanced_share) * plain + balanced_share * balanced
+        return mixed
+
 
 def _n_all_seen(y: Ints, queried: Ints) -> int | None:
     """Return after how many labels every class of the pool was seen, or None."""
