@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lal.arrays import Floats
+from lal.curve import aubc
 from lal.errors import UsageError
-from lal.evaluation.analysis.metrics import aubc
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.scoring.scorer import Scorer
 from lal.task import Task
