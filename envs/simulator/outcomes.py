@@ -44,7 +44,7 @@ class Steps:
 
 
 class Outcomes:
-    """Rewards and endings of E episodes.
+    """Rewards and terminations of E episodes.
 
     Args:
         tables: Tasks as tables.
@@ -129,7 +129,7 @@ class Outcomes:
         return self._targets[number]
 
     def _flags(self, looked: Bools) -> tuple[Bools, Bools]:
-        """Return (terminated, truncated); endings are looked at after purchases only."""
+        """Return (terminated, truncated); terminations are looked at after purchases only."""
         eps, rule = self._episodes, self._rule
         spent = eps.n_labelled >= eps.n_start + self._budget
         terminated = (rule.at_target & self._reached) | (eps.n_open == 0)

@@ -31,8 +31,8 @@ __all__ = ["Observations", "PoolSimulator", "Steps"]
 class PoolSimulator:
     """E labelling episodes over shared task tables; the compiled twin of `envs.pool_env.PoolEnv`.
 
-    States, features, rewards and endings are those of the environment; random draws (start, slate,
-    forest) are of the same kind but from the simulator's own streams. Episode i goes the same way
+    States, features, rewards and terminations are those of the environment; random draws (start,
+    slate, forest) are of the same kind but from the simulator's own streams. Episode i goes the same way
     whatever the number of episodes or threads. A finished episode is reset in the same step
     (Gymnasium's SAME_STEP): the observation returned belongs to the next one.
 
@@ -45,7 +45,7 @@ class PoolSimulator:
         slate_size: Rows offered, K.
         slate_rule: ``"random"`` or ``"half_uncertain"``.
         reward: Name of `lal.tasks.rewards.REWARDS`.
-        ending: Name of `lal.tasks.termination.ENDINGS`.
+        termination: Name of `lal.tasks.termination.TERMINATIONS`.
         batch_size: Labels between refits, B.
         label_noise: Probability that a bought label is replaced by a uniformly drawn class.
         seed: Names every stream.
@@ -65,13 +65,13 @@ class PoolSimulator:
         slate_size: int = 100,
         slate_rule: str = "random",
         reward: str = "accuracy_gain",
-        ending: str = "budget",
+        termination: str = "budget",
         batch_size: int = 1,
         label_noise: float = 0.0,
         seed: int = 0,
         threads: int = 1,
     ) -> None:
-        self._rule = find_rules(slate_rule, reward, ending, batch_size, slate_size)
+        self._rule = find_rules(slate_rule, reward, termination, batch_size, slate_size)
         self.tasks = tuple(tasks)
         self.n_episodes, self.slate_size, self.batch_size = n_episodes, slate_size, batch_size
         self.label_noise, self.seed, self.threads = label_noise, seed, threads
@@ -126,7 +126,7 @@ class PoolSimulator:
         return self._advance(rows, np.zeros(self.n_episodes, dtype=np.bool_))
 
     def relabel(self, rows: Ints) -> Floats:
-        """Buy one open row in every episode and refit: no slate, features, reward or ending.
+        """Buy one open row in every episode and refit: no slate, features, reward or termination.
 
         For programs that need models alone; `reset` before the next `step`.
 

@@ -14,7 +14,7 @@ from lal.episode import METRICS
 from lal.errors import UsageError
 from lal.features import DEFAULT_CANDIDATE_FEATURES, DEFAULT_CONTEXT_FEATURES
 from lal.features.base import FEATURES, check_scopes
-from lal.tasks.termination import ENDINGS
+from lal.tasks.termination import TERMINATIONS
 
 UNCERTAIN_SHARE = {"random": 0.0, "half_uncertain": 0.5}
 """Compiled slate rules: share of the slate that goes to the smallest margins."""
@@ -59,7 +59,7 @@ class Rules:
 
 
 def find_rules(
-    slate_rule: str, reward: str, ending: str, batch_size: int, slate_size: int
+    slate_rule: str, reward: str, termination: str, batch_size: int, slate_size: int
 ) -> Rules:
     """Return what the names mean to the compiled engine; refuse what has no kernel by name."""
     if slate_rule not in UNCERTAIN_SHARE:
@@ -68,9 +68,9 @@ def find_rules(
         raise UsageError(f"reward {reward!r} has no kernel; {SLOW_ROAD}")
     if not 1 <= batch_size <= slate_size:
         raise UsageError(f"batch_size must be from 1 to slate_size, got {batch_size}")
-    end = ENDINGS[ending]
+    end = TERMINATIONS[termination]
     if reward == "area" and end.at_target:
-        raise UsageError("reward 'area' needs the ending 'budget'")
+        raise UsageError("reward 'area' needs the termination 'budget'")
     if reward == "advantage_over_margin" and batch_size > 1:
         raise UsageError(f"reward {reward!r} has a kernel for single labels only; {SLOW_ROAD}")
     return Rules(

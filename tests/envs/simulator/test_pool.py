@@ -149,15 +149,15 @@ def test_committee_spread_is_about_that_of_scikit_learn():
     assert np.corrcoef(sim.observations.candidates[0, :, 0], exact)[0, 1] > 0.8
 
 
-@pytest.mark.parametrize("ending", ["budget", "target", "both"])
+@pytest.mark.parametrize("termination", ["budget", "target", "both"])
 @pytest.mark.parametrize("reward", sorted(REWARDS))
-def test_rewards_and_endings_are_those_of_the_environment(reward, ending):
-    if reward == "area" and ending != "budget":
+def test_rewards_and_terminations_are_those_of_the_environment(reward, termination):
+    if reward == "area" and termination != "budget":
         pytest.skip("the environment refuses it too")
     # Margins of logistic regression have no ties, which would be broken by other random numbers.
     task = make("logistic_regression", N=14, T=50, budget=6)
-    env = PoolEnv(task, slate_size=14, reward=reward, ending=ending)
-    sim = PoolSimulator([task], 1, slate_size=14, reward=reward, ending=ending)
+    env = PoolEnv(task, slate_size=14, reward=reward, termination=termination)
+    sim = PoolSimulator([task], 1, slate_size=14, reward=reward, termination=termination)
     rng = np.random.default_rng(3)
     for seed in range(3):
         _, info = env.reset(seed=seed)
