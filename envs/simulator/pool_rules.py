@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from envs.simulator.kernels.episodes import Episodes
 from envs.simulator.kernels.features import CANDIDATE_KERNELS, CONTEXT_KERNELS
@@ -18,6 +19,9 @@ from lal.tasks.termination import TERMINATIONS
 
 UNCERTAIN_SHARE = {"random": 0.0, "half_uncertain": 0.5}
 """Compiled slate rules: share of the slate that goes to the smallest margins."""
+
+EPISODES_PER_TASK = 16
+"""Episodes that play a task drawn from a source, on average, unless `refresh` says otherwise."""
 
 METRIC_NAMES = tuple(METRICS)
 """What the metric columns are, in this order."""
@@ -51,11 +55,15 @@ class Rules:
     """The named rules, looked up."""
 
     uncertain_share: float
-    reward: Callable[[Purchases], Floats]
+    reward: str
     needs_target: bool
     needs_rival: bool
     at_budget: bool
     at_target: bool
+
+    def pay(self, purchases: Purchases) -> Floats:
+        """Return the reward of every episode, shape (E,)."""
+        return _REWARDS[self.reward](purchases)
 
 
 def find_rules(
@@ -75,7 +83,7 @@ def find_rules(
         raise UsageError(f"reward {reward!r} has a kernel for single labels only; {SLOW_ROAD}")
     return Rules(
         uncertain_share=UNCERTAIN_SHARE[slate_rule],
-        reward=_REWARDS[reward],
+        reward=reward,
         needs_target=end.at_target or reward == "step_cost",
         needs_rival=reward == "advantage_over_margin",
         at_budget=end.at_budget,
@@ -135,3 +143,19 @@ def allocate_episodes(
         squares=np.zeros((E, a.most * a.most + 16), np.float32),
         metrics=np.zeros((E, len(METRIC_NAMES))),
     )
+
+
+def grow(old: Any, new: Any) -> Any:
+    """Return the contents of `old` in arrays at least as wide as those of `new`.
+
+    Both are named tuples of arrays with one row an episode; narrow ones are copied into wide ones.
+    """
+    return type(old)(*(widen(a, b) for a, b in zip(old, new, strict=True)))
+
+
+def widen(old: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
+    """Return `old`, or `new` with what `old` holds in its first columns when that is wider."""
+    if old.shape == new.shape or old.shape[-1] >= new.shape[-1]:
+        return old
+    new[..., : old.shape[-1]] = old
+    return new

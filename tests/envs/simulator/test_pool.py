@@ -305,9 +305,11 @@ def _shallow():
 def test_wrong_use_is_refused():
     sim = PoolSimulator([make()], 2, slate_size=5)
     with pytest.raises(UsageError, match="call reset first"):
-        sim.step(np.zeros(2))
+        sim.step(np.zeros(2, dtype=int))
     sim.reset()
-    with pytest.raises(UsageError, match="2 slots from 0 to 4"):
+    with pytest.raises(
+        UsageError, match=r"shape \(2,\), one slot from 0 to 4 an episode; got shape \(3,\)"
+    ):
         sim.step(np.zeros(3))
     with pytest.raises(UsageError, match="action 7 is not in 0 to 4"):
         sim.step(np.array([0, 7]))
