@@ -17,7 +17,7 @@ from envs.simulator.kernels.learners import (
     Updates,
     copy_fits,
 )
-from envs.simulator.pool_rules import METRIC_NAMES
+from envs.simulator.pool_rules import METRIC_NAMES, widen
 from envs.simulator.tables import TaskTables
 from lal.arrays import Floats, Ints
 
@@ -35,15 +35,24 @@ class Fits:
     """
 
     def __init__(self, tables: TaskTables, episodes: Any, n_episodes: int) -> None:
-        self._tables, self._episodes, self._n = tables, episodes, n_episodes
+        self._n = n_episodes
+        # The second half of the slots belongs to looking ahead.
+        self._floats = np.zeros((2 * n_episodes, 0))
+        self._ints = np.zeros((2 * n_episodes, 0), dtype=np.int64)
+        self._singles = np.zeros((2 * n_episodes, 0), dtype=np.float32)
+        self._held = np.full(2 * n_episodes, -1, dtype=np.int64)
+        self.use(tables, episodes)
+
+    def use(self, tables: TaskTables, episodes: Any) -> None:
+        """Go on with other tables, or wider arrays of the same episodes."""
+        self._tables, self._episodes = tables, episodes
         kinds = np.unique(tables.tables.sizes[:, KIND])
         self._kind = int(kinds[0]) if len(kinds) == 1 else None
-        # The second half of the slots belongs to looking ahead.
         floats, ints, singles = tables.fits
-        self._floats = np.zeros((2 * n_episodes, floats))
-        self._ints = np.zeros((2 * n_episodes, ints), dtype=np.int64)
-        self._singles = np.zeros((2 * n_episodes, singles), dtype=np.float32)
-        self._held = np.full(2 * n_episodes, -1, dtype=np.int64)
+        slots = len(self._held)
+        self._floats = widen(self._floats, np.zeros((slots, floats)))
+        self._ints = widen(self._ints, np.zeros((slots, ints), dtype=np.int64))
+        self._singles = widen(self._singles, np.zeros((slots, singles), dtype=np.float32))
         C, D, n = tables.tables.sizes[:, [CLASSES, COLUMNS, POINTS]].T
         self._scratch, self._marks = int((C * (n + D + 1)).max()), 2 * int(C.max())
 

@@ -15,7 +15,7 @@ from envs.simulator.pool import PoolSimulator, Steps
 from envs.simulator.pool_rules import METRIC_NAMES
 from envs.simulator.rankers import Ranker, View
 from lal.arrays import Bools, Floats, Ints
-from lal.episode import Curve
+from lal.curve import Curve
 from lal.errors import UsageError
 from lal.rng import generator, integer_seed
 from lal.task import Task

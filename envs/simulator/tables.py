@@ -33,7 +33,10 @@ from lal.task import Task
 START_MISS = 1e-9
 """Chance that a drawn start ends before its second class, for want of space."""
 
-SLOW_ROAD = "play it on the slow road, envs.pool_env.PoolEnv"
+SLOW_ROAD = (
+    "use the reference backend, envs.pool_env.PoolEnv: gymnasium.make, or gymnasium.make_vec with "
+    "vectorization_mode='sync'"
+)
 
 
 @dataclass(frozen=True)
@@ -171,8 +174,13 @@ class _Flat:
         return np.concatenate(self.parts)
 
 
-def build_tables(tasks: Sequence[Task]) -> TaskTables:
-    """Return the tables of some tasks; each needs a reward part and a learner with a kernel."""
+def build_tables(tasks: Sequence[Task], *, whole_pool: bool = False) -> TaskTables:
+    """Return the tables of some tasks; each needs a reward part and a learner with a kernel.
+
+    Args:
+        tasks: The tasks.
+        whole_pool: Whether episodes may go on past the budget, until the pool is labelled.
+    """
     if not tasks:
         raise UsageError("the simulator needs at least one task")
     flats = {
@@ -184,7 +192,7 @@ def build_tables(tasks: Sequence[Task]) -> TaskTables:
     sizes = np.zeros((len(tasks), N_SIZES), dtype=np.int64)
     params = np.zeros((len(tasks), 4))
     for i, task in enumerate(tasks):
-        _enter(task, flats, sizes[i], params[i])
+        _enter(task, flats, sizes[i], params[i], whole_pool)
     fits = sizes[:, at.FLOATS : at.SINGLES + 1].max(axis=0)
     C, N, n = sizes[:, at.CLASSES], sizes[:, at.POOL], sizes[:, at.POINTS]
     return TaskTables(
@@ -200,7 +208,7 @@ def build_tables(tasks: Sequence[Task]) -> TaskTables:
     )
 
 
-def _enter(task: Task, flats: dict[str, _Flat], s: Ints, params: Floats) -> None:
+def _enter(task: Task, flats: dict[str, _Flat], s: Ints, params: Floats, whole_pool: bool) -> None:
     """Write one task into the tables, its reward rows sorted by class."""
     spec = learner_spec(task)
     reward = task.reward_part()
@@ -212,7 +220,8 @@ def _enter(task: Task, flats: dict[str, _Flat], s: Ints, params: Floats) -> None
     s[at.REWARD], s[at.REWARDS] = padded(len(task.pool)), len(reward.y)
     s[at.BUDGET] = min(task.budget, len(task.pool))
     s[at.START] = -1 if task.start == "two_classes" else int(task.start)
-    s[at.MOST] = min(_longest_start(task) + task.budget, len(task.pool)) + 1
+    most = len(task.pool) if whole_pool else _longest_start(task) + task.budget
+    s[at.MOST] = min(most, len(task.pool)) + 1
     s[at.CLASSES_KNOWN], s[at.BUDGET_KNOWN] = task.classes_known, task.budget_known
     _enter_points(spec.kind, X, flats, s)
     s[at.AT_Y] = flats["y"].put(task.pool.y)
