@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from envs.simulator.kernels.learners import BUDGET, POOL
+from envs.simulator.kernels.learners.updates import BUDGET, POOL
 from envs.simulator.pool_rules import Purchases, Rules
 from envs.simulator.tables import TaskTables
 from lal.arrays import Bools, Floats, Ints
