@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from envs.simulator.kernels.episodes import forget, pretend
-from envs.simulator.kernels.learners import (
+from envs.simulator.kernels.learners.updates import (
     CLASSES,
     COLUMNS,
     FINISHES,

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from envs.simulator.kernels import learners as at
 from envs.simulator.kernels.episodes import Tables
+from envs.simulator.kernels.learners import updates as at
 from envs.simulator.tables import TaskTables, build_tables
 from lal.arrays import Ints
 from lal.rng import generator

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.simulator.kernels import lal_rl
+from envs.simulator.kernels.lal_rl import episodes as lal_rl
 from envs.simulator.kernels.simd import WIDTH, padded
 from lal.arrays import Bools, Floats, Ints
 from lal.errors import DataError, UsageError

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.simulator.generations import FixedTasks
-from envs.simulator.kernels.learners import BUDGET, POOL
+from envs.simulator.kernels.learners.updates import BUDGET, POOL
 from envs.simulator.pool_rules import Purchases, Rules
 from lal.arrays import Bools, Floats, Ints
 from lal.episode import accuracy

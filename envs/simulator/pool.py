@@ -20,8 +20,16 @@ from envs.simulator.arguments import (
 from envs.simulator.fits import Fits
 from envs.simulator.generations import FixedTasks, TaskGenerations, oldest_and_newest
 from envs.simulator.kernels.episodes import buy, pretend
-from envs.simulator.kernels.features import NEEDS_COMMITTEE, NEEDS_LEVERAGE, NEEDS_VARIANCE
-from envs.simulator.kernels.learners import BUDGET, CLASSES, MOST, POINTS, POOL, REWARD, REWARDS
+from envs.simulator.kernels.features.observe import NEEDS_COMMITTEE, NEEDS_LEVERAGE, NEEDS_VARIANCE
+from envs.simulator.kernels.learners.updates import (
+    BUDGET,
+    CLASSES,
+    MOST,
+    POINTS,
+    POOL,
+    REWARD,
+    REWARDS,
+)
 from envs.simulator.outcomes import Outcomes, Steps
 from envs.simulator.pool_rules import (
     EPISODES_PER_TASK,

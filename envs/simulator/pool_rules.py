@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.simulator.kernels.episodes import Episodes
-from envs.simulator.kernels.features import CANDIDATE_KERNELS, CONTEXT_KERNELS
+from envs.simulator.kernels.features.observe import CANDIDATE_KERNELS, CONTEXT_KERNELS
 from envs.simulator.tables import SLOW_ROAD, TaskTables
 from lal.arrays import Bools, Floats, Ints
 from lal.episode import METRICS

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.simulator.kernels.episodes import draw_slates
-from envs.simulator.kernels.features import (
+from envs.simulator.kernels.features.observe import (
     CANDIDATE_KERNELS,
     CONTEXT_KERNELS,
     NEEDS_VARIANCE,
@@ -99,7 +99,7 @@ class Slates:
         t, eps, seen = self._tables.tables, self._episodes, self.observations
         draw_slates(t, eps, ids, self._share, self.rows)
         if self._with_variance:
-            from envs.simulator.kernels.variance import observe_variance
+            from envs.simulator.kernels.features.variance import observe_variance
 
             observe_variance(t, eps, ids, self.rows)
         observe(

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from envs.simulator.kernels import learners as at
 from envs.simulator.kernels.episodes import FREE, Tables
-from envs.simulator.kernels.learners import (
+from envs.simulator.kernels.learners import updates as at
+from envs.simulator.kernels.learners.updates import (
     FOREST,
     GP,
     KNN,

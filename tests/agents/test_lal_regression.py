@@ -103,7 +103,7 @@ def test_growth_by_a_ranker_asks_what_it_ranks_first():
 def test_rankers_rank_as_their_trees():
     from sklearn.ensemble import RandomForestRegressor
 
-    from envs.simulator.kernels.forest import predict_forest
+    from envs.simulator.kernels.learners.trees import predict_forest
 
     rng = np.random.default_rng(0)
     X, y = rng.random((200, 8)).astype(np.float32), rng.normal(size=200)
@@ -117,7 +117,7 @@ def test_rankers_rank_as_their_trees():
 
 
 def test_masks_measure_what_leaves_measure():
-    from envs.simulator.kernels.forest import predict_forest
+    from envs.simulator.kernels.learners.trees import predict_forest
 
     kernels, rng = compiled(), np.random.default_rng(3)
     for n in (2, 5, 30):
@@ -196,7 +196,7 @@ def test_what_cannot_be_simulated_is_refused(tmp_path, change, error, message):
 def test_compiled_rankers_rank_as_the_shipped_policies():
     """The curves of the benchmark are those of the policy file."""
     from agents.lal_regression.verdict import ranker_of
-    from envs.simulator.kernels.forest import predict_forest
+    from envs.simulator.kernels.learners.trees import predict_forest
 
     rows = make_rows(replace(SMOKE, n_tasks=20), 4)
     for name in ("lal-independent", "lal-iterative"):
@@ -232,7 +232,7 @@ def test_trees_on_folded_features_are_the_same_unfolded():
     """What the compiled curves walk is what the policy file says."""
     from agents.lal_regression.fits import fit_boosted, make_policy
     from agents.lal_regression.verdict import predictions, ranker_of
-    from envs.simulator.kernels.forest import predict_forest
+    from envs.simulator.kernels.learners.trees import predict_forest
 
     config = replace(SMOKE, n_tasks=40, folded=True, rounds=10)
     rows = make_rows(config, 4)

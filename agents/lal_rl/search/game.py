@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from agents.lal_rl.search.config import N_TERMS
-from envs.simulator.kernels import lal_rl_linear
+from envs.simulator.kernels.lal_rl import linear_policy as lal_rl_linear
 from envs.simulator.lal_rl import LalRlEngine
 from envs.simulator.lal_rl_data import binary_pairs
 from lal.arrays import Floats, Ints

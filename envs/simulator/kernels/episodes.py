@@ -8,7 +8,7 @@ import numpy as np
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.dense import set_all
 from envs.simulator.kernels.distances import squared_to_column
-from envs.simulator.kernels.learners import (
+from envs.simulator.kernels.learners.updates import (
     AT_Y,
     AT_Z,
     BUDGET,

@@ -6,9 +6,9 @@ from sklearn.linear_model import LogisticRegression
 
 pytest.importorskip("numba")
 
-from envs.simulator.kernels.lal_rl import tolerance_of
-from envs.simulator.kernels.logistic import CAP, newton_weights
-from envs.simulator.kernels.logistic import fit_path as compiled_fit_path
+from envs.simulator.kernels.lal_rl.episodes import tolerance_of
+from envs.simulator.kernels.logistic.binary import CAP, newton_weights
+from envs.simulator.kernels.logistic.binary import fit_path as compiled_fit_path
 
 
 def fit_path(X, labels, order, tolerance):

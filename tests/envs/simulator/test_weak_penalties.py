@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("numba")
 from sklearn.linear_model import LogisticRegression
 
-from envs.simulator.kernels import learners
+from envs.simulator.kernels.learners import updates as learners
 from envs.simulator.pool import PoolSimulator
 from lal.learners import make_learner
 from lal.task import Part, Task

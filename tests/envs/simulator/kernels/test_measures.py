@@ -3,7 +3,7 @@ import pytest
 
 pytest.importorskip("numba")
 
-from envs.simulator.kernels.learners import Problem, measure
+from envs.simulator.kernels.learners.updates import Problem, measure
 from envs.simulator.kernels.simd import padded
 from lal.episode import METRICS
 

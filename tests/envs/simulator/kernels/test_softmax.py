@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 pytest.importorskip("numba")
 from sklearn.linear_model import LogisticRegression
 
-from envs.simulator.kernels.softmax import (
+from envs.simulator.kernels.logistic.multinomial_float64 import (
     MAX_ITERATIONS,
     MEMORY,
     TOLERANCE,

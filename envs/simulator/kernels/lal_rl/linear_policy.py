@@ -10,7 +10,7 @@ import numpy as np
 
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.dense import combine_tiles, count_correct
-from envs.simulator.kernels.lal_rl import (
+from envs.simulator.kernels.lal_rl.episodes import (
     B_DATASET,
     B_POOL,
     B_TARGET,
@@ -35,7 +35,7 @@ from envs.simulator.kernels.lal_rl import (
     take_split,
     tolerance_of,
 )
-from envs.simulator.kernels.logistic import fit, places
+from envs.simulator.kernels.logistic.binary import fit, places
 
 (
     DOUBT, LOG_ODDS, OPEN, LABELLED, NEAREST, CLASSES, DISAGREEMENT, ANGLE, SCARCITY,

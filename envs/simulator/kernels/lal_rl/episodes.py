@@ -22,7 +22,7 @@ import numpy as np
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.counters import draw, key_of
 from envs.simulator.kernels.dense import combine_tiles, count_correct, fill, set_all
-from envs.simulator.kernels.logistic import add_sample, fit, places, room, start_fit
+from envs.simulator.kernels.logistic.binary import add_sample, fit, places, room, start_fit
 from envs.simulator.kernels.simd import load, logistic, maximum, splat, store
 from envs.simulator.kernels.simd import total as lane_sum
 

@@ -12,7 +12,9 @@ import numpy as np
 
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.dense import set_all
-from envs.simulator.kernels.learners import (
+from envs.simulator.kernels.features.leave_one_out import leave_one_out
+from envs.simulator.kernels.features.ranks import distance_keys, doubt_keys, take_ranks
+from envs.simulator.kernels.learners.updates import (
     AROUND,
     AT_AROUND,
     AT_FREE,
@@ -31,9 +33,7 @@ from envs.simulator.kernels.learners import (
     REFERENCE,
     WIDTH,
 )
-from envs.simulator.kernels.leave_one_out import leave_one_out
-from envs.simulator.kernels.ranks import distance_keys, doubt_keys, take_ranks
-from envs.simulator.kernels.softmax import single_logarithm
+from envs.simulator.kernels.logistic.multinomial_float64 import single_logarithm
 
 CANDIDATE_KERNELS = {
     name: number

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from envs.simulator.compile import kernel
-from envs.simulator.kernels.learners import AT_X, CLASSES, COLUMNS, KIND, LOGISTIC, POINTS
+from envs.simulator.kernels.learners.updates import AT_X, CLASSES, COLUMNS, KIND, LOGISTIC, POINTS
 
 
 @kernel

@@ -21,7 +21,7 @@ import numpy as np
 
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.dense import set_all
-from envs.simulator.kernels.logistic import factor, solve_factored
+from envs.simulator.kernels.logistic.binary import factor, solve_factored
 
 MEMORY = 20
 """Pairs of the limited-memory method."""

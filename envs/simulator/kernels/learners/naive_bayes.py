@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from envs.simulator.compile import kernel
-from envs.simulator.kernels.softmax import exponential
+from envs.simulator.kernels.logistic.multinomial_float64 import exponential
 
 SMOOTHING = 1e-9
 """Share of the largest column variance that is added to all variances (scikit-learn's)."""

@@ -13,24 +13,41 @@ from typing import Any
 import numpy as np
 
 from envs.simulator.compile import kernel
-from envs.simulator.kernels import logistic as binary
-from envs.simulator.kernels import multinomial
 from envs.simulator.kernels.dense import fill
-from envs.simulator.kernels.forest import fit_forest, insert_sorted, predict_forest, seed_stream
-from envs.simulator.kernels.gaussian_process import add_gp, gp_proba, start_gp, whitened_row
-from envs.simulator.kernels.knn import add_knn, predict_knn, start_knn
+from envs.simulator.kernels.learners.gaussian_process import (
+    add_gp,
+    gp_proba,
+    start_gp,
+    whitened_row,
+)
+from envs.simulator.kernels.learners.knn import add_knn, predict_knn, start_knn
+from envs.simulator.kernels.learners.naive_bayes import (
+    add_naive_bayes,
+    predict_naive_bayes,
+    start_naive_bayes,
+)
+from envs.simulator.kernels.learners.ridge import SLOPE, add_ridge, refit_ridge, start_ridge
+from envs.simulator.kernels.learners.trees import (
+    fit_forest,
+    insert_sorted,
+    predict_forest,
+    seed_stream,
+)
 from envs.simulator.kernels.linear import (
     linear_scores,
     sigmoid_pair,
     sigmoid_shares,
     softmax_rows,
 )
-from envs.simulator.kernels.naive_bayes import (
-    add_naive_bayes,
-    predict_naive_bayes,
-    start_naive_bayes,
+from envs.simulator.kernels.logistic import binary, multinomial
+from envs.simulator.kernels.logistic.multinomial_float64 import (
+    MAX_ITERATIONS,
+    MEMORY,
+    coordinates,
+    newton_softmax,
+    refit_softmax,
+    start_softmax,
 )
-from envs.simulator.kernels.ridge import SLOPE, add_ridge, refit_ridge, start_ridge
 from envs.simulator.kernels.simd import (
     counting,
     exceeds,
@@ -42,14 +59,6 @@ from envs.simulator.kernels.simd import (
     splat,
 )
 from envs.simulator.kernels.simd import total as lane_sum
-from envs.simulator.kernels.softmax import (
-    MAX_ITERATIONS,
-    MEMORY,
-    coordinates,
-    newton_softmax,
-    refit_softmax,
-    start_softmax,
-)
 
 LOGISTIC, FOREST, KNN, NAIVE_BAYES, RIDGE, GP = range(6)
 

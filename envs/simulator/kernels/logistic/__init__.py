@@ -1,0 +1,1 @@
+"""L2 logistic regression, refitted after every label."""
