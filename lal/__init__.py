@@ -20,7 +20,7 @@ _WHERE = {
     "make_task": "lal.tasks.splits:make_task",
     "make_learner": "lal.learners:make_learner",
     "run_episode": "lal.episode:run_episode",
-    "Curve": "lal.episode:Curve",
+    "Curve": "lal.curve:Curve",
     "Campaign": "lal.labelling.project:Campaign",
     "LalError": "lal.errors:LalError",
 }

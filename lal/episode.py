@@ -3,11 +3,11 @@
 import copy
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from lal.arrays import Floats, Ints
+from lal.curve import Curve
 from lal.data.view import make_geometry
 from lal.errors import UsageError
 from lal.oracle import Oracle
@@ -43,37 +43,6 @@ METRICS: Mapping[str, Metric] = {
     "balanced_accuracy": balanced_accuracy,
     "log_likelihood": log_likelihood,
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """What one episode gave.
-
-    Attributes:
-        n_labels: Labels bought at each point, shape (T,).
-        metrics: Test metrics by name, each of shape (T,).
-        queried: Pool rows in the order of purchase, the start first.
-        n_start: Labels of the start.
-        n_all_seen: Labels at which every class of the pool was seen, or None.
-        query_seconds: Mean time of one query.
-        query_p95: Time that 95 % of the queries stayed under, in seconds; 0 when not taken.
-    """
-
-    n_labels: Ints
-    metrics: Mapping[str, Floats]
-    queried: Ints
-    n_start: int
-    n_all_seen: int | None = None
-    query_seconds: float = 0.0
-    query_p95: float = 0.0
-
-    def area(self, metric: str = "accuracy") -> float:
-        """Return the normalised area under the curve: a constant curve c gives c."""
-        values, x = self.metrics[metric], self.n_labels
-        if len(values) == 1:
-            return float(values[0])
-        steps = np.diff(x)
-        return float(np.sum(0.5 * (values[1:] + values[:-1]) * steps) / (x[-1] - x[0]))
 
 
 class Episode:

@@ -35,3 +35,7 @@ class FirewallError(LalError, PermissionError):
 
 class CheckError(LalError, AssertionError):
     """Something does not keep the contract of its kind; the message says which sentence of it."""
+
+
+class DataWarning(UserWarning):
+    """Samples or labels that may not mean what they seem to; the message says how they are read."""

@@ -1,9 +1,13 @@
-"""What results are kept as: configs as JSON, their hash, versions, and writes that never tear."""
+"""What results are kept as: configs as JSON, their hash, versions; bounded reads, atomic writes."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
+import secrets
+import stat
+import time
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -11,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lal.errors import UsageError
+from lal.errors import DataError, UsageError
 
 C = TypeVar("C")
 
@@ -29,6 +33,19 @@ PACKAGES = (
     "numba",
 )
 """Distributions whose versions are kept with results."""
+
+
+PART = ".part"
+"""How the names of half-written files end."""
+
+LARGEST_FILE = 2**31
+"""Bytes of the longest file that is read whole."""
+
+LARGEST_INTEGER = 2**1000
+"""Larger integers of a JSON file do not become floats."""
+
+LEFTOVER_AGE = 3600.0
+"""Seconds after which a half-written file no longer belongs to a process that may finish it."""
 
 
 def to_mapping(config: Any) -> Any:
@@ -77,12 +94,14 @@ def _value(hint: Any, value: Any, *, where: str) -> Any:
         return from_mapping(typing.cast("type", hint), value, where=where)
     if origin is tuple and isinstance(value, list | tuple):
         kinds = [arguments[0]] * len(value) if arguments[1:] == (...,) else arguments
+        _check(len(kinds) == len(value), value, f"{len(kinds)} values", where)
         return tuple(_value(k, v, where=where) for k, v in zip(kinds, value, strict=True))
     if origin is typing.Literal:
         return _check(value in arguments, value, f"one of {', '.join(map(repr, arguments))}", where)
     if hint is Path:
         return Path(_check(isinstance(value, str | Path), value, "a path", where))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        _check(abs(value) <= LARGEST_INTEGER, value, "a value of type float", where)
         return float(value)
     if isinstance(hint, type) and origin is None:
         fits = isinstance(value, hint) and not (hint is int and isinstance(value, bool))
@@ -116,17 +135,64 @@ def config_hash(config: Any) -> str:
     return hashlib.sha256(canonical_json(config).encode()).hexdigest()[:16]
 
 
+def check_file(path: Path, *, largest: int = LARGEST_FILE) -> None:
+    """Refuse what cannot be read whole, before it is opened.
+
+    Opening a named pipe waits for a writer, and a device such as ``/dev/zero`` never ends.
+
+    Raises:
+        DataError: No such file, not a regular file, or longer than `largest` bytes.
+    """
+    try:
+        about = path.stat()
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"cannot read {str(path)!r}: {reason}") from error
+    if not stat.S_ISREG(about.st_mode):
+        kind = "a folder" if stat.S_ISDIR(about.st_mode) else "a pipe, a socket or a device"
+        raise DataError(f"cannot read {str(path)!r}: it is {kind}; expected a regular file")
+    if about.st_size > largest:
+        raise DataError(
+            f"cannot read {str(path)!r}: it has {about.st_size} bytes; at most {largest} are read"
+        )
+
+
+def read_file(path: Path, *, largest: int = LARGEST_FILE) -> bytes:
+    """Return the bytes of a regular file.
+
+    Raises:
+        DataError: As `check_file`, or the file cannot be read.
+    """
+    check_file(path, largest=largest)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {str(path)!r}: {error.strerror}") from error
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return what JSON text holds.
+
+    Raises:
+        ValueError: It is not JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
 def read_json(path: Path) -> Any:
     """Return what a JSON file holds.
 
     Raises:
-        UsageError: The file is missing or is no JSON.
+        UsageError: The file is missing, not a regular file, or not JSON.
     """
+    if not path.exists():
+        raise UsageError(f"there is no file {str(path)!r}; check the path")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UsageError(f"there is no file {str(path)!r}; check the path") from error
-    except (ValueError, OSError) as error:
+        return parse_json(read_file(path))
+    except ValueError as error:
         raise UsageError(f"{str(path)!r} cannot be read as JSON: {error}") from error
 
 
@@ -155,10 +221,13 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
     """Have `write` fill a file beside `path`, flush it to disk and rename it into place.
 
     Whoever reads `path` sees the old content or the new, never a part, whenever the process dies.
-    The folder is flushed too, so that the new name is still there after a power cut.
+    The folder is flushed too, so that the new name is still there after a power cut. The part has
+    a random name, because processes in two containers may share a folder and a process number.
+    What killed writes of the same file left behind is removed once it is an hour old.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    remove_leftovers(path.parent, path.name)
+    part = path.with_name(f"{_part_prefix(path.name)}{secrets.token_hex(8)}{PART}")
     try:
         write(part)
         _flush(part)
@@ -166,6 +235,21 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
         _flush(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, name: str) -> None:
+    """Remove the parts that killed writes of a file left in its folder more than an hour ago."""
+    prefix, now = _part_prefix(name), time.time()
+    with os.scandir(folder) as entries:
+        parts = [e for e in entries if e.name.startswith(prefix) and e.name.endswith(PART)]
+    for entry in parts:
+        with contextlib.suppress(FileNotFoundError):  # another process was faster
+            if now - entry.stat(follow_symlinks=False).st_mtime > LEFTOVER_AGE:
+                Path(entry.path).unlink()
+
+
+def _part_prefix(name: str) -> str:
+    return f".{name[:100]}."  # with the token, still a legal name
 
 
 def _flush(path: Path) -> None:

@@ -15,10 +15,10 @@ import tyro
 
 from lal.errors import UsageError
 from lal.labelling import Campaign
+from lal.labelling.session import Session, suggestions_csv
 from lal.policies.store import list_policies
 from scripts.entry import run_main
 from scripts.label_prompt import run_prompt
-from scripts.label_session import Session, suggestions_csv
 
 
 def best_policy() -> str:

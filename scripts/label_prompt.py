@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from lal.errors import LalError
 from lal.labelling.project import Suggestion
-from scripts.label_session import Session, reason
+from lal.labelling.session import Session, reason
 
 Read = Callable[[str], str]
 """Shows a prompt and returns a line; EOFError when there are no more."""

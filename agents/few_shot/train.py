@@ -117,7 +117,7 @@ class FewShotLearner:
         given = similarities(Z, support if self.config.head == "batch" else None)
         world = World(Z, given, drawn.labels, C)
         if self.config.head == "one_step":
-            world.place, worth = coverage_order(given.K)
+            world.place, worth = coverage_order(given.K, Z)
             world.features = order_features(given, world.place, worth)
         if self.config.head == "batch":
             world.features = prototype_statistics(

@@ -1,13 +1,38 @@
-"""Errors for unknown names outside a registry."""
+"""Unknown names outside a registry: the nearest known ones, and the errors that name them."""
 
 import difflib
+import re
 from collections.abc import Sequence
 
 from lal.errors import UnknownNameError
 
 
+def similar_names(name: str, known: Sequence[str], *, cutoff: float = 0.5) -> list[str]:
+    """Return up to three known names near a name, nearest first; case and spaces do not count.
+
+    Args:
+        name: What was asked for.
+        known: What there is.
+        cutoff: Least similarity by `difflib`, 0 to 1.
+    """
+    plain: dict[str, str] = {}
+    for other in known:
+        plain.setdefault(_plain(other), other)
+    near = difflib.get_close_matches(_plain(name), plain, n=3, cutoff=cutoff)
+    return [plain[other] for other in near]
+
+
+def nearest_name(name: str, known: Sequence[str]) -> str:
+    """Return "did you mean ...? " with the nearest names, or nothing."""
+    near = similar_names(name, known)
+    return f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+
+
 def nearest_name_error(kind: str, name: str, known: Sequence[str]) -> UnknownNameError:
     """Return the error for an unknown name, with the nearest known ones."""
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
+    hint = nearest_name(name, known)
     return UnknownNameError(f"unknown {kind} {name!r}; {hint}known: {', '.join(known)}")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", "", name.casefold()) or name

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -52,7 +53,7 @@ def load_openml(data_id: int) -> Dataset:
             f"data set {data_id} cannot be fetched from OpenML ({error}); connect to the network, "
             f"or copy {str(home)!r} from a machine that has it (${HOME} names another folder)"
         ) from error
-    except ValueError as error:
+    except (ValueError, KeyError, EOFError, zlib.error) as error:  # and damaged copies
         raise DataError(f"data set {data_id} of OpenML cannot be used: {error}") from error
     return _named(bunch, data_id)
 

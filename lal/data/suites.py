@@ -1,7 +1,6 @@
 """Suites: named lists of data sets, each loaded when it is first asked for."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,6 +14,7 @@ from lal.data.names import nearest_name_error
 from lal.data.synthetic import SYNTHETIC
 from lal.data.tables import READERS, load_file
 from lal.errors import DataError
+from lal.serialization import parse_json, read_file
 
 KINDS = ("tabular", "synthetic")
 """Kinds of manifest entries that are loaded when nothing else is asked for."""
@@ -186,10 +186,10 @@ def _load_checked(
     path: Path, *, name: str, source: str, family: str | None, sha256: str | None
 ) -> Dataset:
     """Load a file after checking its hash."""
-    if not path.is_file():
+    if not path.exists():
         raise DataError(f"the manifest names {path.name!r}, which is not in {str(path.parent)!r}")
     if sha256 is not None:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = hashlib.sha256(read_file(path)).hexdigest()
         if found != sha256:
             raise DataError(
                 f"{path.name!r} is not the file of the manifest: its sha256 is {found[:12]}..., "
@@ -220,7 +220,7 @@ def _manifest_entry(path: Path, collection: str, item: dict[str, Any]) -> Entry:
     family = family_of(f"{collection}:{name}")
     if family == f"{collection}:{name}":  # not in our table
         family = family_of(str(item["family"])) if item.get("family") else _bare_family(name)
-    return _file_entry(file, name, family, item.get("sha256"))
+    return _file_entry(file, name, family, _sha256(path, item))
 
 
 def _from_list(path: Path) -> Suite:
@@ -246,7 +246,7 @@ def _list_entry(path: Path, item: dict[str, Any]) -> Entry:
     source = _field(path, item, "source")
     name = _field(path, item, "id", source.partition(":")[2] or source)
     family = str(item["family"]) if item.get("family") else None
-    sha256 = item.get("sha256")
+    sha256 = _sha256(path, item)
     load = partial(_load_listed, source, name, family, sha256)
     return Entry(name, family or _source_family(source), source, load, sha256)
 
@@ -272,8 +272,16 @@ def _field(path: Path, item: Any, key: str, default: str | None = None) -> str:
     return str(item.get(key, default))
 
 
+def _sha256(path: Path, item: Mapping[str, Any]) -> str | None:
+    found = item.get("sha256")
+    if found is not None and not isinstance(found, str):
+        raise DataError(f"an entry of {str(path)!r} has the sha256 {found!r}; expected a text")
+    return found
+
+
 def _read_json(path: Path) -> Any:
+    content = read_file(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {str(path)!r}: {error}") from error
+        return parse_json(content)
+    except ValueError as error:
+        raise DataError(f"cannot read {str(path)!r} as JSON: {error}") from error

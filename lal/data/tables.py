@@ -1,18 +1,22 @@
 """Data sets from files (.npz, .csv, .parquet) and from data frames."""
 
-import csv
+import re
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
+from lal.data.arrays_file import read_arrays
+from lal.data.csv_text import read_csv
 from lal.data.dataset import Dataset, make_dataset, stack_columns
 from lal.data.hashing import is_missing
-from lal.errors import DataError, MissingDependencyError
+from lal.data.names import nearest_name
+from lal.errors import DataError, DataWarning, MissingDependencyError
 from lal.registry import require
+from lal.serialization import check_file
 
 TARGET_NAMES = ("target", "class", "label", "y")
 """Columns that are taken for the target, first match wins; else the last column."""
@@ -22,6 +26,17 @@ MISSING = ("", "?", "na", "n/a", "nan", "null", "none")
 
 MISSING_LABEL = ("", "?")
 """The same for the target, where "none" or "na" may well be a class."""
+
+MISSING_NAMES = ("na", "n/a", "nan", "null", "nat", "<na>", "#n/a")
+"""Names (in lower case) that programs write for missing values; so is None, as Python writes it."""
+
+UNNAMED = re.compile(r"|Unnamed: \d+|__index_level_\d+__")
+"""Names of columns that have none: empty in the file, or given by pandas."""
+
+NO_NAME = "it has no name, as the row numbers have that a data frame was saved with"
+
+MOST_CELLS = 2**28
+"""Cells of the largest .parquet file that is read; a few bytes can stand for any number."""
 
 
 def file_loader(spec: str) -> Callable[[], Dataset]:
@@ -51,8 +66,9 @@ def load_file(
         DataError: The file is missing, damaged, of an unknown format, or its data unusable.
     """
     where = Path(path).expanduser()
-    if not where.is_file():
+    if not where.exists():
         raise DataError(f"no such file: {str(path)!r}; give the path of a .npz, .csv or .parquet")
+    check_file(where)
     reader = READERS.get(where.suffix.lower())
     if reader is None:
         raise DataError(
@@ -95,13 +111,37 @@ def _frame_fields(frame: Any, target: str | None) -> dict[str, Any]:
     if len(set(names)) < len(names):
         raise DataError("the frame has columns of the same name; rename them")
     place = _target_place(names, target)
-    columns = [_frame_column(frame[key], str(key)) for key in frame.columns]
-    y = columns.pop(place)
+    kept = _feature_places(names, place)
+    columns = {j: _frame_column(frame[frame.columns[j]], names[j]) for j in (*kept, place)}
     return {
-        "X": stack_columns(columns),
-        "y": y,
-        "feature_names": names[:place] + names[place + 1 :],
+        "X": stack_columns([columns[j] for j in kept]),
+        "y": columns[place],
+        "feature_names": [names[j] for j in kept],
     }
+
+
+def _feature_places(names: Sequence[str], target: int) -> list[int]:
+    """Return the positions of the features; columns without a name are left out with a word."""
+    features = [j for j in range(len(names)) if j != target]
+    kept = [j for j in features if not is_unnamed(names[j])]
+    if len(kept) < len(features):
+        left_out = next(names[j] for j in features if j not in kept)
+        warnings.warn(
+            f"column {left_out!r} is left out: {NO_NAME}; give it a name to learn from it",
+            DataWarning,
+            stacklevel=2,
+        )
+    return kept
+
+
+def is_unnamed(column: str) -> bool:
+    """Whether a column has no name of its own."""
+    return UNNAMED.fullmatch(column) is not None
+
+
+def reads_as_missing(label: str) -> bool:
+    """Whether a class is called as programs write a missing value."""
+    return label.strip().lower() in MISSING_NAMES or label.strip() == "None"
 
 
 def _frame_column(column: Any, name: str) -> list[object]:
@@ -122,86 +162,71 @@ def _plain(cell: Any) -> object:
 def _target_place(names: Sequence[str], target: str | None) -> int:
     if target is not None:
         if target not in names:
-            raise DataError(f"no column {target!r}; the table has {', '.join(map(repr, names))}")
+            raise DataError(
+                f"no column {target!r}; the table has {', '.join(map(repr, names))}. "
+                f"{nearest_name(target, names)}".strip()
+            )
         return list(names).index(target)
     lowered = [n.lower() for n in names]
     for name in TARGET_NAMES:
         if name in lowered:
             return lowered.index(name)
-    return len(names) - 1
+    named = [j for j, name in enumerate(names) if not is_unnamed(name)]
+    return named[-1] if named else len(names) - 1
 
 
 def _read_npz(path: Path, target: str | None) -> dict[str, Any]:
     if target is not None:
         raise DataError(f"{path.name!r} is a .npz; its target is the array 'y', not {target!r}")
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            fields = {
-                k: arrays[k] for k in ("X", "y", "feature_names", "class_names") if k in arrays
-            }
-            held = list(arrays)
-    except (ValueError, OSError, EOFError, BadZipFile, TypeError, AttributeError) as error:
-        raise DataError(f"cannot read {path.name!r} as .npz without pickles: {error}") from error
-    if not {"X", "y"} <= set(fields):
-        raise DataError(f"{path.name!r} must hold arrays 'X' and 'y'; it holds {held}")
+    fields: dict[str, Any] = read_arrays(path, ("X", "y", "feature_names", "class_names"))
     for key in ("feature_names", "class_names"):  # empty where the file has none
         fields[key] = [str(n) for n in np.ravel(fields.get(key, []))] or None
     return fields
 
 
 def _read_csv(path: Path, target: str | None) -> dict[str, Any]:
-    header, rows = _csv_rows(path)
-    ragged = [i + 2 for i, row in enumerate(rows) if len(row) != len(header)]
-    if ragged:
-        raise DataError(
-            f"line {ragged[0]} of {path.name!r} does not have the {len(header)} cells of the header"
-        )
-    if not rows:
-        raise DataError(f"{path.name!r} is empty; expected a header and labelled rows")
-    place = _target_place(header, target)
-    columns = [_csv_column([row[j] for row in rows]) for j in range(len(header)) if j != place]
-    y = _csv_column([row[place] for row in rows], missing=MISSING_LABEL)
+    table = read_csv(path)
+    place = _target_place(table.header, target)
+    kept = _feature_places(table.header, place)
+    labels = [None if c.strip() in MISSING_LABEL else c.strip() for c in table.columns[place]]
+    _warn_of_missing_names(labels, path.name)
     return {
-        "X": stack_columns(columns),
-        "y": y,
-        "feature_names": header[:place] + header[place + 1 :],
+        "X": stack_columns([csv_column(table.columns[j]) for j in kept]),
+        "y": labels,
+        "feature_names": [table.header[j] for j in kept],
     }
 
 
-def _csv_rows(path: Path) -> tuple[list[str], list[list[str]]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            sample = file.readline()
-            file.seek(0)
-            rows = list(csv.reader(file, delimiter=_delimiter(sample)))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot read {path.name!r} as UTF-8 csv: {error}") from error
-    rows = [row for row in rows if row]
-    if not rows:
-        raise DataError(f"{path.name!r} is empty; expected a header and labelled rows")
-    header = [cell.strip() for cell in rows[0]]
-    if len(set(header)) < len(header):
-        raise DataError(f"{path.name!r} has columns of the same name; rename them")
-    return header, rows[1:]
+def _warn_of_missing_names(labels: Sequence[str | None], name: str) -> None:
+    found = sorted({c for c in labels if c is not None and reads_as_missing(c)})
+    if found:
+        warnings.warn(
+            f"{name!r} has rows of a class called {found[0]!r}, as programs write a missing value; "
+            "empty these cells if they have no label",
+            DataWarning,
+            stacklevel=2,
+        )
 
 
-def _delimiter(line: str) -> str:
-    """Return the separator that occurs most often in the header."""
-    return max((",", ";", "\t"), key=line.count)
-
-
-def _csv_column(cells: Sequence[str], missing: Sequence[str] = MISSING) -> list[object]:
+def csv_column(cells: Sequence[str]) -> list[object]:
     """Return numbers where every present cell is one, else texts; None where missing."""
-    present = [None if c.strip().lower() in missing else c.strip() for c in cells]
+    present = [None if c.strip().lower() in MISSING else c.strip() for c in cells]
     try:
-        return [None if c is None else float(c) for c in present]
+        return [None if c is None else _number(c) for c in present]
     except ValueError:
         return list(present)
+
+
+def _number(cell: str) -> float:
+    if "_" in cell:  # Python reads 1_000 as a number; people do not write it
+        raise ValueError(cell)
+    return float(cell)
 
 
 def _read_parquet(path: Path, target: str | None) -> dict[str, Any]:
     pandas = require("pandas", "tables")
     try:
+        _check_cells(path)
         frame = pandas.read_parquet(path)
     except ImportError as error:
         raise MissingDependencyError(
@@ -210,6 +235,16 @@ def _read_parquet(path: Path, target: str | None) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read {path.name!r} as parquet: {error}") from error
     return _frame_fields(frame, target)
+
+
+def _check_cells(path: Path) -> None:
+    parquet = require("pyarrow.parquet", "tables")
+    about = parquet.read_metadata(path)
+    if about.num_rows * max(about.num_columns, 1) > MOST_CELLS:
+        raise DataError(
+            f"{path.name!r} says that it has {about.num_rows} rows of {about.num_columns} columns; "
+            f"at most {MOST_CELLS} cells are read"
+        )
 
 
 READERS: dict[str, Callable[[Path, str | None], dict[str, Any]]] = {

@@ -12,7 +12,7 @@ from lal.errors import DataError, UsageError
 from lal.labelling.journal import Event
 from lal.labelling.label_store import Ledger, Progress
 from lal.labelling.progress import Accuracy, cross_validated, labels_missing
-from lal.labelling.querying import Asking
+from lal.labelling.query import Asking
 from lal.labelling.stopping import StabilisingPredictions, Stability
 from lal.labelling.table import Learned, Table, learned_columns, read_table, write_text
 from lal.state import QueryState, Strategy

@@ -16,7 +16,7 @@ from lal.features.base import check_scopes
 from lal.policies.card import Card, check_card
 from lal.policies.query.request import Options, Request, read_request
 from lal.policies.query.screening import SCREENED, SCREENS, default_screen, scored_rows
-from lal.policies.query.selection import PRESELECT, SELECTIONS, Batch
+from lal.strategies.selection import PRESELECT, SELECTIONS, Batch
 from lal.policies.scoring.scorer import Scorer, compile_program
 from lal.state import QueryState
 

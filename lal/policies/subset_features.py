@@ -90,8 +90,26 @@ def coverage_gains(K: Floats, covered: Floats, weights: Floats | None = None) ->
     return values
 
 
-def coverage_order(K: Floats) -> tuple[Ints, Floats]:
+TIED = 1e-9
+"""Gains closer than this are tied: far above the rounding of a sum, far below a real difference."""
+
+
+def _tie_keys(Z: Floats) -> Floats:
+    """Return a number per item, shape (..., N), that differs unless the items are equal."""
+    keys: Floats = Z @ np.cos(np.arange(1.0, Z.shape[-1] + 1.0))
+    return keys
+
+
+def coverage_order(K: Floats, Z: Floats) -> tuple[Ints, Floats]:
     """Return the greedy order by coverage of the middle kernel and the gains by all three.
+
+    Exact ties are the rule, not the exception: the last two items of an order add the same
+    whenever each is the other's nearest. Rounding would decide them, and so row order and the
+    processor; here the items themselves do.
+
+    Args:
+        K: Kernels, shape (..., 3, N, N).
+        Z: The embedded items, shape (..., N, d).
 
     Returns:
         The place of every item in the order, shape (..., N), and what it added when its turn
@@ -99,13 +117,15 @@ def coverage_order(K: Floats) -> tuple[Ints, Floats]:
     """
     *lead, _, N = K.shape
     rows = K.reshape(-1, N, N)
+    keys = np.repeat(_tie_keys(Z).reshape(-1, N), N_COVERAGE, axis=0)
     every = np.arange(len(rows))
     covered, taken = np.zeros((len(rows), N)), np.zeros((len(rows), N), dtype=bool)
     place, worth = np.zeros((len(rows), N), dtype=np.int64), np.zeros((len(rows), N))
     for t in range(N):
         gains = np.maximum(rows - covered[:, None], 0.0).sum(axis=-1)
         gains[taken] = -1.0
-        best = gains.argmax(axis=-1)
+        tied = gains >= gains.max(axis=-1, keepdims=True) - TIED
+        best = np.where(tied, keys, -np.inf).argmax(axis=-1)
         place[every, best], worth[every, best] = t, gains[every, best]
         taken[every, best] = True
         covered = np.maximum(covered, rows[every, best])

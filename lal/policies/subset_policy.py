@@ -107,7 +107,7 @@ class SubsetPolicy(SiblingPolicy):
 
     def _one_step(self, Z: Floats, given: Similarities) -> Floats:
         """Return [forward memory, backward memory, place features] of every item."""
-        place, worth = coverage_order(given.K)
+        place, worth = coverage_order(given.K, Z)
         features = order_features(given, place, worth)
         inputs = np.concatenate([Z, features], axis=1)[np.argsort(place)]
         found = []

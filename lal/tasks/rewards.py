@@ -79,7 +79,7 @@ def log_loss_gain(bought: Purchase) -> float:
 def area(bought: Purchase) -> float:
     """Return the increment of the normalised area under the accuracy curve (trapezoids).
 
-    The sum over an episode is `lal.episode.Curve.area` of the same curve.
+    The sum over an episode is `lal.curve.Curve.area` of the same curve.
     """
     height = 0.5 * (bought.before["accuracy"] + bought.after["accuracy"])
     return height * bought.n_bought / bought.n_budget

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from lal.errors import LalError
-from scripts.label_session import Session, reason
+from lal.labelling.session import Session, reason
 
 MAX_BODY = 10_000
 """Bytes a request may carry."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lal.labelling import Campaign
-from scripts.label_session import Session
+from lal.labelling.session import Session
 from scripts.label_web.server import MAX_BODY, PAGE, LabelServer
 
 CLASSES = ("ant", "bee", "<cow>")

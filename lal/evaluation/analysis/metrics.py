@@ -1,30 +1,15 @@
-"""Metrics of learning curves and of sets of them; pure functions.
+"""Metrics of learning curves and of sets of them; pure functions of label counts and values.
 
-A curve is two arrays of shape (T,): labels bought `n`, increasing, and a test metric `a`.
+The area itself is `lal.curve.aubc`.
 """
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lal.arrays import Bools, Floats
+from lal.curve import Numbers, aubc, checked_curve
 from lal.errors import UsageError
-
-Numbers: TypeAlias = NDArray[Any]
-
-
-def aubc(n: Numbers, a: Numbers) -> float:
-    """Return the area under the budget curve, normalised by its width.
-
-    Trapezoid rule over ``N - n0``, so a constant curve c gives exactly c; a curve of one point
-    gives its value.
-    """
-    x, y = _curve(n, a)
-    if len(x) == 1:
-        return float(y[0])
-    return float(np.sum(0.5 * (y[1:] + y[:-1]) * np.diff(x)) / (x[-1] - x[0]))
 
 
 def log_area(n: Numbers, a: Numbers, chance: float) -> float:
@@ -36,7 +21,7 @@ def log_area(n: Numbers, a: Numbers, chance: float) -> float:
     Raises:
         UsageError: Chance level of 1 or above, or a curve that starts below one label.
     """
-    x, y = _curve(n, a)
+    x, y = checked_curve(n, a)
     if chance >= 1:
         raise UsageError(f"the chance level must be below 1, got {chance}")
     if x[0] < 1:
@@ -46,7 +31,7 @@ def log_area(n: Numbers, a: Numbers, chance: float) -> float:
 
 def area_until(n: Numbers, a: Numbers, labels: int) -> float:
     """Return the area over the first `labels` labels after the start; nan if there are fewer."""
-    x, y = _curve(n, a)
+    x, y = checked_curve(n, a)
     end = x[0] + labels
     if end > x[-1]:
         return float("nan")
@@ -60,7 +45,7 @@ def area_from(n: Numbers, a: Numbers, begin: int | None) -> float:
     Returns:
         nan when `begin` is None (never seen) or lies behind the end.
     """
-    x, y = _curve(n, a)
+    x, y = checked_curve(n, a)
     if begin is None or begin > x[-1]:
         return float("nan")
     begin = max(begin, int(x[0]))
@@ -133,7 +118,7 @@ def labels_to_reach(n: Numbers, mean_curve: Floats, level: float) -> Reached:
     """
     from scipy.optimize import isotonic_regression
 
-    x, y = _curve(n, mean_curve)
+    x, y = checked_curve(n, mean_curve)
     smooth = isotonic_regression(y).x
     above = np.flatnonzero(smooth >= level - 1e-12)
     if len(above) == 0:
@@ -238,12 +223,3 @@ def cost(query_seconds: Floats, cell_seconds: Floats) -> Cost:
         raise UsageError("the cost of no cells is unknown; expected at least one")
     median, tail = np.quantile(queries, [0.5, 0.95])
     return Cost(float(median), float(tail), float(np.sum(cell_seconds)))
-
-
-def _curve(n: Numbers, a: Numbers) -> tuple[Floats, Floats]:
-    x, y = np.asarray(n, dtype=np.float64), np.asarray(a, dtype=np.float64)
-    if x.ndim != 1 or x.shape != y.shape or len(x) == 0:
-        raise UsageError(f"a curve is two equally long rows, got shapes {x.shape} and {y.shape}")
-    if (np.diff(x) <= 0).any():
-        raise UsageError("the label counts of a curve must increase")
-    return x, y

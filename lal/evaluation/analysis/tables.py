@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from lal.curve import aubc
 from lal.errors import UsageError
 from lal.evaluation.analysis import metrics
 from lal.evaluation.analysis.bootstrap import Paired
@@ -80,8 +81,8 @@ def areas(result: CellResult) -> dict[str, float]:
     named = [name for name in ACCURACIES if name in result.metrics and n[0] >= 1]
     chance = 1 / result.about.get("n_classes", 2)
     return {
-        **{f"area_{name}": metrics.aubc(n, values) for name, values in result.metrics.items()},
-        "area": metrics.aubc(n, headline),
+        **{f"area_{name}": aubc(n, values) for name, values in result.metrics.items()},
+        "area": aubc(n, headline),
         **{f"area_{h}": metrics.area_until(n, headline, h) for h in HORIZONS},
         "area_all_seen": metrics.area_from(n, headline, seen),
         **{f"area_all_seen_{m}": metrics.area_from(n, result.metrics[m], seen) for m in named},

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lal.arrays import Floats, Ints
+from lal.curve import aubc
 from lal.evaluation.analysis.curve_sets import (
     Band,
     Saving,
@@ -308,7 +309,4 @@ def dots_of_runs(page: Page, dataset: str) -> Sequence[float]:
     runs = page.curves.runs(dataset, [page.focus, baseline]) if baseline else None
     if runs is None:
         return []
-    return [
-        round(100 * float(v), 2)
-        for v in np.trapezoid(runs[0] - runs[1], axis=1) / (runs.shape[2] - 1)
-    ]
+    return [round(100 * aubc(page.curves.n[dataset], gain), 2) for gain in runs[0] - runs[1]]

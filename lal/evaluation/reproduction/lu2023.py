@@ -17,6 +17,7 @@ from typing import Any, cast
 import numpy as np
 
 from lal.arrays import Floats, Ints
+from lal.curve import trapezoid
 from lal.episode import Episode, accuracy
 from lal.errors import DataError, UsageError
 from lal.evaluation.reproduction.lu2023_order import published_order
@@ -141,7 +142,7 @@ def published_area(
     """Return the published area: the trapezoid over the accuracies after query 1 to m, over m.
 
     The accuracy of the start is not in it, and a constant curve c gives ``c (m - 1) / m``. Our own
-    normalised area is `lal.episode.Curve.area`.
+    normalised area is `lal.curve.aubc`.
 
     Args:
         accuracies: Test accuracy after each of the m queries, shape (m,), or after some.
@@ -151,7 +152,7 @@ def published_area(
     if curve.ndim != 1 or len(curve) < 1:
         raise UsageError(f"expected one accuracy a query, got an array of shape {curve.shape}")
     at = np.arange(1, len(curve) + 1) if queries is None else np.asarray(queries)
-    return float(np.sum(0.5 * (curve[1:] + curve[:-1]) * np.diff(at)) / at[-1])
+    return trapezoid(at, curve) / float(at[-1])
 
 
 def as_written(X: Floats) -> Floats:

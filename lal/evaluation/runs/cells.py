@@ -18,7 +18,8 @@ from lal.evaluation.runs.methods import FULL_LABEL, Entrant
 from lal.evaluation.runs.oracles import run_oracle
 from lal.evaluation.runs.protocol import Protocol, Run, labels_of
 from lal.learners import make_learner
-from lal.episode import METRICS, Curve, run_episode
+from lal.curve import Curve
+from lal.episode import METRICS, run_episode
 from lal.serialization import canonical_json
 from lal.rng import Streams, integer_seed
 from lal.task import Task

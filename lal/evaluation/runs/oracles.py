@@ -12,7 +12,8 @@ import numpy as np
 
 from lal.arrays import Ints
 from lal.errors import DataError, UsageError
-from lal.episode import METRICS, Curve, Episode, Metric, take
+from lal.curve import Curve
+from lal.episode import METRICS, Episode, Metric, take
 from lal.oracle import Oracle
 from lal.rng import generator
 from lal.strategies.base import make_strategy, select_top

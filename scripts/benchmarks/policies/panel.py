@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lal.arrays import Floats
+from lal.curve import aubc
 from lal.data.dataset import Dataset
 from lal.errors import DataError, UsageError
 from lal.evaluation.analysis.bootstrap import bootstrap_interval
-from lal.evaluation.analysis.metrics import area_from, aubc
+from lal.evaluation.analysis.metrics import area_from
 from lal.evaluation.analysis.summary import format_summary, summarise
 from lal.evaluation.analysis.tables import cell_rows, paired
 from lal.evaluation.runs.cells import DONE

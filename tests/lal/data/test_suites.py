@@ -7,7 +7,7 @@ import pytest
 from lal.data.datasets import BUNDLED, load_dataset
 from lal.data.suites import Entry, Suite, load_suite
 from lal.data.synthetic import SYNTHETIC
-from lal.errors import DataError, UnknownNameError
+from lal.errors import DataError, LalError, UnknownNameError
 
 
 @pytest.fixture
@@ -148,3 +148,22 @@ def test_the_further_suites_load_with_their_hashes(further_data):
     assert len(load_suite(further_data / "dev", kinds=("image",))) == 3
     assert len(load_suite(further_data / "bridge")) == 25
     assert dev["satimage"].n_classes == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("[" * 100_000, "nested too deeply"),
+        ("[]", "must be an object with a list 'datasets'"),
+        ('{"datasets": {}}', "must be an object with a list 'datasets'"),
+        ('{"datasets": [3]}', "an entry of .* has no 'source'"),
+        ('{"datasets": [{"source": "sklearn:iris", "sha256": 5}]}', "has the sha256 5; expected"),
+        ('{"datasets": [{"source": ["a"]}]}', "no such data set|unknown data set|is no|no family"),
+        ("nul", "as JSON"),
+    ],
+)
+def test_lists_of_the_wrong_kind_are_refused_by_name(tmp_path, text, match):
+    path = tmp_path / "list.json"
+    path.write_text(text)
+    with pytest.raises(LalError, match=match):
+        load_suite(path)[0]

@@ -13,7 +13,7 @@ from lal.errors import DataError, LalError, UsageError
 from lal.features import DEFAULT_CANDIDATE_FEATURES
 from lal.labelling.journal import Event, Journal
 from lal.labelling.progress import MIN_LABELS, cross_validated, labels_missing, wilson
-from lal.labelling.querying import WORDS, in_words
+from lal.labelling.query import WORDS, in_words
 from lal.labelling.stopping import StabilisingPredictions, kappa
 from lal.labelling.table import learned_columns, read_cells, read_table
 from lal.policies.store import list_policies, load_policy

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from envs.pool_env import PoolEnv
-from lal.episode import Curve
+from lal.curve import Curve
 from lal.errors import UnknownNameError, UsageError
 from lal.tasks.rewards import REWARDS, Purchase
 

@@ -44,10 +44,29 @@ def test_coverage_by_hand():
     assert gains == pytest.approx(sums / sums.max(axis=0))
     chosen = np.arange(7) == 2
     assert coverage_gains(given.K, covered_by(given.K, chosen))[2] == pytest.approx([0, 0, 0])
-    place, worth = coverage_order(given.K)
+    place, worth = coverage_order(given.K, Z)
     assert sorted(place.tolist()) == list(range(7))
     assert set(np.argsort(place)[:3].tolist()) == {2, 5, 6}
     assert worth.max(axis=0) == pytest.approx([1.0, 1.0, 1.0])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_ties_of_the_coverage_order_are_decided_by_the_items(seed):
+    """The last two items are often each other's nearest, and then add exactly the same."""
+    rng = np.random.default_rng(seed)
+    Z, order = rng.standard_normal((6, 4)), rng.permutation(6)
+    noise = 1e-14 * rng.standard_normal((2, 3, 6, 6))  # another processor, another order of sums
+    place, worth = coverage_order(similarities(Z).K + noise[0], Z)
+    permuted, worth_permuted = coverage_order(similarities(Z[order]).K + noise[1], Z[order])
+    assert permuted.tolist() == place[order].tolist()
+    assert worth_permuted == pytest.approx(worth[order])
+
+
+def test_pair_has_an_order_of_its_own():
+    """Both items of a pair add the same; swapping the rows swaps their places."""
+    Z = np.array([[1.0, 0.0], [0.6, 0.8]])
+    place, swapped = (coverage_order(similarities(X).K, X)[0] for X in (Z, Z[::-1]))
+    assert swapped.tolist() == place[::-1].tolist()
 
 
 def test_order_of_the_set_does_not_matter():

@@ -11,10 +11,6 @@ A = np.array([0.5, 0.7, 0.9])
 FLAT = np.full(3, 0.8)
 
 
-def test_area_by_hand():
-    assert m.aubc(N, A) == pytest.approx((0.6 * 2 + 0.8 * 4) / 6)
-
-
 def test_log_area_by_hand():
     # log2 n = 1, 2, 3: area = (0.6 + 0.8) / 2 = 0.7; chance 0.5 -> 0.2 / 0.5
     assert m.log_area(N, A, 0.5) == pytest.approx(0.4)
@@ -30,20 +26,21 @@ def test_area_until_by_hand():
 def test_area_from_by_hand():
     assert m.area_from(N, A, 4) == pytest.approx(0.8)
     assert m.area_from(N, A, 6) == pytest.approx(0.85)
-    assert m.area_from(N, A, 1) == pytest.approx(m.aubc(N, A))
+    assert m.area_from(N, A, 1) == pytest.approx((0.6 * 2 + 0.8 * 4) / 6)
     assert np.isnan(m.area_from(N, A, None))
     assert np.isnan(m.area_from(N, A, 9))
+    # points between whole labels, as of mean curves, count from `begin` on
+    assert m.area_from(np.array([2, 4.5, 8]), A, 4) == pytest.approx((0.34 + 2.8) / 4)
 
 
 @pytest.mark.parametrize(
     "area",
     [
-        lambda n, a: m.aubc(n, a),
         lambda n, a: m.log_area(n, a, 0.0),
         lambda n, a: m.area_until(n, a, 3),
         lambda n, a: m.area_from(n, a, 3),
     ],
-    ids=["aubc", "log_area", "until", "from"],
+    ids=["log_area", "until", "from"],
 )
 def test_constant_curve_gives_the_constant(area):
     assert area(N, FLAT) == pytest.approx(0.8, abs=1e-12)
@@ -51,13 +48,7 @@ def test_constant_curve_gives_the_constant(area):
 
 
 def test_one_point_gives_its_value():
-    assert m.aubc(np.array([5]), np.array([0.3])) == 0.3
     assert m.area_from(N, A, 8) == pytest.approx(0.9)
-
-
-def test_batch_width_does_not_matter_for_a_line():
-    n1, n5 = np.arange(10, 31), np.arange(10, 31, 5)
-    assert m.aubc(n1, n1 / 100) == pytest.approx(m.aubc(n5, n5 / 100))
 
 
 def test_paired_gains():
@@ -148,7 +139,7 @@ def test_interval_of_the_label_ratio():
 )
 def test_bad_curves_are_refused(n, a, message):
     with pytest.raises(UsageError, match=message):
-        m.aubc(np.array(n), np.array(a))
+        m.log_area(np.array(n), np.array(a), 0.5)
 
 
 def test_log_area_refuses_impossible_levels():
