@@ -1,5 +1,6 @@
-"""Agents: who learns. One method, one room; `AGENTS` finds them by name without loading torch."""
+"""Agents learn policies: one method, one package, found by name without loading torch."""
 
-from agents.registry import AGENTS, Agent, TrainConfig
+from agents.registry import AGENTS, Agent
+from agents.training.config import RunConfig
 
-__all__ = ["AGENTS", "Agent", "TrainConfig"]
+__all__ = ["AGENTS", "Agent", "RunConfig"]

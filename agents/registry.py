@@ -1,59 +1,18 @@
-"""What every agent is: a config, presets, and functions that are imported when they are needed."""
+"""What every agent is: a config, presets, and a learner that is imported when it is needed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from agents.training.config import Control, PoolConfig, RunConfig
 from lal.errors import UnknownNameError, UsageError
 from lal.registry import Registry, import_attribute
 
-Control = Literal["none", "untrained", "shuffled_reward", "shuffled_everywhere", "uncertainty_only"]
-"""What a run leaves out.
-
-untrained: all of training; every agent has it. shuffled_reward: rewards or targets are those of
-other times (in a regression, of other candidates of the same state). shuffled_everywhere: targets
-are those of any other row, which leaves no information at all. uncertainty_only: all inputs but the
-model's uncertainty.
-"""
-
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """What all agents have in common: the tasks they learn on and how results are kept."""
-
-    seed: int = 0
-    """Names every random stream of the run."""
-
-    control: Control = "none"
-    """none: learn. What a policy achieves under any other is not learning. untrained: random
-    weights. shuffled_reward: rewards that were earned at other times. shuffled_everywhere: targets
-    of any other row. uncertainty_only: no input but the model's uncertainty. Not every agent has
-    every one."""
-
-    datasets: tuple[str, ...] = ("sklearn:iris", "sklearn:digits")
-    """Real data sets to train on, or "suite:NAME" for all of a suite."""
-
-    hold_out: tuple[str, ...] = ("sklearn:wine", "sklearn:breast_cancer", "synthetic:network")
-    """Families (or members of them) that are never trained or validated on, real or synthetic."""
-
-    share_synthetic: float = 0.7
-    """Probability that a training task comes from the synthetic prior."""
-
-    learners: tuple[str, ...] = ("logistic_regression",)
-    """Learners that the policy is trained with; drawn uniformly."""
-
-    budget: int = 20
-    """Labels that an episode may buy after its start."""
-
-    max_pool: int = 150
-    """Largest pool; larger ones are cut at random."""
-
-    candidate_features: tuple[str, ...] = ()
-    """Candidate features that the policy sees; none given: the default list."""
-
-    context_features: tuple[str, ...] = ()
-    """Context features that the policy sees; none given: the default list."""
+class TrainConfig(PoolConfig):
+    """Pool agents with a validation."""
 
     n_dev_tasks: int = 10
     """Training-side tasks on which the best policy is chosen (on their reward part)."""
@@ -75,20 +34,26 @@ class Agent:
 
     name: str
     summary: str
-    config_type: type[TrainConfig]
-    presets: Mapping[str, TrainConfig]
-    train_path: str
-    untrained_path: str
+    config_type: type[RunConfig]
+    presets: Mapping[str, RunConfig]
+    train_path: str = ""
+    untrained_path: str = ""
+    learner: Any = ""
     controls: tuple[Control, ...] = ("shuffled_reward",)
 
-    def preset(self, name: str) -> TrainConfig:
+    @property
+    def learner_type(self) -> Any:
+        """The learner's class; imports what it needs."""
+        return import_attribute(self.learner) if isinstance(self.learner, str) else self.learner
+
+    def preset(self, name: str) -> RunConfig:
         """Return the config called `name`."""
         if name not in self.presets:
             known = ", ".join(sorted(self.presets))
             raise UnknownNameError(f"agent {self.name!r} has no preset {name!r}; known: {known}")
         return self.presets[name]
 
-    def train(self, config: TrainConfig, folder: Path, *, progress: bool = False) -> Path:
+    def train(self, config: RunConfig, folder: Path, *, progress: bool = False) -> Path:
         """Train into `folder`, or go on where it stopped; return the policy's file.
 
         A finished folder is left as it is. A folder of another config is refused.
@@ -96,17 +61,21 @@ class Agent:
         Raises:
             UsageError: A control that the agent does not have.
         """
-        if config.control == "untrained":
-            return self._untrained(config, folder)
-        if config.control not in ("none", *self.controls):
+        if config.control not in ("none", "untrained", *self.controls):
             known = ", ".join(("none", "untrained", *self.controls))
             raise UsageError(
                 f"agent {self.name!r} has no control {config.control!r}; expected one of {known}"
             )
+        if self.learner:
+            from agents.training.trainer import Trainer
+
+            return Trainer(self.name, self.learner_type, config, folder, progress=progress).train()
+        if config.control == "untrained":
+            return self._untrained(config, folder)
         policy: Path = import_attribute(self.train_path)(config, folder, progress=progress)
         return policy
 
-    def _untrained(self, config: TrainConfig, folder: Path) -> Path:
+    def _untrained(self, config: RunConfig, folder: Path) -> Path:
         """Write a copy with random weights as if it were a run's result."""
         from agents.training.run_folder import RunFolder
         from lal.serialization import write_json
@@ -121,12 +90,15 @@ class Agent:
         run.finish({"config_hash": run.hash, "policy": run.policy_path.name})
         return run.policy_path
 
-    def export_untrained(self, config: TrainConfig, n: int) -> list[Any]:
+    def export_untrained(self, config: RunConfig, n: int) -> list[Any]:
         """Return `n` policies of the same architecture with random weights, seeded by the config.
 
         An honest comparison with a trained policy is with their mean: an untrained scorer of good
         features often beats random asking.
         """
+        if self.learner:
+            untrained: list[Any] = self.learner_type.export_untrained(config, n)
+            return untrained
         policies: list[Any] = import_attribute(self.untrained_path)(config, n)
         return policies
 

@@ -13,7 +13,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from agents import AGENTS, Agent, TrainConfig
+from agents import AGENTS, Agent
+from agents.training.config import DataConfig
+from lal.errors import UsageError
 from lal.serialization import read_json, write_json
 from scripts.entry import run_main
 
@@ -75,16 +77,21 @@ def main(config: Config) -> bool:
     return learned
 
 
-def _settings(config: Config) -> tuple[Agent, TrainConfig]:
+def _settings(config: Config) -> tuple[Agent, DataConfig]:
     """Return the agent and its settings with the families of the proof held out."""
     from lal.data.datasets import load_dataset
 
     agent = AGENTS[config.agent]
     families = sorted({load_dataset(name).family for name in config.datasets})
-    return agent, replace(agent.preset(config.preset), hold_out=tuple(families))
+    options = agent.preset(config.preset)
+    if not isinstance(options, DataConfig):
+        raise UsageError(
+            f"agent {agent.name!r} does not train on data sets; expected one that does"
+        )
+    return agent, replace(options, hold_out=tuple(families))
 
 
-def _train(config: Config, agent: Agent, options: TrainConfig) -> dict[str, list[Path]]:
+def _train(config: Config, agent: Agent, options: DataConfig) -> dict[str, list[Path]]:
     """Return policy files by role: the policy, its untrained copies, its shuffled copy."""
     shuffled = replace(options, control="shuffled_reward")
     wanted = [(agent.name, options, config.out / "policy", True)]
@@ -100,7 +107,7 @@ def _train(config: Config, agent: Agent, options: TrainConfig) -> dict[str, list
     return {"policy": [policy], "untrained": untrained, "shuffled": [control]}
 
 
-def _train_one(job: tuple[str, TrainConfig, Path, bool]) -> Path:
+def _train_one(job: tuple[str, DataConfig, Path, bool]) -> Path:
     name, options, folder, progress = job
     return AGENTS[name].train(options, folder, progress=progress)
 

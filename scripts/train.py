@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from agents import AGENTS, TrainConfig
+from agents import AGENTS, RunConfig
 from lal.errors import UsageError
 from lal.serialization import config_hash, from_mapping, read_json, write_json
 from scripts.entry import run_main
@@ -40,7 +40,7 @@ class Config:
     workers: int | None = None
     """Processes for rollouts, where the agent has them; changes nothing but the time."""
 
-    options: Annotated[TrainConfig, tyro.conf.arg(name="")] = field(default_factory=TrainConfig)
+    options: Annotated[RunConfig, tyro.conf.arg(name="")] = field(default_factory=RunConfig)
     """The agent's own settings."""
 
 

@@ -2,42 +2,17 @@
 
 from dataclasses import dataclass
 
-from agents.registry import Agent, TrainConfig
+from agents.registry import Agent
+from agents.training.config import PoolEnvConfig, check_at_least, check_within
+from lal.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class DQNConfig(TrainConfig):
+class DQNConfig(PoolEnvConfig):
     """Double DQN with prioritised replay over slates of candidates."""
 
-    reward: str = "accuracy_gain"
-    """Name of the environment's reward."""
-
-    slate_size: int = 30
-    """Rows offered in a training step; the trained policy ranks whole pools."""
-
-    slate_rule: str = "half_uncertain"
-    """How the offered rows are drawn: random or half_uncertain."""
-
-    n_steps: int = 4000
-    """Environment steps of the whole run."""
-
-    n_segments: int = 4
-    """Parts of the run; after each there is a validation and a checkpoint to resume from."""
-
-    n_envs: int = 8
-    """Environments that are stepped together."""
-
-    net_arch: tuple[int, ...] = (32, 32)
-    """Widths of the hidden layers."""
-
     learning_rate: float = 5e-4
-    """Of Adam."""
-
-    gamma: float = 0.5
-    """Discount; 0 only looks at the next label."""
-
-    batch_size: int = 64
-    """Transitions of a gradient step."""
+    """Learning rate of Adam."""
 
     gradient_steps: int = 2
     """Gradient steps after every step of all environments."""
@@ -48,13 +23,13 @@ class DQNConfig(TrainConfig):
     buffer_size: int = 20_000
     """Transitions kept for replay."""
 
-    target_interval: int = 400
+    target_update_interval: int = 400
     """Environment steps between copies of the online network into the target network."""
 
     exploration_fraction: float = 0.6
     """Share of the run over which exploration falls."""
 
-    exploration_final: float = 0.1
+    exploration_final_eps: float = 0.1
     """Share of random steps after that."""
 
     priority_alpha: float = 0.4
@@ -63,15 +38,30 @@ class DQNConfig(TrainConfig):
     priority_beta: float = 0.6
     """How far importance weights correct for it; 1 in full."""
 
-    reward_scale: float = 20.0
-    """Rewards are multiplied by it before learning; gains of accuracy are small numbers."""
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        super().__post_init__()
+        check_at_least(
+            self, gradient_steps=1, learning_starts=0, buffer_size=1, target_update_interval=1,
+            priority_alpha=0.0,
+        )  # fmt: skip
+        for name in ("exploration_fraction", "exploration_final_eps", "priority_beta"):
+            check_within(self, name, 0.0, 1.0)
+        least = self.n_segments * self.n_envs
+        if self.total_timesteps < least:
+            raise UsageError(
+                f"total_timesteps must be at least {least} for {self.n_segments} segments of "
+                f"{self.n_envs} environments, got {self.total_timesteps}"
+            )
 
 
 PRESETS = {
     "demo": DQNConfig(),
-    "thorough": DQNConfig(n_steps=100_000, n_segments=40, buffer_size=50_000, n_dev_tasks=40),
+    "thorough": DQNConfig(
+        total_timesteps=100_000, n_segments=40, buffer_size=50_000, n_dev_tasks=40
+    ),
     "smoke": DQNConfig(
-        n_steps=64, n_segments=2, n_envs=2, learning_starts=16, n_dev_tasks=1, budget=4,
+        total_timesteps=64, n_segments=2, n_envs=2, learning_starts=16, n_dev_tasks=1, budget=4,
         slate_size=8, max_pool=40, net_arch=(8,), batch_size=8,
     ),
 }  # fmt: skip
@@ -82,7 +72,6 @@ AGENT = Agent(
     summary="double DQN with shared candidate weights and prioritised replay",
     config_type=DQNConfig,
     presets=PRESETS,
-    train_path="agents.dqn.train:train",
-    untrained_path="agents.dqn.train:export_untrained",
+    learner="agents.dqn.learner:DQNLearner",
     controls=("shuffled_reward", "uncertainty_only"),
 )

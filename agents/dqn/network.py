@@ -3,24 +3,14 @@
 from typing import Any
 
 import torch
-from gymnasium import spaces
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, create_mlp
+from stable_baselines3.common.torch_layers import create_mlp
 from stable_baselines3.common.type_aliases import PyTorchObs
 from stable_baselines3.dqn.policies import DQNPolicy, QNetwork
 
+from agents.training.candidate_network import WholeObservation, joined
+
 MASKED_Q = -1e8
 """Q of a closed slot. Not -inf: 0 * inf in the target of a terminal state would be nan."""
-
-
-class WholeObservation(BaseFeaturesExtractor):
-    """Hands the dict observation on as it is."""
-
-    def __init__(self, observation_space: spaces.Space[Any]) -> None:
-        super().__init__(observation_space, features_dim=1)
-
-    def forward(self, observations: PyTorchObs) -> PyTorchObs:
-        """Return the observation."""
-        return observations
 
 
 class CandidateQNetwork(QNetwork):
@@ -35,15 +25,14 @@ class CandidateQNetwork(QNetwork):
 
     def score(self, context: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
         """Return Q of every candidate; (B, G) and (B, K, F) to (B, K)."""
-        spread = context.unsqueeze(1).expand(-1, candidates.shape[1], -1)
-        q: torch.Tensor = self.q_net(torch.cat([spread, candidates], dim=2)).squeeze(2)
+        q: torch.Tensor = self.q_net(joined(context, candidates)).squeeze(2)
         return q
 
     def forward(self, obs: PyTorchObs) -> torch.Tensor:
         """Return Q of every slot, closed ones at `MASKED_Q`; shape (B, K)."""
         if not isinstance(obs, dict):
             raise TypeError(f"expected a dict observation, got {type(obs).__name__}")
-        q = self.score(obs["context"].float(), obs["candidates"].float())
+        q = self.score(obs["context"], obs["candidates"])
         return q.masked_fill(obs["mask"] < 0.5, MASKED_Q)
 
 

@@ -1,16 +1,25 @@
-"""Torch layers as scorer operations, for agents whose policies are siblings of PoolPolicy."""
+"""Torch networks as scorer operations: the one exporter of all agents."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 
-from agents.dqn.export import ACTIVATIONS
 from lal.errors import UsageError
 
 Ops = list[dict[str, Any]]
 Arrays = dict[str, np.ndarray]
+
+ACTIVATIONS: Mapping[type[nn.Module], str] = {
+    nn.ReLU: "relu",
+    nn.Tanh: "tanh",
+    nn.Sigmoid: "sigmoid",
+    nn.GELU: "gelu",
+    nn.Softplus: "softplus",
+}
+"""Torch layers without weights and the scorer operation of each."""
 
 
 def array(weights: torch.Tensor) -> np.ndarray:
@@ -18,8 +27,28 @@ def array(weights: torch.Tensor) -> np.ndarray:
     return np.array(weights.detach().cpu().numpy(), dtype=np.float32, order="C")
 
 
-def layers_ops(layers: nn.Module, *, prefix: str, source: str) -> tuple[Ops, Arrays, str]:
+class Names(NamedTuple):
+    """What layer ``i`` is called in a program; ``after`` is ``i + 1``."""
+
+    register: str
+    weight: str
+    bias: str
+
+
+LONG = Names("{i}", "{i}.weight", "{i}.bias")
+SHORT = Names("h{after}", "w{i}", "b{i}")
+
+
+def layers_ops(
+    layers: nn.Module, *, prefix: str, source: str, names: Names = LONG
+) -> tuple[Ops, Arrays, str]:
     """Return operations, tensors and the last register of a stack of layers.
+
+    Args:
+        layers: Linear layers and activations, applied in their order.
+        prefix: Begins all names, so that several stacks fit into one program.
+        source: Register that the first layer reads.
+        names: What registers and tensors are called after the prefix.
 
     Raises:
         UsageError: A layer that no operation stands for.
@@ -28,19 +57,27 @@ def layers_ops(layers: nn.Module, *, prefix: str, source: str) -> tuple[Ops, Arr
     tensors: Arrays = {}
     register = source
     for i, layer in enumerate(layers.children()):
-        out = f"{prefix}{i}"
+        out, weight, bias = (prefix + name.format(i=i, after=i + 1) for name in names)
         step: dict[str, Any] = {"in": [register], "out": [out]}
         if isinstance(layer, nn.Linear):
-            tensors[f"{prefix}{i}.weight"] = array(layer.weight)
-            tensors[f"{prefix}{i}.bias"] = array(layer.bias)
-            weights = {"weight": f"{prefix}{i}.weight", "bias": f"{prefix}{i}.bias"}
-            ops.append({**step, "op": "affine", **weights})
+            tensors[weight], tensors[bias] = array(layer.weight), array(layer.bias)
+            ops.append({**step, "op": "affine", "weight": weight, "bias": bias})
         elif type(layer) in ACTIVATIONS:
             ops.append({**step, "op": ACTIVATIONS[type(layer)]})
         else:
-            raise UsageError(f"layer {type(layer).__name__} has no scorer operation")
+            known = ", ".join(sorted(a.__name__ for a in ACTIVATIONS))
+            raise UsageError(
+                f"layer {type(layer).__name__} has no scorer operation; expected Linear or {known}"
+            )
         register = out
     return ops, tensors, register
+
+
+def slate_program(layers: nn.Module) -> tuple[dict[str, Any], Arrays]:
+    """Return the scorer program and tensors of a perceptron over [context, candidate]."""
+    join = {"op": "concat", "in": ["context", "candidates"], "out": ["h0"]}
+    ops, tensors, output = layers_ops(layers, prefix="", source="h0", names=SHORT)
+    return {"ops": [join, *ops], "output": output}, tensors
 
 
 def cell_tensors(cell: nn.LSTMCell | nn.GRUCell, prefix: str) -> tuple[dict[str, str], Arrays]:

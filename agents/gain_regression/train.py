@@ -33,7 +33,7 @@ def train(config: GainConfig, folder: Path, *, progress: bool = False) -> Path:
     run = RunFolder(folder, agent="gain_regression", config=config)
     if run.finished:
         return run.policy_path
-    tasks = dev_tasks(config)
+    tasks = dev_tasks(config, config.n_dev_tasks)
     feature_lists(config)
     run.begin()
     write_json(folder / "data.json", training_card(config)["data"])

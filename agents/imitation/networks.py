@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from agents.dqn.export import mlp_program
+from agents.export.torch_layers import SHORT, layers_ops
 from agents.imitation.config import ImitationConfig
 from agents.lookahead.fit import make_network
 from lal.rng import integer_seed
@@ -137,13 +137,4 @@ def _beside(layers: nn.Module, before: Named, prefix: str) -> Named:
 
 def _layers(layers: nn.Module, source: str, prefix: str) -> Named:
     """Return a perceptron's operations from a register on, with names of its own."""
-    program, tensors = mlp_program(layers)
-    ops = []
-    for op in program["ops"]:
-        if op["op"] == "concat":
-            continue
-        inputs = [source if name == "h0" else prefix + name for name in op["in"]]
-        named = {role: prefix + op[role] for role in ("weight", "bias") if role in op}
-        ops.append({**op, **named, "in": inputs, "out": [prefix + name for name in op["out"]]})
-    own = {prefix + name: values for name, values in tensors.items()}
-    return ops, own, prefix + str(program["output"])
+    return layers_ops(layers, prefix=prefix, source=source, names=SHORT)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from agents.dqn.export import mlp_program
+from agents.export.torch_layers import SHORT, layers_ops
 from agents.lookahead.config import LookaheadConfig
 from agents.lookahead.margin_prior import Program, lean_on_margin, spread_within
 from agents.lookahead.states import States
@@ -135,21 +135,14 @@ def mean_program(networks: Sequence[nn.Module]) -> tuple[Program, dict[str, np.n
     tensors: dict[str, np.ndarray] = {}
     outputs = []
     for i, network in enumerate(networks):
-        program, own = mlp_program(network)
-        tensors |= {f"m{i}_{name}": values for name, values in own.items()}
-        ops += [_renamed(op, i) for op in program["ops"] if op["op"] != "concat"]
-        outputs.append(f"m{i}_{program['output']}")
+        own, weights, output = layers_ops(network, prefix=f"m{i}_", source="h0", names=SHORT)
+        tensors |= weights
+        ops += own
+        outputs.append(output)
     tensors["mean_of_members"] = np.full((1, len(networks)), 1.0 / len(networks), np.float32)
     ops.append({"op": "concat", "in": outputs, "out": ["members"]})
     ops.append({"op": "affine", "in": ["members"], "out": ["score"], "weight": "mean_of_members"})
     return {"ops": ops, "output": "score"}, tensors
-
-
-def _renamed(op: Mapping[str, Any], member: int) -> dict[str, Any]:
-    """Return an operation with registers and tensors of its member; ``h0`` is shared."""
-    inputs = [name if name == "h0" else f"m{member}_{name}" for name in op["in"]]
-    tensors = {k: f"m{member}_{op[k]}" for k in ("weight", "bias") if k in op}
-    return {**op, **tensors, "in": inputs, "out": [f"m{member}_{name}" for name in op["out"]]}
 
 
 def export_policy(

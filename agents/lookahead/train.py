@@ -42,7 +42,7 @@ def train(config: LookaheadConfig, folder: Path, *, progress: bool = False) -> P
     run = RunFolder(folder, agent="lookahead", config=config)
     if run.finished:
         return run.policy_path
-    tasks = dev_tasks(config)
+    tasks = dev_tasks(config, config.n_dev_tasks)
     run.begin()
     write_json(folder / "data.json", training_card(config)["data"])
     torch.set_num_threads(1)

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
-from agents.registry import Agent, TrainConfig
+from agents.registry import Agent
+from agents.training.config import PoolEnvConfig, check_above, check_at_least, check_within
+from lal.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class PPOConfig(TrainConfig):
+class PPOConfig(PoolEnvConfig):
     """Proximal policy optimisation over slates of candidates, closed slots masked."""
 
     start: str = ""
@@ -16,63 +18,53 @@ class PPOConfig(TrainConfig):
     start_scale: float = 3.0
     """What the start's utility is multiplied by in the logits; larger explores less."""
 
-    reward: str = "accuracy_gain"
-    """Name of the environment's reward."""
-
-    slate_size: int = 30
-    """Rows offered in a training step; the trained policy ranks whole pools."""
-
-    slate_rule: str = "half_uncertain"
-    """How the offered rows are drawn: random or half_uncertain."""
-
-    n_steps: int = 8192
+    total_timesteps: int = 8192
     """Environment steps of the whole run."""
 
-    n_segments: int = 4
-    """Parts of the run; after each there is a validation and a checkpoint to resume from."""
-
-    n_envs: int = 8
-    """Environments that are stepped together."""
-
-    rollout: int = 64
+    n_steps: int = 64
     """Steps of every environment between two updates."""
 
-    net_arch: tuple[int, ...] = (32, 32)
-    """Widths of the hidden layers of the scorer."""
-
-    learning_rate: float = 1e-3
-    """Of Adam."""
-
-    gamma: float = 0.5
-    """Discount; 0 only looks at the next label."""
-
     gae_lambda: float = 0.9
-    """Of generalised advantage estimation."""
+    """Decay of generalised advantage estimation."""
 
     batch_size: int = 128
     """Steps of a gradient step."""
 
     n_epochs: int = 6
-    """Passes over every rollout."""
+    """Passes over the steps between two updates."""
 
-    entropy: float = 0.003
+    ent_coef: float = 0.003
     """Weight of the entropy bonus."""
 
-    reward_scale: float = 20.0
-    """Rewards are multiplied by it; gains of accuracy are small numbers."""
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        super().__post_init__()
+        check_at_least(self, n_steps=2, n_epochs=1, ent_coef=0.0)
+        check_above(self, 0.0, "start_scale")
+        check_within(self, "gae_lambda", 0.0, 1.0)
+        least = self.n_steps * self.n_envs * self.n_segments
+        if self.total_timesteps < least:
+            raise UsageError(
+                f"total_timesteps must be at least {least} for {self.n_segments} segments of "
+                f"{self.n_steps} steps in {self.n_envs} environments, got {self.total_timesteps}"
+            )
+        if self.start and (self.candidate_features or self.context_features):
+            raise UsageError("the features are those of the start; leave both lists out")
+        if self.start and self.control in ("untrained", "uncertainty_only"):
+            raise UsageError(f"control {self.control!r} has no meaning with a start; leave one out")
 
 
 PRESETS = {
     "demo": PPOConfig(share_synthetic=1.0, datasets=()),
-    "thorough": PPOConfig(n_steps=131_072, n_segments=16, n_dev_tasks=40),
+    "thorough": PPOConfig(total_timesteps=131_072, n_segments=16, n_dev_tasks=40),
     "tune": PPOConfig(
         start="lookahead-2026-11-22-b", share_synthetic=1.0, datasets=(), reward="area", gamma=1.0,
-        learners=("logistic_regression", "gaussian_nb", "knn"), budget=40, n_steps=16_384,
+        learners=("logistic_regression", "gaussian_nb", "knn"), budget=40, total_timesteps=16_384,
         learning_rate=3e-4, reward_scale=100.0,
     ),
     "smoke": PPOConfig(
-        n_steps=64, n_segments=2, n_envs=2, rollout=8, n_dev_tasks=1, budget=4, slate_size=8,
-        max_pool=40, net_arch=(8,), batch_size=8, n_epochs=1,
+        total_timesteps=64, n_segments=2, n_envs=2, n_steps=8, n_dev_tasks=1, budget=4,
+        slate_size=8, max_pool=40, net_arch=(8,), batch_size=8, n_epochs=1,
     ),
 }  # fmt: skip
 """demo: minutes, on synthetic tasks only. tune: minutes, from the default. thorough: an hour
@@ -83,7 +75,6 @@ AGENT = Agent(
     summary="MaskablePPO with shared candidate weights",
     config_type=PPOConfig,
     presets=PRESETS,
-    train_path="agents.ppo.train:train",
-    untrained_path="agents.ppo.train:export_untrained",
+    learner="agents.ppo.learner:PPOLearner",
     controls=("shuffled_reward", "uncertainty_only"),
 )

@@ -10,8 +10,8 @@ from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3.common.torch_layers import create_mlp
 from torch import nn
 
-from agents.dqn.network import WholeObservation
 from agents.ppo.start import Start
+from agents.training.candidate_network import WholeObservation, joined
 
 Observation = dict[str, torch.Tensor]
 
@@ -40,22 +40,19 @@ class CandidateHeads(nn.Module):
 
     def forward_actor(self, features: Observation) -> torch.Tensor:
         """Return a logit for every slot, shape (B, K); closing slots is the distribution's."""
-        logits: torch.Tensor = self.scorer(_joined(features)).squeeze(2)
+        logits: torch.Tensor = self.scorer(
+            joined(features["context"], features["candidates"])
+        ).squeeze(2)
         return logits if self.start is None else logits + self.start(features)
 
     def forward_critic(self, features: Observation) -> torch.Tensor:
         """Return the hidden units of the mean open row, shape (B, H)."""
         open_ = features["mask"].float().unsqueeze(2)
-        mean = (_joined(features) * open_).sum(dim=1) / open_.sum(dim=1).clamp(min=1.0)
+        mean = (joined(features["context"], features["candidates"]) * open_).sum(dim=1) / open_.sum(
+            dim=1
+        ).clamp(min=1.0)
         units: torch.Tensor = self.critic(mean)
         return units
-
-
-def _joined(features: Observation) -> torch.Tensor:
-    """Return [context, candidate] of every slot, shape (B, K, G + F)."""
-    candidates = features["candidates"].float()
-    context = features["context"].float().unsqueeze(1).expand(-1, candidates.shape[1], -1)
-    return torch.cat([context, candidates], dim=2)
 
 
 class CandidatePPOPolicy(MaskableActorCriticPolicy):

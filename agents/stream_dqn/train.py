@@ -11,7 +11,7 @@ import torch
 from stable_baselines3 import DQN
 from stable_baselines3.common.monitor import Monitor
 
-from agents.dqn.export import ACTIVATIONS
+from agents.export.torch_layers import ACTIVATIONS
 from agents.registry import TrainConfig
 from agents.stream_dqn.config import StreamDQNConfig
 from agents.training.run_folder import RunFolder

@@ -1,21 +1,25 @@
 """RunFolder: a training run on disk that survives `kill -9`.
 
 Layout: ``config.json``, ``metrics.jsonl``, ``data.json``, ``checkpoints/NNNN/`` (the last one),
-``tensorboard/``, and, when done, ``policy.safetensors`` and ``finished.json``.
+``tensorboard/``, and, when done, ``policy.safetensors`` and ``finished.json``. ``.lock`` is held by
+the process that trains.
 """
 
+import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from agents.registry import TrainConfig
+from agents.training.config import RunConfig
 from lal.errors import UsageError
 from lal.serialization import config_hash, read_json, to_mapping, write_atomic, write_json
 
 STATE = "state.json"
+LOCK = ".lock"
 
 OF_THE_MACHINE = ("n_jobs",)
 """Options that change how long a run takes and nothing else: a run may go on with others."""
@@ -30,7 +34,7 @@ class RunFolder:
         config: Its config; a folder that holds another one is refused.
     """
 
-    def __init__(self, folder: Path, *, agent: str, config: TrainConfig) -> None:
+    def __init__(self, folder: Path, *, agent: str, config: RunConfig) -> None:
         self.folder = folder
         self._content = {"agent": agent, "options": to_mapping(config)}
         self.hash = _hash_of_result(self._content)
@@ -47,6 +51,24 @@ class RunFolder:
                 f"{str(self.folder)!r} holds a run of another config ({saved}, this one is "
                 f"{self.hash}); give another folder, or rerun it with --config {path}"
             )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Make the folder and keep other trainings out of it; a killed process keeps nobody out.
+
+        Raises:
+            UsageError: Another training has the folder.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / LOCK).open("wb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UsageError(
+                    f"another process is training in {str(self.folder)!r}; wait for it, or give "
+                    "another folder"
+                ) from error
+            yield
 
     def begin(self) -> None:
         """Make the folder and write the config into it, once all of it was found to be usable."""

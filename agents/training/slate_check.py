@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.training.tasks import areas
+from agents.training.tasks import aubc
 from lal.arrays import Floats
 from lal.state import QueryState, Strategy
 from lal.task import Task
@@ -36,13 +36,13 @@ class OnSlates:
 def compare_with_slate(
     policy: Strategy, tasks: Sequence[Task], slate_size: int, slate_rule: str, *, seed: int
 ) -> dict[str, Any]:
-    """Return the mean areas on dev tasks over whole pools and over slates, paired.
+    """Return the mean AUBC on dev tasks over whole pools and over slates, paired.
 
     An arg-max over many more rows than in training may pick what the network never learned to
     tell apart. ``passed`` is False when whole pools are worse by more than two standard errors.
     """
-    whole = areas(policy, tasks, seed=seed)
-    slates = areas(OnSlates(policy, slate_size, slate_rule), tasks, seed=seed)
+    whole = aubc(policy, tasks, seed=seed)
+    slates = aubc(OnSlates(policy, slate_size, slate_rule), tasks, seed=seed)
     difference = whole - slates
     error = float(difference.std(ddof=1) / np.sqrt(len(tasks))) if len(tasks) > 1 else 0.0
     return {

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.registry import TrainConfig
+from agents.training.config import PoolConfig
 from lal.arrays import Floats
 from lal.data.datasets import Dataset, load_dataset
 from lal.data.families import family_of
@@ -57,7 +57,7 @@ class PlayableTasks:
         )
 
 
-def training_datasets(config: TrainConfig) -> list[Dataset]:
+def training_datasets(config: PoolConfig) -> list[Dataset]:
     """Return the real data sets of the config, suites spelled out, held-out families left out."""
     loaded = [dataset for name in config.datasets for dataset in _load(name)]
     kept = [d for d in loaded if d.family not in held_out_families(config)]
@@ -69,7 +69,7 @@ def training_datasets(config: TrainConfig) -> list[Dataset]:
     return kept
 
 
-def held_out_families(config: TrainConfig) -> tuple[str, ...]:
+def held_out_families(config: PoolConfig) -> tuple[str, ...]:
     """Return the families that the names of `hold_out` stand for (``"wdbc"`` is an alias)."""
     return tuple(sorted({family_of(name) for name in config.hold_out}))
 
@@ -82,7 +82,7 @@ def _load(name: str) -> Sequence[Dataset]:
     return list(load_suite(name.removeprefix(SUITE)))
 
 
-def training_tasks(config: TrainConfig) -> PlayableTasks:
+def training_tasks(config: PoolConfig) -> PlayableTasks:
     """Return what draws training tasks; classes and budget are unknown in half of them."""
     sampler = TaskSampler(
         datasets=training_datasets(config),
@@ -95,14 +95,14 @@ def training_tasks(config: TrainConfig) -> PlayableTasks:
     return PlayableTasks(sampler, config.budget)
 
 
-def dev_tasks(config: TrainConfig) -> list[Task]:
-    """Return the tasks that choose the best policy: fresh draws of the training distribution."""
+def dev_tasks(config: PoolConfig, n: int) -> list[Task]:
+    """Return `n` tasks that choose the best policy: fresh draws of the training distribution."""
     sampler = training_tasks(config)
-    return [sampler(generator(config.seed, "dev", i)) for i in range(config.n_dev_tasks)]
+    return [sampler(generator(config.seed, "dev", i)) for i in range(n)]
 
 
-def areas(strategy: Strategy, tasks: Sequence[Task], *, seed: int) -> Floats:
-    """Return the areas under the accuracy curves on the reward parts, one a task.
+def aubc(strategy: Strategy, tasks: Sequence[Task], *, seed: int) -> Floats:
+    """Return the AUBC of accuracy on the reward part of every task, shape (T,).
 
     Args:
         strategy: Ranks whole pools, as in evaluation.
@@ -117,7 +117,7 @@ def areas(strategy: Strategy, tasks: Sequence[Task], *, seed: int) -> Floats:
     return np.array([curve.area() for curve in curves])
 
 
-def feature_lists(config: TrainConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def feature_lists(config: PoolConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the ids of the candidate and the context features of the config."""
     if config.control == "uncertainty_only":
         return ("margin@1",), config.context_features or DEFAULT_CONTEXT_FEATURES
@@ -127,7 +127,7 @@ def feature_lists(config: TrainConfig) -> tuple[tuple[str, ...], tuple[str, ...]
     )
 
 
-def training_card(config: TrainConfig) -> dict[str, Any]:
+def training_card(config: PoolConfig) -> dict[str, Any]:
     """Return what a policy's card says of its training."""
     datasets = training_datasets(config)
     return {

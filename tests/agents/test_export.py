@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 from agents.dqn.config import PRESETS
-from agents.dqn.export import export_policy, mlp_program
-from agents.dqn.train import export_untrained, make_envs, make_model
+from agents.dqn.learner import DQNLearner
+from agents.export.torch_layers import slate_program
 from lal.errors import UsageError
 from lal.policies.scoring.scorer import run
 from lal.policies.store import load_policy
@@ -14,8 +14,13 @@ SMOKE = PRESETS["smoke"]
 
 
 @pytest.fixture(scope="module")
-def model():
-    return make_model(SMOKE, make_envs(SMOKE, 0), seed=3)
+def learner():
+    return DQNLearner(SMOKE)
+
+
+@pytest.fixture(scope="module")
+def model(learner):
+    return learner.make_model(learner.make_envs(0), seed=3)
 
 
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.Softplus])
@@ -24,7 +29,7 @@ def test_a_program_equals_torch(activation):
     layers = nn.Sequential(
         nn.Linear(5, 7), activation(), nn.Linear(7, 6), activation(), nn.Linear(6, 1)
     )
-    program, tensors = mlp_program(layers)
+    program, tensors = slate_program(layers)
     rng = np.random.default_rng(0)
     context, candidates = rng.normal(size=2), rng.normal(size=(9, 3))
     rows = np.concatenate([np.tile(context, (9, 1)), candidates], axis=1)
@@ -35,12 +40,12 @@ def test_a_program_equals_torch(activation):
 
 def test_a_layer_without_operation_is_refused():
     with pytest.raises(UsageError, match="layer Conv1d has no scorer operation"):
-        mlp_program(nn.Sequential(nn.Conv1d(1, 1, 1)))
+        slate_program(nn.Sequential(nn.Conv1d(1, 1, 1)))
 
 
-def test_saved_policy_gives_the_q_values_of_the_environment(model, tmp_path):
-    """The whole road: environment, torch, file, numpy; equal to 1e-5 on real states."""
-    policy = export_policy(model, SMOKE, name="tried", card={"control": "none"})
+def test_saved_policy_gives_the_q_values_of_the_environment(learner, model, tmp_path):
+    """Environment, torch, file, numpy; equal to 1e-5 on real states."""
+    policy = learner.export_model(model, "tried", {"control": "none"})
     policy.save(tmp_path / "p.safetensors")
     loaded = load_policy(tmp_path / "p.safetensors")
     env = model.env.envs[0].unwrapped
@@ -55,8 +60,8 @@ def test_saved_policy_gives_the_q_values_of_the_environment(model, tmp_path):
 
 
 def test_untrained_copies_differ_and_are_named_by_the_config():
-    first, second = export_untrained(SMOKE, 2)
-    again = export_untrained(SMOKE, 1)[0]
+    first, second = DQNLearner.export_untrained(SMOKE, 2)
+    again = DQNLearner.export_untrained(SMOKE, 1)[0]
     assert not np.array_equal(first.tensors["w0"], second.tensors["w0"])
     assert np.array_equal(first.tensors["w0"], again.tensors["w0"])
     assert first.card["control"] == "untrained"

@@ -10,7 +10,8 @@ import torch
 
 from agents import AGENTS
 from agents.ppo.config import PRESETS
-from agents.ppo.train import export_policy, make_envs, make_model
+from agents.ppo.learner import PPOLearner
+from agents.training.trainer import Trainer
 from lal.errors import UsageError
 from lal.policies.store import load_policy
 
@@ -22,12 +23,13 @@ TUNE = replace(SMOKE, start=START, learners=("gaussian_nb",))
 
 @pytest.fixture(scope="module")
 def model():
-    return make_model(SMOKE, make_envs(SMOKE, 0), seed=3)
+    learner = PPOLearner(SMOKE)
+    return learner.make_model(learner.make_envs(0), seed=3)
 
 
 def test_the_exported_policy_gives_the_models_logits(model):
     observation = model.env.reset()
-    policy = export_policy(model, SMOKE, name="p", card={})
+    policy = PPOLearner(SMOKE).export_model(model, "p", {})
     tensors = {k: torch.as_tensor(v) for k, v in observation.items()}
     with torch.no_grad():
         logits = model.policy.mlp_extractor.forward_actor(tensors).numpy()
@@ -59,17 +61,18 @@ def test_the_order_of_the_slate_does_not_matter(model):
 
 
 def test_tuning_begins_where_the_start_stands():
-    envs = make_envs(TUNE, 0)
-    model = make_model(TUNE, envs, seed=3)
+    learner = PPOLearner(TUNE)
+    envs = learner.make_envs(0)
+    model = learner.make_model(envs, seed=3)
     observation: Any = envs.reset()
     heads: Any = model.policy.mlp_extractor
-    tuned, start = export_policy(model, TUNE, name="p", card={}), load_policy(START)
+    tuned, start = learner.export_model(model, "p", {}), load_policy(START)
     assert tuned.candidate_features == start.candidate_features
     tensors = {k: torch.as_tensor(v) for k, v in observation.items()}
     with torch.no_grad():
         logits = heads.forward_actor(tensors).numpy()
         heads.scorer[-1].bias += 1.0
-    moved = export_policy(model, TUNE, name="p", card={})
+    moved = learner.export_model(model, "p", {})
     for e in range(2):
         given = {
             "candidates": observation["candidates"][e].astype(np.float64),
@@ -110,17 +113,15 @@ def test_a_tuned_policy_is_no_start(tmp_path):
 @pytest.mark.parametrize("config", [SMOKE, TUNE], ids=["from nothing", "tuned"])
 def test_interrupted_or_not_the_same_seed_gives_the_same_file(tmp_path, monkeypatch, config):
     whole = AGENT.train(config, tmp_path / "whole").read_bytes()
-    from agents.ppo import train as room
-
-    finish = room._finish
-    monkeypatch.setattr(room, "_finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    finish = Trainer._finish
+    monkeypatch.setattr(Trainer, "_finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         AGENT.train(config, tmp_path / "broken")
-    monkeypatch.setattr(room, "_finish", finish)
+    monkeypatch.setattr(Trainer, "_finish", finish)
     assert AGENT.train(config, tmp_path / "broken").read_bytes() == whole
     assert AGENT.train(replace(config, seed=1), tmp_path / "other").read_bytes() != whole
 
 
 def test_too_few_steps_are_refused(tmp_path):
-    with pytest.raises(UsageError, match="raise n_steps to 32"):
-        AGENT.train(replace(SMOKE, n_steps=8), tmp_path / "run")
+    with pytest.raises(UsageError, match="total_timesteps must be at least 32 for 2 segments"):
+        AGENT.train(replace(SMOKE, total_timesteps=8), tmp_path / "run")

@@ -1,5 +1,7 @@
 import json
 import os
+import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,8 +13,9 @@ import pytest
 
 from agents import AGENTS
 from agents.dqn.config import PRESETS
-from agents.dqn.train import make_envs
-from agents.training.tasks import areas, dev_tasks, training_card, training_tasks
+from agents.dqn.learner import DQNLearner
+from agents.training.checkpoints import load_arrays, save_arrays
+from agents.training.tasks import aubc, dev_tasks, training_card, training_tasks
 from lal.errors import UnknownNameError, UsageError
 from lal.policies.store import load_policy
 from lal.rng import generator
@@ -80,8 +83,72 @@ def test_a_killed_run_ends_bitwise_as_an_undisturbed_one(finished, tmp_path):
     assert (folder / name).read_bytes() == (finished / name).read_bytes()
 
 
+@pytest.fixture(scope="module")
+def cut(tmp_path_factory):
+    """A run that ended after its first segment."""
+    folder = tmp_path_factory.mktemp("runs") / "cut"
+    with pytest.MonkeyPatch.context() as patch:
+        learn = DQNLearner.train_segment
+
+        def stop(learner, segment):
+            if segment > 0:
+                raise KeyboardInterrupt
+            return learn(learner, segment)
+
+        patch.setattr(DQNLearner, "train_segment", stop)
+        with pytest.raises(KeyboardInterrupt):
+            DQN.train(SMOKE, folder)
+    return folder
+
+
+def test_a_checkpoint_holds_plain_arrays_only(cut):
+    """No file of stable-baselines3's or pickle's, which run code when they are read."""
+    files = {path.name for path in (cut / "checkpoints" / "0000").iterdir()}
+    assert files == {"best.safetensors", "model.pt", "replay.npz", "state.json"}
+
+
+class Runs:
+    """Unpickling it runs code."""
+
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('a checkpoint ran code')",))
+
+
+@pytest.mark.parametrize("name", ["model.pt", "replay.npz"])
+def test_a_strangers_checkpoint_runs_no_code(name, cut, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(cut, folder)
+    (folder / "checkpoints" / "0000" / name).write_bytes(pickle.dumps(Runs(), protocol=2))
+    with pytest.raises(UsageError, match=f"{name}' cannot be read"):
+        DQN.train(SMOKE, folder)
+
+
+def test_a_replay_buffer_of_another_shape_is_refused(cut, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(cut, folder)
+    path = folder / "checkpoints" / "0000" / "replay.npz"
+    arrays = load_arrays(path)
+    save_arrays(path, {**arrays, "rewards": arrays["rewards"][:, :1]})
+    with pytest.raises(UsageError, match="has rewards of shape"):
+        DQN.train(SMOKE, folder)
+
+
+def test_a_cut_run_ends_as_an_undisturbed_one(cut, finished, tmp_path):
+    shutil.copytree(cut, tmp_path / "run")
+    DQN.train(SMOKE, tmp_path / "run")
+    name = "policy.safetensors"
+    assert (tmp_path / "run" / name).read_bytes() == (finished / name).read_bytes()
+
+
+def test_validation_scores_are_aubc():
+    """A larger score is a better policy; fails when the sign is turned."""
+    tasks = dev_tasks(SMOKE, 2)
+    found = aubc(make_strategy("margin"), tasks, seed=0)
+    assert ((found > 0.0) & (found <= 1.0)).all()
+
+
 def test_the_shuffled_control_pays_other_rewards():
-    envs = make_envs(replace(SMOKE, control="shuffled_reward", n_envs=1), 0)
+    envs = DQNLearner(replace(SMOKE, control="shuffled_reward", n_envs=1)).make_envs(0)
     envs.seed(0)
     envs.reset()
     paid, earned = [], []
@@ -107,17 +174,17 @@ def test_holding_everything_out_is_refused():
 
 
 def test_dev_tasks_are_blind_and_repeatable():
-    tasks = dev_tasks(replace(SMOKE, n_dev_tasks=3))
+    tasks = dev_tasks(SMOKE, 3)
     assert all(task.test is None for task in tasks)
-    again = areas(make_strategy("random"), dev_tasks(replace(SMOKE, n_dev_tasks=3)), seed=0)
-    assert np.array_equal(areas(make_strategy("random"), tasks, seed=0), again)
+    again = aubc(make_strategy("random"), dev_tasks(SMOKE, 3), seed=0)
+    assert np.array_equal(aubc(make_strategy("random"), tasks, seed=0), again)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"n_segments": 0}, "n_segments must be at least 1"),
-        ({"n_steps": 3}, "too few for 2 segments"),
+        ({"total_timesteps": 3}, "total_timesteps must be at least 4 for 2 segments of 2"),
         ({"slate_size": 1}, "slate_size must be at least 2"),
     ],
 )

@@ -39,7 +39,7 @@ def test_flags_change_the_preset():
     config = parse(Config, [*SMOKE, "--gamma", "0.25"], start=start)
     assert isinstance(config.options, DQNConfig)
     assert config.options.gamma == 0.25
-    assert config.options.n_steps == 64
+    assert config.options.total_timesteps == 64
     assert config.agent == "dqn"
 
 
@@ -67,7 +67,7 @@ def test_a_saved_config_is_rerun(run):
     config = parse(Config, ["--config", str(run / "config.json"), "--seed", "4"], start=start)
     assert isinstance(config.options, DQNConfig)
     assert config.options.seed == 4
-    assert config.options.n_steps == 64
+    assert config.options.total_timesteps == 64
 
 
 @pytest.mark.parametrize(

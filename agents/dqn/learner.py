@@ -1,0 +1,60 @@
+"""The learner of the DQN agent; see `agents.training.trainer` for the run around it."""
+
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.vec_env import VecEnv
+
+from agents.dqn.algorithm import CandidateDQN
+from agents.dqn.config import DQNConfig
+from agents.dqn.network import CandidateQNetwork
+from agents.export.torch_layers import slate_program
+from agents.training.pool_learner import PoolSb3Learner
+from lal.errors import UsageError
+
+
+class DQNLearner(PoolSb3Learner[DQNConfig]):
+    """Trains `CandidateDQN` and exports its Q values."""
+
+    name = "dqn"
+
+    def make_model(self, envs: VecEnv, *, seed: int) -> CandidateDQN:
+        """Return a model with fresh weights."""
+        config = self.config
+        return CandidateDQN(
+            env=envs,
+            planned_steps=config.total_timesteps,
+            learning_rate=config.learning_rate,
+            buffer_size=config.buffer_size,
+            learning_starts=config.learning_starts,
+            batch_size=config.batch_size,
+            gamma=config.gamma,
+            train_freq=1,
+            gradient_steps=config.gradient_steps,
+            target_update_interval=config.target_update_interval,
+            exploration_fraction=config.exploration_fraction,
+            exploration_final_eps=config.exploration_final_eps,
+            policy_kwargs={"net_arch": list(config.net_arch)},
+            replay_buffer_kwargs={
+                "alpha": config.priority_alpha,
+                "beta": config.priority_beta,
+                "reward_scale": config.reward_scale,
+            },
+            seed=seed,
+            device="cpu",
+        )
+
+    def reseed(self, model: CandidateDQN, seed: int) -> None:
+        """Seed torch, numpy, exploration, replay and environments."""
+        model.reseed(seed)
+
+    def figures(self, model: CandidateDQN) -> dict[str, Any]:
+        """Return the figures of a segment, with the share of random steps."""
+        return {**super().figures(model), "exploration_rate": model.exploration_rate}
+
+    def scorer_program(self, model: CandidateDQN) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return the program whose utilities are the Q values."""
+        network = model.q_net
+        if not isinstance(network, CandidateQNetwork):
+            raise UsageError(f"expected a CandidateQNetwork, got {type(network).__name__}")
+        return slate_program(network.q_net)
