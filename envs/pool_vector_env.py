@@ -12,14 +12,21 @@ from numpy.typing import NDArray
 
 from envs.observations import Observation, Observer
 from envs.simulator.arguments import checked_actions, checked_count
-from envs.simulator.pool import Observations, PoolSimulator, Steps
+from envs.simulator.pool import PoolSimulator, Steps
 from envs.simulator.pool_rules import METRIC_NAMES
+from envs.vector import (
+    Infos,
+    as_dict,
+    check_open,
+    checked_options,
+    checked_seed,
+    final_entries,
+    marked,
+)
 from lal.arrays import Bools, Floats
 from lal.errors import UsageError
 from lal.task import Task
 from lal.tasks.sources import TaskSource
-
-Infos = dict[str, Any]
 
 RESET_OPTIONS = ("reset_mask", "tasks", "starts")
 """What `PoolVectorEnv.reset` takes as options."""
@@ -99,7 +106,7 @@ class PoolVectorEnv(VectorEnv[Any, Any, Any]):
             )
         self.num_envs = checked_count("num_envs", num_envs)
         self.strict, self.render_mode = strict, render_mode
-        self._seed = None if seed is None else checked_count("seed", seed, least=0)
+        self._seed = checked_seed(seed)
         self.simulator = PoolSimulator(
             _without_test_rows(tasks),
             self.num_envs,
@@ -146,11 +153,9 @@ class PoolVectorEnv(VectorEnv[Any, Any, Any]):
                 of every environment's task; ``starts``: pool rows, one list an environment, that
                 are labelled first.
         """
-        self._check_open()
-        options = _checked_options(options)
-        if isinstance(seed, list | tuple):
-            raise UsageError("give one integer seed; environments are numbered under it")
-        number = None if seed is None else checked_count("seed", seed, least=0)
+        check_open(self)
+        options = checked_options(options, RESET_OPTIONS)
+        number = checked_seed(seed)
         super().reset(seed=number)
         if number is None and not self._began:
             number = _fresh_seed() if self._seed is None else self._seed
@@ -161,33 +166,28 @@ class PoolVectorEnv(VectorEnv[Any, Any, Any]):
             seed=number, mask=mask, tasks=options.get("tasks"), starts=options.get("starts")
         )
         self._began = True
-        chosen = np.ones(self.num_envs, dtype=np.bool_) if mask is None else mask.copy()
-        return self._observation(), _marked(self._info(chosen, None), chosen)
+        chosen = np.ones(self.num_envs, dtype=np.bool_) if mask is None else mask
+        return self._observation(), marked(self._info(chosen, None), chosen)
 
     def step(
         self, actions: NDArray[Any]
     ) -> tuple[Observation, Floats, NDArray[np.bool_], NDArray[np.bool_], Infos]:
         """Buy the label of the row in slot ``actions[e]`` of every environment, shape (E,)."""
-        self._check_open()
+        check_open(self)
         if self.strict and self._began:
             self._refuse_masked(actions)
         steps = self.simulator.step(actions)[1]
         done = steps.done
-        infos = _marked(self._info(done, steps), np.ones(self.num_envs, dtype=np.bool_))
+        infos = marked(self._info(done, steps), np.ones(self.num_envs, dtype=np.bool_))
         if done.any():
-            infos["final_obs"], infos["_final_obs"] = self._final_observations(done), done.copy()
-            infos["final_info"] = _marked(_only(self._final_info(steps), done), done)
-            infos["_final_info"] = done.copy()
+            final = self._final_info(steps)
+            infos |= final_entries(self.simulator.final_observations, final, done)
         return self._observation(), steps.rewards, steps.terminated, steps.truncated, infos
 
     def action_masks(self) -> Bools:
         """Return which actions are legal, shape (E, K); what MaskablePPO asks for."""
         mask: Bools = self.simulator.slates >= 0
         return mask
-
-    def _check_open(self) -> None:
-        if self.closed:
-            raise UsageError("the environment is closed; make another")
 
     def _refuse_masked(self, actions: Any) -> None:
         slots = checked_actions(actions, self.num_envs, self.simulator.slate_size)
@@ -200,16 +200,7 @@ class PoolVectorEnv(VectorEnv[Any, Any, Any]):
             )
 
     def _observation(self) -> Observation:
-        return _as_dict(self.simulator.observations.copy())
-
-    def _final_observations(self, done: Bools) -> NDArray[Any]:
-        """Return the last observations of episodes that ended, None for the others, shape (E,)."""
-        seen = self.simulator.final_observations
-        final = np.full(self.num_envs, None, dtype=object)
-        for e in np.flatnonzero(done):
-            row = Observations(seen.candidates[e], seen.context[e], seen.mask[e])
-            final[e] = _as_dict(row.copy())
-        return final
+        return as_dict(self.simulator.observations.copy())
 
     def _info(self, fresh: Bools, steps: Steps | None) -> Infos:
         """Return the infos of the present states; `fresh` ones were just reset."""
@@ -257,37 +248,9 @@ def _without_test_rows(
     return tasks if callable(tasks) else tuple(task.blind() for task in tasks)
 
 
-def _checked_options(options: dict[str, Any] | None) -> dict[str, Any]:
-    unknown = sorted(set(options or {}) - set(RESET_OPTIONS))
-    if unknown:
-        raise UsageError(
-            f"unknown reset option {unknown[0]!r}; expected {', '.join(RESET_OPTIONS)}"
-        )
-    return dict(options or {})
-
-
 def _fresh_seed() -> int:
     return int(np.random.SeedSequence().generate_state(1)[0])
 
 
 def _metrics(metrics: Floats) -> Infos:
     return {name: metrics[:, i].copy() for i, name in enumerate(METRIC_NAMES)}
-
-
-def _as_dict(seen: Observations) -> Observation:
-    return {"candidates": seen.candidates, "context": seen.context, "mask": seen.mask}
-
-
-def _only(infos: Infos, chosen: Bools) -> Infos:
-    """Return copies in which all environments but the chosen hold nothing."""
-    kept = {}
-    for name, values in infos.items():
-        empty = None if values.dtype == object else 0
-        kept[name] = np.full(values.shape, empty, dtype=values.dtype)
-        kept[name][chosen] = values[chosen]
-    return kept
-
-
-def _marked(infos: Infos, chosen: Bools) -> Infos:
-    """Return infos with a mask beside every entry, as Gymnasium's vector environments have it."""
-    return infos | {f"_{name}": chosen.copy() for name in infos}

@@ -29,13 +29,14 @@ def checked_action(action: Any, size: int) -> int:
     return int(_in_range(_whole(values, "an action"), size, "action"))
 
 
-def checked_actions(actions: Any, n: int, size: int) -> Ints:
+def checked_actions(actions: Any, n: int, size: int, *, least: int = 0) -> Ints:
     """Return one action an episode as a new array, shape (n,).
 
     Args:
-        actions: Integers from 0 to `size` - 1, or floats that are whole, shape (n,).
+        actions: Integers from `least` to `size` - 1, or floats that are whole, shape (n,).
         n: Episodes.
         size: Actions there are.
+        least: Smallest number that stands for something.
 
     Raises:
         UsageError: Anything else; the message says what was expected.
@@ -43,10 +44,10 @@ def checked_actions(actions: Any, n: int, size: int) -> Ints:
     values = _numbers(actions, "actions")
     if values.shape != (n,):
         raise UsageError(
-            f"actions must have shape ({n},), one slot from 0 to {size - 1} an episode; "
+            f"actions must have shape ({n},), one integer from {least} to {size - 1} an episode; "
             f"got shape {values.shape}"
         )
-    return _in_range(_whole(values, "actions"), size, "action")
+    return _in_range(_whole(values, "actions"), size, "action", least)
 
 
 def checked_rows(rows: Any, n: int, *, ndim: int) -> Ints:
@@ -136,8 +137,8 @@ def _whole(values: NDArray[Any], what: str) -> Ints:
     return whole
 
 
-def _in_range(values: Ints, size: int, what: str) -> Ints:
-    outside = (values < 0) | (values >= size)
-    if outside.any():
-        raise UsageError(f"{what} {values[outside].ravel()[0]} is not in 0 to {size - 1}")
+def _in_range(values: Ints, size: int, what: str, least: int = 0) -> Ints:
+    if values.size and (values.min() < least or values.max() >= size):
+        wrong = values[(values < least) | (values >= size)].ravel()[0]
+        raise UsageError(f"{what} {wrong} is not in {least} to {size - 1}")
     return values

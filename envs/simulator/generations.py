@@ -142,6 +142,15 @@ class TaskGenerations(FixedTasks):
         self.dropped = self._first * self.n_tasks
 
 
+def task_supply(
+    tasks: Sequence[Task] | TaskSource, *, n_tasks: int, refresh: int, seed: int, build: Build
+) -> FixedTasks:
+    """Return what hands a simulator its tasks; see `TaskGenerations` for the arguments."""
+    if callable(tasks):
+        return TaskGenerations(tasks, n_tasks=n_tasks, refresh=refresh, seed=seed, build=build)
+    return FixedTasks(tasks, build)
+
+
 def join_tables(parts: Sequence[TaskTables]) -> TaskTables:
     """Return the tables of all tasks of some tables, in their order."""
     if len(parts) == 1:

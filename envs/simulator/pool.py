@@ -14,33 +14,27 @@ from envs.simulator.arguments import (
     checked_count,
     checked_mask,
     checked_rows,
-    checked_starts,
     checked_tasks,
 )
 from envs.simulator.fits import Fits
-from envs.simulator.generations import FixedTasks, TaskGenerations, oldest_and_newest
+from envs.simulator.generations import FixedTasks, oldest_and_newest, task_supply
 from envs.simulator.kernels.episodes import buy, pretend
 from envs.simulator.kernels.features.observe import NEEDS_COMMITTEE, NEEDS_LEVERAGE, NEEDS_VARIANCE
-from envs.simulator.kernels.learners.updates import (
-    BUDGET,
-    CLASSES,
-    MOST,
-    POINTS,
-    POOL,
-    REWARD,
-    REWARDS,
-)
+from envs.simulator.kernels.learners.updates import MOST
 from envs.simulator.outcomes import Outcomes, Steps
 from envs.simulator.pool_rules import (
     EPISODES_PER_TASK,
     METRIC_NAMES,
     allocate_episodes,
+    check_open,
     feature_lists,
     find_rules,
     grow,
+    start_rows,
 )
 from envs.simulator.slates import Observations, Slates
 from envs.simulator.tables import build_tables
+from envs.simulator.views import PoolViews
 from lal.arrays import Bools, Floats, Ints
 from lal.errors import UsageError
 from lal.rng import seed_sequence
@@ -50,7 +44,7 @@ from lal.tasks.sources import TaskSource
 __all__ = ["Observations", "PoolSimulator", "Steps"]
 
 
-class PoolSimulator:
+class PoolSimulator(PoolViews):
     """E labelling episodes over shared task tables; the compiled twin of `envs.pool_env.PoolEnv`.
 
     States, features, rewards and terminations are those of the environment; random draws (start,
@@ -125,18 +119,14 @@ class PoolSimulator:
         chosen = feature_lists(candidate_features, context_features)
         self.candidate_features, self.context_features = chosen
         build = partial(build_tables, whole_pool=not self._rule.at_budget)
-        if callable(tasks):
-            n_tasks = checked_count("n_tasks", n_tasks)
-            often = max(1, EPISODES_PER_TASK * n_tasks // self.n_episodes)
-            self._tasks: FixedTasks = TaskGenerations(
-                tasks,
-                n_tasks=n_tasks,
-                refresh=often if refresh is None else checked_count("refresh", refresh),
-                seed=task_seed,
-                build=build,
-            )
-        else:
-            self._tasks = FixedTasks(tasks, build)
+        often = max(1, EPISODES_PER_TASK * checked_count("n_tasks", n_tasks) // self.n_episodes)
+        self._tasks: FixedTasks = task_supply(
+            tasks,
+            n_tasks=int(n_tasks),
+            refresh=often if refresh is None else checked_count("refresh", refresh),
+            seed=task_seed,
+            build=build,
+        )
         if max_episode_steps is not None:
             max_episode_steps = checked_count("max_episode_steps", max_episode_steps)
         self._allocate(max_episode_steps)
@@ -204,7 +194,7 @@ class PoolSimulator:
         """Buy one open pool row in every episode, offered or not, shape (E,)."""
         self._check_ready()
         rows = checked_rows(rows, self.n_episodes, ndim=1)
-        self._check_open(rows[:, None], least=0)
+        check_open(rows[:, None], self._episodes, self._sizes, least=0)
         self._slates.close(rows)
         return self._advance(rows, np.zeros(self.n_episodes, dtype=np.bool_))
 
@@ -220,7 +210,7 @@ class PoolSimulator:
             self._check_ready()
         everyone = np.arange(self.n_episodes)
         rows = checked_rows(rows, self.n_episodes, ndim=1)
-        self._check_open(rows[:, None], least=0)
+        check_open(rows[:, None], self._episodes, self._sizes, least=0)
         if (self.n_labelled >= self._sizes[:, MOST]).any():
             raise UsageError(
                 "an episode holds as many labels as its budget allows; call reset first"
@@ -259,108 +249,9 @@ class PoolSimulator:
             rows = self.slates
         else:
             rows = checked_rows(candidates, self.n_episodes, ndim=2)
-            self._check_open(rows)
+            check_open(rows, self._episodes, self._sizes)
         repeats = checked_count("repeats", repeats)
         return self._fits.look_ahead(rows, self._share, repeats=repeats)
-
-    @property
-    def tasks(self) -> tuple[Task, ...]:
-        """The tasks that episodes are drawn from, in the order of `task_numbers`."""
-        return self._tasks.tasks
-
-    @property
-    def slates(self) -> Ints:
-        """Pool rows offered, shape (E, K), -1 for a closed slot; a view."""
-        return self._slates.rows
-
-    @property
-    def observations(self) -> Observations:
-        """What is seen of the slates; overwritten by every step."""
-        return self._slates.observations
-
-    @property
-    def final_observations(self) -> Observations:
-        """Last observations of the episodes that ended in the last step; overwritten by the next.
-
-        Rows of other episodes hold what was there before.
-        """
-        return self._slates.final_observations
-
-    @property
-    def final_slates(self) -> Ints:
-        """Pool rows offered in `final_observations`, shape (E, K); a view."""
-        return self._slates.final_rows
-
-    @property
-    def bytes_per_episode(self) -> int:
-        """Memory that one more episode takes; tasks are shared."""
-        own = int(sum(array.nbytes for array in self._episodes) // self.n_episodes)
-        return own + self._fits.bytes_per_episode + self._slates.bytes_per_episode
-
-    @property
-    def metrics(self) -> Floats:
-        """Metrics of the present models on the reward parts, shape (E, 3); a view."""
-        values: Floats = self._episodes.metrics
-        return values
-
-    @property
-    def n_labelled(self) -> Ints:
-        """Labels bought in every episode, shape (E,); a view."""
-        values: Ints = self._episodes.n_labelled
-        return values
-
-    @property
-    def lengths(self) -> Ints:
-        """Steps of the present episodes, shape (E,); a view."""
-        return self._outcomes.lengths
-
-    @property
-    def target_reached(self) -> Bools:
-        """Episodes that have reached their target quality, shape (E,); a view."""
-        return self._outcomes.reached
-
-    @property
-    def episode_numbers(self) -> Ints:
-        """How many episodes every environment has begun before this one, shape (E,)."""
-        numbers: Ints = self._runs - 1
-        return numbers
-
-    @property
-    def task_numbers(self) -> Ints:
-        """Which task every episode plays, shape (E,); a view."""
-        values: Ints = self._episodes.task
-        return values
-
-    @property
-    def task_names(self) -> NDArray[Any]:
-        """Name of the task that every episode plays, shape (E,), strings."""
-        names: NDArray[Any] = self._tasks.names[self.task_numbers]
-        return names
-
-    def labelled_rows(self, episode: int) -> Ints:
-        """Return the pool rows that an episode bought, in order, shape (L,)."""
-        rows: Ints = self._episodes.rows[episode, : self.n_labelled[episode]].copy()
-        return rows
-
-    def open_rows(self, episode: int) -> Ints:
-        """Return the pool rows without a label, in no order."""
-        rows: Ints = self._episodes.open[episode, : self._episodes.n_open[episode]].copy()
-        return rows
-
-    def proba(self, episode: int) -> Floats:
-        """Return the model's probabilities of pool, then reward rows, shape (n, C).
-
-        As the shortest decimals of the float32 numbers, so that equal shares of a vote stay equal.
-        """
-        number = self._episodes.task[episode]
-        s, task = self._tasks.tables.tables.sizes[number], self.tasks[number]
-        table = self._episodes.proba[episode, : s[CLASSES] * s[POINTS]].reshape(s[CLASSES], -1)
-        reward = np.empty((s[REWARDS], s[CLASSES]), np.float32)
-        order = np.argsort(task.reward_part().y, kind="stable")
-        reward[order] = table[:, s[REWARD] : s[REWARD] + s[REWARDS]].T
-        single = np.concatenate([table[:, : s[POOL]].T, reward])
-        rows: Floats = single.astype("U").astype(np.float64)
-        return rows
 
     # -- inside ------------------------------------------------------------------------------
 
@@ -443,7 +334,7 @@ class PoolSimulator:
         if tasks is not None:
             chosen = checked_tasks(tasks, self.n_episodes, len(self.tasks))
             self._episodes.task[ids] = chosen[ids]
-        fixed = self._start_rows(ids, starts)
+        fixed = start_rows(ids, starts, self._sizes)
 
         def work(part: Ints, worker: int) -> None:
             where = np.searchsorted(ids, part)
@@ -453,24 +344,6 @@ class PoolSimulator:
 
         self._share(ids, work)
         self._outcomes.start(ids)
-
-    def _start_rows(self, ids: Ints, starts: Sequence[Sequence[int] | Ints] | None) -> Ints:
-        if starts is None:
-            return np.full((len(ids), 0), -1, dtype=np.int64)
-        lists = checked_starts(starts, self.n_episodes)
-        rows = np.full((len(ids), max(len(s) for s in lists)), -1, dtype=np.int64)
-        for i, e in enumerate(ids):
-            start, s = lists[e], self._tasks.tables.tables.sizes[self._episodes.task[e]]
-            rows[i, : len(start)] = start
-            inside = ((start >= 0) & (start < s[POOL])).all() and len(np.unique(start)) == len(
-                start
-            )
-            if not inside or len(start) > s[MOST] - s[BUDGET]:
-                raise UsageError(
-                    f"the start of episode {e} must be at most {s[MOST] - s[BUDGET]} different "
-                    f"pool rows below {s[POOL]}, got {start.tolist()}"
-                )
-        return rows
 
     def _offer(self, ids: Ints) -> None:
         if len(ids):
@@ -526,22 +399,6 @@ class PoolSimulator:
         metrics: Floats = np.nan_to_num(self.lookahead_metrics(picks)[:, 0])
         return metrics
 
-    @property
-    def _sizes(self) -> Ints:
-        """Sizes of the task of every episode."""
-        sizes: Ints = self._tasks.tables.tables.sizes[self._episodes.task]
-        return sizes
-
     def _check_ready(self) -> None:
         if not self._ready:
             raise UsageError("no episodes yet; call reset first")
-
-    def _check_open(self, rows: Ints, least: int = -1) -> None:
-        """Refuse rows (E, k) that are not open; -1 stands for none where `least` allows it."""
-        eps, pool = self._episodes, self._sizes[:, POOL]
-        outside = (rows < least) | (rows >= pool[:, None])
-        place = np.take_along_axis(eps.place, np.where(outside, 0, np.maximum(rows, 0)), axis=1)
-        taken = outside | ((rows >= 0) & (place >= eps.n_open[:, None]))
-        if taken.any():
-            e, k = np.argwhere(taken)[0]
-            raise UsageError(f"row {rows[e, k]} of episode {e} is not open; expected an open row")

@@ -7,14 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.simulator.arguments import checked_starts
 from envs.simulator.kernels.episodes import Episodes
 from envs.simulator.kernels.features.observe import CANDIDATE_KERNELS, CONTEXT_KERNELS
+from envs.simulator.kernels.learners.updates import BUDGET, MOST, POOL
 from envs.simulator.tables import SLOW_ROAD, TaskTables
 from lal.arrays import Bools, Floats, Ints
 from lal.episode import METRICS
 from lal.errors import UsageError
 from lal.features import DEFAULT_CANDIDATE_FEATURES, DEFAULT_CONTEXT_FEATURES
 from lal.features.base import FEATURES, check_scopes
+from lal.tasks.rewards import REWARDS
+from lal.tasks.slates import SLATES
 from lal.tasks.termination import TERMINATIONS
 
 UNCERTAIN_SHARE = {"random": 0.0, "half_uncertain": 0.5}
@@ -70,6 +74,7 @@ def find_rules(
     slate_rule: str, reward: str, termination: str, batch_size: int, slate_size: int
 ) -> Rules:
     """Return what the names mean to the compiled engine; refuse what has no kernel by name."""
+    SLATES[slate_rule], REWARDS[reward]  # unknown names are refused with the nearest ones
     if slate_rule not in UNCERTAIN_SHARE:
         raise UsageError(f"slate rule {slate_rule!r} has no kernel; {SLOW_ROAD}")
     if reward not in _REWARDS:
@@ -143,6 +148,41 @@ def allocate_episodes(
         squares=np.zeros((E, a.most * a.most + 16), np.float32),
         metrics=np.zeros((E, len(METRIC_NAMES))),
     )
+
+
+def start_rows(ids: Ints, starts: Sequence[Sequence[int] | Ints] | None, sizes: Ints) -> Ints:
+    """Return the rows that some episodes buy first, filled up with -1.
+
+    Args:
+        ids: Which episodes.
+        starts: Pool rows, one list for each of all E episodes; None: drawn by the kernel.
+        sizes: Sizes of the task of each of all episodes.
+    """
+    if starts is None:
+        return np.full((len(ids), 0), -1, dtype=np.int64)
+    lists = checked_starts(starts, len(sizes))
+    rows = np.full((len(ids), max(len(s) for s in lists)), -1, dtype=np.int64)
+    for i, e in enumerate(ids):
+        start, most = lists[e], sizes[e, MOST] - sizes[e, BUDGET]
+        rows[i, : len(start)] = start
+        inside = (start >= 0) & (start < sizes[e, POOL])
+        if not inside.all() or len(np.unique(start)) < len(start) or len(start) > most:
+            raise UsageError(
+                f"the start of episode {e} must be at most {most} different pool rows below "
+                f"{sizes[e, POOL]}, got {start.tolist()}"
+            )
+    return rows
+
+
+def check_open(rows: Ints, episodes: Any, sizes: Ints, least: int = -1) -> None:
+    """Refuse rows (E, k) that are not open; -1 stands for none where `least` allows it."""
+    outside = (rows < least) | (rows >= sizes[:, POOL, None])
+    safe = np.where(outside, 0, np.maximum(rows, 0))
+    place = np.take_along_axis(episodes.place, safe, axis=1)
+    taken = outside | ((rows >= 0) & (place >= episodes.n_open[:, None]))
+    if taken.any():
+        e, k = np.argwhere(taken)[0]
+        raise UsageError(f"row {rows[e, k]} of episode {e} is not open; expected an open row")
 
 
 def grow(old: Any, new: Any) -> Any:
