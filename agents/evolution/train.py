@@ -31,9 +31,9 @@ from agents.training.run_folder import RunFolder
 from agents.training.tasks import PlayableTasks, training_card
 from lal.arrays import Floats
 from lal.errors import UsageError
+from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.scoring.scorer import compile_program
-from lal.policies.store import load_policy
 from lal.registry import require
 from lal.rng import generator, integer_seed
 from lal.serialization import read_json, write_json
@@ -86,7 +86,7 @@ class Tuning:
 def prepare(config: EvolutionConfig) -> Tuning:
     """Check a config and return the fixed parts of its run."""
     _check(config)
-    start = load_policy(config.start)
+    start = load_as(PoolPolicy, config.start)
     space = Space(
         start,
         config.space,

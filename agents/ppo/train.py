@@ -30,8 +30,8 @@ from agents.training.tasks import areas, dev_tasks, feature_lists, training_card
 from envs.registration import POOL_ID, register_envs
 from envs.wrappers import ShuffleReward
 from lal.errors import UsageError
+from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.store import load_policy
 from lal.rng import integer_seed
 from lal.serialization import write_atomic, write_json
 from lal.task import Task
@@ -202,7 +202,7 @@ def _run_segment(
 
     def write(part: Path) -> None:
         model.save(part / "model.zip")
-        kept = policy if best or last is None else load_policy(last[0] / "best.safetensors")
+        kept = policy if best or last is None else load_as(PoolPolicy, last[0] / "best.safetensors")
         kept.save(part / "best.safetensors")
 
     run.save_checkpoint(segment, {"segment": segment, "metrics": rows}, write)
@@ -218,7 +218,7 @@ def _finish(run: RunFolder, config: PPOConfig, tasks: list[Task]) -> Path:
         raise UsageError(f"{run.folder} has no checkpoint; start the run again")
     place, state = last
     best = max(state["metrics"], key=lambda row: row["dev_area"])
-    policy = load_policy(place / "best.safetensors")
+    policy = load_as(PoolPolicy, place / "best.safetensors")
     check = compare_with_slate(
         policy, tasks, config.slate_size, config.slate_rule, seed=config.seed
     )

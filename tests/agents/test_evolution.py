@@ -22,7 +22,7 @@ from agents.side_by_side import (
     policy_ranker,
 )
 from lal.errors import UsageError
-from lal.policies.store import load_policy
+from lal.policies.kinds import load_policy
 from lal.rng import generator
 
 SMOKE = PRESETS["smoke"]

@@ -7,8 +7,8 @@ from agents.dqn.config import PRESETS
 from agents.dqn.export import export_policy, mlp_program
 from agents.dqn.train import export_untrained, make_envs, make_model
 from lal.errors import UsageError
+from lal.policies.kinds import load_policy
 from lal.policies.scoring.scorer import run
-from lal.policies.store import load_policy
 
 SMOKE = PRESETS["smoke"]
 

@@ -22,8 +22,8 @@ from agents.lookahead.fit import (
 from agents.lookahead.margin_prior import lean_on_margin, spread_within
 from agents.lookahead.states import States, load_states, make_states
 from lal.errors import UsageError
+from lal.policies.kinds import load_policy
 from lal.policies.scoring.scorer import run
-from lal.policies.store import load_policy
 
 SMOKE = PRESETS["smoke"]
 

@@ -12,7 +12,7 @@ from agents import AGENTS
 from agents.ppo.config import PRESETS
 from agents.ppo.train import export_policy, make_envs, make_model
 from lal.errors import UsageError
-from lal.policies.store import load_policy
+from lal.policies.kinds import load_policy
 
 AGENT = AGENTS["ppo"]
 SMOKE = PRESETS["smoke"]

@@ -14,7 +14,7 @@ from agents.dqn.config import PRESETS
 from agents.dqn.train import make_envs
 from agents.training.tasks import areas, dev_tasks, training_card, training_tasks
 from lal.errors import UnknownNameError, UsageError
-from lal.policies.store import load_policy
+from lal.policies.kinds import load_policy
 from lal.rng import generator
 from lal.strategies.base import make_strategy
 

@@ -22,7 +22,7 @@ from lal.features import candidate_matrix
 from lal.learners import make_learner
 from lal.episode import Episode, log_likelihood
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.store import load_policy
+from lal.policies.kinds import load_as
 from lal.rng import generator, integer_seed
 
 Controls = Literal["none", "rules", "all"]
@@ -73,7 +73,7 @@ def _is_copy(label: str) -> bool:
 
 
 def _copies(entrant: Entrant, suffix: str, folder: Path) -> list[Entrant]:
-    policy = load_policy(entrant.spec.removeprefix("policy:"))
+    policy = load_as(PoolPolicy, entrant.spec.removeprefix("policy:"))
     made = {f"untrained{i}{suffix}": untrained_copy(policy, i) for i in range(N_UNTRAINED)}
     made[f"linear{suffix}"] = linear_copy(policy)
     found = []

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lal.arrays import Floats
+from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.scoring.scorer import run as run_program
-from lal.policies.store import load_policy
 from lal.registry import require
 from scripts.benchmarks.policies.panel import Config as PanelConfig
 from scripts.benchmarks.policies.panel import draw_tasks, rank_by_policy
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(config: Config) -> dict[str, list[float]]:
     """Return, by feature, the range of the mean utility in every stage."""
     require("numba", "fast")
-    policy = load_policy(config.policy)
+    policy = load_as(PoolPolicy, config.policy)
     stages = collect(policy, config)
     shapes = {
         name: [dependence(policy, states, column) for states in stages]

@@ -10,7 +10,7 @@ from lal.evaluation.runs.controls import RULES, linear_copy, ridge, untrained_co
 from lal.evaluation.runs.methods import parse_entrants
 from lal.evaluation.runs.protocol import Protocol, Run
 from lal.policies.margin import margin_policy
-from lal.policies.store import load_policy
+from lal.policies.kinds import load_policy
 
 
 @pytest.fixture(autouse=True)
