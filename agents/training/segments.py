@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import torch
 
 from agents.training.run_folder import RunFolder
-from lal.policies.program_policy import SiblingPolicy
+from lal.policies.program_policy import ProgramPolicy
 from lal.serialization import write_atomic, write_json
 
 
@@ -31,7 +31,7 @@ class SegmentLearner(Protocol):
         """Take up what `state` returned."""
         ...
 
-    def policy(self) -> SiblingPolicy:
+    def policy(self) -> ProgramPolicy:
         """Return the policy as it is now."""
         ...
 

@@ -13,8 +13,8 @@ from agents.lal_regression.tasks import board_task, gaussian_task
 from agents.lal_regression.train import held_back
 from agents.lal_regression.validation import advantage, advantages, uncertainty
 from lal.errors import DataError, UsageError
+from lal.policies.kinds import load_policy
 from lal.policies.scoring.trees import from_sklearn_forest
-from lal.policies.store import load_policy
 
 AGENT = AGENTS["lal"]
 SMOKE = PRESETS["smoke"]

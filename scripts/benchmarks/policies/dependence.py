@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from lal.arrays import Floats
 from lal.data.suites import load_suite
 from lal.learners import make_learner
+from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.store import load_policy
 from lal.registry import require
 from lal.task import Task
 from lal.tasks.splits import make_task
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(config: Config) -> dict[str, list[float]]:
     """Return, by feature, the range of the mean utility in every stage."""
     require("numba", "fast")
-    policy = load_policy(config.policy)
+    policy = load_as(PoolPolicy, config.policy)
     stages = collect(policy, config)
     shapes = {
         name: [dependence(policy, states, column) for states in stages]

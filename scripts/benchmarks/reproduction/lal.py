@@ -17,8 +17,8 @@ from agents.lal_regression.tasks import GainTask, board_task, gaussian_task, mak
 from agents.lal_regression.validation import advantages, mean_interval, uncertainty
 from agents.lal_regression.verdict import areas, predictions
 from lal.arrays import Floats
+from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.store import load_policy
 from lal.rng import generator
 from lal.serialization import from_mapping, read_json
 from scripts.entry import run_main
@@ -59,7 +59,7 @@ class Config:
 
 def run(config: Config) -> None:
     """Print the pick advantage and the areas under the curves."""
-    policies = {name: load_policy(name) for name in config.policies}
+    policies = {name: load_as(PoolPolicy, name) for name in config.policies}
     judged = {name: [policy] for name, policy in policies.items()}
     for folder in config.run:
         judged |= run_controls(folder)

@@ -24,8 +24,8 @@ from envs.simulator.kernels.lal_rl import episodes as lal_rl
 from envs.simulator.lal_rl import LalRlSimulator
 from envs.simulator.lal_rl_data import binary_pairs
 from lal.arrays import Floats, Ints
+from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.store import load_policy
 from lal.rng import integer_seed
 from scripts.entry import run_main
 
@@ -55,7 +55,7 @@ class Config:
 
 def run(config: Config) -> None:
     """Print labels to the target of random, uncertainty, network and file, and their agreement."""
-    policy = load_policy(config.policy)
+    policy = load_as(PoolPolicy, config.policy)
     rows: dict[str, list[Floats]] = {}
     agreed: list[float] = []
     print(

@@ -24,8 +24,8 @@ from lal.data.datasets import load_dataset
 from lal.episode import Episode
 from lal.errors import DataError, UsageError
 from lal.learners import make_learner
+from lal.policies.kinds import load_policy
 from lal.policies.scoring.scorer import compile_program
-from lal.policies.store import load_policy
 from lal.rng import generator
 from lal.strategies.base import make_strategy
 from lal.tasks.splits import make_task

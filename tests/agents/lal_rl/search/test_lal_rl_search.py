@@ -16,7 +16,7 @@ from agents.lal_rl.verdict import doubt_network
 from envs.simulator.kernels.lal_rl import episodes as lal_rl
 from lal.data.view import make_geometry
 from lal.errors import UsageError
-from lal.policies.store import load_policy
+from lal.policies.kinds import load_policy
 from lal.state import QueryState
 
 AGENT = AGENTS["lal_rl_search"]
