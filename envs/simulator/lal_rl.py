@@ -6,13 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.simulator.kernels.lal_rl import episodes as lal_rl
+from envs.simulator.kernels.lal_rl import layout
+from envs.simulator.kernels.lal_rl.episodes import advance
 from envs.simulator.kernels.simd import WIDTH, padded
 from lal.arrays import Bools, Floats, Ints
 from lal.errors import DataError, UsageError
 
-kernels: Any = lal_rl
-"""The compiled module; numba's functions carry no types."""
+kernels: Any = layout
+"""What lies where in the arrays; numba's functions carry no types."""
+
+compiled_advance: Any = advance
 
 N_STATE = 30
 """State points: held-aside rows whose sorted P(class 0) are the state."""
@@ -58,7 +61,7 @@ class LalRlEngine:
         final_quality: (E,) accuracy at the end of the last episode.
         lengths: (E,) steps of the present episode, or of the one that ended in this step.
         final: The last observation of an episode that ended in this step, same shapes.
-        arrays: All buffers, in the order of `kernels.lal_rl.advance`, for compiled callers.
+        arrays: All buffers (`kernels.lal_rl.layout.Workload`), for compiled callers.
     """
 
     def __init__(
@@ -104,9 +107,9 @@ class LalRlEngine:
     def _allocate(self) -> None:
         E, config = self.num_envs, self.config
         pad, slots = int(config[kernels.PAD]), int(config[kernels.N_SLOTS])
-        self.bank = np.zeros(slots * kernels.bank_room(config), dtype=np.float32)
+        self.bank = np.zeros(slots * kernels.bank_size(config), dtype=np.float32)
         self.bank_info = np.zeros((slots, len(kernels.BANK_FIELDS)), dtype=np.int64)
-        self.floats = np.zeros(kernels.RAMP + E * kernels.episode_room(config), dtype=np.float32)
+        self.floats = np.zeros(kernels.RAMP + E * kernels.episode_size(config), dtype=np.float32)
         self.floats[:16] = 1.0
         width = kernels.E_ROWS + int(config[kernels.CAP]) + kernels.STATE_PAD
         self.ints = np.zeros((E, width), dtype=np.int64)
@@ -125,7 +128,7 @@ class LalRlEngine:
         self.context, last_context = context.reshape(2, E, -1)[:, :, :N_STATE]
         self.mask, last_mask = mask.reshape(2, E, pad)[:, :, :N]
         self.final = (last_candidates, last_context, last_mask)
-        self.arrays = (
+        self.arrays = kernels.Workload(
             config, self.data, self.data_info, self.bank, self.bank_info, self.floats, self.ints,
             planes, context, mask, self._quality, self._flags,
         )  # fmt: skip
@@ -144,7 +147,7 @@ class LalRlEngine:
 
     def begin(self, chosen: Bools) -> None:
         """Begin the present episode of the chosen environments anew."""
-        if not kernels.advance(*self.arrays, chosen.astype(np.int64), True, False):
+        if not compiled_advance(self.arrays, chosen.astype(np.int64), True, False):
             raise self._no_split()
 
     def step(self, actions: Ints, autoreset: bool = True) -> None:
@@ -155,7 +158,7 @@ class LalRlEngine:
             autoreset: Begin the next episode of what ended at once; its first observation is in
                 the buffers and the last of the old one in `final`.
         """
-        if not kernels.advance(*self.arrays, actions, False, autoreset):
+        if not compiled_advance(self.arrays, actions, False, autoreset):
             raise self._no_split()
 
     def _no_split(self) -> DataError:

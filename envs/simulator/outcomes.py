@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from envs.simulator.kernels.learners.updates import BUDGET, POOL
 from envs.simulator.pool_rules import Purchases, Rules
 from envs.simulator.tables import TaskTables
 from lal.arrays import Bools, Floats, Ints
@@ -82,11 +81,11 @@ class Outcomes:
         self._n_pending[ids], self.pending[ids] = 0, -1
         self._reached[ids] = False
         start = self._episodes.n_start[ids]
-        sizes = self._tables.tables.sizes[self._episodes.task[ids]]
-        self._limit[ids] = np.minimum(start + sizes[:, BUDGET], sizes[:, POOL])
+        tasks = self._tables.tables.tasks[self._episodes.task[ids]]
+        self._limit[ids] = np.minimum(start + tasks.budget, tasks.pool)
         self._budget[ids] = self._limit[ids] - start
         if not self._rule.at_budget:
-            self._limit[ids] = sizes[:, POOL]
+            self._limit[ids] = tasks.pool
         if self._rule.needs_target:
             self._target[ids] = [self._target_of(int(self._episodes.task[e])) for e in ids]
 

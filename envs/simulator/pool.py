@@ -8,17 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.simulator.fits import Fits
-from envs.simulator.kernels.episodes import buy, pretend
+from envs.simulator.kernels.episodes import acquire, assume_label
 from envs.simulator.kernels.features.observe import NEEDS_COMMITTEE, NEEDS_LEVERAGE, NEEDS_VARIANCE
-from envs.simulator.kernels.learners.updates import (
-    BUDGET,
-    CLASSES,
-    MOST,
-    POINTS,
-    POOL,
-    REWARD,
-    REWARDS,
-)
 from envs.simulator.outcomes import Outcomes, Steps
 from envs.simulator.pool_rules import (
     METRIC_NAMES,
@@ -142,7 +133,9 @@ class PoolSimulator:
             Metrics on the reward parts, shape (E, 3).
         """
         everyone = np.arange(self.n_episodes)
-        pretend(self._tables.tables, self._episodes, everyone, np.asarray(rows, dtype=np.int64))
+        assume_label(
+            self._tables.tables, self._episodes, everyone, np.asarray(rows, dtype=np.int64)
+        )
         self._fits.refit(everyone)
         self._started = False
         return self.metrics
@@ -229,12 +222,12 @@ class PoolSimulator:
         As the shortest decimals of the float32 numbers, so that equal shares of a vote stay equal.
         """
         number = self._episodes.task[episode]
-        s, task = self._tables.tables.sizes[number], self.tasks[number]
-        table = self._episodes.proba[episode, : s[CLASSES] * s[POINTS]].reshape(s[CLASSES], -1)
-        reward = np.empty((s[REWARDS], s[CLASSES]), np.float32)
+        s, task = self._tables.tables.tasks[number], self.tasks[number]
+        table = self._episodes.proba[episode, : s.classes * s.points].reshape(s.classes, -1)
+        reward = np.empty((s.n_reward, s.classes), np.float32)
         order = np.argsort(task.reward_part().y, kind="stable")
-        reward[order] = table[:, s[REWARD] : s[REWARD] + s[REWARDS]].T
-        single = np.concatenate([table[:, : s[POOL]].T, reward])
+        reward[order] = table[:, s.first_reward : s.first_reward + s.n_reward].T
+        single = np.concatenate([table[:, : s.pool].T, reward])
         rows: Floats = single.astype("U").astype(np.float64)
         return rows
 
@@ -292,7 +285,7 @@ class PoolSimulator:
         def work(part: Ints, worker: int) -> None:
             where = np.searchsorted(ids, part)
             t = self._tables.tables
-            buy(t, self._episodes, part, fixed[where], self.label_noise, True)
+            acquire(t, self._episodes, part, fixed[where], self.label_noise, True)
             self._fits.start(part)
 
         self._share(ids, work)
@@ -304,14 +297,14 @@ class PoolSimulator:
         rows = np.full((len(ids), max(len(s) for s in starts)), -1, dtype=np.int64)
         for i, e in enumerate(ids):
             rows[i, : len(starts[e])] = starts[e]
-            s = self._tables.tables.sizes[self._episodes.task[e]]
+            s = self._tables.tables.tasks[self._episodes.task[e]]
             bad = len(set(starts[e])) < len(starts[e]) or not all(
-                0 <= r < s[POOL] for r in starts[e]
+                0 <= r < s.pool for r in starts[e]
             )
-            if bad or len(starts[e]) + s[BUDGET] >= s[MOST] + 1:
+            if bad or len(starts[e]) + s.budget >= s.most + 1:
                 raise UsageError(
-                    f"the start of episode {e} must be at most {s[MOST] - s[BUDGET]} different "
-                    f"pool rows below {s[POOL]}, got {list(starts[e])}"
+                    f"the start of episode {e} must be at most {s.most - s.budget} different "
+                    f"pool rows below {s.pool}, got {list(starts[e])}"
                 )
         return rows
 
@@ -326,7 +319,7 @@ class PoolSimulator:
 
         def work(part: Ints, worker: int) -> None:
             pending = self._outcomes.pending[part]
-            buy(self._tables.tables, self._episodes, part, pending, self.label_noise, False)
+            acquire(self._tables.tables, self._episodes, part, pending, self.label_noise, False)
             self._fits.refit(part)
 
         self._share(due, work)
@@ -363,7 +356,7 @@ class PoolSimulator:
                 f"rows must name pool rows of {self.n_episodes} episodes, got shape {rows.shape}"
             )
         eps = self._episodes
-        pool = self._tables.tables.sizes[eps.task][:, POOL]
+        pool = self._tables.tables.tasks.pool[eps.task]
         safe = np.clip(rows, 0, None)
         outside = safe >= pool[:, None]
         place = np.take_along_axis(eps.place, np.where(outside, 0, safe), axis=1)

@@ -14,7 +14,6 @@ from envs.simulator import compile as compiling
 from envs.simulator.compile import fingerprint, kernel
 from lal.errors import UsageError
 
-
 linked = pytest.mark.skipif(
     os.environ.get(compiling.LINKING) == "0" or bool(compiling.numba.config.DISABLE_JIT),
     reason="kernels are not linked in this run",
