@@ -14,7 +14,7 @@ from agents.lal_regression.config import LalConfig
 from agents.lal_regression.fits import card, check, fit_boosted, make_policy, training_data
 from agents.lal_regression.folding import fold
 from agents.lal_regression.rows import GainRows, make_rows
-from agents.registry import Control
+from agents.training.config import Control
 from lal.arrays import Floats
 from lal.policies.pool_policy import PoolPolicy
 from lal.rng import generator

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from envs.simulator.kernels.episodes import Tables
-from envs.simulator.kernels.learners import updates as at
+from envs.simulator.kernels.layout import Tables
 from envs.simulator.tables import TaskTables, build_tables
 from lal.arrays import Ints
 from lal.rng import generator
@@ -16,11 +15,8 @@ from lal.tasks.sources import TaskSource
 Build = Callable[[Sequence[Task]], TaskTables]
 """Makes the tables of some tasks."""
 
-PLACES = {
-    at.AT_X: "x", at.AT_X4: "x4", at.AT_TILES: "tiles", at.AT_Y: "y", at.AT_ENDS: "ends",
-    at.AT_Z: "z", at.AT_REFERENCE: "reference", at.AT_AROUND: "around", at.AT_FREE: "free",
-}  # fmt: skip
-"""Columns of the sizes that point into an array of the tables, and the array."""
+POINTED = ("x", "x32", "tiles", "y", "ends", "z", "reference", "around", "free")
+"""Arrays of the tables into which a task's record points, by its field ``at_<name>``."""
 
 
 class FixedTasks:
@@ -155,20 +151,23 @@ def join_tables(parts: Sequence[TaskTables]) -> TaskTables:
     """Return the tables of all tasks of some tables, in their order."""
     if len(parts) == 1:
         return parts[0]
-    sizes = [part.tables.sizes.copy() for part in parts]
-    past = dict.fromkeys(PLACES.values(), 0)
-    for part, own in zip(parts, sizes, strict=True):
-        for column, name in PLACES.items():
-            own[:, column] += np.where(own[:, column] >= 0, past[name], 0)
+    records = [part.tables.tasks.copy() for part in parts]
+    past = dict.fromkeys(POINTED, 0)
+    for part, own in zip(parts, records, strict=True):
+        for name in POINTED:
+            at = own[f"at_{name}"]
+            at += np.where(at >= 0, past[name], 0)
             past[name] += len(getattr(part.tables, name))
-    flat = {name: _joined(parts, name) for name in Tables._fields if name != "sizes"}
+    flat = {name: _joined(parts, name) for name in Tables._fields if name != "tasks"}
     numbers = {
         name: max(getattr(part, name) for part in parts)
         for name in ("classes", "pool", "points", "most", "width", "proba", "near")
     }
     floats, ints, singles = (max(part.fits[i] for part in parts) for i in range(3))
     return TaskTables(
-        tables=Tables(sizes=np.concatenate(sizes), **flat), fits=(floats, ints, singles), **numbers
+        tables=Tables(tasks=np.concatenate(records).view(np.recarray), **flat),
+        fits=(floats, ints, singles),
+        **numbers,
     )
 
 

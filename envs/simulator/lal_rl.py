@@ -7,14 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.simulator.arguments import checked_actions, checked_count, checked_mask
-from envs.simulator.kernels.lal_rl import episodes as lal_rl
+from envs.simulator.kernels.lal_rl import layout
+from envs.simulator.kernels.lal_rl.episodes import advance
 from envs.simulator.kernels.simd import WIDTH, padded
 from envs.simulator.slates import Observations
 from lal.arrays import Bools, Floats, Ints
 from lal.errors import DataError, UsageError
 
-kernels: Any = lal_rl
-"""The compiled module; numba's functions carry no types."""
+kernels: Any = layout
+"""What lies where in the arrays; numba's functions carry no types."""
+
+compiled_advance: Any = advance
 
 N_STATE = 30
 """State points: held-aside rows whose sorted P(class 0) are the state."""
@@ -59,7 +62,7 @@ class LalRlSimulator:
         accuracy: (E,) accuracy on the reward part (after an autoreset, of the new episode).
         final_accuracy: (E,) accuracy at the end of the last episode.
         lengths: (E,) steps of the present episode, or of the one that ended in this step.
-        arrays: All buffers, in the order of `kernels.lal_rl.advance`, for compiled callers.
+        arrays: All buffers (`kernels.lal_rl.layout.Workload`), for compiled callers.
     """
 
     def __init__(
@@ -116,9 +119,9 @@ class LalRlSimulator:
     def _allocate(self) -> None:
         E, config = self.n_episodes, self.config
         pad, slots = int(config[kernels.PAD]), int(config[kernels.N_SLOTS])
-        self.bank = np.zeros(slots * kernels.bank_room(config), dtype=np.float32)
+        self.bank = np.zeros(slots * kernels.bank_size(config), dtype=np.float32)
         self.bank_info = np.zeros((slots, len(kernels.BANK_FIELDS)), dtype=np.int64)
-        self.floats = np.zeros(kernels.RAMP + E * kernels.episode_room(config), dtype=np.float32)
+        self.floats = np.zeros(kernels.RAMP + E * kernels.episode_size(config), dtype=np.float32)
         self.floats[:16] = 1.0
         width = kernels.E_ROWS + int(config[kernels.CAP]) + kernels.STATE_PAD
         self.ints = np.zeros((E, width), dtype=np.int64)
@@ -141,7 +144,7 @@ class LalRlSimulator:
         mask = self._mask.reshape(2, E, pad)[:, :, :N]
         self.observations = Observations(candidates[0], context[0], mask[0])
         self.final_observations = Observations(candidates[1], context[1], mask[1])
-        self.arrays = (
+        self.arrays = kernels.Workload(
             self.config, self.data, self.data_info, self.bank, self.bank_info, self.floats,
             self.ints, self._planes, self._context, self._mask, self._accuracy, self._flags,
         )  # fmt: skip
@@ -167,7 +170,7 @@ class LalRlSimulator:
         else:
             self.ints[chosen, kernels.E_EPISODE] += 1
         self._began = False
-        if not kernels.advance(*self.arrays, chosen.astype(np.int64), True, False):
+        if not compiled_advance(self.arrays, chosen.astype(np.int64), True, False):
             raise self._no_split()
         self._began = True
 
@@ -183,7 +186,7 @@ class LalRlSimulator:
         rows = checked_actions(actions, self.n_episodes, self.pool_size, least=-1)
         if not (autoreset or self.observations.mask.any(axis=1).all()):
             raise UsageError("an episode has no sample left to ask; call reset")
-        if not kernels.advance(*self.arrays, rows, False, autoreset):
+        if not compiled_advance(self.arrays, rows, False, autoreset):
             raise self._no_split()
 
     def _check_began(self) -> None:
@@ -219,7 +222,7 @@ class LalRlSimulator:
     def bytes_per_episode(self) -> int:
         """Memory of one episode: its state and observations, without shared data and splits."""
         own = (self.floats, self.ints, *self.arrays[-5:])
-        return sum(a.nbytes for a in own) // self.n_episodes
+        return int(sum(a.nbytes for a in own)) // self.n_episodes
 
     @property
     def splits_drawn(self) -> int:

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.simulator.generations import FixedTasks
-from envs.simulator.kernels.learners.updates import BUDGET, POOL
 from envs.simulator.pool_rules import Purchases, Rules
 from lal.arrays import Bools, Floats, Ints
 from lal.episode import accuracy
@@ -101,11 +100,11 @@ class Outcomes:
         self.n_pending[ids], self.pending[ids] = 0, -1
         self.reached[ids], self.lengths[ids] = False, 0
         start = self._episodes.n_start[ids]
-        sizes = self._tasks.tables.tables.sizes[self._episodes.task[ids]]
-        self._limit[ids] = np.minimum(start + sizes[:, BUDGET], sizes[:, POOL])
+        tasks = self._tasks.tables.tables.tasks[self._episodes.task[ids]]
+        self._limit[ids] = np.minimum(start + tasks.budget, tasks.pool)
         self._budget[ids] = self._limit[ids] - start
         if not self._rule.at_budget:
-            self._limit[ids] = sizes[:, POOL]
+            self._limit[ids] = tasks.pool
         if self._rule.needs_target:
             self._target[ids] = [self._target_of(int(self._episodes.task[e])) for e in ids]
 

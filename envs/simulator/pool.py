@@ -18,9 +18,8 @@ from envs.simulator.arguments import (
 )
 from envs.simulator.fits import Fits
 from envs.simulator.generations import FixedTasks, oldest_and_newest, task_supply
-from envs.simulator.kernels.episodes import buy, pretend
+from envs.simulator.kernels.episodes import acquire, assume_label
 from envs.simulator.kernels.features.observe import NEEDS_COMMITTEE, NEEDS_LEVERAGE, NEEDS_VARIANCE
-from envs.simulator.kernels.learners.updates import MOST
 from envs.simulator.outcomes import Outcomes, Steps
 from envs.simulator.pool_rules import (
     EPISODES_PER_TASK,
@@ -194,7 +193,7 @@ class PoolSimulator(PoolViews):
         """Buy one open pool row in every episode, offered or not, shape (E,)."""
         self._check_ready()
         rows = checked_rows(rows, self.n_episodes, ndim=1)
-        check_open(rows[:, None], self._episodes, self._sizes, least=0)
+        check_open(rows[:, None], self._episodes, self._records.pool, least=0)
         self._slates.close(rows)
         return self._advance(rows, np.zeros(self.n_episodes, dtype=np.bool_))
 
@@ -210,13 +209,13 @@ class PoolSimulator(PoolViews):
             self._check_ready()
         everyone = np.arange(self.n_episodes)
         rows = checked_rows(rows, self.n_episodes, ndim=1)
-        check_open(rows[:, None], self._episodes, self._sizes, least=0)
-        if (self.n_labelled >= self._sizes[:, MOST]).any():
+        check_open(rows[:, None], self._episodes, self._records.pool, least=0)
+        if (self.n_labelled >= self._records.most).any():
             raise UsageError(
                 "an episode holds as many labels as its budget allows; call reset first"
             )
         self._ready = False
-        pretend(self._tasks.tables.tables, self._episodes, everyone, rows)
+        assume_label(self._tasks.tables.tables, self._episodes, everyone, rows)
         self._fits.refit(everyone)
         return self.metrics
 
@@ -249,7 +248,7 @@ class PoolSimulator(PoolViews):
             rows = self.slates
         else:
             rows = checked_rows(candidates, self.n_episodes, ndim=2)
-            check_open(rows, self._episodes, self._sizes)
+            check_open(rows, self._episodes, self._records.pool)
         repeats = checked_count("repeats", repeats)
         return self._fits.look_ahead(rows, self._share, repeats=repeats)
 
@@ -334,12 +333,12 @@ class PoolSimulator(PoolViews):
         if tasks is not None:
             chosen = checked_tasks(tasks, self.n_episodes, len(self.tasks))
             self._episodes.task[ids] = chosen[ids]
-        fixed = start_rows(ids, starts, self._sizes)
+        fixed = start_rows(ids, starts, self._records)
 
         def work(part: Ints, worker: int) -> None:
             where = np.searchsorted(ids, part)
             t = self._tasks.tables.tables
-            buy(t, self._episodes, part, fixed[where], self.label_noise, True)
+            acquire(t, self._episodes, part, fixed[where], self.label_noise, True)
             self._fits.start(part)
 
         self._share(ids, work)
@@ -357,7 +356,8 @@ class PoolSimulator(PoolViews):
 
         def work(part: Ints, worker: int) -> None:
             pending = self._outcomes.pending[part]
-            buy(self._tasks.tables.tables, self._episodes, part, pending, self.label_noise, False)
+            t = self._tasks.tables.tables
+            acquire(t, self._episodes, part, pending, self.label_noise, False)
             self._fits.refit(part)
 
         self._share(due, work)

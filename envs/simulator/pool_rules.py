@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.simulator.arguments import checked_starts
-from envs.simulator.kernels.episodes import Episodes
 from envs.simulator.kernels.features.observe import CANDIDATE_KERNELS, CONTEXT_KERNELS
-from envs.simulator.kernels.learners.updates import BUDGET, MOST, POOL
+from envs.simulator.kernels.layout import Episodes
 from envs.simulator.tables import SLOW_ROAD, TaskTables
 from lal.arrays import Bools, Floats, Ints
 from lal.episode import METRICS
@@ -150,33 +149,33 @@ def allocate_episodes(
     )
 
 
-def start_rows(ids: Ints, starts: Sequence[Sequence[int] | Ints] | None, sizes: Ints) -> Ints:
+def start_rows(ids: Ints, starts: Sequence[Sequence[int] | Ints] | None, records: Any) -> Ints:
     """Return the rows that some episodes buy first, filled up with -1.
 
     Args:
         ids: Which episodes.
         starts: Pool rows, one list for each of all E episodes; None: drawn by the kernel.
-        sizes: Sizes of the task of each of all episodes.
+        records: The record of each episode's task (`kernels.layout.TASK`), shape (E,).
     """
     if starts is None:
         return np.full((len(ids), 0), -1, dtype=np.int64)
-    lists = checked_starts(starts, len(sizes))
+    lists = checked_starts(starts, len(records))
     rows = np.full((len(ids), max(len(s) for s in lists)), -1, dtype=np.int64)
     for i, e in enumerate(ids):
-        start, most = lists[e], sizes[e, MOST] - sizes[e, BUDGET]
+        start, most = lists[e], int(records.most[e] - records.budget[e])
         rows[i, : len(start)] = start
-        inside = (start >= 0) & (start < sizes[e, POOL])
+        inside = (start >= 0) & (start < records.pool[e])
         if not inside.all() or len(np.unique(start)) < len(start) or len(start) > most:
             raise UsageError(
                 f"the start of episode {e} must be at most {most} different pool rows below "
-                f"{sizes[e, POOL]}, got {start.tolist()}"
+                f"{records.pool[e]}, got {start.tolist()}"
             )
     return rows
 
 
-def check_open(rows: Ints, episodes: Any, sizes: Ints, least: int = -1) -> None:
+def check_open(rows: Ints, episodes: Any, pool: Ints, least: int = -1) -> None:
     """Refuse rows (E, k) that are not open; -1 stands for none where `least` allows it."""
-    outside = (rows < least) | (rows >= sizes[:, POOL, None])
+    outside = (rows < least) | (rows >= pool[:, None])
     safe = np.where(outside, 0, np.maximum(rows, 0))
     place = np.take_along_axis(episodes.place, safe, axis=1)
     taken = outside | ((rows >= 0) & (place >= episodes.n_open[:, None]))

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from envs.simulator.fits import Fits
 from envs.simulator.generations import FixedTasks
-from envs.simulator.kernels.learners.updates import CLASSES, POINTS, POOL, REWARD, REWARDS
 from envs.simulator.outcomes import Outcomes
 from envs.simulator.slates import Observations, Slates
 from lal.arrays import Bools, Floats, Ints
@@ -115,17 +114,16 @@ class PoolViews:
         As the shortest decimals of the float32 numbers, so that equal shares of a vote stay equal.
         """
         number = self._episodes.task[episode]
-        s, task = self._tasks.tables.tables.sizes[number], self.tasks[number]
-        table = self._episodes.proba[episode, : s[CLASSES] * s[POINTS]].reshape(s[CLASSES], -1)
-        reward = np.empty((s[REWARDS], s[CLASSES]), np.float32)
+        s, task = self._tasks.tables.tables.tasks[number], self.tasks[number]
+        table = self._episodes.proba[episode, : s.classes * s.points].reshape(s.classes, -1)
+        reward = np.empty((s.n_reward, s.classes), np.float32)
         order = np.argsort(task.reward_part().y, kind="stable")
-        reward[order] = table[:, s[REWARD] : s[REWARD] + s[REWARDS]].T
-        single = np.concatenate([table[:, : s[POOL]].T, reward])
+        reward[order] = table[:, s.first_reward : s.first_reward + s.n_reward].T
+        single = np.concatenate([table[:, : s.pool].T, reward])
         rows: Floats = single.astype("U").astype(np.float64)
         return rows
 
     @property
-    def _sizes(self) -> Ints:
-        """Sizes of the task of every episode."""
-        sizes: Ints = self._tasks.tables.tables.sizes[self._episodes.task]
-        return sizes
+    def _records(self) -> Any:
+        """The record of every episode's task, shape (E,); see `kernels.layout.TASK`."""
+        return self._tasks.tables.tables.tasks[self._episodes.task]

@@ -41,8 +41,7 @@ class Game:
             episode: Number of the episode in each.
         """
         lengths, sets = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-        arrays = self.engine.arrays[:10]
-        if not kernels.play(*arrays, weights, 0, episode, self.inputs, lengths, sets):
+        if not kernels.play(self.engine.arrays, weights, 0, episode, self.inputs, lengths, sets):
             raise DataError("no split with both classes in pool and reward part was found")
         return lengths, sets
 

@@ -20,7 +20,7 @@ from agents.lal_rl.search.export import to_weights
 from agents.lal_rl.search.game import Game
 from agents.lal_rl.train import Player
 from agents.lal_rl.verdict import doubt_network, saving
-from envs.simulator.kernels.lal_rl import episodes as lal_rl
+from envs.simulator.kernels.lal_rl import layout as lal_rl
 from envs.simulator.lal_rl import LalRlSimulator
 from envs.simulator.lal_rl_data import binary_pairs
 from lal.arrays import Floats, Ints

@@ -264,7 +264,7 @@ def _single(config: Config) -> Comparison:
 
 def floor_seconds(engine: Any) -> float:
     """Return the seconds that the arithmetic of one step would take at the speed of sgemm."""
-    from envs.simulator.kernels.lal_rl import episodes as lal_rl
+    from envs.simulator.kernels.lal_rl import layout as lal_rl
 
     D = int(engine.data_info[0, lal_rl.D_COLUMNS])
     d, L, N, T = D + 1, 2 + LABELS / 2, engine.pool_size, int(engine.data_info[0, lal_rl.D_REWARD])

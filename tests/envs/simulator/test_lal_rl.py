@@ -12,7 +12,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 from envs.registration import LAL_RL_ID
-from envs.simulator.kernels.lal_rl import episodes as kernels
+from envs.simulator.kernels.lal_rl import layout as kernels
 from envs.simulator.lal_rl import LalRlSimulator
 from envs.simulator.lal_rl_data import binary_pairs
 from lal.data.datasets import load_dataset

@@ -24,7 +24,8 @@ from lal.data.datasets import load_dataset
 from lal.episode import Episode
 from lal.errors import DataError, UsageError
 from lal.learners import make_learner
-from lal.policies.kinds import load_policy
+from lal.policies.kinds import load_as, load_policy
+from lal.policies.pool_policy import PoolPolicy
 from lal.policies.scoring.scorer import compile_program
 from lal.rng import generator
 from lal.strategies.base import make_strategy
@@ -113,8 +114,9 @@ def test_rows_and_curves_are_those_of_the_reference_loop(name):
     """With a learner whose probabilities do not tie, from the same first labels."""
     tasks = make_tasks("logistic_regression")
     starts = [Episode(task, 5).pool.order for task in tasks]
-    strategy = load_policy(name) if name == "default" else make_strategy(name)
-    rank = policy_ranker(strategy) if name == "default" else rule_ranker(name, strategy)
+    policy = load_as(PoolPolicy, "default")
+    strategy = policy if name == "default" else make_strategy(name)
+    rank = policy_ranker(policy) if name == "default" else rule_ranker(name, strategy)
     found = rollout(tasks, [rank], starts=starts)
     for t, task in enumerate(tasks):
         wanted = lal.run_episode(strategy, task, seed=5, part="reward")
@@ -146,7 +148,7 @@ def test_a_rule_without_a_form_is_refused_by_name():
         rule_ranker("query_by_committee", make_strategy("query_by_committee"))
 
 
-FIRST = {
+FIRST: dict[str, dict[str, float]] = {
     "epsilon_margin": {"epsilon": 0.0},
     "k_farthest_then_margin": {"k": 0},
     "typiclust_then_margin": {"k": 0},

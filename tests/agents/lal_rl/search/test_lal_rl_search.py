@@ -13,7 +13,7 @@ from agents.lal_rl.search.game import Game, episode_lengths, kernels
 from agents.lal_rl.search.search import Search, start
 from agents.lal_rl.train import episode_lengths as lengths_of_network
 from agents.lal_rl.verdict import doubt_network
-from envs.simulator.kernels.lal_rl import episodes as lal_rl
+from envs.simulator.kernels.lal_rl import layout as lal_rl
 from lal.data.view import make_geometry
 from lal.errors import UsageError
 from lal.policies.kinds import load_policy
