@@ -87,7 +87,8 @@ class LabelStore:
         self._find = row_finder(table, id_column)
         self.version = 0
         self.labels_version = 0
-        about = {"target": target, "table": table.fingerprint(target)}
+        self.fingerprint = table.fingerprint(target)
+        about = {"target": target, "table": self.fingerprint}
         self.journal = Journal(journal, about)
         try:
             self._replay()

@@ -74,7 +74,7 @@ class LabelledCopy:
             found = read_table(path)
         except DataError:
             return "is not a copy of the table"
-        if found.fingerprint(store.target) != store.table.fingerprint(store.target):
+        if found.fingerprint(store.target) != store.fingerprint:
             return "is not a copy of the table"
         if store.target not in found.header:
             return None

@@ -73,7 +73,9 @@ def test_labels_like_missing_values_are_not_labels_and_get_a_word(tmp_path, mark
     c.write(tmp_path / "out.csv")
     c.write(tmp_path / "out.csv")  # its own copy, marks and all
     c.close()
-    labels = [row["label"] for row in csv.DictReader((tmp_path / "out.csv").read_text().splitlines())]
+    labels = [
+        row["label"] for row in csv.DictReader((tmp_path / "out.csv").read_text().splitlines())
+    ]
     assert labels == ["no", "yes", "no", *cells[3:]]
 
 
