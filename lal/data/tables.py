@@ -1,5 +1,6 @@
 """Data sets from files (.npz, .csv, .parquet) and from data frames."""
 
+import contextlib
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -32,6 +33,8 @@ MISSING_NAMES = ("na", "n/a", "nan", "null", "nat", "<na>", "#n/a")
 
 UNNAMED = re.compile(r"|Unnamed: \d+|__index_level_\d+__")
 """Names of columns that have none: empty in the file, or given by pandas."""
+
+NOT_A_DIGIT = re.compile(r"[^0-9eE+\-.\s]")
 
 NO_NAME = "it has no name, as the row numbers have that a data frame was saved with"
 
@@ -210,6 +213,9 @@ def _warn_of_missing_names(labels: Sequence[str | None], name: str) -> None:
 
 def csv_column(cells: Sequence[str]) -> list[object]:
     """Return numbers where every present cell is one, else texts; None where missing."""
+    if not NOT_A_DIGIT.search("".join(cells)):  # the usual case, several times as fast
+        with contextlib.suppress(ValueError):
+            return [float(c) if c and not c.isspace() else None for c in cells]
     present = [None if c.strip().lower() in MISSING else c.strip() for c in cells]
     try:
         return [None if c is None else _number(c) for c in present]

@@ -77,12 +77,12 @@ def test_what_a_line_means(text, classes, meaning):
     assert understand(text, classes) == meaning
 
 
-def test_a_sitting(monkeypatch, table, capsys):
+def test_a_session(monkeypatch, table, capsys):
     before = table.read_bytes()
     assert run(monkeypatch, table, "1\nbee\nu\ns\nwhat\np\n3\nq\n") == 0
     out = capsys.readouterr().out
     assert "took back the label bee" in out
-    assert "'what' is no class and no command" in out
+    assert "'what' is neither a class nor a command" in out
     assert "not enough labels: 2 of at least 20" in out
     assert "the choice is random" in out
     assert "the model says" in out

@@ -96,9 +96,14 @@ Opened = tuple[dict[str, Any], tuple[type[BaseException], ...]]
 
 @contextmanager
 def _local(jobs: int, _address: str) -> Iterator[Opened]:
+    from joblib.externals.loky import get_reusable_executor
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
-    yield {"n_jobs": jobs, "return_as": "generator_unordered"}, (BrokenProcessPool,)
+    try:
+        yield {"n_jobs": jobs, "return_as": "generator_unordered"}, (BrokenProcessPool,)
+    except BaseException:  # whatever ends the evaluation, its workers must not outlive it
+        get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
+        raise
 
 
 @contextmanager

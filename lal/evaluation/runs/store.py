@@ -140,7 +140,7 @@ class RunStore:
             raise StoreError(f"cannot read {str(path)!r} ({error}); try again") from error
         try:
             return _from_bytes(content, path)
-        except (DataError, OSError, ValueError, KeyError, TypeError):  # pyarrow raises all of them
+        except Exception:  # whatever pyarrow, json or numpy raise on damaged bytes
             self._quarantine(path)
             return None
 
@@ -187,13 +187,17 @@ class RunStore:
     def manifest(self) -> dict[str, Any]:
         """Return what `write_manifest` wrote; empty before."""
         path = self.folder / MANIFEST
-        found: dict[str, Any] = read_json(path) if path.exists() else {}
+        found = read_json(path) if path.exists() else {}
+        if not isinstance(found, dict) or not isinstance(found.get("protocol", {}), dict):
+            raise DataError(f"{str(path)!r} does not describe an evaluation; restore it from a copy")
         return found
 
     def listed(self) -> list[str]:
         """Return the keys of the latest evaluation's cells; all keys before the first."""
         path = self.folder / CELLS
-        found: list[str] = read_json(path) if path.exists() else self.keys()
+        found = read_json(path) if path.exists() else self.keys()
+        if not isinstance(found, list) or not all(isinstance(key, str) for key in found):
+            raise DataError(f"{str(path)!r} does not list cells; restore it from a copy")
         return found
 
     def to_table(self) -> Any:
