@@ -15,7 +15,7 @@ from lal.policies.kinds import list_policies, load_as
 from lal.policies.pool_policy import PoolPolicy
 from lal.rng import Streams, integer_seed
 from lal.state import Geometry, QueryState, Strategy
-from lal.strategies.base import make_strategy, select, select_top
+from lal.strategies.base import make_strategy, select
 from lal.task import Learner
 
 N_REASONS = 3
@@ -132,9 +132,9 @@ class ProjectQuery:
             raise UsageError(f"{n} rows were asked for and {len(left)} are left to label")
         streams = Streams(self.query_seed(len(state.labelled)))
         rng, ties = streams["strategy"], streams["ties"]
-        if n == 1:
-            return select_top(self.policy.utilities(state, rng), left, ties)
-        # Selection steps choose among all open rows; so many more that n remain after skips.
+        if not hasattr(self.policy, "select_batch"):
+            return select(self.policy, state, rng, ties, n, rows=left)
+        # Such a strategy chooses among all open rows; so many more that n remain after skips.
         wanted = min(n + len(state.open) - len(left), len(state.open))
         picked = select(self.policy, state, rng, ties, wanted)
         return picked[np.isin(picked, left)][:n]

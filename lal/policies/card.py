@@ -30,7 +30,7 @@ class Card(dict[str, Any]):
 
     Args:
         values: The JSON values.
-        about: What is known of the policy itself: name, features, selection, screening.
+        about: What is known of the policy itself: name, features, batch rule, screening.
     """
 
     def __init__(self, values: Mapping[str, Any], about: Mapping[str, Any]) -> None:
@@ -152,7 +152,7 @@ def _looks_at(about: Mapping[str, Any]) -> Iterator[str]:
     yield f"candidate features: {_words(about['candidate_features'])}"
     if about["context_features"]:
         yield f"context features: {_words(about['context_features'])}"
-    yield f"batch: {about['selection']}"
+    yield f"batch: {about['batch_rule']}"
     if about["screening"] == "none":
         yield "large pools: every row is scored"
     else:

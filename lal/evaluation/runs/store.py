@@ -189,7 +189,9 @@ class RunStore:
         path = self.folder / MANIFEST
         found = read_json(path) if path.exists() else {}
         if not isinstance(found, dict) or not isinstance(found.get("protocol", {}), dict):
-            raise DataError(f"{str(path)!r} does not describe an evaluation; restore it from a copy")
+            raise DataError(
+                f"{str(path)!r} does not describe an evaluation; restore it from a copy"
+            )
         return found
 
     def listed(self) -> list[str]:
