@@ -1,6 +1,6 @@
 """Mutated policy files: none may crash, hang, execute anything, or load silently wrong.
 
-``python -m scripts.benchmark fuzz --mutations 20000`` changes files in ten ways, loads each and
+``python -m scripts.benchmark fuzz --mutations 20000`` changes files in eleven ways, loads each and
 runs what loads. A loaded file counts as right when it answers as the original does; where the
 mutation gave the file a right digest again, it is another valid policy and has to run, or to be
 refused in one line. Events of Python's audit hook say whether loading executed or opened anything.
@@ -46,7 +46,7 @@ class Config:
     seed: int = 0
     """Names the mutations: file i is the same in every run."""
 
-    seconds: float = 5.0
+    seconds: float = 2.0
     """CPU seconds to load and run one file beyond which it counts as a hang."""
 
     megabytes: int = 400
@@ -82,7 +82,7 @@ class Audit:
             self.events.append(event)
 
 
-def fuzz(numbers: Sequence[int], seed: int, folder: Path, *, seconds: float = 5.0) -> Found:
+def fuzz(numbers: Sequence[int], seed: int, folder: Path, *, seconds: float = 2.0) -> Found:
     """Load the mutated files of these numbers and return what became of them."""
     originals = samples(folder)
     audit = _audit()
