@@ -16,7 +16,7 @@ from lal.arrays import Floats
 from lal.data.datasets import load_dataset
 from lal.episode import run_episode
 from lal.learners import make_learner
-from lal.policies.store import load_policy
+from lal.policies.kinds import load_policy
 from lal.rng import integer_seed
 from lal.state import Strategy
 from lal.strategies.base import make_strategy

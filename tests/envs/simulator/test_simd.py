@@ -132,9 +132,9 @@ def test_kernels_also_run_interpreted():
         "X = r.normal(size=(150, 3)); y = (X[:, 0] > 0).astype(int)\n"
         "e = LalRlSimulator([(X, y)], 2, pool_size=20, reward_rows=40); e.reset()\n"
         "[e.step(np.full(2, -1)) for _ in range(3)]\n"
-        "seen = e.observations\n"
-        "shown = [*e.accuracy, *seen.context[0, ::9], *seen.candidates[1, 3:6, 1]]\n"
-        "print(*(f'{v:.4f}' for v in shown))\n"
+        "o = e.observations\n"
+        "values = [*e.accuracy, *o.context[0, ::9], *o.candidates[1, 3:6, 1]]\n"
+        "print(*(f'{v:.4f}' for v in values))\n"
     )
     printed = [
         subprocess.run(

@@ -14,9 +14,9 @@ from lal.episode import Episode, run_episode
 from lal.errors import UnknownNameError, UsageError
 from lal.features import FEATURES, candidate_matrix, context_vector
 from lal.policies import pool_policy
+from lal.policies.kinds import list_policies, load_policy
 from lal.policies.query import screening
 from lal.policies.query.request import Options, read_request
-from lal.policies.store import list_policies, load_policy
 from lal.state import QueryState
 from lal.strategies import selection
 from lal.strategies.base import make_strategy, select
