@@ -18,21 +18,21 @@ from envs.simulator.kernels.dense import (
 )
 from envs.simulator.kernels.simd import (
     absolute,
-    agreement,
-    counting,
-    exceeds,
     exponent,
     exponential,
-    largest,
+    greater_mask,
+    iota,
     load,
     logistic,
     mantissa,
     maximum,
     padded,
-    product,
+    reduce_max,
+    reduce_product,
+    reduce_sum,
+    same_sign_mask,
     splat,
     store,
-    total,
 )
 
 
@@ -42,14 +42,14 @@ def lanewise(a, b, out):
     store(out, 0, x + y * splat(np.float32(2.0)) - x / y)
     store(out, 16, maximum(x, y))
     store(out, 32, absolute(x))
-    store(out, 48, agreement(x, y))
+    store(out, 48, same_sign_mask(x, y))
     store(out, 64, logistic(x))
     store(out, 80, exponential(x))
-    store(out, 96, exceeds(x, y))
-    store(out, 112, counting(a[0]))
+    store(out, 96, greater_mask(x, y))
+    store(out, 112, iota(a[0]))
     store(out, 128, mantissa(absolute(x)))
     store(out, 144, exponent(absolute(x)))
-    return total(x), largest(x), product(x)
+    return reduce_sum(x), reduce_max(x), reduce_product(x)
 
 
 def test_lanes_do_what_numpy_does(rng):
