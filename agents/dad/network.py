@@ -22,12 +22,14 @@ class DesignNetwork(nn.Module):
         super().__init__()
         n_design = model.n_design
         self.encode = nn.Sequential(
-            nn.Linear(n_design + 1, config.hidden), nn.ReLU(), nn.Linear(config.hidden, config.code)
+            nn.Linear(n_design + 1, config.hidden_size),
+            nn.ReLU(),
+            nn.Linear(config.hidden_size, config.code_size),
         )
-        self.emit = nn.Sequential(nn.Linear(config.code, n_design))
+        self.emit = nn.Sequential(nn.Linear(config.code_size, n_design))
         if config.squash:
             self.emit.extend([nn.Tanh(), _box(model)])
-        self.code = config.code
+        self.code = config.code_size
 
     def start(self, batch: int) -> Tensor:
         """Return the memories of empty histories, shape (B, code)."""
@@ -82,7 +84,7 @@ def make_designer(config: DadConfig) -> Designer:
     """Return a designer with fresh weights from torch's generator."""
     model = make_model(config.model)
     if config.kind == "static":
-        return StaticDesigns(config.n_steps, model)
+        return StaticDesigns(config.n_experiments, model)
     return DesignNetwork(model, config)
 
 
@@ -112,7 +114,7 @@ def export(designer: Designer, config: DadConfig, card: Mapping[str, Any]) -> De
     emit, second, emitted = layers_ops(designer.emit, prefix="emit", source="context")
     return DesignPolicy(
         name=f"dad-{config.model}",
-        sizes={"design": model.n_design, "outcome": 1, "code": config.code},
+        sizes={"design": model.n_design, "outcome": 1, "code": config.code_size},
         programs={
             "encode": {"ops": encode, "output": coded},
             "emit": {"ops": emit, "output": emitted},

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 
-from agents.dqn.algorithm import CandidateDQN
 from agents.dqn.config import DQNConfig
-from agents.dqn.network import CandidateQNetwork
 from agents.export.torch_layers import slate_program
+from agents.training.candidate_dqn import CandidateDQN
+from agents.training.candidate_q_network import CandidateQNetwork
 from agents.training.pool_learner import PoolSb3Learner
 from lal.errors import UsageError
 

@@ -3,15 +3,14 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from agents.registry import Agent, TrainConfig
+from agents.registry import Agent
+from agents.training.config import EpisodeConfig, check_at_least
+from lal.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class FewShotConfig(TrainConfig):
-    """A selection head trained by policy gradient over a frozen embedding.
-
-    Of the settings of all agents only `seed` is used: episodes come from a class bank.
-    """
+class FewShotConfig(EpisodeConfig):
+    """A selection head trained by policy gradient over a frozen embedding."""
 
     head: Literal["one_step", "sequential", "batch", "graph"] = "sequential"
     """one_step: all items at once, no labels seen (Contardo et al. 2017). sequential: one by one
@@ -36,59 +35,75 @@ class FewShotConfig(TrainConfig):
     shots: int = 0
     """Labelled samples of every class at the start; the batch head needs one."""
 
-    labels: int = 5
-    """B, labels to buy."""
+    budget: int = 5
+    """B, labels that are acquired."""
 
     embedding: int = 32
     """Width of the embedding."""
 
-    embedding_updates: int = 300
+    embedding_gradient_steps: int = 300
     """Gradient steps of the embedding, by prototypical episodes of training classes."""
 
     embedding_seed: int = 0
     """Seed of the embedding, apart from `seed`, so that all heads share one."""
 
-    hidden: int = 32
+    hidden_size: int = 32
     """Width of the head's memories and hidden layers."""
 
-    updates: int = 400
+    gradient_steps: int = 400
     """Gradient steps of the head."""
 
     n_segments: int = 4
     """Parts of the run, each with a checkpoint."""
 
-    batch: int = 32
+    batch_size: int = 32
     """Episodes in a gradient step."""
 
     copies: int = 4
     """Samples of every episode; their mean reward is the baseline."""
 
     learning_rate: float = 1e-2
-    """Of Adam."""
+    """Learning rate of Adam."""
 
     n_query: int = 75
-    """Samples that the reward is measured on; more than when judged, for less noise."""
+    """Samples that the reward is measured on; more than in evaluation, for less noise."""
 
-    entropy: float = 0.005
+    ent_coef: float = 0.005
     """Weight of the entropy bonus."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        super().__post_init__()
+        check_at_least(
+            self, hidden_size=1, n_classes=1, budget=1, embedding=1, n_query=1, ent_coef=0.0,
+            embedding_gradient_steps=0,
+        )  # fmt: skip
+        if self.copies < 2:
+            raise UsageError(f"copies must be at least 2 for a baseline, got {self.copies}")
+        if self.head == "batch" and self.shots < 1:
+            raise UsageError("the batch head needs shots of at least 1 for its prototypes")
+        if self.budget >= self.n_pool:
+            raise UsageError(f"budget must be less than n_pool {self.n_pool}, got {self.budget}")
 
 
 RAVI = FewShotConfig(head="batch", shots=1, n_distractors=15, n_other_classes=15)
 
 PRESETS = {
-    "demo": FewShotConfig(bank="vectors", updates=200),
+    "demo": FewShotConfig(bank="vectors", gradient_steps=200),
     "one-step": FewShotConfig(head="one_step"),
     "sequential": FewShotConfig(),
     "graph": FewShotConfig(head="graph"),
     "batch": RAVI,
     "batch-few-others": replace(RAVI, n_other_classes=5),
     "smoke": FewShotConfig(
-        bank="vectors", updates=2, n_segments=2, embedding_updates=2, batch=4, hidden=4,
-        embedding=4, n_pool=8, labels=2, n_classes=2,
+        bank="vectors", gradient_steps=2, n_segments=2,
+        embedding_gradient_steps=2, batch_size=4, hidden_size=4,
+        embedding=4, n_pool=8, budget=2, n_classes=2,
     ),
     "smoke-batch": replace(
-        RAVI, bank="vectors", updates=2, n_segments=2, embedding_updates=2, batch=4, hidden=4,
-        embedding=4, n_pool=8, n_distractors=3, labels=2, n_classes=2,
+        RAVI, bank="vectors", gradient_steps=2, n_segments=2,
+        embedding_gradient_steps=2, batch_size=4, hidden_size=4,
+        embedding=4, n_pool=8, n_distractors=3, budget=2, n_classes=2,
     ),
 }  # fmt: skip
 """The three heads on drawings take about a minute each; smoke: learns nothing."""
@@ -98,6 +113,5 @@ AGENT = Agent(
     summary="Few-shot selection: one-step subset, sequential, batch with diversity, graph",
     config_type=FewShotConfig,
     presets=PRESETS,
-    train_path="agents.few_shot.train:train",
-    untrained_path="agents.few_shot.train:export_untrained",
+    learner="agents.few_shot.learner:FewShotLearner",
 )

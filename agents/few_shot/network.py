@@ -37,7 +37,7 @@ class OneStepHead(nn.Module):
 
     def __init__(self, config: FewShotConfig) -> None:
         super().__init__()
-        self.hidden = hidden = config.hidden
+        self.hidden = hidden = config.hidden_size
         self.forward_cell = nn.GRUCell(config.embedding + N_ORDER, hidden)
         self.backward_cell = nn.GRUCell(config.embedding + N_ORDER, hidden)
         self.score = nn.Sequential(
@@ -88,9 +88,9 @@ class SequentialHead(nn.Module):
 
     def __init__(self, config: FewShotConfig) -> None:
         super().__init__()
-        self.read = nn.GRUCell(config.embedding + config.n_classes + 1, config.hidden)
-        self.gate = nn.Linear(config.hidden, N_KNOWN)
-        self.match = nn.Linear(config.hidden, config.embedding)
+        self.read = nn.GRUCell(config.embedding + config.n_classes + 1, config.hidden_size)
+        self.gate = nn.Linear(config.hidden_size, N_KNOWN)
+        self.match = nn.Linear(config.hidden_size, config.embedding)
         self.weigh = nn.Linear(N_KNOWN, 1)
         nn.init.zeros_(self.match.weight)
         nn.init.zeros_(self.match.bias)
@@ -149,7 +149,7 @@ class BatchHead(nn.Module):
 
     def __init__(self, config: FewShotConfig) -> None:
         super().__init__()
-        hidden = config.hidden
+        hidden = config.hidden_size
         self.quality = nn.Sequential(
             nn.Linear(N_STATISTICS, hidden), nn.ReLU(), nn.Linear(hidden, 1)
         )
@@ -191,7 +191,7 @@ class GraphHead(nn.Module):
 
     def __init__(self, config: FewShotConfig) -> None:
         super().__init__()
-        hidden = config.hidden
+        hidden = config.hidden_size
         self.first = nn.Sequential(nn.Linear(2 * N_NODE, hidden), nn.ReLU())
         self.second = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.ReLU())
         self.score = nn.Sequential(nn.Linear(hidden + N_NODE, 1))
@@ -283,7 +283,7 @@ def export(
             "classes": config.n_classes,
             "columns": int(array(embedding[0].weight).shape[1]),  # type: ignore[arg-type]
             "embedding": config.embedding,
-            "hidden": config.hidden,
+            "hidden": config.hidden_size,
         },
         programs={"embed": {"ops": ops, "output": last}, **programs},
         tensors={**tensors, **found},

@@ -129,10 +129,10 @@ def _policy(
     trees = fit_boosted_trees(
         inputs,
         targets,
-        rounds=config.n_trees,
+        max_iter=config.n_trees,
         learning_rate=config.learning_rate,
-        max_leaves=config.max_leaves,
-        min_leaf=config.min_leaf,
+        max_leaf_nodes=config.max_leaves,
+        min_samples_leaf=config.min_leaf,
         seed=config.seed,
     )
     tensors = from_sklearn_hist_gradient_boosting(trees)

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from agents.registry import Agent, TrainConfig
+from agents.registry import Agent
+from agents.training.config import RunConfig, check_above, check_at_least
+from lal.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class LalConfig(TrainConfig):
+class LalConfig(RunConfig):
     """Trees fitted to the gain of labels; the sizes are those of Konyushkova et al. (2017)."""
 
     growth: Literal["independent", "iterative"] = "independent"
@@ -45,16 +47,16 @@ class LalConfig(TrainConfig):
     growth_trees: int = 30
     """Trees of the regressors that grow labelled sets (iterative only)."""
 
-    rounds: int = 100
+    max_iter: int = 100
     """Boosting rounds of the policy."""
 
     learning_rate: float = 0.05
-    """Of boosting."""
+    """Learning rate of boosting."""
 
-    max_leaves: int = 15
+    max_leaf_nodes: int = 15
     """Largest number of leaves of a boosted tree."""
 
-    min_leaf: int = 200
+    min_samples_leaf: int = 200
     """Smallest number of candidates in a leaf of a boosted tree."""
 
     reference_trees: int = 300
@@ -70,6 +72,19 @@ class LalConfig(TrainConfig):
     validation_share: float = 0.2
     """Share of the tasks that regressors are compared on before the last fit takes all."""
 
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        super().__post_init__()
+        check_at_least(
+            self, first_size=2, n_tasks=2, n_candidates=2, n_dev_tasks=2, n_test=1, n_trees=1,
+            last_size=self.first_size, growth_trees=1, max_iter=1, max_leaf_nodes=2,
+            min_samples_leaf=1, reference_trees=0, reference_rows=0,
+            n_pool=self.last_size + self.n_candidates,
+        )  # fmt: skip
+        check_above(self, 0.0, "learning_rate")
+        if not 0.0 < self.validation_share < 1.0:
+            raise UsageError(f"validation_share must lie in (0, 1), got {self.validation_share}")
+
 
 PUBLISHED = LalConfig()
 
@@ -84,7 +99,7 @@ PRESETS = {
     "demo": replace(PUBLISHED, n_tasks=25, n_test=1000, reference_trees=0, n_dev_tasks=40),
     "smoke": replace(
         PUBLISHED, last_size=4, n_tasks=12, n_pool=40, n_test=100, n_trees=10, growth_trees=3,
-        rounds=3, min_leaf=3, reference_trees=3, n_dev_tasks=2,
+        max_iter=3, min_samples_leaf=3, reference_trees=3, n_dev_tasks=2,
     ),
 }  # fmt: skip
 """published: 240 000 rows, minutes on one core. demo: under a minute. smoke: seconds."""
@@ -94,7 +109,6 @@ AGENT = Agent(
     summary="LAL: what a label gains a random forest, regressed on simulated tasks",
     config_type=LalConfig,
     presets=PRESETS,
-    train_path="agents.lal_regression.train:train",
-    untrained_path="agents.lal_regression.controls:export_untrained",
+    learner="agents.lal_regression.learner:LalLearner",
     controls=("shuffled_reward", "shuffled_everywhere", "uncertainty_only"),
 )

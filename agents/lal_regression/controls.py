@@ -1,4 +1,4 @@
-"""What LAL has to beat: copies that learned nothing, or nothing but what their inputs give away.
+"""Control policies for LAL: shuffled targets, uncertainty only, untrained.
 
 Gains shuffled over all rows keep nothing. Gains shuffled within a task keep the task's mean, and
 the first two features go with it: tasks in which labels pay hold more uncertain rows, so such a
@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from agents.lal_regression.config import LalConfig
-from agents.lal_regression.fits import card, check, fit_boosted, make_policy, training_data
+from agents.lal_regression.fits import card, fit_boosted, make_policy, training_data
 from agents.lal_regression.folding import fold
 from agents.lal_regression.rows import GainRows, make_rows
 from agents.training.config import Control
@@ -69,7 +69,7 @@ def controls(config: LalConfig, rows: GainRows) -> dict[str, list[PoolPolicy]]:
         for name, kind in kinds.items()
     }
     few = replace(config, n_tasks=min(config.n_tasks, 100))
-    return {**found, "untrained": export_untrained(few, N_COPIES["untrained"])}
+    return {**found, "untrained": untrained(few, N_COPIES["untrained"])}
 
 
 def _fitted(config: LalConfig, rows: GainRows, kind: Control, copy: int) -> PoolPolicy:
@@ -77,9 +77,8 @@ def _fitted(config: LalConfig, rows: GainRows, kind: Control, copy: int) -> Pool
     return make_policy(config, boosted, {"control": kind})
 
 
-def export_untrained(config: LalConfig, n: int) -> list[PoolPolicy]:
+def untrained(config: LalConfig, n: int) -> list[PoolPolicy]:
     """Return `n` ensembles of the same shape, fitted to noise on the features of one size."""
-    check(config)
     rows = make_rows(config, config.first_size)
     features = inputs_under(config, rows, "none", 0)[0]
     about = {**card(config, training_data(config)), "control": "untrained"}

@@ -7,31 +7,10 @@ from agents.lal_regression.config import LalConfig
 from agents.lal_regression.folding import FOLDED, PUBLISHED
 from agents.training.boosting import fit_boosted_trees
 from lal.arrays import Floats
-from lal.errors import UsageError
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.scoring.trees import from_sklearn_hist_gradient_boosting, tree_op
 from lal.rng import integer_seed
 from lal.serialization import config_hash, versions
-
-
-def check(config: LalConfig) -> None:
-    """Refuse sizes that cannot be simulated."""
-    least = {
-        "first_size": 2,
-        "n_tasks": 2,
-        "n_candidates": 2,
-        "n_dev_tasks": 2,
-        "n_test": 1,
-        "n_trees": 1,
-    }
-    for name, low in {**least, "last_size": config.first_size, "growth_trees": 1}.items():
-        if getattr(config, name) < low:
-            raise UsageError(f"{name} must be at least {low}, got {getattr(config, name)}")
-    need = config.last_size + config.n_candidates
-    if config.n_pool < need:
-        raise UsageError(f"n_pool must be at least {need}, got {config.n_pool}; raise n_pool")
-    if not 0.0 < config.validation_share < 1.0:
-        raise UsageError(f"validation_share must lie in (0, 1), got {config.validation_share}")
 
 
 def fit_boosted(config: LalConfig, features: Floats, targets: Floats) -> Any:
@@ -39,10 +18,10 @@ def fit_boosted(config: LalConfig, features: Floats, targets: Floats) -> Any:
     return fit_boosted_trees(
         features,
         targets,
-        rounds=config.rounds,
+        max_iter=config.max_iter,
         learning_rate=config.learning_rate,
-        max_leaves=config.max_leaves,
-        min_leaf=config.min_leaf,
+        max_leaf_nodes=config.max_leaf_nodes,
+        min_samples_leaf=config.min_samples_leaf,
         seed=config.seed,
     )
 

@@ -1,9 +1,11 @@
-"""FastDQNConfig: everything that decides a run; the defaults are the published agent's."""
+"""LalRlConfig: everything that decides a run; the defaults are the published agent's."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from agents.registry import Agent, TrainConfig
+from agents.registry import Agent
+from agents.training.config import DataConfig, check_above, check_at_least, check_within
+from lal.errors import UsageError
 
 SETS = (
     "adult", "australian", "breast_cancer", "diabetis", "flare_solar", "german", "heart",
@@ -21,13 +23,8 @@ def named_files(folder: str, names: tuple[str, ...] = SETS) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FastDQNConfig(TrainConfig):
-    """Candidate double DQN on the compiled LAL-RL workload.
-
-    Source of the defaults: Konyushkova, Sznitman and Fua (arXiv 1810.04114) and their notebook:
-    1000 times (10 episodes, 60 gradient steps of 32) after 128 random episodes and 100 steps. Here
-    E episodes run at once and the same number of gradient steps is spread evenly.
-    """
+class GameConfig(DataConfig):
+    """What learning on the LAL-RL workload has in common, by double DQN or by search."""
 
     datasets: tuple[str, ...] = ("sklearn:breast_cancer",)
     """Binary data sets to train on: names, suites or folders."""
@@ -35,61 +32,95 @@ class FastDQNConfig(TrainConfig):
     hold_out: tuple[str, ...] = ()
     """Data sets, or families, that are left out of these."""
 
+    eval_datasets: tuple[str, ...] = ()
+    """Data sets of other families, on which the policy is compared with its controls."""
+
+    n_eval_episodes: int = 512
+    """Episodes on each of them; 0: no comparison."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        super().__post_init__()
+        check_at_least(self, n_eval_episodes=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LalRlConfig(GameConfig):
+    """Candidate double DQN on the compiled LAL-RL workload.
+
+    Source of the defaults: Konyushkova, Sznitman and Fua (arXiv 1810.04114) and their notebook:
+    1000 times (10 episodes, 60 gradient steps of 32) after 128 random episodes and 100 steps. Here
+    E episodes run at once and the same number of gradient steps is spread evenly.
+    """
+
     variant: Literal["published", "symmetric"] = "published"
     """What the network sees. published: P(class 0) and mean cosine distances. symmetric: in place
     of P(class 0), 1 - |2 p - 1|, which renaming the classes does not change, and the distances in
     deviations from their mean over the candidates."""
 
     n_episodes: int = 0
-    """Episodes of the whole run; 0: `n_steps` decides."""
+    """Episodes of the whole run; 0: `total_timesteps` decides."""
 
-    updates_per_episode: float = 6.0
+    gradient_steps_per_episode: float = 6.0
     """Gradient steps for every episode, where `n_episodes` decides."""
 
-    n_steps: int = 1_000_000
+    total_timesteps: int = 1_000_000
     """Environment steps of the whole run."""
 
     n_envs: int = 64
     """Episodes advanced together."""
 
-    updates_per_step: float = 0.27
+    gradient_steps: float = 0.27
     """Gradient steps for every environment step."""
 
     batch_size: int = 32
     """Transitions of a gradient step."""
 
     learning_rate: float = 1e-3
-    """Of Adam."""
+    """Learning rate of Adam."""
 
     learning_rate_final: float = 1.0
     """Share of it that is left at the end; it falls in a straight line."""
 
-    polyak: float = 0.01
+    tau: float = 0.01
     """Share of the online network that enters the target network after every gradient step."""
 
-    priority_exponent: float = 3.0
+    priority_alpha: float = 3.0
     """Transitions are replayed with probability proportional to |TD error| to this power."""
 
     buffer_size: int = 10_000
     """Transitions kept."""
 
-    warm_episodes: int = 128
+    learning_starts: int = 128
     """Random episodes before learning."""
 
-    warm_updates: int = 100
+    initial_gradient_steps: int = 100
     """Gradient steps on these."""
 
-    exploration_final: float = 0.1
+    exploration_final_eps: float = 0.1
     """Share of random steps at the end; it falls from 1 in a straight line."""
 
-    exploration_share: float = 1.0
+    exploration_fraction: float = 1.0
     """Share of the run after which it has fallen."""
 
-    judge_on: tuple[str, ...] = ()
-    """Data sets of other families, on which the policy is compared with its controls."""
-
-    n_judged: int = 512
-    """Episodes on each of them; 0: none are played."""
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        super().__post_init__()
+        check_at_least(
+            self, n_episodes=0, n_envs=1, batch_size=1, gradient_steps=0.0, learning_starts=0,
+            gradient_steps_per_episode=0.0, initial_gradient_steps=0, priority_alpha=0.0,
+        )  # fmt: skip
+        check_above(self, 0.0, "learning_rate", "exploration_fraction")
+        for name in ("learning_rate_final", "tau", "exploration_final_eps"):
+            check_within(self, name, 0.0, 1.0)
+        if self.buffer_size < self.batch_size:
+            raise UsageError(
+                f"buffer_size must be at least batch_size {self.batch_size}, got {self.buffer_size}"
+            )
+        if not self.n_episodes and self.total_timesteps < self.n_envs:
+            raise UsageError(
+                f"total_timesteps must be at least n_envs {self.n_envs}, got {self.total_timesteps}"
+            )
 
 
 OTHERS = (
@@ -98,24 +129,26 @@ OTHERS = (
 )  # fmt: skip
 """Binary sets of the same folder that are of other families."""
 
-PUBLISHED = FastDQNConfig(
-    datasets=named_files(FOLDER), judge_on=named_files(FOLDER, OTHERS), n_episodes=10_000, n_envs=10
+PUBLISHED = LalRlConfig(
+    datasets=named_files(FOLDER),
+    eval_datasets=named_files(FOLDER, OTHERS),
+    n_episodes=10_000,
+    n_envs=10,
 )
 
 PRESETS = {
     "published": PUBLISHED,
     "symmetric": replace(PUBLISHED, variant="symmetric"),
-    "demo": FastDQNConfig(variant="symmetric", n_episodes=1500, n_envs=10, n_judged=0),
-    "smoke": FastDQNConfig(n_steps=600, n_envs=10, warm_episodes=5, n_judged=0),
+    "demo": LalRlConfig(variant="symmetric", n_episodes=1500, n_envs=10, n_eval_episodes=0),
+    "smoke": LalRlConfig(total_timesteps=600, n_envs=10, learning_starts=5, n_eval_episodes=0),
 }
 """published, symmetric: 10 000 episodes, seconds. demo: on a bundled set. smoke: learns nothing."""
 
 AGENT = Agent(
     name="lal_rl",
     summary="LAL-RL: double DQN on the number of labels to a target, in compiled kernels",
-    config_type=FastDQNConfig,
+    config_type=LalRlConfig,
     presets=PRESETS,
-    train_path="agents.lal_rl.agent:train_policy",
-    untrained_path="agents.lal_rl.agent:export_untrained",
+    learner="agents.lal_rl.learner:LalRlLearner",
     controls=("shuffled_reward", "uncertainty_only"),
 )

@@ -11,11 +11,11 @@ from stable_baselines3.common.type_aliases import PyTorchObs, TensorDict
 from stable_baselines3.common.utils import polyak_update
 from stable_baselines3.dqn.policies import QNetwork as StableQNetwork
 
-from agents.dqn.algorithm import CandidateDQN
-from agents.dqn.buffer import PrioritisedReplay
-from agents.dqn.network import MASKED_Q, CandidateDQNPolicy
 from agents.lal_rl import kernels
 from agents.lal_rl.network import QNetwork
+from agents.training.candidate_dqn import CandidateDQN
+from agents.training.candidate_q_network import MASKED_Q, CandidateDQNPolicy
+from agents.training.prioritised_replay import PrioritisedReplay
 from envs.lal_rl.sb3 import LalRlVecEnv
 from lal.arrays import Floats, Ints
 from lal.rng import integer_seed
@@ -29,30 +29,30 @@ NEVER = 1 << 60
 
 @dataclass(frozen=True, kw_only=True)
 class StableConfig:
-    """A run through stable-baselines3; the defaults are those of `FastDQNConfig`."""
+    """A run through stable-baselines3; the defaults are those of `LalRlConfig`."""
 
     seed: int = 0
     """Names every random stream of the run."""
 
-    n_steps: int = 1_000_000
+    total_timesteps: int = 1_000_000
     """Environment steps of the whole run."""
 
     n_envs: int = 64
     """Episodes advanced together."""
 
-    updates_per_step: float = 0.27
+    gradient_steps: float = 0.27
     """Gradient steps for every environment step."""
 
     batch_size: int = 32
     """Transitions of a gradient step."""
 
     learning_rate: float = 1e-3
-    """Of Adam."""
+    """Learning rate of Adam."""
 
     tau: float = 0.01
     """Share of the online network that enters the target network after every gradient step."""
 
-    priority_exponent: float = 3.0
+    priority_alpha: float = 3.0
     """Transitions are replayed with probability proportional to |TD error| to this power."""
 
     buffer_size: int = 10_000
@@ -61,10 +61,10 @@ class StableConfig:
     learning_starts: int = 2_500
     """Environment steps taken at random before learning, about 128 episodes."""
 
-    warm_updates: int = 100
+    initial_gradient_steps: int = 100
     """Gradient steps on these."""
 
-    exploration_final: float = 0.1
+    exploration_final_eps: float = 0.1
     """Share of random steps at the end."""
 
 
@@ -165,16 +165,21 @@ class LalRlDQN(CandidateDQN):
 
     Args:
         *args: As of the base class.
-        updates_per_step: Gradient steps for every environment step, fractions carried over.
-        warm_updates: Gradient steps before the first of these.
+        steps_per_transition: Gradient steps for every environment step, fractions carried over.
+        initial_gradient_steps: Gradient steps before the first of these.
         **kwargs: As of the base class.
     """
 
     def __init__(
-        self, *args: Any, updates_per_step: float = 0.27, warm_updates: int = 100, **kwargs: Any
+        self,
+        *args: Any,
+        steps_per_transition: float = 0.27,
+        initial_gradient_steps: int = 100,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.updates_per_step, self.warm_updates = updates_per_step, warm_updates
+        self.steps_per_transition = steps_per_transition
+        self.initial_gradient_steps = initial_gradient_steps
         self.owed = 0.0
 
     def train(self, gradient_steps: int, batch_size: int = 100) -> None:
@@ -182,7 +187,7 @@ class LalRlDQN(CandidateDQN):
         self.policy.set_training_mode(True)
         if self._n_updates == 0:
             self._begin()
-        self.owed += self.updates_per_step * gradient_steps
+        self.owed += self.steps_per_transition * gradient_steps
         for _ in range(int(self.owed)):
             self._update(batch_size)
         self._n_updates += int(self.owed)
@@ -195,7 +200,7 @@ class LalRlDQN(CandidateDQN):
         networks: tuple[Any, ...] = (self.q_net, self.q_net_target)
         for network in networks:
             torch.nn.init.constant_(network.out.bias, bias)
-        self.owed += self.warm_updates
+        self.owed += self.initial_gradient_steps
 
     def _update(self, batch_size: int) -> None:
         """Take a step on the sum of squared double-Q errors and let the target network follow."""
@@ -217,7 +222,7 @@ class LalRlDQN(CandidateDQN):
 
 @dataclass(frozen=True, eq=False)
 class StableResult:
-    """What a run gave; see `agents.lal_rl.train.Result`."""
+    """What a run gave; see `agents.lal_rl.dqn.Result`."""
 
     network: QNetwork
     n_steps: int
@@ -253,7 +258,7 @@ def train_stable(
     envs = LalRlVecEnv(config.n_envs, data=data, seed=integer_seed(config.seed, "engine"))
     model = make_stable(config, envs)
     callback = _Lengths(report)
-    model.learn(config.n_steps, callback=callback)
+    model.learn(config.total_timesteps, callback=callback)
     network: Any = model.q_net
     return StableResult(
         network=network.plain(),
@@ -278,13 +283,13 @@ def make_stable(config: StableConfig, envs: LalRlVecEnv) -> LalRlDQN:
         gradient_steps=-1,
         target_update_interval=NEVER,
         exploration_fraction=1.0,
-        exploration_final_eps=config.exploration_final,
+        exploration_final_eps=config.exploration_final_eps,
         replay_buffer_class=PublishedReplay,
-        replay_buffer_kwargs={"alpha": config.priority_exponent, "beta": 0.0},
+        replay_buffer_kwargs={"alpha": config.priority_alpha, "beta": 0.0},
         seed=integer_seed(config.seed, "stable"),
         device="cpu",
-        updates_per_step=config.updates_per_step,
-        warm_updates=config.warm_updates,
+        steps_per_transition=config.gradient_steps,
+        initial_gradient_steps=config.initial_gradient_steps,
     )
     replay: Any = model.replay_buffer
     replay.reseed(integer_seed(config.seed, "replay"))

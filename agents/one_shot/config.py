@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from agents.registry import Agent, TrainConfig
+from agents.registry import Agent
+from agents.training.config import EpisodeConfig, check_at_least, check_within
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneShotConfig(TrainConfig):
-    """An LSTM that learns values of answers and of asking (Woodward and Finn 2016).
-
-    Of the settings of all agents only `seed` is used: episodes come from a class bank.
-    """
+class OneShotConfig(EpisodeConfig):
+    """An LSTM that learns values of answers and of asking (Woodward and Finn 2016)."""
 
     bank: str = "vectors"
     """Where samples come from; see `envs.class_banks`."""
@@ -36,34 +34,25 @@ class OneShotConfig(TrainConfig):
     ask: float = -0.05
     """Reward of asking."""
 
-    hidden: int = 128
+    lstm_hidden_size: int = 128
     """Units of the LSTM."""
 
     embedding: int = 0
     """Width of a frozen embedding of the items; 0: the LSTM reads the items as they are."""
 
-    embedding_updates: int = 300
+    embedding_gradient_steps: int = 300
     """Gradient steps of the embedding, by prototypical episodes of training classes."""
 
-    updates: int = 4000
-    """Gradient steps."""
-
-    n_segments: int = 8
-    """Parts of the run, each with a checkpoint."""
-
-    batch: int = 50
-    """Episodes in a gradient step."""
-
     learning_rate: float = 2e-3
-    """Of Adam."""
+    """Learning rate of Adam."""
 
     gamma: float = 0.5
     """Discount."""
 
-    epsilon: float = 0.05
+    exploration_final_eps: float = 0.05
     """Share of steps that ask, answer rightly or answer wrongly by chance, a third each."""
 
-    epsilon_at_first: float | None = None
+    exploration_initial_eps: float | None = None
     """The same at the start; it falls along a line until half of the run is done. With few answers
     forced, training can stay with asking for everything."""
 
@@ -71,17 +60,35 @@ class OneShotConfig(TrainConfig):
     """Train the values of all answers where one was given: what the others would have earned is
     known in training, and what follows is the same."""
 
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        super().__post_init__()
+        check_at_least(
+            self, lstm_hidden_size=1, n_classes=1, n_items=1, embedding=0,
+            embedding_gradient_steps=0,
+        )  # fmt: skip
+        check_within(self, "gamma", 0.0, 1.0)
+        check_within(self, "exploration_final_eps", 0.0, 1.0)
+
 
 PRESETS = {
     "vectors": OneShotConfig(),
-    "demo": OneShotConfig(updates=1600, hidden=64),
+    "demo": OneShotConfig(gradient_steps=1600, lstm_hidden_size=64),
     "vectors-published-loss": OneShotConfig(loss="published"),
     "digits": OneShotConfig(bank="digits"),
     "omniglot": OneShotConfig(
-        bank="omniglot", embedding=32, updates=2400, epsilon_at_first=0.5, all_answers=True
+        bank="omniglot",
+        embedding=32,
+        gradient_steps=2400,
+        exploration_initial_eps=0.5,
+        all_answers=True,
     ),
-    "omniglot-raw": OneShotConfig(bank="omniglot", updates=8000, hidden=200, learning_rate=1e-3),
-    "smoke": OneShotConfig(updates=4, n_segments=2, batch=4, hidden=8, n_items=6),
+    "omniglot-raw": OneShotConfig(
+        bank="omniglot", gradient_steps=8000, lstm_hidden_size=200, learning_rate=1e-3
+    ),
+    "smoke": OneShotConfig(
+        gradient_steps=4, n_segments=2, batch_size=4, lstm_hidden_size=8, n_items=6
+    ),
 }
 """vectors, omniglot: minutes on one core; omniglot-raw: a quarter of an hour; smoke: nothing."""
 
@@ -90,6 +97,5 @@ AGENT = Agent(
     summary="Active one-shot learning: an LSTM that answers or asks",
     config_type=OneShotConfig,
     presets=PRESETS,
-    train_path="agents.one_shot.train:train",
-    untrained_path="agents.one_shot.train:export_untrained",
+    learner="agents.one_shot.learner:OneShotLearner",
 )

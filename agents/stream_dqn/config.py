@@ -2,46 +2,47 @@
 
 from dataclasses import dataclass
 
-from agents.registry import Agent, TrainConfig
+from agents.registry import Agent
+from agents.training.config import StreamConfig, check_above, check_at_least, check_within
 
 
 @dataclass(frozen=True, kw_only=True)
-class StreamDQNConfig(TrainConfig):
-    """stable-baselines3's DQN on streams of table rows.
+class StreamQConfig(StreamConfig):
+    """stable-baselines3's DQN on any kind of stream."""
 
-    `datasets`, `hold_out`, `share_synthetic`, `max_pool` and the pool features have no meaning on
-    streams and must stay as they are.
-    """
-
-    families: tuple[str, ...] = ("abrupt", "hyperplane", "moving_clusters")
-    """Families of drifting streams to train on."""
-
-    n_items: int = 300
-    """Items of a training stream."""
-
-    share: float = 0.5
-    """Share of a training stream's cost that may be spent; large, so that exploring is not cut."""
-
-    price: float = 0.0
-    """What a label costs, in units of the reward."""
-
-    n_steps: int = 8_000
+    total_timesteps: int = 8_000
     """Environment steps of the whole run."""
 
     net_arch: tuple[int, ...] = (32, 32)
     """Widths of the hidden layers."""
 
     learning_rate: float = 1e-3
-    """Of Adam."""
+    """Learning rate of Adam."""
 
     gamma: float = 0.3
     """Discount."""
 
-    exploration_final: float = 0.2
+    exploration_final_eps: float = 0.2
     """Share of random steps after the first half of the run."""
 
     pace: str = "level"
     """How the exported policy keeps to its budget; see `lal.streams.policy.StreamPolicy`."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        super().__post_init__()
+        check_at_least(self, total_timesteps=4)
+        check_above(self, 0.0, "learning_rate")
+        check_within(self, "gamma", 0.0, 1.0)
+        check_within(self, "exploration_final_eps", 0.0, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamDQNConfig(StreamQConfig):
+    """stable-baselines3's DQN on streams of table rows."""
+
+    families: tuple[str, ...] = ("abrupt", "hyperplane", "moving_clusters")
+    """Families of drifting streams to train on."""
 
 
 AGENT = Agent(
@@ -50,8 +51,7 @@ AGENT = Agent(
     config_type=StreamDQNConfig,
     presets={
         "demo": StreamDQNConfig(),
-        "smoke": StreamDQNConfig(n_steps=400, n_items=60),
+        "smoke": StreamDQNConfig(total_timesteps=400, n_items=60),
     },
-    train_path="agents.stream_dqn.train:train",
-    untrained_path="agents.stream_dqn.train:export_untrained",
+    learner="agents.stream_dqn.learner:StreamDQNLearner",
 )

@@ -10,10 +10,10 @@ def fit_boosted_trees(
     inputs: Floats,
     targets: Floats,
     *,
-    rounds: int,
+    max_iter: int,
     learning_rate: float,
-    max_leaves: int,
-    min_leaf: int,
+    max_leaf_nodes: int,
+    min_samples_leaf: int,
     seed: int,
 ) -> Any:
     """Return boosted trees fitted to rows (n, F) and targets (n,).
@@ -21,20 +21,20 @@ def fit_boosted_trees(
     Args:
         inputs: Rows.
         targets: What they are worth.
-        rounds: Boosting rounds.
+        max_iter: Boosting rounds.
         learning_rate: Of boosting.
-        max_leaves: Largest number of leaves of a tree.
-        min_leaf: Smallest number of rows in a leaf.
+        max_leaf_nodes: Largest number of leaves of a tree.
+        min_samples_leaf: Smallest number of rows in a leaf.
         seed: Of the run; its stream "trees" is used.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
     from threadpoolctl import threadpool_limits
 
     trees = HistGradientBoostingRegressor(
-        max_iter=rounds,
+        max_iter=max_iter,
         learning_rate=learning_rate,
-        max_leaf_nodes=max_leaves,
-        min_samples_leaf=min_leaf,
+        max_leaf_nodes=max_leaf_nodes,
+        min_samples_leaf=min_samples_leaf,
         l2_regularization=1.0,
         early_stopping=False,
         random_state=integer_seed(seed, "trees"),

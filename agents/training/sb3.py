@@ -21,11 +21,13 @@ from agents.training.checkpoints import load_torch, save_torch
 from agents.training.config import RunConfig
 from agents.training.learner import Learner
 from agents.training.progress import Progress
+from agents.training.replay import load_replay, save_replay
 from lal.rng import integer_seed
 
 C = TypeVar("C", bound=RunConfig)
 
 STATE = "model.pt"
+REPLAY = "replay.npz"
 
 COUNTERS = (
     "num_timesteps", "_n_updates", "_episode_num", "_n_calls", "exploration_rate",
@@ -115,7 +117,7 @@ class Sb3Learner(Learner[C]):
 
 
 def save_model(model: BaseAlgorithm, folder: Path) -> None:
-    """Write weights, optimiser and counters, and the replay buffer where it can save itself."""
+    """Write weights, optimiser and counters, and the replay buffer where there is one."""
     state = {
         "policy": model.policy.state_dict(),
         "optimizer": model.policy.optimizer.state_dict(),
@@ -128,7 +130,7 @@ def save_model(model: BaseAlgorithm, folder: Path) -> None:
     save_torch(folder / STATE, state)
     replay = getattr(model, "replay_buffer", None)
     if replay is not None:
-        replay.save(folder / "replay.npz")
+        save_replay(replay, folder / REPLAY)
 
 
 def load_model(model: BaseAlgorithm, folder: Path) -> None:
@@ -142,7 +144,7 @@ def load_model(model: BaseAlgorithm, folder: Path) -> None:
     model.ep_success_buffer = deque(maxlen=model._stats_window_size)
     replay = getattr(model, "replay_buffer", None)
     if replay is not None:
-        replay.load(folder / "replay.npz")
+        load_replay(replay, folder / REPLAY)
 
 
 class _MoveBar(BaseCallback):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.dqn.algorithm import CandidateDQN
+from agents.training.candidate_dqn import CandidateDQN
 
 
 class DQNMaker:

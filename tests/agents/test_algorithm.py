@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from agents.dqn.algorithm import CandidateDQN
-from agents.dqn.buffer import Batch
-from agents.dqn.network import MASKED_Q
+from agents.training.candidate_dqn import CandidateDQN
+from agents.training.candidate_q_network import MASKED_Q
+from agents.training.prioritised_replay import Batch
 from envs.pool_env import PoolEnv
 from envs.sanity_task import giveaway_task
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from agents.dqn.buffer import PRIORITY_FLOOR, PrioritisedReplay
+from agents.training.prioritised_replay import PRIORITY_FLOOR, PrioritisedReplay
+from agents.training.replay import load_replay, save_replay
 
 SPACE = spaces.Dict(
     {
@@ -87,9 +88,9 @@ def test_a_full_buffer_forgets_the_oldest():
 def test_a_saved_buffer_is_the_same_again(n, tmp_path):
     buffer = filled(n)
     buffer.update_priorities(np.arange(4), np.arange(4.0))
-    buffer.save(tmp_path / "replay.npz")
+    save_replay(buffer, tmp_path / "replay.npz")
     again = filled(0)
-    again.load(tmp_path / "replay.npz")
+    load_replay(again, tmp_path / "replay.npz")
     buffer.reseed(3)
     again.reseed(3)
     one, two = buffer.sample(20), again.sample(20)

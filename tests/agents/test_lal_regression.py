@@ -7,10 +7,10 @@ from agents import AGENTS
 from agents.lal_regression.config import PRESETS
 from agents.lal_regression.controls import shuffled_targets
 from agents.lal_regression.folding import fold, unfolded
+from agents.lal_regression.learner import held_back
 from agents.lal_regression.rankers import stacked
 from agents.lal_regression.rows import GainRows, compiled, load_rows, make_rows, play
 from agents.lal_regression.tasks import board_task, gaussian_task
-from agents.lal_regression.train import held_back
 from agents.lal_regression.validation import advantage, advantages, uncertainty
 from lal.errors import DataError, UsageError
 from lal.policies.kinds import load_policy
@@ -195,7 +195,7 @@ def test_what_cannot_be_simulated_is_refused(tmp_path, change, error, message):
 
 def test_compiled_rankers_rank_as_the_shipped_policies():
     """The curves of the benchmark are those of the policy file."""
-    from agents.lal_regression.verdict import ranker_of
+    from agents.lal_regression.control_test import ranker_of
     from envs.simulator.kernels.learners.trees import predict_forest
 
     rows = make_rows(replace(SMOKE, n_tasks=20), 4)
@@ -230,11 +230,11 @@ def test_folding_forgets_the_names_of_the_classes():
 
 def test_trees_on_folded_features_are_the_same_unfolded():
     """What the compiled curves walk is what the policy file says."""
+    from agents.lal_regression.control_test import predictions, ranker_of
     from agents.lal_regression.fits import fit_boosted, make_policy
-    from agents.lal_regression.verdict import predictions, ranker_of
     from envs.simulator.kernels.learners.trees import predict_forest
 
-    config = replace(SMOKE, n_tasks=40, folded=True, rounds=10)
+    config = replace(SMOKE, n_tasks=40, folded=True, max_iter=10)
     rows = make_rows(config, 4)
     published = rows.features.astype(np.float32).astype(np.float64)
     folded = fold(published)

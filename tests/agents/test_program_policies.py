@@ -8,12 +8,12 @@ import torch
 import lal
 from agents import AGENTS
 from agents.dad.config import PRESETS as DAD
+from agents.dad.learner import DadLearner
 from agents.dad.network import StaticDesigns, torch_mean
-from agents.dad.train import DadLearner
 from agents.few_shot.config import PRESETS as FEW_SHOT
-from agents.few_shot.train import FewShotLearner
+from agents.few_shot.learner import FewShotLearner
 from agents.one_shot.config import PRESETS as ONE_SHOT
-from agents.one_shot.train import (
+from agents.one_shot.learner import (
     OneShotLearner,
     exploration,
     other_answers_loss,
@@ -30,7 +30,7 @@ from lal.policies.kinds import load_as, load_policy
 from lal.policies.pool_policy import PoolPolicy
 
 SMOKES = [("dad", DAD["smoke"]), ("active_one_shot", ONE_SHOT["smoke"]),
-          ("active_one_shot", replace(ONE_SHOT["smoke"], embedding=4, embedding_updates=2,
+          ("active_one_shot", replace(ONE_SHOT["smoke"], embedding=4, embedding_gradient_steps=2,
                                       all_answers=True)),
           *[("few_shot", replace(FEW_SHOT["smoke"], head=h))
             for h in ("one_step", "sequential", "graph")],
@@ -79,7 +79,7 @@ def test_torch_mean_is_the_models(name):
 @pytest.mark.parametrize("squash", [False, True])
 def test_design_policy_equals_its_network(squash):
     learner = DadLearner(replace(DAD["smoke"], squash=squash))
-    policy = learner.policy()
+    policy = learner.export()
     memory, theirs = policy.start(), learner.designer.start(1)
     for t, outcome in enumerate((0.3, -1.2, 2.0)):
         design = policy.act(memory)
@@ -103,7 +103,7 @@ def test_squashed_designs_stay_in_the_box():
 
 
 def test_design_policy_forgets_the_order():
-    policy = DadLearner(DAD["smoke"]).policy()
+    policy = DadLearner(DAD["smoke"]).export()
     events = [{"design": [1.0, 2.0], "outcome": 0.5}, {"design": [0.0, -1.0], "outcome": 2.0}]
     memories = []
     for order in (events, events[::-1]):
@@ -118,8 +118,8 @@ def test_design_policy_forgets_the_order():
 
 @pytest.mark.parametrize("T", [1, 2, 5])
 def test_static_export_plays_its_list(T):
-    learner = DadLearner(replace(DAD["smoke"], kind="static", n_steps=T))
-    played = play(learner.model, policy_rule(learner.policy()), n_steps=T, n_episodes=2, seed=0)
+    learner = DadLearner(replace(DAD["smoke"], kind="static", n_experiments=T))
+    played = play(learner.model, policy_rule(learner.export()), n_steps=T, n_episodes=2, seed=0)
     assert isinstance(learner.designer, StaticDesigns)
     wanted = np.clip(learner.designer.designs.detach().numpy(), -4, 4)
     assert played.designs[1] == pytest.approx(wanted, abs=1e-4)
@@ -127,12 +127,12 @@ def test_static_export_plays_its_list(T):
 
 @pytest.mark.parametrize("embedding", [0, 5])
 def test_one_shot_policy_equals_its_network(embedding):
-    config = replace(ONE_SHOT["smoke"], embedding=embedding, embedding_updates=2)
+    config = replace(ONE_SHOT["smoke"], embedding=embedding, embedding_gradient_steps=2)
     learner = OneShotLearner(config)
-    policy = learner.policy()
+    policy = learner.export()
     rng = np.random.default_rng(0)
     memory = policy.start({"episodes": 2})
-    theirs = (torch.zeros(2, config.hidden),) * 2
+    theirs = (torch.zeros(2, config.lstm_hidden_size),) * 2
     shown = torch.zeros(2, 3)
     for _ in range(4):
         item = rng.standard_normal((2, 16))
@@ -178,7 +178,9 @@ def test_other_answers_by_hand():
 
 
 def test_schedules_start_high_and_end_at_the_setting():
-    config = replace(ONE_SHOT["smoke"], epsilon_at_first=0.45, wrong=-5.0, wrong_at_first=-1.0)
+    config = replace(
+        ONE_SHOT["smoke"], exploration_initial_eps=0.45, wrong=-5.0, wrong_at_first=-1.0
+    )
     assert [exploration(config, d) for d in (0.0, 0.25, 0.5, 1.0)] == pytest.approx(
         [0.45, 0.25, 0.05, 0.05]
     )
@@ -190,7 +192,7 @@ def test_schedules_start_high_and_end_at_the_setting():
 @pytest.mark.parametrize("config", [c for name, c in SMOKES if name == "few_shot"])
 def test_subset_policy_equals_its_head(config):
     learner = FewShotLearner(config)
-    policy = learner.policy()
+    policy = learner.export()
     layout = Layout(config.n_classes, config.n_pool, config.n_distractors, config.shots)
     drawn = draw_few_shot(load_bank("vectors"), np.random.default_rng(0), layout, n=1, split="test")
     info = {"items": drawn.pool[0], "support": drawn.support[0],

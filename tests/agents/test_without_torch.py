@@ -51,7 +51,7 @@ for _ in range(20):
 CASES = [
     ("dad", "smoke", {}, "design"),
     ("active_one_shot", "smoke", {}, "one_shot"),
-    ("active_one_shot", "smoke", {"embedding": 4, "embedding_updates": 1}, "one_shot"),
+    ("active_one_shot", "smoke", {"embedding": 4, "embedding_gradient_steps": 1}, "one_shot"),
     *[("few_shot", "smoke", {"head": h}, "few_shot") for h in ("one_step", "sequential", "graph")],
     ("few_shot", "smoke-batch", {}, "few_shot"),
     ("stream_dqn", "smoke", {}, "stream"),

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from agents.lal_rl.config import FOLDER, OTHERS, named_files
-from agents.registry import Agent, TrainConfig
+from agents.lal_rl.config import FOLDER, OTHERS, GameConfig, named_files
+from agents.registry import Agent
+from agents.training.config import check_above, check_at_least
 
 INPUTS = (
     "doubt", "log_odds_z", "cosine_open_z", "cosine_labelled_z", "cosine_nearest_z",
@@ -22,18 +23,12 @@ SIZE = 2 * N_TERMS
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchConfig(TrainConfig):
+class SearchConfig(GameConfig):
     """Evolution strategy with mirrored, paired perturbations on the LAL-RL workload.
 
-    The objective is the one that is judged: the mean over data sets of the logarithm of the mean
+    The objective is the one of the evaluation: the mean over data sets of the logarithm of the mean
     number of labels to the target. Both members of a pair play the same episodes.
     """
-
-    datasets: tuple[str, ...] = ("sklearn:breast_cancer",)
-    """Binary data sets to train on: names, suites or folders."""
-
-    hold_out: tuple[str, ...] = ()
-    """Data sets, or families, that are left out of these."""
 
     searches: int = 3
     """Searches from different streams; the policy is the mean of their weights."""
@@ -53,19 +48,19 @@ class SearchConfig(TrainConfig):
     step: float = 0.1
     """Length of a step in every weight, at first; it falls in a straight line to a fifth."""
 
-    judge_on: tuple[str, ...] = ()
-    """Data sets of other families, on which the policy is compared with its controls."""
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        super().__post_init__()
+        check_at_least(self, searches=1, generations=1, pairs=1, n_episodes=1)
+        check_above(self, 0.0, "spread", "step")
 
-    n_judged: int = 512
-    """Episodes on each of them; 0: none are played."""
 
-
-FULL = SearchConfig(datasets=named_files(FOLDER), judge_on=named_files(FOLDER, OTHERS))
+FULL = SearchConfig(datasets=named_files(FOLDER), eval_datasets=named_files(FOLDER, OTHERS))
 
 PRESETS = {
     "full": FULL,
-    "demo": SearchConfig(searches=1, n_judged=0),
-    "smoke": SearchConfig(searches=1, generations=2, pairs=2, n_episodes=4, n_judged=0),
+    "demo": SearchConfig(searches=1, n_eval_episodes=0),
+    "smoke": SearchConfig(searches=1, generations=2, pairs=2, n_episodes=4, n_eval_episodes=0),
 }
 """full: the ten UCI sets, about two minutes. demo: on a bundled set. smoke: learns nothing."""
 
@@ -74,7 +69,6 @@ AGENT = Agent(
     summary="LAL-RL's game, a linear policy with class-aware inputs found by paired search",
     config_type=SearchConfig,
     presets=PRESETS,
-    train_path="agents.lal_rl.search.agent:train_policy",
-    untrained_path="agents.lal_rl.search.agent:export_untrained",
+    learner="agents.lal_rl.search.learner:SearchLearner",
     controls=("shuffled_reward", "uncertainty_only"),
 )

@@ -49,7 +49,7 @@ class Game:
 def episode_lengths(
     weights: Floats, data: Any, *, n_episodes: int = 512, n_envs: int = 64, seed: int = 0
 ) -> Ints:
-    """Return lengths of the episodes of `agents.lal_rl.train.episode_lengths` of the same seed.
+    """Return lengths of the episodes of `agents.lal_rl.dqn.episode_lengths` of the same seed.
 
     Args:
         weights: Of the policy.

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from agents import AGENTS
-from agents.stream_dqn.config import StreamDQNConfig
+from agents.training.config import StreamConfig
 from lal.arrays import Floats
 from lal.errors import UsageError
 from lal.rng import generator
@@ -102,8 +102,8 @@ def _untrained(config: Config) -> list[StreamStrategy]:
     saved = read_json(config.run[0] / "config.json")
     agent = AGENTS[saved["agent"]]
     options = from_mapping(agent.config_type, saved["options"])
-    if not isinstance(options, StreamDQNConfig):
-        raise UsageError(f"{config.run[0]} is no run of a stream agent, but of {agent.name!r}")
+    if not isinstance(options, StreamConfig):
+        raise UsageError(f"{config.run[0]} is not a run of a stream agent, but of {agent.name!r}")
     return agent.export_untrained(options, config.untrained)
 
 

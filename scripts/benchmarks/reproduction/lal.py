@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from agents.lal_regression.config import LalConfig
+from agents.lal_regression.control_test import areas, predictions
 from agents.lal_regression.controls import controls
 from agents.lal_regression.rows import load_rows, make_rows
 from agents.lal_regression.tasks import GainTask, board_task, gaussian_task, make_sampler
 from agents.lal_regression.validation import advantages, mean_interval, uncertainty
-from agents.lal_regression.verdict import areas, predictions
 from lal.arrays import Floats
 from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy

@@ -13,12 +13,12 @@ from typing import Literal
 
 import numpy as np
 
-from agents.lal_rl.agent import pairs_of, training_datasets
-from agents.lal_rl.config import FOLDER, PRESETS, SETS, FastDQNConfig, named_files
+from agents.lal_rl.config import FOLDER, PRESETS, SETS, LalRlConfig, named_files
+from agents.lal_rl.control_test import doubt_network, saving
+from agents.lal_rl.datasets import pairs_of, training_datasets
+from agents.lal_rl.dqn import episode_lengths, train, view_of
 from agents.lal_rl.kernels import DOUBT_ONLY
 from agents.lal_rl.network import QNetwork
-from agents.lal_rl.train import episode_lengths, train, view_of
-from agents.lal_rl.verdict import doubt_network, saving
 from lal.arrays import Floats
 from lal.serialization import write_atomic
 from scripts.entry import run_main
@@ -227,15 +227,15 @@ def path_of(config: Config, variant: Variant, name: str, seed: int, updates: flo
 
 def settings_of(
     config: Config, variant: Variant, name: str, seed: int, updates: float
-) -> FastDQNConfig:
+) -> LalRlConfig:
     """Return the training settings with one set left out."""
     return replace(
         PRESETS[variant],
         datasets=named_files(config.folder, config.sets),
         hold_out=(name,),
-        judge_on=(),
+        eval_datasets=(),
         n_episodes=config.n_episodes,
-        updates_per_episode=updates,
+        gradient_steps_per_episode=updates,
         seed=seed,
     )
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from agents.lal_rl.agent import pairs_of, training_datasets
 from agents.lal_rl.config import FOLDER, PRESETS, SETS, named_files
+from agents.lal_rl.control_test import saving
+from agents.lal_rl.datasets import pairs_of, training_datasets
+from agents.lal_rl.dqn import episode_lengths, train
 from agents.lal_rl.network import QNetwork
-from agents.lal_rl.train import episode_lengths, train
-from agents.lal_rl.verdict import saving
 from lal.arrays import Floats
 from scripts.benchmarks.reproduction.lal_rl import judge_seed, save_arrays
 from scripts.entry import run_main
@@ -108,9 +108,9 @@ def trained(config: Config, road: str, seed: int) -> QNetwork:
         PRESETS["published"],
         datasets=named_files(config.folder, SETS),
         hold_out=config.left_out,
-        judge_on=(),
+        eval_datasets=(),
         n_episodes=0,
-        n_steps=config.n_steps,
+        total_timesteps=config.n_steps,
         n_envs=64,
         seed=seed,
     )
@@ -122,7 +122,7 @@ def trained(config: Config, road: str, seed: int) -> QNetwork:
     from agents.lal_rl.sb3 import StableConfig, train_stable
 
     torch.set_num_threads(1)
-    return train_stable(StableConfig(seed=seed, n_steps=config.n_steps), data).network
+    return train_stable(StableConfig(seed=seed, total_timesteps=config.n_steps), data).network
 
 
 def lengths_of(config: Config, network: QNetwork | None, name: str) -> Floats:

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from agents.lal_rl.config import FOLDER, OTHERS
+from agents.lal_rl.control_test import doubt_network, saving
+from agents.lal_rl.dqn import Player
 from agents.lal_rl.export import to_network
 from agents.lal_rl.kernels import DOUBT_ONLY
 from agents.lal_rl.network import QNetwork
 from agents.lal_rl.search.export import FEATURES as LINEAR
 from agents.lal_rl.search.export import to_weights
 from agents.lal_rl.search.game import Game
-from agents.lal_rl.train import Player
-from agents.lal_rl.verdict import doubt_network, saving
 from envs.simulator.kernels.lal_rl import layout as lal_rl
 from envs.simulator.lal_rl import LalRlSimulator
 from envs.simulator.lal_rl_data import binary_pairs

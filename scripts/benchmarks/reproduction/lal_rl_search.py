@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from agents.lal_rl.agent import pairs_of, training_datasets
 from agents.lal_rl.config import FOLDER, SETS, named_files
+from agents.lal_rl.datasets import pairs_of, training_datasets
 from agents.lal_rl.search.config import FULL, SearchConfig
 from agents.lal_rl.search.game import episode_lengths
 from agents.lal_rl.search.search import train
@@ -93,7 +93,7 @@ def settings_of(config: Config, name: str, seed: int) -> SearchConfig:
         FULL,
         datasets=named_files(config.folder, config.sets),
         hold_out=(name,),
-        judge_on=(),
+        eval_datasets=(),
         searches=1,
         generations=config.generations,
         seed=seed,

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agents.lal_rl.config import FOLDER, SETS, FastDQNConfig, named_files
+from agents.lal_rl.config import FOLDER, SETS, LalRlConfig, named_files
+from agents.lal_rl.control_test import saving
+from agents.lal_rl.dqn import episode_lengths, train
 from agents.lal_rl.network import QNetwork
-from agents.lal_rl.train import episode_lengths, train
-from agents.lal_rl.verdict import saving
 from envs.simulator.lal_rl_data import Pair, binary_pairs
 from lal.data.dataset import Dataset
 from lal.data.datasets import load_dataset
@@ -127,9 +127,9 @@ def _one_road(
     road: str, n_steps: int, data: list[Pair], stable_batch: int
 ) -> tuple[QNetwork, tuple[float, float, int, int]]:
     if road == "compiled":
-        train(FastDQNConfig(n_steps=2000), data=data)  # compiles
+        train(LalRlConfig(total_timesteps=2000), data=data)  # compiles
         began = time.process_time(), time.perf_counter()
-        result = train(FastDQNConfig(n_steps=n_steps), data=data)
+        result = train(LalRlConfig(total_timesteps=n_steps), data=data)
         return result.network, (*_since(began), result.n_steps, result.n_replayed)
     import torch
 
@@ -157,10 +157,10 @@ def stable_schedule(n_steps: int, batch_size: int) -> "StableConfig":
     times = batch_size / PUBLISHED_BATCH
     base = StableConfig()
     return StableConfig(
-        n_steps=n_steps,
+        total_timesteps=n_steps,
         batch_size=batch_size,
-        updates_per_step=base.updates_per_step / times,
-        warm_updates=round(base.warm_updates / times),
+        gradient_steps=base.gradient_steps / times,
+        initial_gradient_steps=round(base.initial_gradient_steps / times),
         learning_rate=base.learning_rate * times**0.5,
         tau=min(base.tau * times, 1.0),
     )

@@ -8,9 +8,9 @@ pytest.importorskip("numba")
 from agents import AGENTS
 from agents.lal_rl import kernels
 from agents.lal_rl.config import PRESETS
+from agents.lal_rl.control_test import doubt_network, saving
 from agents.lal_rl.export import to_network, to_policy
 from agents.lal_rl.network import QNetwork
-from agents.lal_rl.verdict import doubt_network, saving
 from lal.data.view import make_geometry
 from lal.errors import UsageError
 from lal.features import candidate_matrix, context_vector
@@ -126,8 +126,8 @@ def test_what_is_held_out_is_not_trained_on(tmp_path):
     config = replace(SMOKE, hold_out=("breast_cancer",))
     with pytest.raises(UsageError, match="hold_out leaves no data set to train on"):
         AGENT.train(config, tmp_path / "run")
-    both = replace(SMOKE, judge_on=("sklearn:breast_cancer",), n_judged=64)
-    with pytest.raises(UsageError, match="both trained and judged on"):
+    both = replace(SMOKE, eval_datasets=("sklearn:breast_cancer",), n_eval_episodes=64)
+    with pytest.raises(UsageError, match="both trained and evaluated on"):
         AGENT.train(both, tmp_path / "run")
 
 

@@ -16,7 +16,7 @@ def wave(seed=0, n=300, D=4):
     return X, (X @ rng.normal(size=D) + 0.3 * rng.normal(size=n) > 0).astype(int)
 
 
-SMALL = StableConfig(n_steps=640, n_envs=8, learning_starts=64, buffer_size=400)
+SMALL = StableConfig(total_timesteps=640, n_envs=8, learning_starts=64, buffer_size=400)
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import pytest
 pytest.importorskip("numba")
 
 from agents.lal_rl import kernels
+from agents.lal_rl.control_test import doubt_network
 from agents.lal_rl.export import to_policy
 from agents.lal_rl.network import QNetwork
 from agents.lal_rl.search.export import to_policy as linear_policy
 from agents.lal_rl.search.search import start
-from agents.lal_rl.verdict import doubt_network
 from envs.simulator.lal_rl_data import binary_pairs
 from scripts.benchmarks.reproduction.lal_rl_file import Config, play, play_file, play_linear
 

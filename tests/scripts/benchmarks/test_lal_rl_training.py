@@ -39,8 +39,8 @@ def test_without_data_sets_tables_are_drawn_from_the_prior(tmp_path, monkeypatch
 def test_larger_batches_replay_as_many_transitions():
     pytest.importorskip("stable_baselines3")
     small, large = bench.stable_schedule(1000, 32), bench.stable_schedule(1000, 512)
-    assert small.updates_per_step == 0.27
-    assert large.updates_per_step * 512 == pytest.approx(small.updates_per_step * 32)
+    assert small.gradient_steps == 0.27
+    assert large.gradient_steps * 512 == pytest.approx(small.gradient_steps * 32)
     assert large.learning_rate == pytest.approx(4 * small.learning_rate)
     assert large.tau == pytest.approx(0.16)
 

@@ -6,13 +6,13 @@ import pytest
 pytest.importorskip("numba")
 
 from agents import AGENTS
+from agents.lal_rl.control_test import doubt_network
+from agents.lal_rl.dqn import episode_lengths as lengths_of_network
 from agents.lal_rl.kernels import DOUBT_ONLY
 from agents.lal_rl.search.config import INPUTS, N_TERMS, PRESETS, SIZE, TIMES_DOUBT
 from agents.lal_rl.search.export import to_policy, to_weights
 from agents.lal_rl.search.game import Game, episode_lengths, kernels
 from agents.lal_rl.search.search import Search, start
-from agents.lal_rl.train import episode_lengths as lengths_of_network
-from agents.lal_rl.verdict import doubt_network
 from envs.simulator.kernels.lal_rl import layout as lal_rl
 from lal.data.view import make_geometry
 from lal.errors import UsageError
@@ -229,8 +229,8 @@ def test_what_is_held_out_is_not_trained_on(tmp_path):
         AGENT.train(config, tmp_path / "run")
 
 
-def test_the_verdict_is_on_the_card(tmp_path):
-    judged = replace(SMOKE, judge_on=("synthetic:checkerboard2x2",), n_judged=64)
+def test_the_comparison_with_controls_is_on_the_card(tmp_path):
+    judged = replace(SMOKE, eval_datasets=("synthetic:checkerboard2x2",), n_eval_episodes=64)
     policy = load_policy(AGENT.train(judged, tmp_path / "run"))
     found = policy.card["did_it_learn"]
     assert set(found) == {"random", "uncertainty", "shuffled", "untrained", "learned"}

@@ -1,7 +1,6 @@
-"""Training of active one-shot learning: on-policy Q-learning through whole episodes."""
+"""The learner of active one-shot learning: on-policy Q-learning through whole episodes."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,39 +10,11 @@ from torch import Tensor, nn
 from agents.export.torch_layers import array, cell_tensors, layers_ops
 from agents.one_shot.config import OneShotConfig
 from agents.training.embeddings import standardised, train_embedding
-from agents.training.run_folder import RunFolder
-from agents.training.segments import train_in_segments
+from agents.training.torch_learner import TorchLearner
 from envs.class_banks import ClassBank, load_bank
 from envs.one_shot.episodes import draw_episodes
-from lal.errors import UsageError
 from lal.policies.predict_or_ask_policy import PredictOrAskPolicy
 from lal.rng import generator, integer_seed
-
-
-def train(config: OneShotConfig, folder: Path, *, progress: bool = False) -> Path:
-    """Train into `folder`, or go on where it stopped; see `agents.registry.Agent.train`."""
-    for name in ("n_segments", "batch", "hidden", "n_classes", "n_items"):
-        if getattr(config, name) < 1:
-            raise UsageError(f"{name} must be at least 1, got {getattr(config, name)}")
-    if config.updates % config.n_segments:
-        raise UsageError(
-            f"{config.updates} updates do not divide into {config.n_segments} segments"
-        )
-    run = RunFolder(folder, agent="active_one_shot", config=config)
-    if run.finished:
-        return run.policy_path
-    return train_in_segments(run, OneShotLearner(config), config.n_segments, progress=progress)
-
-
-def export_untrained(config: OneShotConfig, n: int) -> list[PredictOrAskPolicy]:
-    """Return `n` policies with random weights; see `agents.registry.Agent.export_untrained`."""
-    embedding = embedding_of(config, load_bank(config.bank))
-    policies = []
-    for i in range(n):
-        torch.manual_seed(integer_seed(config.seed, "one_shot", "untrained", i))
-        network = LstmQ(config, n_columns(config, load_bank(config.bank)))
-        policies.append(export(network, config, card(config, "untrained"), embedding))
-    return policies
 
 
 def embedding_of(config: OneShotConfig, bank: ClassBank) -> nn.Sequential | None:
@@ -51,7 +22,7 @@ def embedding_of(config: OneShotConfig, bank: ClassBank) -> nn.Sequential | None
     if config.embedding == 0:
         return None
     trained = train_embedding(
-        bank, width=config.embedding, updates=config.embedding_updates, seed=0
+        bank, width=config.embedding, updates=config.embedding_gradient_steps, seed=0
     )
     return standardised(trained, bank)
 
@@ -66,29 +37,29 @@ class LstmQ(nn.Module):
 
     def __init__(self, config: OneShotConfig, n_columns: int) -> None:
         super().__init__()
-        self.cell = nn.LSTMCell(config.n_classes + n_columns, config.hidden)
-        self.head = nn.Linear(config.hidden, config.n_classes + 1)
+        self.cell = nn.LSTMCell(config.n_classes + n_columns, config.lstm_hidden_size)
+        self.head = nn.Linear(config.lstm_hidden_size, config.n_classes + 1)
 
 
-class OneShotLearner:
-    """The network and its optimiser."""
+class OneShotLearner(TorchLearner[OneShotConfig]):
+    """On-policy Q-learning of `LstmQ` through whole episodes."""
 
     def __init__(self, config: OneShotConfig) -> None:
-        self.config = config
+        super().__init__(config)
         self.bank = load_bank(config.bank)
         self.embedding = embedding_of(config, self.bank)
         torch.manual_seed(integer_seed(config.seed, "one_shot", "weights"))
-        self.network = LstmQ(config, n_columns(config, self.bank))
+        self.network: LstmQ = LstmQ(config, n_columns(config, self.bank))
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate)
 
-    def learn(self, segment: int) -> dict[str, Any]:
+    def train_segment(self, segment: int) -> dict[str, Any]:
         """Take the segment's gradient steps; return the behaviour over them."""
         config = self.config
         rng = generator(config.seed, "one_shot", "segment", segment)
-        per_segment = config.updates // config.n_segments
+        per_segment = config.gradient_steps // config.n_segments
         returns, asked = 0.0, 0.0
         for i in range(per_segment):
-            done = (segment * per_segment + i) / config.updates
+            done = (segment * per_segment + i) / config.gradient_steps
             values, chosen, rewards, labels = self._play(rng, done)
             if config.control == "shuffled_reward":
                 order = torch.from_numpy(rng.random(tuple(rewards.shape)).argsort(axis=0))
@@ -97,13 +68,11 @@ class OneShotLearner:
             if config.all_answers:
                 wrong = wrong_reward(config, done)
                 loss = loss + other_answers_loss(values, chosen, labels, wrong, config)
-            self.optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimiser.step()
+            self.step(loss)
             returns += float(rewards.sum(dim=0).mean())
             asked += float((chosen == config.n_classes).float().mean())
         return {
-            "updates": (segment + 1) * per_segment,
+            "gradient_steps": (segment + 1) * per_segment,
             "return": round(returns / per_segment, 3),
             "asked": round(asked / per_segment, 4),
         }
@@ -111,7 +80,9 @@ class OneShotLearner:
     def _play(self, rng: np.random.Generator, done: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Play a batch; return values (T, B, C + 1), actions, rewards and labels (T, B)."""
         config, C = self.config, self.config.n_classes
-        drawn = draw_episodes(self.bank, rng, n=config.batch, T=config.n_items, C=C, split="train")
+        drawn = draw_episodes(
+            self.bank, rng, n=config.batch_size, T=config.n_items, C=C, split="train"
+        )
         items = torch.from_numpy(drawn.items).transpose(0, 1)
         if self.embedding is not None:
             with torch.no_grad():
@@ -119,8 +90,8 @@ class OneShotLearner:
         labels = torch.from_numpy(drawn.labels).T
         forced = torch.from_numpy(_explored(rng, drawn.labels.T, exploration(config, done), C))
         one_hot = nn.functional.one_hot(labels, C).float()
-        shown = torch.zeros(config.batch, C)
-        memory = (torch.zeros(config.batch, config.hidden),) * 2
+        shown = torch.zeros(config.batch_size, C)
+        memory = (torch.zeros(config.batch_size, config.lstm_hidden_size),) * 2
         values, actions = [], []
         for t in range(config.n_items):
             memory = self.network.cell(torch.cat([shown, items[t]], dim=1), memory)
@@ -134,19 +105,22 @@ class OneShotLearner:
         rewards = torch.where(chosen == C, config.ask, right)
         return torch.stack(values), chosen, rewards, labels
 
-    def state(self) -> dict[str, Any]:
-        """Return weights and optimiser."""
-        return {"weights": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Take up a checkpoint."""
-        self.network.load_state_dict(state["weights"])
-        self.optimiser.load_state_dict(state["optimiser"])
-
-    def policy(self) -> PredictOrAskPolicy:
+    def export(self) -> PredictOrAskPolicy:
         """Return the policy as it is now."""
         config = self.config
         return export(self.network, config, card(config, config.control), self.embedding)
+
+    @classmethod
+    def export_untrained(cls, config: OneShotConfig, n: int) -> list[PredictOrAskPolicy]:
+        """Return `n` policies with random weights; see `agents.registry.Agent`."""
+        bank = load_bank(config.bank)
+        embedding = embedding_of(config, bank)
+        policies = []
+        for i in range(n):
+            torch.manual_seed(integer_seed(config.seed, "one_shot", "untrained", i))
+            network = LstmQ(config, n_columns(config, bank))
+            policies.append(export(network, config, card(config, "untrained"), embedding))
+        return policies
 
 
 def card(config: OneShotConfig, control: str) -> dict[str, Any]:
@@ -157,7 +131,7 @@ def card(config: OneShotConfig, control: str) -> dict[str, Any]:
         "control": control,
         "bank": config.bank,
         "loss": config.loss,
-        "updates": config.updates,
+        "gradient_steps": config.gradient_steps,
         "wrong": config.wrong,
         "seed": config.seed,
     }
@@ -173,10 +147,12 @@ def wrong_reward(config: OneShotConfig, done: float) -> float:
 
 def exploration(config: OneShotConfig, done: float) -> float:
     """Return the share of explored steps when a share of the run is done."""
-    if config.epsilon_at_first is None:
-        return config.epsilon
+    if config.exploration_initial_eps is None:
+        return config.exploration_final_eps
     left = max(1.0 - 2.0 * done, 0.0)
-    return config.epsilon + left * (config.epsilon_at_first - config.epsilon)
+    return config.exploration_final_eps + left * (
+        config.exploration_initial_eps - config.exploration_final_eps
+    )
 
 
 def _explored(rng: np.random.Generator, labels: np.ndarray, share: float, C: int) -> np.ndarray:
@@ -261,7 +237,7 @@ def export(
     ]
     return PredictOrAskPolicy(
         name=f"one-shot-{config.bank}",
-        sizes={"classes": C, "columns": columns, "hidden": config.hidden},
+        sizes={"classes": C, "columns": columns, "hidden": config.lstm_hidden_size},
         programs={"step": {"ops": ops, "output": "q"}},
         tensors={
             **tensors,

@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 
 from agents.registry import Agent
-from agents.stream_dqn.config import StreamDQNConfig
+from agents.stream_dqn.config import StreamQConfig
+from agents.training.config import check_at_least
 
 
 @dataclass(frozen=True, kw_only=True)
-class PALConfig(StreamDQNConfig):
-    """PAL (Fang, Li and Cohn, EMNLP 2017) on made-up languages."""
-
-    families: tuple[str, ...] = ("made-up languages",)
-    """What is trained on; there is one family."""
+class PALConfig(StreamQConfig):
+    """PAL (Fang, Li and Cohn, EMNLP 2017) on synthetic languages."""
 
     n_items: int = 60
     """Sentences of a training stream; every stream is in a new language."""
@@ -19,8 +17,13 @@ class PALConfig(StreamDQNConfig):
     n_scored: int = 60
     """Sentences that a training stream's rewards are measured on."""
 
-    n_steps: int = 3_000
+    total_timesteps: int = 3_000
     """Environment steps of the whole run."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        super().__post_init__()
+        check_at_least(self, n_scored=1)
 
 
 AGENT = Agent(
@@ -29,8 +32,7 @@ AGENT = Agent(
     config_type=PALConfig,
     presets={
         "demo": PALConfig(),
-        "smoke": PALConfig(n_steps=60, n_items=20, n_scored=10),
+        "smoke": PALConfig(total_timesteps=60, n_items=20, n_scored=10),
     },
-    train_path="agents.pal.train:train",
-    untrained_path="agents.pal.train:export_untrained",
+    learner="agents.stream_dqn.pal:PALLearner",
 )

@@ -1,16 +1,18 @@
-"""Did it learn? Labels to the target on sets left out, beside random, untrained and shuffled."""
+"""Did it learn? Labels to the target on sets left out, compared with controls."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from agents.lal_rl.config import FastDQNConfig
-from agents.lal_rl.kernels import DOUBT_ONLY, N_FEATURES, N_HIDDEN, N_JOINT, N_STATE
+from agents.lal_rl.config import GameConfig
+from agents.lal_rl.kernels import N_FEATURES, N_HIDDEN, N_JOINT, N_STATE
 from agents.lal_rl.network import QNetwork
-from agents.lal_rl.train import episode_lengths, view_of
 from lal.arrays import Floats, Ints
 from lal.rng import integer_seed
+
+Play = Callable[[str, int], Floats]
+"""Name of a data set and a seed to the labels of its episodes, shape (n,); a seed pairs them."""
 
 N_SAMPLES = 2000
 """Resamples of the episodes for an interval."""
@@ -30,52 +32,48 @@ def doubt_network() -> QNetwork:
     return QNetwork(state, zeros[0], joint, zeros[1], out, zeros[2])
 
 
-def judge(
-    config: FastDQNConfig, network: QNetwork, controls: dict[str, list[QNetwork]]
-) -> dict[str, Any]:
+def control_test(config: GameConfig, policy: Play, opponents: Mapping[str, Play]) -> dict[str, Any]:
     """Return the share of labels that the policy saves against each opponent, for its card.
 
     Args:
-        config: The sets and the number of episodes; what the networks see.
-        network: The policy.
-        controls: Opponents by name; several copies count with their mean.
+        config: The sets and the number of episodes.
+        policy: Plays the paired episodes of a set.
+        opponents: The same by name, "random" and the controls among them.
 
     Returns:
         ``"did_it_learn"``: opponent to ``[share, half the width of its 95 % interval]``, one minus
         the geometric mean over the sets of the ratio of mean labels, and ``"learned"``; and what
         was measured.
     """
-    view = view_of(config)
+    sets = [
+        (name, integer_seed(config.seed, "judge", _short(name))) for name in config.eval_datasets
+    ]
+    ours = [policy(name, seed) for name, seed in sets]
     found: dict[str, Any] = {}
-    ours: list[Floats] = []
-    theirs: dict[str, list[Floats]] = {name: [] for name in ("random", "uncertainty", *controls)}
-    for name in config.judge_on:
-        ours.append(_lengths(config, name, [network], view))
-        theirs["random"].append(_lengths(config, name, [None], 0))
-        theirs["uncertainty"].append(_lengths(config, name, [doubt_network()], DOUBT_ONLY))
-        for control, copies in controls.items():
-            theirs[control].append(_lengths(config, name, copies, view))
-    for opponent, lengths in theirs.items():
-        percent, low, high = saving(ours, lengths, seed=config.seed)
+    for opponent, play in opponents.items():
+        theirs = [play(name, seed) for name, seed in sets]
+        percent, low, high = saving(ours, theirs, seed=config.seed)
         found[opponent] = [round(percent / 100, 4), round((high - low) / 200, 4)]
     learned = all(found[name][0] > found[name][1] for name in NEEDED)
     return {
         "did_it_learn": {**found, "learned": learned},
         "measure": "% fewer labels to the target",
-        "judged_on": [name.rsplit("/", 1)[-1].removesuffix(".npz") for name in config.judge_on],
+        "judged_on": [_short(name).removesuffix(".npz") for name in config.eval_datasets],
     }
 
 
-def _lengths(
-    config: FastDQNConfig, name: str, networks: Sequence[QNetwork | None], view: int
-) -> Floats:
-    seed = integer_seed(config.seed, "judge", name.rsplit("/", 1)[-1])
-    played = [
-        episode_lengths(network, name, view=view, n_episodes=config.n_judged, seed=seed)
-        for network in networks
-    ]
-    mean: Floats = np.mean(played, axis=0)
-    return mean
+def _short(name: str) -> str:
+    return name.rsplit("/", 1)[-1]
+
+
+def mean_lengths(plays: Sequence[Play]) -> Play:
+    """Return what plays the mean of several copies."""
+
+    def play(name: str, seed: int) -> Floats:
+        mean: Floats = np.mean([one(name, seed) for one in plays], axis=0)
+        return mean
+
+    return play
 
 
 def saving(

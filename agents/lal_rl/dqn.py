@@ -1,4 +1,4 @@
-"""Train and judge the LAL-RL agent in compiled kernels."""
+"""Double DQN on the LAL-RL workload in compiled kernels."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from agents.lal_rl import kernels as compiled
-from agents.lal_rl.config import FastDQNConfig
+from agents.lal_rl.config import LalRlConfig
 from agents.lal_rl.network import QNetwork
 from envs.simulator.lal_rl import LalRlSimulator
 from envs.simulator.lal_rl_data import binary_pairs
 from lal.arrays import Ints
-from lal.errors import UsageError
 from lal.rng import integer_seed
 
 kernels: Any = compiled
@@ -114,7 +113,7 @@ class Replay:
         )  # fmt: skip
 
 
-def train(config: FastDQNConfig, *, data: Any = None, progress: Progress | None = None) -> Result:
+def train(config: LalRlConfig, *, data: Any = None, progress: Progress | None = None) -> Result:
     """Train the agent.
 
     Args:
@@ -122,24 +121,23 @@ def train(config: FastDQNConfig, *, data: Any = None, progress: Progress | None 
         data: What `binary_pairs` accepts, in place of ``config.data``.
         progress: Called a hundred times over the run.
     """
-    _check(config)
     pairs = binary_pairs(list(config.datasets) if data is None else data)
     engine = LalRlSimulator(pairs, config.n_envs, seed=integer_seed(config.seed, "engine"))
     engine.reset()
     player = Player(engine, view=view_of(config), seed=integer_seed(config.seed, "exploration"))
     replay = Replay(config.buffer_size, player.pad)
-    replay.highest[0] = 1000.0**config.priority_exponent
+    replay.highest[0] = 1000.0**config.priority_alpha
     rng = np.random.default_rng(integer_seed(config.seed, "network"))
     lengths = _warm_up(config, player, replay)
     theta = QNetwork.random(rng, out_bias=-float(np.mean(lengths)) / 2).pack()
     learner = _Learner(config, theta, replay, player)
-    learner.update(config.warm_updates)
+    learner.update(config.initial_gradient_steps)
     found = _learn(config, player, learner, progress)
     n_replayed = learner.n_updates * config.batch_size
     return Result(QNetwork.unpack(theta), found[0], n_replayed, np.array(lengths + found[1]))
 
 
-def view_of(config: FastDQNConfig) -> int:
+def view_of(config: LalRlConfig) -> int:
     """Return what the network of a config sees."""
     if config.control == "uncertainty_only":
         return int(kernels.DOUBT_ONLY)
@@ -147,26 +145,26 @@ def view_of(config: FastDQNConfig) -> int:
 
 
 def _learn(
-    config: FastDQNConfig, player: Player, learner: "_Learner", progress: Progress | None
+    config: LalRlConfig, player: Player, learner: "_Learner", progress: Progress | None
 ) -> tuple[int, list[int]]:
     """Play and learn to the end; returns the steps and the lengths of the episodes."""
     shuffle = np.random.default_rng(integer_seed(config.seed, "shuffle"))
     lengths: list[int] = []
     n_steps, owed, shown, done = 0, 0.0, 0, 0.0
     while done < 1.0:
-        explored = min(done / config.exploration_share, 1.0)
-        player.step(learner.theta, 1.0 - (1.0 - config.exploration_final) * explored)
+        explored = min(done / config.exploration_fraction, 1.0)
+        player.step(learner.theta, 1.0 - (1.0 - config.exploration_final_eps) * explored)
         told = shuffle.permutation(config.n_envs) if config.control == "shuffled_reward" else None
         learner.replay.add(player, told)
         n_steps += config.n_envs
         ended = _ended(player.engine)
         lengths.extend(ended)
         if config.n_episodes:
-            owed += config.updates_per_episode * len(ended)
+            owed += config.gradient_steps_per_episode * len(ended)
             done = len(lengths) / config.n_episodes
         else:
-            owed += config.updates_per_step * config.n_envs
-            done = n_steps / config.n_steps
+            owed += config.gradient_steps * config.n_envs
+            done = n_steps / config.total_timesteps
         left = 1.0 - (1.0 - config.learning_rate_final) * min(done, 1.0)
         learner.learning_rate = config.learning_rate * left
         loss = learner.update(int(owed))
@@ -177,25 +175,16 @@ def _learn(
     return n_steps, lengths
 
 
-def _check(config: FastDQNConfig) -> None:
-    if config.buffer_size < config.batch_size:
-        raise UsageError(
-            f"buffer_size {config.buffer_size} is less than batch_size {config.batch_size}"
-        )
-    if not config.n_episodes and config.n_steps < config.n_envs:
-        raise UsageError(f"n_steps {config.n_steps} is less than n_envs {config.n_envs}")
-
-
 def _ended(engine: LalRlSimulator) -> list[int]:
     over = engine.terminated | engine.truncated
     return engine.lengths[over].tolist() if over.any() else []
 
 
-def _warm_up(config: FastDQNConfig, player: Player, replay: Replay) -> list[int]:
+def _warm_up(config: LalRlConfig, player: Player, replay: Replay) -> list[int]:
     """Fill the memory with random episodes and return their lengths."""
     lengths: list[int] = []
     nothing = np.zeros(kernels.SIZE, dtype=np.float32)
-    while len(lengths) < config.warm_episodes or replay.cursor[1] < config.batch_size:
+    while len(lengths) < config.learning_starts or replay.cursor[1] < config.batch_size:
         player.step(nothing, 1.0)
         replay.add(player)
         lengths.extend(_ended(player.engine))
@@ -205,7 +194,7 @@ def _warm_up(config: FastDQNConfig, player: Player, replay: Replay) -> list[int]
 class _Learner:
     """The online and target network, Adam's moments, and the counts of updates."""
 
-    def __init__(self, config: FastDQNConfig, theta: Any, replay: Replay, player: Player) -> None:
+    def __init__(self, config: LalRlConfig, theta: Any, replay: Replay, player: Player) -> None:
         self.config, self.theta, self.replay, self.player = config, theta, replay, player
         self.target = theta.copy()
         self.moments = (np.zeros_like(theta), np.zeros_like(theta))
@@ -224,8 +213,8 @@ class _Learner:
             kernels.learn(
                 self.theta, self.target, self.moments, self.counts, replay.memory, replay.tree,
                 replay.leaves, replay.cursor, replay.highest, self.player.random, self.player.pad,
-                n, config.batch_size, self.learning_rate, config.polyak,
-                config.priority_exponent,
+                n, config.batch_size, self.learning_rate, config.tau,
+                config.priority_alpha,
             )
         )  # fmt: skip
 

@@ -1,7 +1,6 @@
-"""Training of the few-shot heads: prototypical embedding first, then REINFORCE over subsets."""
+"""The learner of the few-shot heads: prototypical embedding first, then REINFORCE over subsets."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,9 @@ from torch import Tensor, nn
 from agents.few_shot.config import FewShotConfig
 from agents.few_shot.network import World, export, make_head
 from agents.training.embeddings import train_embedding
-from agents.training.run_folder import RunFolder
-from agents.training.segments import train_in_segments
+from agents.training.torch_learner import TorchLearner
 from envs.class_banks import ClassBank, load_bank
 from envs.few_shot.episodes import FewShot, Layout, draw_few_shot, prototype_accuracy
-from lal.errors import UsageError
 from lal.policies.subset_features import (
     coverage_order,
     order_features,
@@ -24,26 +21,6 @@ from lal.policies.subset_features import (
 )
 from lal.policies.subset_policy import SubsetPolicy
 from lal.rng import generator, integer_seed
-
-
-def train(config: FewShotConfig, folder: Path, *, progress: bool = False) -> Path:
-    """Train into `folder`, or go on where it stopped; see `agents.registry.Agent.train`."""
-    _check(config)
-    run = RunFolder(folder, agent="few_shot", config=config)
-    if run.finished:
-        return run.policy_path
-    return train_in_segments(run, FewShotLearner(config), config.n_segments, progress=progress)
-
-
-def export_untrained(config: FewShotConfig, n: int) -> list[SubsetPolicy]:
-    """Return `n` policies with random heads over the trained embedding."""
-    _check(config)
-    embedding = embedding_of(config, load_bank(config.bank))
-    policies = []
-    for i in range(n):
-        torch.manual_seed(integer_seed(config.seed, "few_shot", "untrained", i))
-        policies.append(export(embedding, make_head(config), config, card(config, "untrained")))
-    return policies
 
 
 def layout(config: FewShotConfig) -> Layout:
@@ -57,50 +34,50 @@ def layout(config: FewShotConfig) -> Layout:
 def embedding_of(config: FewShotConfig, bank: ClassBank) -> nn.Sequential:
     """Return the frozen embedding that all heads of a bank share."""
     return train_embedding(
-        bank, width=config.embedding, updates=config.embedding_updates, seed=config.embedding_seed
+        bank,
+        width=config.embedding,
+        updates=config.embedding_gradient_steps,
+        seed=config.embedding_seed,
     )
 
 
-class FewShotLearner:
-    """A frozen embedding, a head and its optimiser."""
+class FewShotLearner(TorchLearner[FewShotConfig]):
+    """REINFORCE over subsets: a head over a frozen embedding, which the config alone decides."""
 
     def __init__(self, config: FewShotConfig) -> None:
-        self.config = config
+        super().__init__(config)
         self.bank = load_bank(config.bank)
         self.embedding = embedding_of(config, self.bank)
         torch.manual_seed(integer_seed(config.seed, "few_shot", "weights"))
-        self.head = make_head(config)
+        self.network = self.head = make_head(config)
         self.optimiser = torch.optim.Adam(self.head.parameters(), lr=config.learning_rate)
 
-    def learn(self, segment: int) -> dict[str, Any]:
+    def train_segment(self, segment: int) -> dict[str, Any]:
         """Take the segment's gradient steps; return the mean accuracy over them."""
         config = self.config
         rng = generator(config.seed, "few_shot", "segment", segment)
         torch.manual_seed(integer_seed(config.seed, "few_shot", "segment", segment))
-        per_segment = config.updates // config.n_segments
+        per_segment = config.gradient_steps // config.n_segments
         sizes = layout(config)._replace(n_query=config.n_query)
         total = 0.0
         for i in range(per_segment):
-            done = (segment * per_segment + i) / config.updates
+            done = (segment * per_segment + i) / config.gradient_steps
             left = 0.05 + 0.475 * (1.0 + math.cos(math.pi * done))
             self.optimiser.param_groups[0]["lr"] = config.learning_rate * left
-            drawn = draw_few_shot(self.bank, rng, sizes, n=config.batch, split="train")
+            drawn = draw_few_shot(self.bank, rng, sizes, n=config.batch_size, split="train")
             world = self.world(drawn).repeated(config.copies)
             picked, log_p, entropy = self.sample(world)
             reward = self._reward(drawn, picked)
-            advantage = reward.reshape(config.batch, config.copies)
+            advantage = reward.reshape(config.batch_size, config.copies)
             if config.control == "shuffled_reward":
                 advantage = rng.permuted(advantage, axis=1)
             advantage = advantage - advantage.mean(axis=1, keepdims=True)
             scaled = torch.from_numpy((advantage / (advantage.std() + 1e-6)).ravel()).float()
-            loss = -(scaled * log_p).mean() - config.entropy * left * entropy
-            self.optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(self.head.parameters(), 1.0)
-            self.optimiser.step()
+            loss = -(scaled * log_p).mean() - config.ent_coef * left * entropy
+            self.step(loss, max_norm=1.0)
             total += float(reward.mean())
         return {
-            "updates": (segment + 1) * per_segment,
+            "gradient_steps": (segment + 1) * per_segment,
             "accuracy": round(total / per_segment, 4),
         }
 
@@ -131,7 +108,7 @@ class FewShotLearner:
         chosen = np.zeros(world.labels.shape, dtype=bool)
         rows = np.arange(len(chosen))
         picks, logs, entropies = [], [], []
-        for _ in range(self.config.labels):
+        for _ in range(self.config.budget):
             logits = self.head.logits(state, world, chosen)
             logits = logits.masked_fill(torch.from_numpy(chosen), -torch.inf)
             choice = torch.distributions.Categorical(logits=logits)
@@ -156,19 +133,21 @@ class FewShotLearner:
             self.config.n_classes,
         )  # fmt: skip
 
-    def state(self) -> dict[str, Any]:
-        """Return weights and optimiser; the embedding is a function of the config."""
-        return {"weights": self.head.state_dict(), "optimiser": self.optimiser.state_dict()}
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Take up a checkpoint."""
-        self.head.load_state_dict(state["weights"])
-        self.optimiser.load_state_dict(state["optimiser"])
-
-    def policy(self) -> SubsetPolicy:
+    def export(self) -> SubsetPolicy:
         """Return the policy as it is now."""
         config = self.config
         return export(self.embedding, self.head, config, card(config, config.control))
+
+    @classmethod
+    def export_untrained(cls, config: FewShotConfig, n: int) -> list[SubsetPolicy]:
+        """Return `n` policies with random heads over the trained embedding."""
+        embedding = embedding_of(config, load_bank(config.bank))
+        policies = []
+        for i in range(n):
+            torch.manual_seed(integer_seed(config.seed, "few_shot", "untrained", i))
+            head = make_head(config)
+            policies.append(export(embedding, head, config, card(config, "untrained")))
+        return policies
 
 
 def card(config: FewShotConfig, control: str) -> dict[str, Any]:
@@ -180,22 +159,6 @@ def card(config: FewShotConfig, control: str) -> dict[str, Any]:
         "head": config.head,
         "bank": config.bank,
         "episode": list(layout(config)),
-        "labels": config.labels,
+        "labels": config.budget,
         "seed": config.seed,
     }
-
-
-def _check(config: FewShotConfig) -> None:
-    for name in ("n_segments", "batch", "hidden", "n_classes", "labels", "embedding"):
-        if getattr(config, name) < 1:
-            raise UsageError(f"{name} must be at least 1, got {getattr(config, name)}")
-    if config.copies < 2:
-        raise UsageError(f"copies must be at least 2 for a baseline, got {config.copies}")
-    if config.head == "batch" and config.shots < 1:
-        raise UsageError("the batch head needs shots of at least 1 for its prototypes")
-    if config.labels >= config.n_pool:
-        raise UsageError(f"{config.labels} labels are not fewer than the pool's {config.n_pool}")
-    if config.updates % config.n_segments:
-        raise UsageError(
-            f"{config.updates} updates do not divide into {config.n_segments} segments"
-        )

@@ -16,8 +16,8 @@ from stable_baselines3.common.type_aliases import GymEnv
 from stable_baselines3.dqn.policies import DQNPolicy
 from torch.nn import functional
 
-from agents.dqn.buffer import Batch, PrioritisedReplay
-from agents.dqn.network import CandidateDQNPolicy
+from agents.training.candidate_q_network import CandidateDQNPolicy
+from agents.training.prioritised_replay import Batch, PrioritisedReplay
 from lal.errors import UsageError
 
 Observation = dict[str, NDArray[Any]]

@@ -7,9 +7,9 @@ pytest.importorskip("torch")
 import torch
 
 from agents.lal_rl import kernels
-from agents.lal_rl.config import FastDQNConfig
+from agents.lal_rl.config import LalRlConfig
+from agents.lal_rl.dqn import Player, Replay, episode_lengths, train
 from agents.lal_rl.network import QNetwork
-from agents.lal_rl.train import Player, Replay, episode_lengths, train
 from envs.simulator.lal_rl import LalRlSimulator
 from lal.errors import PolicyFileError, UsageError
 
@@ -219,11 +219,13 @@ def test_symmetric_inputs_do_not_know_the_names_of_the_classes(rng):
 
 
 def test_a_run_is_reproducible_and_replays_what_it_says():
-    config = FastDQNConfig(n_steps=1500, n_envs=10, warm_episodes=5)
+    config = LalRlConfig(total_timesteps=1500, n_envs=10, learning_starts=5)
     results = [train(config, data=wave(0)) for _ in range(2)]
     np.testing.assert_array_equal(results[0].network.pack(), results[1].network.pack())
     assert results[0].n_replayed == (100 + 405) * 32
-    other = train(FastDQNConfig(n_steps=1500, n_envs=10, warm_episodes=5, seed=1), data=wave(0))
+    other = train(
+        LalRlConfig(total_timesteps=1500, n_envs=10, learning_starts=5, seed=1), data=wave(0)
+    )
     assert (other.network.pack() != results[0].network.pack()).any()
 
 
@@ -236,10 +238,10 @@ def test_lengths_are_paired_and_none_is_lost(rng):
 
 
 def test_bad_settings_are_refused():
-    with pytest.raises(UsageError, match="buffer_size 8 is less than batch_size 32"):
-        train(FastDQNConfig(buffer_size=8), data=wave(0))
-    with pytest.raises(UsageError, match="n_steps 10 is less than n_envs 64"):
-        train(FastDQNConfig(n_steps=10), data=wave(0))
+    with pytest.raises(UsageError, match="buffer_size must be at least batch_size 32, got 8"):
+        train(LalRlConfig(buffer_size=8), data=wave(0))
+    with pytest.raises(UsageError, match="total_timesteps must be at least n_envs 64, got 10"):
+        train(LalRlConfig(total_timesteps=10), data=wave(0))
 
 
 def test_a_saved_network_comes_back(rng, tmp_path):
@@ -258,7 +260,9 @@ def test_a_saved_network_comes_back(rng, tmp_path):
 @pytest.mark.slow
 def test_the_agent_learns():
     """Ahead of random on data it has not seen, on paired episodes."""
-    result = train(FastDQNConfig(n_steps=120_000), data=[wave(s, D=d) for s, d in ((1, 5), (2, 9))])
+    result = train(
+        LalRlConfig(total_timesteps=120_000), data=[wave(s, D=d) for s, d in ((1, 5), (2, 9))]
+    )
     held_out = [wave(9, 600, 7)]
     random = episode_lengths(None, held_out, n_episodes=256)
     learned = episode_lengths(result.network, held_out, n_episodes=256)

@@ -1,7 +1,5 @@
 """Prioritised replay for dict observations."""
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,15 +10,10 @@ from stable_baselines3.common.buffers import DictReplayBuffer
 from stable_baselines3.common.type_aliases import TensorDict
 from stable_baselines3.common.vec_env import VecNormalize
 
-from agents.training.checkpoints import load_arrays, save_arrays
 from lal.arrays import Floats, Ints
-from lal.errors import UsageError
 
 PRIORITY_FLOOR = 1e-3
 """Added to every |TD error|, so that no transition is ever out of reach."""
-
-_ARRAYS = ("actions", "rewards", "dones", "timeouts", "priorities")
-_DICTS = ("observations", "next_observations")
 
 
 class Batch(NamedTuple):
@@ -49,8 +42,8 @@ class PrioritisedReplay(DictReplayBuffer):
     """Samples transitions with P proportional to (|TD error| + floor)^alpha.
 
     Source: Schaul et al. 2016, proportional variant, arXiv 1511.05952. All draws come from the
-    buffer's own generator. Sampling is a cumulative sum over the filled
-    slots, about 0.1 ms for 10 000.
+    buffer's own generator. Sampling is a cumulative sum over the filled slots, about 0.1 ms for
+    10 000.
 
     Args:
         buffer_size: Transitions kept, divided by `n_envs`.
@@ -134,46 +127,3 @@ class PrioritisedReplay(DictReplayBuffer):
     def update_priorities(self, slots: Ints, errors: Floats) -> None:
         """Set the priorities of sampled slots from their TD errors, both (B,)."""
         self.priorities.reshape(-1)[slots] = np.abs(errors) + PRIORITY_FLOOR
-
-    def save(self, path: Path) -> None:
-        """Write the filled rows to an npz file; the generator is seeded anew at every segment."""
-        n = self.size()
-        save_arrays(
-            path,
-            {
-                "at": np.array([self.pos, int(self.full)]),
-                **{name: getattr(self, name)[:n] for name in _ARRAYS},
-                **{
-                    f"{name}.{key}": rows[:n]
-                    for name in _DICTS
-                    for key, rows in getattr(self, name).items()
-                },
-            },
-        )
-
-    def load(self, path: Path) -> None:
-        """Take up the rows that `save` wrote.
-
-        Raises:
-            UsageError: They are not those of a buffer of this size over these spaces.
-        """
-        found = load_arrays(path)
-        for name in _ARRAYS:
-            _fill(getattr(self, name), found, name, path)
-        for name in _DICTS:
-            for key, rows in getattr(self, name).items():
-                _fill(rows, found, f"{name}.{key}", path)
-        pos, full = found["at"].tolist()
-        self.pos, self.full = int(pos), bool(full)
-
-
-def _fill(rows: NDArray[Any], found: Mapping[str, NDArray[Any]], name: str, path: Path) -> None:
-    """Write the saved rows over the first ones."""
-    saved = found.get(name)
-    if saved is None or saved.shape[1:] != rows.shape[1:] or len(saved) > len(rows):
-        shape = None if saved is None else saved.shape
-        raise UsageError(
-            f"{str(path)!r} has {name} of shape {shape}; expected at most {rows.shape} as the "
-            "run's config says"
-        )
-    rows[: len(saved)] = saved

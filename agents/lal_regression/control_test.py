@@ -1,4 +1,4 @@
-"""Did it learn? Learning curves of a policy beside random, untrained and shuffled copies of it."""
+"""Did it learn? Learning curves of a policy compared with random and with its controls."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ from lal.policies.pool_policy import PoolPolicy
 from lal.rng import generator
 
 
-def judge(
+def control_test(
     config: LalConfig,
     policy: PoolPolicy,
     controls: dict[str, list[PoolPolicy]],
@@ -28,7 +28,7 @@ def judge(
 
     Args:
         config: Kind and number (`n_dev_tasks`) of tasks.
-        policy: Who is judged.
+        policy: The policy under test.
         controls: Opponents by name; several copies count with their mean.
         note: Called with a line per opponent.
 

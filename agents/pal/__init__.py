@@ -1,1 +1,0 @@
-"""PAL: a stream DQN for sequence labelling that is transferred between languages."""
