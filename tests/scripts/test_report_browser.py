@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-import scripts.evaluate as evaluate
 import scripts.report as report
+from lal.evaluation import EvaluationConfig, evaluate
 from scripts.benchmarks.speed.report import Config, make_store
 from scripts.entry import run_main
 
@@ -33,13 +33,15 @@ def browser():
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    flags = [
-        "--suite", "sklearn:iris", "sklearn:wine", "synthetic:xor@1", "--learners", "gaussian_nb",
-        "--runs", "4", "--budget", "12", "--out", str(folder / "s"), "--strategies", "random",
-        "margin", "mine=k_farthest_then_margin", "untrained1=random?stream=1",
-        "shuffled=random?stream=3",
-    ]  # fmt: skip
-    assert run_main(evaluate.main, evaluate.Config, flags) == 0
+    evaluate(
+        EvaluationConfig(
+            suite=("sklearn:iris", "sklearn:wine", "synthetic:xor@1"), learners=("gaussian_nb",),
+            strategies=("random", "margin", "mine=k_farthest_then_margin",
+                        "untrained1=random?stream=1&role=untrained",
+                        "shuffled=random?stream=3&role=shuffled"),
+            runs=4, budget=12, out=folder / "s",
+        )
+    )  # fmt: skip
     out = ["--out", str(folder / "r.html"), "--policy", "mine", "--samples", "300"]
     assert run_main(report.main, report.Config, [str(folder / "s"), *out]) == 0
     return folder / "r.html"

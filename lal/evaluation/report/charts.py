@@ -15,9 +15,9 @@ from lal.evaluation.analysis.curve_sets import (
     penalties,
     savings,
 )
-from lal.evaluation.analysis.curves import set_differences
 from lal.evaluation.analysis.ranks import complete_block, duplicates, rank_strategies
-from lal.evaluation.analysis.reference_levels import ladder
+from lal.evaluation.analysis.reference_levels import reference_levels
+from lal.evaluation.analysis.set_differences import set_differences
 from lal.evaluation.analysis.statistics import ROPE
 from lal.evaluation.analysis.summary import BASELINES, common_runs
 from lal.evaluation.analysis.tables import paired, set_areas
@@ -50,9 +50,9 @@ class Chart:
 
 
 def all_charts(page: Page) -> list[Chart]:
-    """Return every chart that the store has the cells for, but those of single data sets."""
+    """Return every chart that the store has the runs for, but those of single data sets."""
     makers = (
-        ladder_chart,
+        reference_chart,
         difference_charts,
         band_charts,
         saving_chart,
@@ -70,27 +70,27 @@ def _baselines(page: Page, table: object = None) -> list[str]:
     return [b for b in BASELINES if b != page.focus and common_runs(rows, page.focus, b)]
 
 
-def ladder_chart(page: Page) -> Iterator[Chart]:
-    """Yield the ladder from random to all labels."""
-    rungs = ladder(page.fair(page.focus), page.focus)
-    if not rungs:
+def reference_chart(page: Page) -> Iterator[Chart]:
+    """Yield the reference_levels from random to all labels."""
+    levels = reference_levels(page.fair(page.focus), page.focus)
+    if not levels:
         return
     dots = [
         Dot(r.name, 100 * r.area, 100 * r.area, 100 * r.area, style=int(r.name != page.focus) * 2)
-        for r in reversed(rungs)
+        for r in reversed(levels)
     ]
     title = "From random to what the labels would allow"
     label = f"mean area of {page.metric.replace('_', ' ')}, points"
-    notes = "; ".join(f"{r.name}: {r.note}" for r in rungs if r.note)
+    notes = "; ".join(f"{r.name}: {r.note}" for r in levels if r.note)
     svg = dot_chart(dots, title=title, x_label=label, reference=None)
-    yield Chart("ladder", "verdict", title, svg, notes)
+    yield Chart("reference_levels", "answer", title, svg, notes)
 
 
 def difference_charts(page: Page) -> Iterator[Chart]:
     """Yield the sorted paired differences of the focus to each baseline, seen sets grey."""
     seen = page.seen(page.focus)
-    for baseline in _baselines(page, page.cells):
-        found = set_differences(page.cells, page.focus, baseline)
+    for baseline in _baselines(page, page.runs):
+        found = set_differences(page.runs, page.focus, baseline)
         dots = [
             Dot(d.dataset, 100 * d.mean, 100 * d.low, 100 * d.high, marked=d.dataset in seen)
             for d in found
@@ -102,14 +102,14 @@ def difference_charts(page: Page) -> Iterator[Chart]:
 
 
 def band_charts(page: Page) -> Iterator[Chart]:
-    """Yield the mean difference to each baseline by labels bought."""
+    """Yield the mean difference to each baseline by labels acquired."""
     datasets = sorted(set(page.datasets) - page.seen(page.focus))
     for baseline in _baselines(page):
         rng = generator(0, "report band", baseline)
         if not set(page.curves.both(page.focus, baseline)) & set(datasets):
             continue
         band = difference_band(page.curves, page.focus, baseline, rng, datasets=datasets)
-        title = f"{page.focus} minus {baseline}, by labels bought"
+        title = f"{page.focus} minus {baseline}, by labels acquired"
         svg = line_chart([_band_line(band, title)], title=title, y_label="points", rope=100 * ROPE)
         note = (
             f"Mean over {int(band.n_sets.max())} data sets; the band holds the whole curve at 95 % "
@@ -154,9 +154,9 @@ def _saving_dot(found: Saving, seen: bool) -> Dot:
 def heat_charts(page: Page) -> Iterator[Chart]:
     """Yield the differences by data set and learner."""
     seen = page.seen(page.focus)
-    for baseline in _baselines(page, page.cells):
-        sample = paired(page.cells, page.focus, baseline)
-        rows = page.cells
+    for baseline in _baselines(page, page.runs):
+        sample = paired(page.runs, page.focus, baseline)
+        rows = page.runs
         learners = sorted(rows["learner"].unique())
         cells = []
         names = list(sample.names)
@@ -179,12 +179,12 @@ def _heat_cell(gains: object, dataset: str, learner: str, seen: bool) -> Cell:
 
 def rank_chart(page: Page) -> Iterator[Chart]:
     """Yield the critical-difference diagram over the data sets that no policy has seen."""
-    table = page.fair(*page.players)
+    table = page.fair(*page.compared)
     if len(table) == 0:
         return
     same = duplicates(table)
     means = set_areas(table)
-    names = [s for s in page.players if s not in same][:MOST_RANKED]
+    names = [s for s in page.compared if s not in same][:MOST_RANKED]
     block, left_out = complete_block(means, names)
     if block.shape[1] < 2 or block.shape[0] < 3:
         return
@@ -237,7 +237,7 @@ def _shares(gains: Floats, dataset: Ints, levels: Floats) -> Floats:
 
 def penalty_chart(page: Page) -> Iterator[Chart]:
     """Yield the pairwise penalty matrix of the best strategies."""
-    done = [s for s in page.players if any(s in by for by in page.curves.curves.values())]
+    done = [s for s in page.compared if any(s in by for by in page.curves.curves.values())]
     names = list(dict.fromkeys([*[s for s in page.drawn if s in done], *done]))[:MOST_PENALISED]
     datasets = sorted(set(page.datasets) - page.seen(*names))
     if len(names) < 2:
@@ -272,7 +272,7 @@ def gain_and_cost(page: Page) -> Iterator[Chart]:
     ]
     title = f"Gain over {baseline} against query time"
     svg = cost_chart(points, title=title, y_label=f"minus {baseline}, points")
-    yield Chart("cost", "cost", title, svg, "Median over cells of the mean query time.")
+    yield Chart("cost", "cost", title, svg, "Median over runs of the mean query time.")
 
 
 def _gain(against: object, baseline: str) -> float:
@@ -290,7 +290,7 @@ def curve_charts(page: Page) -> dict[str, Chart]:
         if not lines:
             continue
         measure = page.metric.replace("_", " ")
-        title = f"{dataset}: mean {measure} by labels bought"
+        title = f"{dataset}: mean {measure} by labels acquired"
         svg = line_chart(lines, title=title, y_label=measure)
         found[dataset] = Chart(f"curves_{dataset}", "sets", title, svg)
     return found

@@ -22,20 +22,20 @@ from lal.errors import DataError, UsageError
 from lal.evaluation.analysis.bootstrap import bootstrap_interval
 from lal.evaluation.analysis.metrics import area_from
 from lal.evaluation.analysis.summary import format_summary, summarise
-from lal.evaluation.analysis.tables import cell_rows, paired
-from lal.evaluation.runs.cells import DONE
+from lal.evaluation.analysis.tables import paired, run_rows
 from lal.evaluation.runs.methods import families_seen
+from lal.evaluation.runs.run import DONE
 from lal.learners import make_learner
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.scoring.scorer import run as run_program
 from lal.policies.store import load_policy
+from lal.provenance import git_state
 from lal.registry import require
 from lal.serialization import config_hash, read_json, write_json
 from lal.task import Task
 from scripts.benchmarks.policies.panel_parts import write_panel
 from scripts.benchmarks.policies.panel_rules import RULES, Ranker, chance, margin, rule
 from scripts.entry import flags_of, run_main
-from scripts.provenance import git_state
 
 METRICS = ("accuracy", "balanced_accuracy")
 
@@ -120,15 +120,15 @@ def learned(table: Any, label: str) -> dict[str, str]:
         return {}
     if copies:
         values = [column for column in table if str(column).startswith("area")]
-        kept = [column for column in table if column not in (*values, "strategy", "cell")]
+        kept = [column for column in table if column not in (*values, "strategy", "run_key")]
         mean = table[table["strategy"].isin(copies)].groupby(kept, as_index=False)[values].mean()
         mean["strategy"] = MEAN_UNTRAINED
-        mean["cell"] = [f"{MEAN_UNTRAINED}/{i}" for i in range(len(mean))]
+        mean["run_key"] = [f"{MEAN_UNTRAINED}/{i}" for i in range(len(mean))]
         table = pandas.concat([table, mean], ignore_index=True)
     found = {}
     for other in ("random", *shuffled, *([MEAN_UNTRAINED] if copies else [])):
         for metric in METRICS:
-            sample = paired(cell_rows(table), label, other, f"area_{metric}")
+            sample = paired(run_rows(table), label, other, f"area_{metric}")
             gap = bootstrap_interval(sample, np.random.default_rng(0))
             low, high = 100 * gap.low, 100 * gap.high
             found[f"{other}, {metric}"] = f"{100 * gap.mean:+.2f} [{low:+.2f}, {high:+.2f}]"
@@ -245,7 +245,7 @@ def _row(
     n_pool: int,
 ) -> dict[str, Any]:
     return {
-        "cell": f"{dataset.name}/{learner}/{number}/{label}",
+        "run_key": f"{dataset.name}/{learner}/{number}/{label}",
         "dataset": dataset.name, "family": dataset.family, "learner": learner,
         "split": number, "start": 0, "strategy": label, "status": DONE, "error": "",
         "seconds": 0.0, "query_seconds": 0.0, "n_labels": 0, "area": float(area[1, 0]),

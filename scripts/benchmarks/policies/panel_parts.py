@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lal.errors import DataError
-from lal.evaluation.report.leaderboard import Evaluation
+from lal.evaluation.report.leaderboard import Evidence
 from lal.registry import require
 from lal.serialization import read_json, write_json
 
@@ -18,7 +18,7 @@ def write_panel(folder: Path, manifest: Mapping[str, Any], parts: list[str]) -> 
     write_json(folder / PANEL, {**manifest, "parts": parts})
 
 
-def panel_evaluation(folder: Path) -> Evaluation:
+def panel_evaluation(folder: Path) -> Evidence:
     """Return the cells of the latest panel of a folder.
 
     Raises:
@@ -36,4 +36,4 @@ def panel_evaluation(folder: Path) -> Evaluation:
     table = pandas.DataFrame(rows)
     if "n_pool" not in table:  # parts of an older version: half of the rows, equal ones counted
         table["n_pool"] = [manifest["n_pool"][name] for name in table["dataset"]]
-    return Evaluation(table, manifest)
+    return Evidence(table, manifest)

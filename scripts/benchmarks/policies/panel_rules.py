@@ -9,7 +9,7 @@ import numpy as np
 from lal.arrays import Floats
 from lal.data.view import make_geometry
 from lal.errors import UsageError
-from lal.evaluation.runs.methods import parse_entrant
+from lal.evaluation.runs.methods import parse_method
 from lal.rng import generator
 from lal.state import Geometry, QueryState, Strategy
 from lal.task import Part
@@ -23,7 +23,7 @@ RULES = (
     "epsilon_margin",
     "typiclust_then_margin",
 )
-"""Rules that a panel can also play beside margin and random, options as in `parse_entrant`."""
+"""Rules that a panel can also play beside margin and random, options as in `parse_method`."""
 
 
 def margin(simulator: Any) -> Floats:
@@ -45,13 +45,13 @@ def rule(spec: str) -> Ranker:
     Raises:
         UsageError: A rule that asks a fitted model, which the compiled simulator does not hand out.
     """
-    entrant = parse_entrant(spec)
-    name = entrant.spec
+    method = parse_method(spec)
+    name = method.spec
     if name == "margin":
         return margin
     if name == "random":
         return chance
-    strategy: Any = entrant.make()
+    strategy: Any = method.make()
     if name == "epsilon_margin":
         return _epsilon(strategy.epsilon)
     if name == "k_farthest_then_margin":

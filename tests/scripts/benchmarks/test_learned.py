@@ -1,38 +1,44 @@
+"""Did it learn? The answer of a store, from the roles of its methods."""
+
+from dataclasses import replace
+
 import pytest
+
+from lal.errors import UsageError
+from lal.evaluation import EvaluationConfig, evaluate
+from lal.policies.margin import margin_policy
+from scripts.benchmarks.agents.learned import Config, run
 
 pytest.importorskip("pandas")
 
-import pandas as pd
 
-from lal.errors import UsageError
-from lal.evaluation.runs.cells import DONE
-from scripts.benchmarks.agents.learned import MEAN, differences
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("learned")
+    policy = margin_policy()
+    policy.save(folder / "mine.safetensors")
+    for name, control in {"a": "untrained", "b": "untrained", "c": "shuffled_reward"}.items():
+        card = {**policy.card, "training": {"control": control}}
+        replace(policy, card=card).save(folder / f"{name}.safetensors")
+    files = [f"{name}={folder / name}.safetensors" for name in ("mine", "a", "b", "c")]
+    evaluate(
+        EvaluationConfig(
+            suite=("synthetic:xor@1",), strategies=("random", *files), runs=2, budget=4,
+            learners=("gaussian_nb",), out=folder / "store", store_format="json",
+        )
+    )  # fmt: skip
+    return folder / "store"
 
-AREAS = {"mine": 0.8, "random": 0.7, "shuffled": 0.75, "untrained-0": 0.5, "untrained-1": 0.6}
 
-
-def rows(**areas):
-    """Three sets, two runs each; every strategy has one area everywhere."""
-    found = [
-        {"family": d, "dataset": d, "learner": "l", "split": i, "start": i, "status": DONE,
-         "strategy": name, "area": area, "cell": f"{d}/{i}/{name}"}
-        for d in ("a", "b", "c") for i in range(2) for name, area in (AREAS | areas).items()
+def test_copies_are_found_by_their_cards_and_equals_did_not_learn(store, capsys):
+    found = run(Config(store=store, strategy="mine"))
+    assert [(c.control, c.members) for c in found.comparisons] == [
+        ("random", ("random",)), ("untrained", ("a", "b")), ("shuffled", ("c",)),
     ]  # fmt: skip
-    return pd.DataFrame(found)
+    assert found["untrained"].interval.mean == 0.0  # every copy is the same rule here
+    assert "learned: not shown" in capsys.readouterr().out
 
 
-def test_untrained_copies_count_with_their_mean():
-    found = differences(rows(), "mine")
-    assert {name: round(gap.mean, 6) for name, gap in found.items()} == {
-        "random": 0.1, "shuffled": 0.05, MEAN: 0.25,
-    }  # fmt: skip
-
-
-def test_a_policy_behind_its_shuffled_copy_did_not_learn():
-    assert differences(rows(shuffled=0.9), "mine")["shuffled"].high < 0
-
-
-def test_an_evaluation_without_copies_is_refused():
-    table = rows()
-    with pytest.raises(UsageError, match="needs its runs and those of random, untrained"):
-        differences(table[table["strategy"] != "shuffled"], "mine")
+def test_an_evaluation_without_the_policy_is_refused(store):
+    with pytest.raises(UsageError, match="no results of yours"):
+        run(Config(store=store, strategy="yours"))

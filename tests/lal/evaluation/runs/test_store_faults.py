@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from lal import serialization as records
-from lal.evaluation.runs.cells import CellResult
+from lal.evaluation.runs.run import RunResult
 from lal.evaluation.runs.store import RunStore, StoreError
 
 KEYS = ["aa" * 20, "bb" * 20, "cc" * 20]
 OPERATIONS = ("open", "write", "fsync", "replace")
 
 
-def cell(key, status="done"):
+def run(key, status="done"):
     done = status == "done"
-    return CellResult(
+    return RunResult(
         key=key,
         status=status,
         about={"dataset": "d", "metric": "accuracy"},
@@ -78,14 +78,14 @@ def short_write(name, real, *arguments):
 
 
 def work(store):
-    """Two cells are new; the third replaces a failure."""
+    """Two runs are new; the third replaces a failure."""
     for key in KEYS:
-        store.put(cell(key))
+        store.put(run(key))
 
 
 def prepared(folder, format):
     store = RunStore(folder, format)
-    store.put(cell(KEYS[2], "failed"))
+    store.put(run(KEYS[2], "failed"))
     return store
 
 
