@@ -9,6 +9,7 @@ import tyro
 from lal.errors import DataError, UsageError
 from lal.evaluation.analysis.tables import list_strategies, read_table
 from lal.evaluation.report.advice import write_which
+from lal.evaluation.report.charts import all_charts, curve_charts
 from lal.evaluation.report.export import write_tables
 from lal.evaluation.report.figures import write_figures
 from lal.evaluation.report.leaderboard import Evidence, complete_repetitions, write_leaderboard
@@ -46,7 +47,7 @@ class Config:
     """Lines of scripts.benchmark bridge --out, shown beside the published numbers."""
 
     figures: str = ""
-    """Folder for every chart as SVG and PNG (needs matplotlib)."""
+    """Folder for every chart as SVG, PNG and PDF."""
 
     tables: str = ""
     """Folder for every table as CSV and LaTeX."""
@@ -84,7 +85,9 @@ def main(config: Config) -> Page | None:
     write_report(page, store, config.out, reproduction=rows)
     written = [config.out]
     if config.figures:
-        written += write_figures(page, Path(config.figures))
+        written += write_figures(
+            [*all_charts(page), *curve_charts(page).values()], Path(config.figures)
+        )
     if config.tables:
         written += write_tables(page, Path(config.tables))
     print(headline(page))

@@ -82,20 +82,20 @@ def test_every_tab_opens_and_only_one_at_a_time(page):
         assert panel.get_attribute("id") == tab.get_attribute("aria-controls")
         assert panel.query_selector("h2").is_visible()
         assert tab.get_attribute("aria-selected") == "true"
-    page.click("#tab-verdict")
-    picture(page, "report-verdict")
+    page.click("#tab-answer")
+    picture(page, "report-answer")
     page.click("#tab-differences")
     picture(page, "report-differences")
 
 
 def test_tabs_follow_the_arrow_keys(page):
-    page.focus("#tab-verdict")
+    page.focus("#tab-answer")
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.id") == "tab-strategies"
     page.keyboard.press("End")
     assert page.is_visible("#again")
     page.keyboard.press("ArrowRight")
-    assert page.is_visible("#verdict-panel")
+    assert page.is_visible("#answer-panel")
 
 
 def asked(page):
@@ -161,10 +161,10 @@ def test_dark_mode_by_button_and_by_system(page, browser, path):
         assert ground(other) == dark
 
 
-def test_the_command_of_one_cell_names_a_key_of_the_store(page, path):
+def test_the_command_of_one_run_names_a_key_of_the_store(page, path):
     page.click("#tab-again")
-    page.select_option("#cell-strategy", label="margin")
-    key = page.inner_text("#cell-command").split()[-1]
+    page.select_option("#run-strategy", label="margin")
+    key = page.inner_text("#run-command").split()[-1]
     found = list((path.parent / "s" / "cells").rglob(f"{key}*"))
     assert len(found) == 1
 

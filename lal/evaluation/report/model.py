@@ -18,7 +18,7 @@ from lal.evaluation.analysis.statistics import (
 )
 from lal.evaluation.analysis.summary import BASELINES, Row, summarise
 from lal.evaluation.analysis.tables import Table, paired, read_table, run_rows
-from lal.evaluation.report.svg import N_STYLES
+from lal.evaluation.report.theme import N_STYLES
 from lal.evaluation.runs.store import RunStore
 from lal.rng import generator
 

@@ -23,6 +23,7 @@ from lal.evaluation.report.sections import (
     set_cards,
     what_was_seen,
 )
+from lal.evaluation.report.theme import DARK, LIGHT, css_strokes, css_variables
 from lal.evaluation.reproduction.lu2023 import ReproductionRow
 from lal.evaluation.reproduction.lu2023_page import check_reproduction, reproduction_table
 from lal.evaluation.runs.store import RunStore
@@ -76,7 +77,6 @@ def context(page: Page, store: RunStore, reproduction: Sequence[ReproductionRow]
         "n_runs": len(run_rows(page.table)),
         "groups": groups(page),
         "full": "-" if full != full else f"{100 * full:.2f}",
-        "charts": {c.name: c for c in charts},
         "sections": {s: [c for c in charts if c.section == s] for s in {c.section for c in charts}},
         "curves": curve_charts(page),
         "legend": [(style, name) for name, style in page.styles.items()],
@@ -88,6 +88,9 @@ def context(page: Page, store: RunStore, reproduction: Sequence[ReproductionRow]
         "reproduction_check": str(check_reproduction(reproduction)),
         "reproduction_passed": check_reproduction(reproduction).passed,
         "rope": 100 * ROPE,
+        "light": css_variables(LIGHT),
+        "dark": css_variables(DARK),
+        "strokes": css_strokes(),
         "episodes": script_json(episodes(page, store)),
         "runs": script_json(run_index(page)),
     }
