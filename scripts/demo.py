@@ -11,11 +11,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 from agents import AGENTS, Agent
 from agents.training.config import DataConfig
 from lal.errors import UsageError
+from lal.evaluation import Evaluation, EvaluationConfig, evaluate
+from lal.evaluation.analysis.control_tests import find_controls
 from lal.serialization import read_json, write_json
 from scripts.entry import run_main
 
@@ -50,7 +51,7 @@ class Config:
     """Paired runs on every data set and learner."""
 
     budget: int = 20
-    """Labels bought in a run after its start."""
+    """Labels acquired in a run after its start."""
 
     n_untrained: int = 5
     """Copies with random weights; their mean is a control."""
@@ -63,16 +64,16 @@ class Config:
 
 
 def main(config: Config) -> bool:
-    """Train, compare, print the verdict; returns whether the policy learned."""
+    """Train, compare, print the control test; returns whether the policy learned."""
     began = time.monotonic()
     agent, options = _settings(config)
     print(f"1/3 training {agent.name} and a copy on shuffled rewards; held out: ", end="")
     print(", ".join(options.hold_out), flush=True)
     policies = _train(config, agent, options)
     print(f"2/3 comparing on {', '.join(config.datasets)}", flush=True)
-    table = _evaluate(config, policies)
-    print("3/3 verdict\n", flush=True)
-    learned = _conclude(config, table, policies)
+    evaluation = _evaluate(config, policies)
+    print("3/3 did it learn?\n", flush=True)
+    learned = _conclude(config, evaluation)
     print(f"\n{time.monotonic() - began:.0f} s in all; everything is in {config.out}")
     return learned
 
@@ -112,15 +113,12 @@ def _train_one(job: tuple[str, DataConfig, Path, bool]) -> Path:
     return AGENTS[name].train(options, folder, progress=progress)
 
 
-def _evaluate(config: Config, policies: dict[str, list[Path]]) -> Any:
-    """Return the tidy table of all strategies on the data sets of the proof."""
-    from lal.evaluation.runs.store import RunStore
-    from scripts import evaluate
-
+def _evaluate(config: Config, policies: dict[str, list[Path]]) -> Evaluation:
+    """Return the evaluation of all methods on the data sets of the proof."""
     named = {"policy": policies["policy"][0], "shuffled": policies["shuffled"][0]}
     named |= {f"untrained{i}": path for i, path in enumerate(policies["untrained"])}
-    evaluate.main(
-        evaluate.Config(
+    found = evaluate(
+        EvaluationConfig(
             suite=config.datasets,
             strategies=("random", "margin", *(f"{k}=policy:{v}" for k, v in named.items())),
             learners=config.learners,
@@ -130,27 +128,24 @@ def _evaluate(config: Config, policies: dict[str, list[Path]]) -> Any:
             jobs=config.jobs,
         )
     )
-    return RunStore(config.out / "evaluation").to_table()
+    print(found)
+    return found
 
 
-def _conclude(config: Config, table: Any, policies: dict[str, list[Path]]) -> bool:
-    """Print the comparisons and the verdict, write the page and the picture."""
-    from lal.evaluation.analysis.control_tests import verdict
-    from scripts import report
-
-    untrained = [f"untrained{i}" for i in range(len(policies["untrained"]))]
-    controls = {"random": "random", "untrained": untrained, "shuffled": "shuffled"}
-    found = verdict(table, "policy", {**controls, "margin": "margin"})
-    page = config.out / "report.html"
-    report.main(report.Config(store=config.out / "evaluation", out=page))
+def _conclude(config: Config, evaluation: Evaluation) -> bool:
+    """Print the comparisons and the control test, write the page."""
+    controls = {**find_controls(evaluation.table), "margin": ["margin"]}
+    found = evaluation.control_test("policy", controls=controls)
+    page = evaluation.report(config.out / "report.html")
     for comparison in found.comparisons:
         print(f"  policy: {comparison}")
-    print(f"\n{'LEARNED' if found.learned else 'DID NOT LEARN'}: {found.sentence}")
+    print(f"\n{'LEARNED' if found.passes_controls else 'DID NOT LEARN'}: {found.sentence}")
     data = read_json(config.out / "policy" / "data.json")
     print(f"trained on: {', '.join(sorted(data))} and the synthetic prior")
     print(f"look at {page}")
-    write_json(config.out / "verdict.json", {"learned": found.learned, "sentence": found.sentence})
-    return found.learned
+    answer = {"learned": found.passes_controls, "sentence": found.sentence}
+    write_json(config.out / "control_test.json", answer)
+    return found.passes_controls
 
 
 if __name__ == "__main__":

@@ -76,11 +76,12 @@ def evidence(folder: Path, strategy: str, *, seen: Iterable[str] = ()) -> dict[s
         UsageError: The strategy is not in the store, or every data set is left out.
     """
     from lal.evaluation.analysis.summary import summarise
+    from lal.evaluation.analysis.tables import read_table
     from lal.evaluation.runs.store import RunStore
 
     store = RunStore.existing(folder)
     met = {*seen, *store.manifest().get("seen", {}).get(strategy, ())}
-    rows = {row.strategy: row for row in summarise(store.to_table(), seen={strategy: met})}
+    rows = {row.strategy: row for row in summarise(read_table(store), seen={strategy: met})}
     if strategy not in rows:
         raise UsageError(f"{strategy!r} is not in {folder}; expected one of {', '.join(rows)}")
     row = rows[strategy]

@@ -10,6 +10,12 @@ from agents.training.config import StreamConfig
 from lal.streams.features import StreamItem
 
 
+def stream_preset(name) -> StreamConfig:
+    config = AGENTS[name].preset("smoke")
+    assert isinstance(config, StreamConfig)
+    return config
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["stream_dqn", "pal"])
 def test_agent_trains_and_exports_what_torch_says(name, tmp_path):
@@ -17,7 +23,7 @@ def test_agent_trains_and_exports_what_torch_says(name, tmp_path):
 
     if name == "pal":
         pytest.importorskip("pycrfsuite")
-    config = AGENTS[name].preset("smoke")
+    config = stream_preset(name)
     path = AGENTS[name].train(config, tmp_path / "run")
     policy = lal.load_stream_policy(path)
     assert AGENTS[name].train(config, tmp_path / "run") == path  # finished: nothing is done
@@ -54,7 +60,7 @@ def test_a_run_that_was_killed_ends_in_the_same_policy(name, tmp_path, monkeypat
     """Runs are short: one that was cut off starts again and ends in the same bytes."""
     if name == "pal":
         pytest.importorskip("pycrfsuite")
-    config = AGENTS[name].preset("smoke")
+    config = stream_preset(name)
     whole = AGENTS[name].train(config, tmp_path / "whole")
 
     def stop(*arguments):

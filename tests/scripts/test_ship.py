@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from lal.errors import UsageError
+from lal.evaluation import EvaluationConfig, evaluate
+from lal.evaluation.analysis.tables import read_table
 from lal.evaluation.runs.store import RunStore
 from lal.policies.kinds import load_policy
 from lal.policies.margin import margin_policy
-from scripts import evaluate
 from scripts.ship import Config, evidence, main
 
 
@@ -23,8 +24,8 @@ def trained(tmp_path):
 @pytest.fixture
 def store(tmp_path, trained):
     folder = tmp_path / "store"
-    evaluate.main(
-        evaluate.Config(
+    evaluate(
+        EvaluationConfig(
             suite=("sklearn:iris",),
             strategies=("random", "margin", f"mine=policy:{trained}"),
             learners=("gaussian_nb",),
@@ -76,7 +77,7 @@ def test_what_was_seen_is_no_evidence(store):
 
 
 def test_another_headline_metric_renames_no_old_area(store, trained):
-    config = evaluate.Config(
+    config = EvaluationConfig(
         suite=("sklearn:iris",),
         strategies=("random", "margin", f"mine=policy:{trained}"),
         learners=("gaussian_nb",),
@@ -86,8 +87,8 @@ def test_another_headline_metric_renames_no_old_area(store, trained):
         store_format="json",
         metric="log_likelihood",
     )
-    evaluate.main(config)
-    table = RunStore.existing(store).to_table()
+    evaluate(config)
+    table = read_table(RunStore.existing(store))
     assert set(table["metric"]) == {"log_likelihood"}
     assert np.allclose(table["area"], table["area_log_likelihood"])
     assert not np.allclose(table["area"], table["area_balanced_accuracy"])

@@ -9,11 +9,11 @@ from lal.arrays import Floats
 from lal.errors import UsageError
 from lal.evaluation.analysis.metrics import Reached, labels_to_reach
 from lal.evaluation.analysis.statistics import penalty_matrix
-from lal.evaluation.analysis.tables import RUN, Table
-from lal.evaluation.runs.cells import DONE
+from lal.evaluation.analysis.tables import PAIRED_BY, Table
 from lal.evaluation.runs.methods import FULL_LABEL
+from lal.evaluation.runs.run import DONE
 
-Run = tuple[str, int, int]
+RunKey = tuple[str, int, int]
 """Learner, split and start."""
 
 CEILING = 0.99
@@ -33,7 +33,7 @@ class CurveSet:
 
     metric: str
     n: dict[str, Floats] = field(default_factory=dict)
-    curves: dict[str, dict[str, dict[Run, Floats]]] = field(default_factory=dict)
+    curves: dict[str, dict[str, dict[RunKey, Floats]]] = field(default_factory=dict)
     full: dict[str, float] = field(default_factory=dict)
 
     def runs(self, dataset: str, strategies: Sequence[str]) -> Floats | None:
@@ -72,10 +72,10 @@ def collect_curves(table: Table, metric: str) -> CurveSet:
 
 
 def _collect_set(found: CurveSet, dataset: str, rows: Table) -> None:
-    rows = rows.sort_values(["strategy", *RUN, "n_labels"], kind="stable")
+    rows = rows.sort_values(["strategy", *PAIRED_BY, "n_labels"], kind="stable")
     n = rows["n_labels"].to_numpy(dtype=np.float64)
     values = rows[found.metric].to_numpy(dtype=np.float64)
-    codes = rows["cell"].to_numpy()
+    codes = rows["run_key"].to_numpy()
     begin = np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))
     end = np.append(begin[1:], len(codes))
     grid = np.arange(n[begin].max(), n[end - 1].min() + 1)
@@ -83,7 +83,7 @@ def _collect_set(found: CurveSet, dataset: str, rows: Table) -> None:
         return
     first = rows.iloc[begin]
     names = zip(first["strategy"], first["learner"], first["split"], first["start"], strict=True)
-    by: dict[str, dict[Run, Floats]] = {}
+    by: dict[str, dict[RunKey, Floats]] = {}
     for (strategy, learner, split, start), a, b in zip(names, begin, end, strict=True):
         curve = np.interp(grid, n[a:b], values[a:b])
         by.setdefault(str(strategy), {})[str(learner), int(split), int(start)] = curve
@@ -96,7 +96,7 @@ class Band:
     """Mean difference of two strategies over data sets, by labels; all arrays of shape (T,).
 
     Attributes:
-        n: Labels bought.
+        n: Labels acquired.
         mean: Mean over data sets.
         low, high: Simultaneous 95 % band over data sets (the mean itself with fewer than three).
         n_sets: Data sets at every point.

@@ -10,8 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lal.evaluation.reproduction.lu2023 import BridgeRow, run_bridge
-from lal.evaluation.reproduction.lu2023_page import bridge_markdown, load_bridge, save_bridge
+from lal.evaluation.reproduction.lu2023 import ReproductionRow, reproduce
+from lal.evaluation.reproduction.lu2023_page import (
+    load_reproduction,
+    reproduction_markdown,
+    save_reproduction,
+)
 from scripts.entry import run_main
 
 
@@ -47,9 +51,9 @@ class Config:
     """Processes."""
 
 
-def run(config: Config) -> list[BridgeRow]:
+def run(config: Config) -> list[ReproductionRow]:
     """Run what is missing, print one line per data set and strategy, and return all lines."""
-    rows = load_bridge(config.out) if config.out.exists() else []
+    rows = load_reproduction(config.out) if config.out.exists() else []
     plan = (
         ("margin", config.margin_seeds, 1),
         ("random", config.random_seeds, config.random_every),
@@ -59,7 +63,7 @@ def run(config: Config) -> list[BridgeRow]:
             kept = next((r for r in rows if (r.dataset, r.strategy) == (name, strategy)), None)
             if n == 0 or (kept is not None and len(kept.aubc) >= n and kept.every == every):
                 continue
-            fresh = run_bridge(
+            fresh = reproduce(
                 config.data,
                 [name],
                 seeds=range(n),
@@ -68,10 +72,10 @@ def run(config: Config) -> list[BridgeRow]:
                 n_jobs=config.jobs,
             )
             rows = [r for r in rows if r is not kept] + fresh
-            save_bridge(rows, config.out)
+            save_reproduction(rows, config.out)
             print(fresh[0], flush=True)
     if config.page:
-        Path(config.page).write_text(bridge_markdown(rows), encoding="utf-8")
+        Path(config.page).write_text(reproduction_markdown(rows), encoding="utf-8")
     return rows
 
 

@@ -11,7 +11,7 @@ from lal.evaluation.analysis.curve_sets import (
     savings,
 )
 from lal.evaluation.analysis.tables import long_table
-from lal.evaluation.runs.cells import CellResult
+from lal.evaluation.runs.run import RunResult
 
 pytest.importorskip("pandas", reason="pandas is absent")
 
@@ -24,7 +24,7 @@ def cell(strategy, values, *, dataset="d", run=0, n0=2):
     }  # fmt: skip
     curve = np.asarray(values, dtype=np.float64)
     key = f"{strategy}-{dataset}-{run}"
-    return CellResult(key, "done", about, n, {"accuracy": curve})
+    return RunResult(key, "done", about, n, {"accuracy": curve})
 
 
 def curves_of(*cells):

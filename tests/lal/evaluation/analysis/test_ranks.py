@@ -50,7 +50,7 @@ def test_adjusted_p_values_agree_with_scikit_posthocs():
 
 def cells(areas):
     rows = [
-        {"cell": f"{s}{r}", "dataset": "d", "learner": "l", "split": r, "start": 0,
+        {"run_key": f"{s}{r}", "dataset": "d", "learner": "l", "split": r, "start": 0,
          "strategy": s, "area": v}
         for s, values in areas.items() for r, v in enumerate(values)
     ]  # fmt: skip

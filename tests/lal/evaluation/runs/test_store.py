@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 
 from lal.errors import DataError, MissingDependencyError, UsageError
+from lal.evaluation.analysis.tables import read_table
 from lal.evaluation.runs import store as store_module
-from lal.evaluation.runs.cells import CellResult
+from lal.evaluation.runs.run import RunResult
 from lal.evaluation.runs.store import RunStore, StoreError
 
 
 def result(key="ab" * 20, status="done", value=0.123456789012345678):
     done = status == "done"
-    return CellResult(
+    return RunResult(
         key=key,
         status=status,
         about={"dataset": "d", "family": "f", "learner": "l", "split": 0, "start": 1,
@@ -98,17 +99,17 @@ def test_leftovers_of_a_killed_write_are_no_cells(store):
 def test_manifest_chooses_the_table(store):
     store.put(result())
     store.put(result(key="cd" * 20))
-    assert store.to_table()["cell"].nunique() == 2
+    assert read_table(store)["run_key"].nunique() == 2
     store.write_manifest({"command": "x"}, ["cd" * 20])
-    assert store.to_table()["cell"].unique().tolist() == ["cd" * 20]
+    assert read_table(store)["run_key"].unique().tolist() == ["cd" * 20]
     assert store.manifest() == {"command": "x"}
 
 
 def test_no_store_no_cells_no_pyarrow(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="no run store"):
         RunStore.existing(tmp_path)
-    with pytest.raises(UsageError, match="holds no cells"):
-        RunStore(tmp_path).to_table()
+    with pytest.raises(UsageError, match="holds no runs"):
+        read_table(RunStore(tmp_path))
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="is a file"):
         RunStore(tmp_path / "file")

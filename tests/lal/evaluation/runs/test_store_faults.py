@@ -10,16 +10,16 @@ import pytest
 
 from lal import serialization as records
 from lal.errors import LalError
-from lal.evaluation.runs.cells import CellResult
+from lal.evaluation.runs.run import RunResult
 from lal.evaluation.runs.store import RunStore, StoreError
 
 KEYS = ["aa" * 20, "bb" * 20, "cc" * 20]
 OPERATIONS = ("open", "write", "fsync", "replace")
 
 
-def cell(key, status="done"):
+def run(key, status="done"):
     done = status == "done"
-    return CellResult(
+    return RunResult(
         key=key,
         status=status,
         about={"dataset": "d", "metric": "accuracy"},
@@ -79,14 +79,14 @@ def short_write(name, real, *arguments):
 
 
 def work(store):
-    """Two cells are new; the third replaces a failure."""
+    """Two runs are new; the third replaces a failure."""
     for key in KEYS:
-        store.put(cell(key))
+        store.put(run(key))
 
 
 def prepared(folder, format):
     store = RunStore(folder, format)
-    store.put(cell(KEYS[2], "failed"))
+    store.put(run(KEYS[2], "failed"))
     return store
 
 
@@ -156,7 +156,7 @@ def test_killed_at_every_step_loses_nothing(tmp_path, monkeypatch):
 def test_a_flipped_bit_is_noticed_and_set_aside(tmp_path, format):
     pytest.importorskip("pyarrow")
     store = RunStore(tmp_path, format)
-    store.put(cell(KEYS[0]))
+    store.put(run(KEYS[0]))
     path = store.path(KEYS[0])
     whole = path.read_bytes()
     for bit in range(0, 8 * len(whole), 7):  # pyarrow raises NotImplementedError on some
