@@ -5,6 +5,7 @@ logits rank as the policy does, and the exported program is the policy's own wit
 added to it.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 
 from agents.export.torch_layers import layers_ops
+from envs.simulator.scoring import SlateBatch, SlateScorer
 from lal.errors import UsageError
 from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
@@ -26,17 +28,18 @@ class Start:
     def __init__(self, name: str, scale: float) -> None:
         self.policy = load_start(name)
         self.scale = scale
+        self._scorer = SlateScorer(self.policy.scorer)
 
     def __call__(self, features: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return the policy's part for every slot, shape (B, K)."""
-        candidates = features["candidates"].numpy(force=True).astype(np.float64)
-        context = features["context"].numpy(force=True).astype(np.float64)
-        run = self.policy.scorer.run
-        found = [
-            run({"candidates": rows, "context": state})
-            for rows, state in zip(candidates, context, strict=True)
-        ]
-        return torch.as_tensor(self.scale * np.stack(found), dtype=torch.float32)
+        return self.logits({name: part.numpy(force=True) for name, part in features.items()})
+
+    def logits(self, observation: Mapping[str, Any]) -> torch.Tensor:
+        """Return the policy's part of the logits of observations as arrays, shape (B, K)."""
+        batch = SlateBatch(
+            observation["candidates"], observation["context"], observation["mask"] > 0
+        )
+        return torch.as_tensor(self.scale * self._scorer(batch), dtype=torch.float32)
 
     def program(self, residual: nn.Module) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return the scorer program and tensors of the policy with a residual added."""
