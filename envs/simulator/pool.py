@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from envs.simulator.fits import Fits
 from envs.simulator.kernels.episodes import acquire, assume_label
-from envs.simulator.kernels.features.observe import NEEDS_COMMITTEE, NEEDS_LEVERAGE, NEEDS_VARIANCE
+from envs.simulator.kernels.features.names import NEEDS_COMMITTEE, NEEDS_LEVERAGE, NEEDS_VARIANCE
 from envs.simulator.outcomes import Outcomes, Steps
 from envs.simulator.pool_rules import (
     METRIC_NAMES,

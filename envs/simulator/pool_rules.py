@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from envs.simulator.kernels.features.observe import CANDIDATE_KERNELS, CONTEXT_KERNELS
+from envs.simulator.kernels.features.names import CANDIDATE_KERNELS, CONTEXT_KERNELS
 from envs.simulator.kernels.layout import Episodes
 from envs.simulator.tables import SLOW_ROAD, TaskTables
 from lal.arrays import Bools, Floats, Ints
