@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from envs.simulator.compile import kernel
+from envs.simulator.kernels.lal_rl.standardise import standardise
 from envs.simulator.kernels.random_numbers import uniform
 from envs.simulator.kernels.simd import load, logistic, reduce_sum, splat, store
 
@@ -155,29 +156,8 @@ def _make_symmetric(states, first, planes, at, mask, open_at, pad):
             j -= 1
         states[first + j] = value
     for plane in range(1, N_FEATURES):
-        _standardise(planes, at + plane * pad, mask, open_at, pad)
-
-
-@kernel
-def _standardise(planes, at, mask, open_at, pad):
-    """Count a plane in standard deviations from the mean of its open candidates, clipped to 3."""
-    n = 0
-    mean = 0.0
-    for i in range(pad):
-        if mask[open_at + i] != 0:
-            n += 1
-            mean += planes[at + i]
-    mean /= max(n, 1)
-    square = 0.0
-    for i in range(pad):
-        if mask[open_at + i] != 0:
-            square += (planes[at + i] - mean) ** 2
-    spread = math.sqrt(square / max(n, 1))
-    for i in range(pad):
-        value = 0.0
-        if mask[open_at + i] != 0 and spread > 1e-6:
-            value = min(max((planes[at + i] - mean) / spread, -3.0), 3.0)
-        planes[at + i] = np.float32(value)
+        begin = at + plane * pad
+        standardise(planes[begin : begin + pad], mask[open_at : open_at + pad], pad)
 
 
 @kernel(forceinline=True)

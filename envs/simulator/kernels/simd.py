@@ -15,7 +15,7 @@ from numba import config, types
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
 WIDTH = 16
-"""Number of lanes."""
+"""Numbers in a vector, its lanes."""
 
 _VECTOR = ir.VectorType(ir.FloatType(), WIDTH)
 _INTS = ir.VectorType(ir.IntType(32), WIDTH)
@@ -95,7 +95,7 @@ def _splat(typing, value):  # type: ignore[no-untyped-def]
 
 
 def _give_operator(symbol: Any, name: str) -> None:
-    """Let lanes be combined by an operator of Python, as one instruction."""
+    """Let vectors be combined by an operator of Python, as one instruction."""
 
     @type_callable(symbol)
     def type_of(context):  # type: ignore[no-untyped-def]
@@ -112,21 +112,24 @@ _give_operator(operator.mul, "fmul")
 _give_operator(operator.truediv, "fdiv")
 
 
-def _halves(builder: Any, vector: Any, combine: Any) -> Any:
-    """Fold the lanes pairwise by `combine` and return the scalar."""
+def _fold(builder: Any, value: Any, combine: Any) -> Any:
+    """Fold the lanes pairwise by `combine` and return the scalar.
+
+    The order is the same on every machine, which a sum left to LLVM is not.
+    """
     width = WIDTH
     while width > 1:
         width //= 2
         indices = list(range(width, 2 * width)) + [0] * (WIDTH - width)
-        upper = builder.shuffle_vector(vector, vector, ir.Constant(_INTS, indices))
-        vector = combine(vector, upper)
-    return builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
+        upper = builder.shuffle_vector(value, value, ir.Constant(_INTS, indices))
+        value = combine(value, upper)
+    return builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
 
 
 @intrinsic
 def _reduce_sum(typing, value):  # type: ignore[no-untyped-def]
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        return _halves(builder, args[0], lambda a, b: builder.fadd(a, b, flags=_FLAGS))
+        return _fold(builder, args[0], lambda a, b: builder.fadd(a, b, flags=_FLAGS))
 
     return types.float32(vector), generate
 
@@ -154,7 +157,7 @@ def _minimum(typing, a, b):  # type: ignore[no-untyped-def]
 @intrinsic
 def _reduce_max(typing, value):  # type: ignore[no-untyped-def]
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        return _halves(builder, args[0], lambda a, b: _greater_of(builder, a, b))
+        return _fold(builder, args[0], lambda a, b: _greater_of(builder, a, b))
 
     return types.float32(vector), generate
 
@@ -239,7 +242,7 @@ def _exponent(typing, value):  # type: ignore[no-untyped-def]
 @intrinsic
 def _reduce_product(typing, value):  # type: ignore[no-untyped-def]
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        return _halves(builder, args[0], lambda a, b: builder.fmul(a, b, flags=_FLAGS))
+        return _fold(builder, args[0], lambda a, b: builder.fmul(a, b, flags=_FLAGS))
 
     return types.float32(vector), generate
 

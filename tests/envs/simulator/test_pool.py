@@ -7,7 +7,7 @@ pytest.importorskip("numba")
 from sklearn.linear_model import RidgeClassifier
 
 from envs.pool_env import PoolEnv
-from envs.simulator.kernels.features.observe import CANDIDATE_KERNELS, CONTEXT_KERNELS
+from envs.simulator.kernels.features.names import CANDIDATE_KERNELS, CONTEXT_KERNELS
 from envs.simulator.pool import PoolSimulator
 from envs.simulator.pool_rules import METRIC_NAMES
 from lal.episode import METRICS, Episode
