@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("numba")
 
 from envs.agreement import compare_backends
+from envs.pool_vector_env import PoolVectorEnv
 from lal.data.prior import PriorConfig
 from lal.errors import UsageError
 from lal.tasks.rewards import REWARDS
@@ -72,14 +73,12 @@ def test_batches_are_the_same_in_both(batch_size):
 def test_a_difference_would_be_seen():
     """Another learner in one of the two: every figure of an agreement moves."""
     task = draw(0, "gaussian_nb")
-    import envs.agreement as agreement
 
     def other(n, *, tasks, **options):
         return PoolVectorEnv(n, tasks=replace(tasks, learner=draw(0, "knn").learner), **options)
 
-    PoolVectorEnv = agreement.PoolVectorEnv
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(agreement, "PoolVectorEnv", other)
+        patch.setattr("envs.agreement.PoolVectorEnv", other)
         found = compare_backends(task, seed=0)
     assert found.probabilities > 0.01
     assert found.features > 0.01
