@@ -54,7 +54,7 @@ class DesignEnv(IndependentCopies, gymnasium.Env[Observation, NDArray[np.float32
         self.action_space = spaces.Box(-1.0, 1.0, (self.model.n_design,), np.float32)
         self._history = np.zeros((n_steps, width), dtype=np.float32)
         self._t = 0
-        self._parameters: NDArray[np.float64] | None = None
+        self._parameters: NDArray[np.float64] = np.zeros((0, 0))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -72,7 +72,7 @@ class DesignEnv(IndependentCopies, gymnasium.Env[Observation, NDArray[np.float32
         self, action: NDArray[np.float32]
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Run an experiment; actions are scaled from [-1, 1] to the model's box and clipped."""
-        if self._parameters is None:
+        if len(self._parameters) == 0:
             raise UsageError("no episode yet; call reset first")
         if self._t >= self.n_steps:
             raise UsageError("the episode is over; call reset before the next step")

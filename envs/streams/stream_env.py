@@ -115,9 +115,9 @@ class StreamEnv(IndependentCopies, gymnasium.Env[NDArray[np.float32], np.int64])
 
     def step(self, action: Any) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Buy (1) or skip (0) the present item."""
-        episode = self._running()
-        if episode.over:
+        if self._running().over:
             raise UsageError("the episode is over; call reset before the next step")
+        episode = self._running()
         ask = checked_action(action, 2) == 1
         t = episode.t
         affordable = episode.spent + episode.item().cost <= episode.total + 1e-9

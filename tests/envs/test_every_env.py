@@ -88,11 +88,11 @@ def test_a_step_after_the_end_says_what_to_do(name):
 @pytest.mark.parametrize(
     ("action", "message"),
     [
-        (0.7, r"an action must be integers, got \[0.7\]"),
-        (float("nan"), "an action must be integers"),
-        ("0", "an action must be integers, got '0'"),
-        (True, "an action must be integers, got True"),
-        (None, "an action must be integers, got None"),
+        (0.7, "an action must be an integer, got 0.7"),
+        (float("nan"), "an action must be an integer, got nan"),
+        ("0", "an action must be an integer, got '0'"),
+        (True, "an action must be an integer, got True"),
+        (None, "an action must be an integer, got None"),
         (np.array([0]), r"an action is one integer from 0 to \d+, got an array of shape \(1,\)"),
         ([[0], [1, 2]], "an action must be integers, got a ragged list"),
         (-1, r"action -1 is not in 0 to \d+"),

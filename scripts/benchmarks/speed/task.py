@@ -18,7 +18,6 @@ from lal.errors import UsageError
 from lal.learners import make_learner
 from lal.task import Task
 from lal.tasks.splits import make_task
-from scripts.benchmarks.speed.parity import play
 from scripts.entry import run_main
 
 
@@ -104,9 +103,11 @@ def run(config: Config) -> None:
     if "forest" in config.learner:
         print("forests agree in distribution, not row by row; see: benchmark parity")
         return
-    played = play(task, 0)
+    from envs.agreement import compare_backends
+
+    played = compare_backends(task, seed=0, termination="both", reward="step_cost")
     same = "the same" if played.same_end else "another"
-    print(f"probabilities differ by {played.difference:.1e} at most; {same} ending")
+    print(f"probabilities differ by {played.probabilities:.1e} at most; {same} end of the episode")
 
 
 def main(arguments: Sequence[str]) -> int:

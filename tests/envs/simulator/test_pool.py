@@ -308,7 +308,7 @@ def test_wrong_use_is_refused():
         sim.step(np.zeros(2, dtype=int))
     sim.reset()
     with pytest.raises(
-        UsageError, match=r"shape \(2,\), one slot from 0 to 4 an episode; got shape \(3,\)"
+        UsageError, match=r"shape \(2,\), one integer from 0 to 4 an episode; got shape \(3,\)"
     ):
         sim.step(np.zeros(3))
     with pytest.raises(UsageError, match="action 7 is not in 0 to 4"):
