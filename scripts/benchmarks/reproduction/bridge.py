@@ -6,13 +6,12 @@ in ``--out`` and never run again; ``scripts.report --bridge`` reads that file.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lal.evaluation.reproduction.lu2023 import BridgeRow, run_bridge
+from lal.evaluation.reproduction.lu2023 import run_bridge
 from lal.evaluation.reproduction.lu2023_page import bridge_markdown, load_bridge, save_bridge
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Results
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +46,8 @@ class Config:
     """Processes."""
 
 
-def run(config: Config) -> list[BridgeRow]:
-    """Run what is missing, print one line per data set and strategy, and return all lines."""
+def run(config: Config, results: Results) -> None:
+    """Run what is missing, note one line per data set and strategy, and keep all lines."""
     rows = load_bridge(config.out) if config.out.exists() else []
     plan = (
         ("margin", config.margin_seeds, 1),
@@ -69,10 +68,9 @@ def run(config: Config) -> list[BridgeRow]:
             )
             rows = [r for r in rows if r is not kept] + fresh
             save_bridge(rows, config.out)
-            print(fresh[0], flush=True)
+            results.note(str(fresh[0]))
     if config.page:
         Path(config.page).write_text(bridge_markdown(rows), encoding="utf-8")
-    return rows
 
 
 def comparable(folder: Path, max_rows: int) -> list[str]:
@@ -82,6 +80,4 @@ def comparable(folder: Path, max_rows: int) -> list[str]:
     return [e["name"] for e in sorted(kept, key=lambda e: (e["n"], e["name"]))]
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
+main = Benchmark("bridge", Config, run)

@@ -7,7 +7,6 @@ of the distance between two of scikit-learn's with different seeds.
 """
 
 import resource
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from lal.data.prior import PriorConfig
 from lal.errors import UsageError
 from lal.rng import generator
 from lal.task import Task
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Cell, Results
 
 EXACT = ("logistic_regression", "gaussian_nb", "knn", "ridge")
 """Learners whose fit is determined by the labels."""
@@ -169,16 +168,20 @@ def watch_memory(config: Config) -> list[float]:
     return found
 
 
-def run(config: Config) -> None:
-    """Print the table."""
+def run(config: Config, results: Results) -> None:
+    """Add a row per learner."""
     played = [play(random_task(i, EXACT[i % len(EXACT)], config), i) for i in range(config.tasks)]
-    print(f"{'learner':24s}{'tasks':>6s}{'largest |dp|':>14s}{'within':>8s}{'same ending':>13s}")
     for name in sorted({p.learner for p in played}):
         of = [p for p in played if p.learner == name]
         within = np.mean([p.difference <= SAME for p in of])
         same = np.mean([p.same_end for p in of])
         worst = max(p.difference for p in of)
-        print(f"{name:24s}{len(of):6d}{worst:14.1e}{within:8.1%}{same:13.1%}")
+        row: dict[str, Cell] = {
+            "learner": name,
+            "tasks": len(of),
+            "largest difference": f"{worst:.1e}",
+        }
+        results.add("parity", {**row, "within": f"{within:.1%}", "same ending": f"{same:.1%}"})
     pairs = np.array(
         [
             forest_distance(random_task(i, "random_forest", config), i, config.forest_seeds)
@@ -187,7 +190,7 @@ def run(config: Config) -> None:
     ).reshape(-1, 2)
     if len(pairs):
         ratio = pairs[:, 0] / np.maximum(pairs[:, 1], 1e-9)
-        print(
+        results.note(
             f"forests: {pairs[:, 0].mean():.4f} from scikit-learn's, two of those "
             f"{pairs[:, 1].mean():.4f} apart; ratio median {np.median(ratio):.3f}, "
             f"{ratio.min():.3f} to {ratio.max():.3f} over {len(pairs)} tasks"
@@ -196,6 +199,4 @@ def run(config: Config) -> None:
         watch_memory(config)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
+main = Benchmark("parity", Config, run)
