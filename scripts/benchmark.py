@@ -1,7 +1,8 @@
 """Benchmarks and reproductions that are too slow for the tests: one sub-command each.
 
-Run ``python -m scripts.benchmark NAME --help``. Speeds are ratios, measured side by side in one
-process; they are printed, never asserted.
+Run ``python -m scripts.benchmark NAME --help``; names are written with - or _. ``--json FILE`` also
+writes the rows with their provenance, and ``tables`` makes the tables in docs/ from such files.
+Speeds are ratios, measured side by side in one process; they are printed, never asserted.
 """
 
 import sys
@@ -36,6 +37,8 @@ BENCHMARKS.add_lazy("batches", "scripts.benchmarks.policies.batches:main")
 BENCHMARKS.add_lazy("picks", "scripts.benchmarks.policies.picks:main")
 BENCHMARKS.add_lazy("dependence", "scripts.benchmarks.policies.dependence:main")
 BENCHMARKS.add_lazy("task", "scripts.benchmarks.speed.task:main")
+BENCHMARKS.add_lazy("check_strategies", "scripts.benchmarks.robustness.check_strategies:main")
+BENCHMARKS.add_lazy("tables", "scripts.benchmarks.tables:main")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{__doc__}\nsub-commands: {', '.join(BENCHMARKS.names())}")
         return 0
     try:
-        command = BENCHMARKS[arguments[0]]
+        command = BENCHMARKS[arguments[0].replace("-", "_")]
     except UnknownNameError as error:
         print(error, file=sys.stderr)
         return 2

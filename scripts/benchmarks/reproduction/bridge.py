@@ -6,17 +6,16 @@ in ``--out`` and never run again; ``scripts.report --bridge`` reads that file.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lal.evaluation.reproduction.lu2023 import ReproductionRow, reproduce
+from lal.evaluation.reproduction.lu2023 import reproduce
 from lal.evaluation.reproduction.lu2023_page import (
     load_reproduction,
     reproduction_markdown,
     save_reproduction,
 )
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Results
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +50,8 @@ class Config:
     """Processes."""
 
 
-def run(config: Config) -> list[ReproductionRow]:
-    """Run what is missing, print one line per data set and strategy, and return all lines."""
+def run(config: Config, results: Results) -> None:
+    """Run what is missing, note one line per data set and strategy, and keep all lines."""
     rows = load_reproduction(config.out) if config.out.exists() else []
     plan = (
         ("margin", config.margin_seeds, 1),
@@ -73,10 +72,9 @@ def run(config: Config) -> list[ReproductionRow]:
             )
             rows = [r for r in rows if r is not kept] + fresh
             save_reproduction(rows, config.out)
-            print(fresh[0], flush=True)
+            results.note(str(fresh[0]))
     if config.page:
         Path(config.page).write_text(reproduction_markdown(rows), encoding="utf-8")
-    return rows
 
 
 def comparable(folder: Path, max_rows: int) -> list[str]:
@@ -86,6 +84,4 @@ def comparable(folder: Path, max_rows: int) -> list[str]:
     return [e["name"] for e in sorted(kept, key=lambda e: (e["n"], e["name"]))]
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
+main = Benchmark("bridge", Config, run)

@@ -21,7 +21,7 @@ from lal.data.prior import PriorConfig
 from lal.errors import UsageError
 from lal.rng import generator
 from lal.task import Task
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Cell, Results
 
 EXACT = ("logistic_regression", "gaussian_nb", "knn", "ridge")
 """Learners whose fit is determined by the labels."""
@@ -106,17 +106,18 @@ def resident_mb() -> float:
     return int(pages.read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
-def agreement_row(episodes: Sequence[Any]) -> str:
+def agreement_row(episodes: Sequence[Any]) -> dict[str, Cell]:
     """Return the largest differences of some `envs.agreement.Agreement`, and shares."""
-    worst = {n: max(getattr(e, n) for e in episodes) for n in ("probabilities", "features")}
-    worst |= {n: max(getattr(e, n) for e in episodes) for n in ("ranked", "reward")}
+    measured = ("probabilities", "features", "ranked", "reward")
+    worst = {name: max(getattr(e, name) for e in episodes) for name in measured}
     within = np.mean([max(e.probabilities, e.features) <= SAME for e in episodes])
-    masks = np.mean([e.same_masks for e in episodes])
-    ends = np.mean([e.same_end for e in episodes])
-    return (
-        f"{worst['probabilities']:9.1e}{worst['features']:10.1e}{worst['ranked']:8.1e}"
-        f"{worst['reward']:8.1e}{within:8.1%}{masks:12.1%}{ends:10.1%}"
-    )
+    return {
+        "tasks": len(episodes),
+        **{name: f"{value:.1e}" for name, value in worst.items()},
+        "within": f"{within:.1%}",
+        "same masks": f"{np.mean([e.same_masks for e in episodes]):.1%}",
+        "same ending": f"{np.mean([e.same_end for e in episodes]):.1%}",
+    }
 
 
 def watch_memory(config: Config) -> list[float]:
@@ -138,22 +139,18 @@ def watch_memory(config: Config) -> list[float]:
     return found
 
 
-def run(config: Config) -> None:
-    """Print the table."""
+def run(config: Config, results: Results) -> None:
+    """Add a row per learner."""
     from envs.agreement import Agreement, compare_backends
 
-    rows: dict[str, list[Agreement]] = {name: [] for name in EXACT}
+    found: dict[str, list[Agreement]] = {name: [] for name in EXACT}
     for i in range(config.tasks):
-        task = random_task(i, EXACT[i % len(EXACT)], config)
-        played = compare_backends(task, seed=i, termination="both", reward="step_cost")
-        rows[EXACT[i % len(EXACT)]].append(played)
-    print(
-        f"{'learner':20s}{'tasks':>6s}{'|dp|':>9s}{'features':>10s}{'ranks':>8s}{'reward':>8s}"
-        f"{'within':>8s}{'same masks':>12s}{'same end':>10s}"
-    )
-    for name, episodes in sorted(rows.items()):
+        name = EXACT[i % len(EXACT)]
+        task = random_task(i, name, config)
+        found[name].append(compare_backends(task, seed=i, termination="both", reward="step_cost"))
+    for name, episodes in sorted(found.items()):
         if episodes:
-            print(f"{name:20s}{len(episodes):6d}{agreement_row(episodes)}")
+            results.add("parity", {"learner": name, **agreement_row(episodes)})
     pairs = np.array(
         [
             forest_distance(random_task(i, "random_forest", config), i, config.forest_seeds)
@@ -162,7 +159,7 @@ def run(config: Config) -> None:
     ).reshape(-1, 2)
     if len(pairs):
         ratio = pairs[:, 0] / np.maximum(pairs[:, 1], 1e-9)
-        print(
+        results.note(
             f"forests: {pairs[:, 0].mean():.4f} from scikit-learn's, two of those "
             f"{pairs[:, 1].mean():.4f} apart; ratio median {np.median(ratio):.3f}, "
             f"{ratio.min():.3f} to {ratio.max():.3f} over {len(pairs)} tasks"
@@ -171,6 +168,4 @@ def run(config: Config) -> None:
         watch_memory(config)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
+main = Benchmark("parity", Config, run)
