@@ -71,7 +71,7 @@ def labelled_until_killed(path, rng):
 
 def replayed(events):
     """Return the labels and skips that stand after events of (do, row, label)."""
-    standing = []
+    standing: list[tuple[str, str | None]] = []
     for do, row, label in events:
         if do == "undo":
             standing.pop()
