@@ -9,7 +9,9 @@ The table is never changed: the labels are filled into a copy (NAME.labelled.csv
 import sys
 import warnings
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
+from shutil import copyfileobj
 from typing import Annotated
 
 import tyro
@@ -134,7 +136,7 @@ def _print_csv(text: str) -> None:
         print(text, end="")
         return
     sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode())
+    copyfileobj(BytesIO(text.encode()), sys.stdout.buffer)  # in pieces: a long write may fall short
     sys.stdout.buffer.flush()
 
 

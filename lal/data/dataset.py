@@ -124,8 +124,10 @@ def stack_columns(columns: Sequence[Sequence[object]]) -> Rows:
     numeric = [is_number_column(column) for column in columns]
     X = np.empty((len(columns[0]), len(columns)), dtype=object)
     for j, column in enumerate(columns):
-        cells = [v if isinstance(v, int) else np.nan if is_missing(v) else v for v in column]
-        X[:, j] = cells if numeric[j] else [v if v is np.nan else str(v) for v in cells]
+        if set(map(type, column)) <= {float, int, bool}:
+            X[:, j] = column
+            continue
+        X[:, j] = [np.nan if is_missing(v) else (v if numeric[j] else str(v)) for v in column]
     return X.astype(np.float64) if all(numeric) else X
 
 

@@ -105,6 +105,9 @@ class Journal:
                 f"{str(self.path)!r} is not a journal of answers; it was left as it is, name "
                 "another file for the journal"
             )
+        if len(lines) == 1 and not torn and self._is_unused(lines[0], about):
+            self._file.truncate(0)
+            lines = []
         if lines:
             self._check_header(self._parse(lines[0], 1), about)
         whole = bool(lines) and _is_event(torn)  # an editor may leave out the last line end
@@ -117,6 +120,12 @@ class Journal:
             self._file.truncate(end)
         if not lines:
             self._write_line(header)
+
+    def _is_unused(self, line: bytes, about: dict[str, Any]) -> bool:
+        """Whether a journal without answers was begun for another table, and may serve this one."""
+        held = self._parse(line, 1)
+        ours = held.keys() == {"schema", *about} and held["schema"] == SCHEMA
+        return ours and any(held[key] != value for key, value in about.items())
 
     def _read_events(self, lines: list[bytes]) -> None:
         for number, line in enumerate(lines, start=2):

@@ -34,7 +34,9 @@ class LabellingSession:
         learned, table = self.project.learned, self.project.table
         lines = [f"{table.path.name}: learning from {', '.join(learned.used)}"]
         target = self.project.store.target
-        unused = [f"{name} ({why})" for name, why in learned.unused.items() if name != target]
+        unused = [
+            f"{name or 'one'} ({why})" for name, why in learned.unused.items() if name != target
+        ]
         return lines + ([f"not learned from: {', '.join(unused)}"] if unused else [])
 
     def next(self) -> Suggestion | None:

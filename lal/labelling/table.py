@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from lal.arrays import Rows
 from lal.data.csv_text import CsvText, read_csv
 from lal.data.dataset import LARGEST, stack_columns
@@ -163,7 +165,8 @@ def _useless(cells: Sequence[object]) -> str | None:
 
 def _check_magnitude(cells: Sequence[object], column: str, name: str) -> None:
     """Refuse numbers that `make_dataset` refuses too."""
-    if any(isinstance(v, float) and abs(v) > LARGEST for v in cells):
+    present = [v for v in cells if v is not None]
+    if isinstance(present[0], float) and np.abs(np.array(present)).max() > LARGEST:
         raise DataError(
             f"column {column!r} of {name!r} has infinite values or values beyond {LARGEST:g}; "
             "empty or clip these cells, or leave the column out (ignore=, --ignore)"

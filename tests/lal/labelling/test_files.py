@@ -205,6 +205,16 @@ def test_only_what_begins_as_an_answer_is_cut_off_a_journal(table):
     assert journal.read_bytes() == whole + b"a note of mine"
 
 
+def test_a_journal_without_answers_may_serve_another_table(table):
+    project(table, target="other").close()
+    with project(table) as c:
+        c.label(1, "no")
+    with pytest.raises(UsageError, match="belongs to another target"):
+        project(table, target="other")
+    with project(table) as c:
+        assert c.store.cells() == {1: "no"}
+
+
 def test_pipes_devices_and_folders_are_refused_in_a_line(table, tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

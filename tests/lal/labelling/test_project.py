@@ -276,6 +276,9 @@ def test_cells_become_numbers_texts_or_missing():
     assert csv_column(["1", " 2.5", "", "NA"]) == [1.0, 2.5, None, None]
     assert csv_column(["1", "x", "?"]) == ["1", "x", None]
     assert csv_column(["1_0", "2"]) == ["1_0", "2"]
+    assert csv_column(["007", "8"]) == ["007", "8"]
+    assert csv_column(["1.50", "-2e3", "inf"]) == [1.5, -2000.0, np.inf]
+    assert csv_column(["1\n2", "3"]) == ["1\n2", "3"]
 
 
 def test_useless_columns_are_left_out_with_a_reason(tmp_path):
