@@ -91,9 +91,7 @@ class Run:
     def episode_seed(self) -> int:
         """Seed of start, learner, ties and draws: the same for every strategy."""
         at = self.repetition
-        return integer_seed(
-            self.protocol.seed, "episode", self.dataset.sha256, at.split, at.start
-        )
+        return integer_seed(self.protocol.seed, "episode", self.dataset.sha256, at.split, at.start)
 
     def task(self) -> Task:
         """Return the task of the run.

@@ -78,7 +78,9 @@ def test_the_same_store_from_every_backend_though_a_worker_dies(
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     one, _ = execute_all(tmp_path / "one", datasets, protocol)
     kill = KillsOneWorker(WORKERS[backend])
-    many, done = execute_all(tmp_path / "many", datasets, protocol, backend=backend, jobs=2, report=kill)
+    many, done = execute_all(
+        tmp_path / "many", datasets, protocol, backend=backend, jobs=2, report=kill
+    )
     assert kill.killed
     assert done.executed == 30
     assert done.failed == 0

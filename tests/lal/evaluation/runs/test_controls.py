@@ -55,7 +55,9 @@ def test_copies_are_known_by_their_cards_not_by_their_labels(tmp_path):
 def test_the_two_halves_of_an_oracle_are_one_episode(datasets, protocol, tmp_path):
     methods = with_controls([], "all", tmp_path)
     oracles = [e for e in methods if e.role == "oracle"]
-    seen, other = (execute(Run(protocol, datasets[0], "gaussian_nb", Repetition(0, 0), e)) for e in oracles)
+    seen, other = (
+        execute(Run(protocol, datasets[0], "gaussian_nb", Repetition(0, 0), e)) for e in oracles
+    )
     assert seen.queried.tolist() == other.queried.tolist()
     assert seen.metrics["accuracy"].tolist() != other.metrics["accuracy"].tolist()
     batch = Protocol(budget=6, batch_size=3)
