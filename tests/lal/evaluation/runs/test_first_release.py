@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 import lal
-
 from lal.evaluation.analysis.control_tests import find_controls
 from lal.evaluation.analysis.tables import get_roles, read_table
 from lal.evaluation.report.model import make_page
