@@ -1,6 +1,7 @@
 """Shipping: weights unchanged, names never reused, evidence read from a store."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,9 +72,21 @@ def test_strange_names_and_unknown_strategies_are_refused(trained, store, tmp_pa
 
 
 def test_what_was_seen_is_no_evidence(store):
-    with pytest.raises(UsageError, match="has met every family"):
+    with pytest.raises(UsageError, match="saw every family"):
         evidence(store, "mine", seen=["iris"])
     assert evidence(store, "mine", seen=["wine"])["seen_and_left_out"] == []
+
+
+def test_families_on_the_card_are_left_out_though_the_store_does_not_know_them(
+    trained, store, tmp_path
+):
+    later = tmp_path / "later.safetensors"
+    policy = load_policy(trained)
+    replace(policy, card={**policy.card, "families": ["iris"]}).save(later)
+    config = Config(policy=later, name="mine-2", store=store, strategy="mine", folder=tmp_path)
+    with pytest.raises(UsageError, match=r"saw every family of .* in training"):
+        main(config)
+    assert not (tmp_path / "mine-2.safetensors").exists()
 
 
 def test_another_headline_metric_renames_no_old_area(store, trained):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -15,33 +14,26 @@ REQUIRED = ("random", "untrained", "shuffled")
 """Controls that a learned policy must be ahead of."""
 
 
-class HasLow(Protocol):
-    """An interval, as far as the decision needs it."""
-
-    @property
-    def low(self) -> float:
-        """Lower end."""
-
-
-def passes_controls(intervals: Mapping[str, HasLow], required: Sequence[str] = REQUIRED) -> bool:
+def passes_controls(lower_ends: Mapping[str, float], required: Sequence[str] = REQUIRED) -> bool:
     """Return whether a policy learned: every required control's interval lies above 0.
 
     This is the one decision for every agent, whatever its measure: paired differences, higher
     favours the policy; ``untrained`` is the mean of the untrained copies.
 
     Args:
-        intervals: Paired difference to each control, by name; others than required decide nothing.
-        required: Controls that count; `REQUIRED` and, for some agents, more.
+        lower_ends: Lower end of the interval of the paired difference to each control, by name;
+            controls that are not required decide nothing.
+        required: Controls that count; those of `REQUIRED` always do.
 
     Raises:
         UsageError: A required control is missing.
     """
     needed = list(dict.fromkeys([*REQUIRED, *required]))
-    if missing := [name for name in needed if name not in intervals]:
+    if missing := [name for name in needed if name not in lower_ends]:
         raise UsageError(
             f"the control test needs the controls {', '.join(needed)}; {', '.join(missing)} missing"
         )
-    return all(intervals[name].low > 0 for name in needed)
+    return all(lower_ends[name] > 0 for name in needed)
 
 
 @dataclass(frozen=True)
@@ -125,7 +117,7 @@ def control_test(
                       n_samples=n_samples)
         for name, names in wanted.items()
     }  # fmt: skip
-    passed = passes_controls(compared)
+    passed = passes_controls({name: c.low for name, c in compared.items()})
     said = [c for name, c in compared.items() if name in REQUIRED and (passed or c.low <= 0)]
     word = "learned" if passed else "did not learn"
     sentence = f"{policy} {word}: {'; '.join(map(str, said))}."

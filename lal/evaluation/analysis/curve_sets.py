@@ -1,12 +1,13 @@
 """All curves of a table on common label counts: paired differences, their band, labels saved."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from lal.arrays import Floats
 from lal.errors import UsageError
+from lal.evaluation.analysis.bootstrap import Interval, Paired, bootstrap_interval
 from lal.evaluation.analysis.metrics import Reached, labels_to_reach
 from lal.evaluation.analysis.statistics import penalty_matrix
 from lal.evaluation.analysis.tables import PAIRED_BY, Table
@@ -233,12 +234,14 @@ def _reach(n: Floats, runs: Floats) -> tuple[Reached, Reached]:
     return labels_to_reach(n, mine, level), labels_to_reach(n, base, level)
 
 
-def mean_saving(found: Sequence[Saving], rng: np.random.Generator, n_samples: int = 4000) -> Floats:
-    """Return the geometric mean ratio and its 95 % interval over data sets, shape (3,)."""
+def mean_saving(found: Sequence[Saving], rng: np.random.Generator) -> Interval:
+    """Return the geometric mean ratio with its 95 % interval over data sets."""
+    codes = np.arange(len(found))
+    zeros = np.zeros(len(found), dtype=np.int64)
     logs = np.log([s.ratio for s in found])
-    means = logs[rng.integers(0, len(logs), (n_samples, len(logs)))].mean(axis=1)
-    answer: Floats = np.exp([logs.mean(), *np.quantile(means, [0.025, 0.975])])
-    return answer
+    over = bootstrap_interval(Paired(logs, codes, codes, zeros, zeros, zeros), rng)
+    mean, low, high = (float(np.exp(v)) for v in (over.mean, over.low, over.high))
+    return replace(over, mean=mean, low=low, high=high)
 
 
 def penalties(curves: CurveSet, strategies: Sequence[str], datasets: Sequence[str]) -> Floats:

@@ -114,16 +114,16 @@ def saving_chart(page: Page) -> Iterator[Chart]:
         fair = [s for s in found if s.dataset not in seen]
         if not fair:
             continue
-        mean, low, high = mean_saving(fair, generator(0, "report mean saving", baseline))
+        over = mean_saving(fair, generator(0, "report mean saving", baseline))
         dots = [_saving_dot(s, s.dataset in seen) for s in found]
-        dots.append(Dot("geometric mean", float(mean), float(low), float(high), style=1))
+        dots.append(Dot("geometric mean", over.mean, over.low, over.high, style=1))
         title = f"Labels {page.focus} needs, against {baseline}"
         figure = dot_chart(dots, x_label="ratio of labels; below 1 is fewer", reference=1)
         censored = sum(s.censored for s in fair)
         note = (
-            f"Labels until the level that random ends on. Geometric mean {mean:.2f} "
-            f"[{low:.2f}, {high:.2f}] over {len(fair)} data sets; {censored} never reached it "
-            "(arrows: at least that many)."
+            f"Labels until the level that random ends on. Geometric mean {over.mean:.2f} "
+            f"[{over.low:.2f}, {over.high:.2f}] over {len(fair)} data sets; {censored} never "
+            "reached it (arrows: at least that many)."
         )
         yield Chart(f"labels_against_{baseline}", "labels", title, figure, note)
 

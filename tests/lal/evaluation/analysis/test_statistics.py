@@ -175,6 +175,27 @@ def test_no_runs_no_interval():
         bootstrap_interval(paired(np.zeros((0, 0))), np.random.default_rng(0))
 
 
+def test_the_primary_test_is_decided_by_the_interval_not_by_the_mean():
+    # eleven small gains and one large loss: ranks reject, the mean is above 0, the interval is not
+    sample = paired(np.array([[0.01 + 1e-4 * i] for i in range(11)] + [[-0.05]]))
+    found = st.primary_test(sample, np.random.default_rng(0), n_samples=4000)
+    assert found.p < st.ALPHA
+    assert found.interval is not None
+    assert found.interval.low < 0 < found.interval.mean
+    assert not found.rejected
+    better = paired(np.full((12, 1), 0.01))
+    assert st.primary_test(better, np.random.default_rng(0), n_samples=200).rejected
+
+
+def test_the_primary_interval_has_the_level_of_the_test():
+    sample = paired(np.array([[0.01 + 1e-3 * i] for i in range(12)]))
+    for alpha in (0.025, 0.1):
+        found = st.primary_test(sample, np.random.default_rng(0), alpha=alpha, n_samples=200)
+        assert found.interval is not None
+        assert found.interval.level == pytest.approx(1 - 2 * alpha)
+    assert st.primary_test(sample, np.random.default_rng(0), alpha=1e-9).interval is None
+
+
 def test_a_against_a_rarely_rejects():
     rng = np.random.default_rng(20)
     rejected = [

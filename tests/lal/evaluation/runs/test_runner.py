@@ -136,7 +136,14 @@ def test_two_processes_give_what_one_gives(datasets, protocol, methods, tmp_path
     assert curves(one).equals(curves(two))
 
 
-def test_finished_cells_are_not_played_again(datasets, protocol, methods, tmp_path):
+@pytest.mark.parametrize("told", [True, False])
+def test_strategies_are_told_what_the_protocol_says(datasets, methods, told):
+    rules = Protocol(budget=3, classes_known=told, budget_known=told)
+    task = Run(rules, datasets[0], "gaussian_nb", Repetition(0, 0), methods[0]).task()
+    assert (task.classes_known, task.budget_known) == (told, told)
+
+
+def test_finished_runs_are_not_executed_again(datasets, protocol, methods, tmp_path):
     store, first = evaluate(protocol, datasets, methods, tmp_path)
     times = {p: p.stat().st_mtime_ns for p in store.files()}
     _, again = evaluate(protocol, datasets, methods, tmp_path)

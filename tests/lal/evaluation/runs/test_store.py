@@ -55,6 +55,21 @@ def test_a_failure_is_kept_with_its_traceback_and_a_success_replaces_it(store):
     assert len(store.keys()) == 1
 
 
+@pytest.mark.parametrize("formats", [("parquet", "json"), ("json", "parquet")])
+def test_of_two_files_of_one_run_the_success_counts(formats, tmp_path):
+    failed, done = formats
+    for form, status in ((failed, "failed"), (done, "done")):
+        other = RunStore(tmp_path / form, form)
+        other.put(result(status=status))
+        path = other.find("ab" * 20)
+        to = tmp_path / "both" / "cells" / "ab" / path.name
+        to.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(to)
+    both = RunStore(tmp_path / "both", "json")
+    assert both.get("ab" * 20).status == "done"
+    assert both.verify().counts == {"done": 1}
+
+
 @pytest.mark.parametrize("damage", ["torn", "flipped", "empty"])
 def test_damage_is_set_aside_and_counts_as_missing(store, damage):
     store.put(result())
@@ -89,7 +104,7 @@ def test_merge_takes_what_is_missing(store, tmp_path):
     assert store.get("ab" * 20).metrics["accuracy"][0] != 0.9
 
 
-def test_leftovers_of_a_killed_write_are_no_cells(store):
+def test_leftovers_of_a_killed_write_are_no_runs(store):
     store.put(result())
     path = store.find("ab" * 20)
     path.with_name(f".{path.name}.123.part").write_bytes(b"half")
@@ -105,7 +120,7 @@ def test_manifest_chooses_the_table(store):
     assert store.manifest() == {"command": "x"}
 
 
-def test_no_store_no_cells_no_pyarrow(tmp_path, monkeypatch):
+def test_no_store_no_runs_no_pyarrow(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="no run store"):
         RunStore.existing(tmp_path)
     with pytest.raises(UsageError, match="holds no runs"):
