@@ -11,12 +11,11 @@ from lal.evaluation.analysis.tables import list_strategies, read_table
 from lal.evaluation.report.advice import write_which
 from lal.evaluation.report.export import write_tables
 from lal.evaluation.report.figures import write_figures
-from lal.evaluation.report.leaderboard import Evidence, complete_repetitions, write_leaderboard
+from lal.evaluation.report.leaderboard import complete_repetitions, write_leaderboard
 from lal.evaluation.report.report import Page, headline, make_page, write_report
 from lal.evaluation.reproduction.lu2023_page import load_reproduction
 from lal.evaluation.runs.replay import rerun
 from lal.evaluation.runs.store import RunStore
-from scripts.benchmarks.policies.panel_parts import PANEL, panel_evaluation
 from scripts.entry import run_main
 
 
@@ -55,8 +54,7 @@ class Config:
     """Markdown file for the leaderboard; no page is written then."""
 
     which: str = ""
-    """Markdown file for “which strategy should I use”; no page is written then. Here the store may
-    be a folder of scripts.benchmark panel, too."""
+    """Markdown file for “which strategy should I use”; no page is written then."""
 
     more: tuple[str, ...] = ()
     """Other run stores shown on that page: of larger batches, of other data sets."""
@@ -138,19 +136,12 @@ def overviews(config: Config) -> None:
         write_leaderboard(store, Path(config.leaderboard), command=asked, n_samples=samples)
         print(config.leaderboard)
     if config.which:
-        more = [evaluation(Path(folder)) for folder in config.more]
+        more = [complete_repetitions(RunStore.existing(Path(folder))) for folder in config.more]
         beside = f" --more {' '.join(config.more)}" if more else ""
         asked = f"{command} --which {config.which}{beside}"
-        first = evaluation(config.store)
+        first = complete_repetitions(RunStore.existing(config.store))
         write_which(first, Path(config.which), command=asked, n_samples=samples, more=more)
         print(config.which)
-
-
-def evaluation(folder: Path) -> Evidence:
-    """Return the runs of a run store, or of a folder of finished panel parts."""
-    if (folder / PANEL).is_file():
-        return panel_evaluation(folder)
-    return complete_repetitions(RunStore.existing(folder))
 
 
 if __name__ == "__main__":

@@ -19,16 +19,11 @@ from agents.evolution.space import Space
 from agents.lookahead.config import LookaheadConfig
 from agents.lookahead.states import block_tasks
 from agents.registry import TrainConfig
-from agents.side_by_side import (
-    Ranker,
-    margin_ranker,
-    mean_interval,
-    play_side_by_side,
-    policy_ranker,
-    scorer_ranker,
-)
+from agents.training.intervals import mean_interval
 from agents.training.run_folder import RunFolder
 from agents.training.tasks import PlayableTasks, training_card
+from envs.simulator.rankers import Ranker, margin, policy_ranker, scorer_ranker
+from envs.simulator.rollout import rollout
 from lal.arrays import Floats
 from lal.errors import UsageError
 from lal.policies.pool_policy import PoolPolicy
@@ -56,16 +51,14 @@ class Tuning:
 
     def areas(self, tasks: list[Task], rankers: list[Ranker], seed: int) -> Floats:
         """Return every ranker's area on every task, shape (P, T)."""
-        both = play_side_by_side(
+        found = rollout(
             tasks,
             rankers,
             features=(self.start.candidate_features, self.start.context_features),
             slate_size=self.config.slate_size,
             seed=seed,
         )
-        share = self.config.balanced_share
-        mixed: Floats = (1.0 - share) * both[..., 0] + share * both[..., 1]
-        return mixed
+        return found.mixed_areas(self.config.balanced_share)
 
     def ranker(self, point: Floats) -> Ranker:
         """Return what ranks by the start with a vector applied."""
@@ -75,7 +68,8 @@ class Tuning:
                 self.space.apply(point),
                 n_candidate=len(self.start.candidate_features),
                 n_context=len(self.start.context_features),
-            )
+            ),
+            np.float32,
         )
 
     def policy(self, point: Floats, name: str, card: dict[str, Any]) -> PoolPolicy:
@@ -140,8 +134,7 @@ def _generation(tuning: Tuning, number: int, points: Floats, folder: Path) -> di
         return kept
     config = tuning.config
     tasks = tuning.tasks("generation", number, config.generation_tasks)
-    columns = tuning.start.candidate_features
-    rankers = [margin_ranker(columns), *(tuning.ranker(point) for point in points)]
+    rankers = [margin, *(tuning.ranker(point) for point in points)]
     areas = tuning.areas(tasks, rankers, integer_seed(config.seed, "starts", number))
     gaps = areas[1:] - areas[0]
     row = {
@@ -170,22 +163,18 @@ def check_of(tuning: Tuning, found: PoolPolicy) -> dict[str, Any]:
     """
     config = tuning.config
     tasks = tuning.tasks("check", 0, config.check_tasks)
-    rankers = [
-        margin_ranker(found.candidate_features),
-        policy_ranker(tuning.start),
-        policy_ranker(found),
-    ]
+    rankers = [margin, *(policy_ranker(p, np.float32) for p in (tuning.start, found))]
     parts = [
         tuning.areas(tasks[i : i + config.generation_tasks], rankers,
                      integer_seed(config.seed, "check_starts", i))
         for i in range(0, len(tasks), config.generation_tasks)
     ]  # fmt: skip
-    margin, start, tuned = np.concatenate(parts, axis=1)
-    tails = tail_of(np.stack([start - margin, tuned - margin]))
+    baseline, start, tuned = np.concatenate(parts, axis=1)
+    tails = tail_of(np.stack([start - baseline, tuned - baseline]))
     return {
         "n_tasks": len(tasks),
-        "start_over_margin": mean_interval(start - margin),
-        "over_margin": mean_interval(tuned - margin),
+        "start_over_margin": mean_interval(start - baseline),
+        "over_margin": mean_interval(tuned - baseline),
         "over_start": mean_interval(tuned - start),
         "tail_start": float(tails[0]),
         "tail": float(tails[1]),

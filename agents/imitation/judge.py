@@ -11,14 +11,12 @@ import numpy as np
 
 from agents.imitation.config import ImitationConfig
 from agents.imitation.fit import set_of
-from agents.lookahead.states import States, block_tasks
-from agents.side_by_side import (
-    margin_ranker,
-    mean_interval,
-    play_side_by_side,
-    policy_ranker,
-)
+from agents.lookahead.states import States, block_tasks, pick_gains
+from agents.training.intervals import mean_interval
 from agents.training.tasks import PlayableTasks, feature_lists
+from envs.simulator.rankers import margin, policy_ranker
+from envs.simulator.rollout import rollout
+from envs.simulator.scoring import SlateBatch, score_slates
 from lal.arrays import Floats, Ints
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.store import load_policy
@@ -41,33 +39,15 @@ class HeldOut:
     block: Ints
 
 
-def pick_gains(states: States, utilities: Floats, balanced_share: float) -> Floats:
-    """Return the gain of every state's pick above the mean of its candidates, shape (S,)."""
-    shares = np.array([1.0 - balanced_share, balanced_share])
-    gains = states.gains.astype(np.float64) @ shares
-    mean = (gains * states.mask).sum(axis=1) / states.mask.sum(axis=1)
-    picks = np.where(states.mask, utilities, -np.inf).argmax(axis=1)
-    found: Floats = gains[np.arange(len(gains)), picks] - mean
-    return found
-
-
-def utilities_of(policy: PoolPolicy, states: States) -> Floats:
+def score_states(policy: PoolPolicy, states: States) -> Floats:
     """Return a policy's utilities of all slots, shape (S, K), 0 where there is no candidate.
 
     A policy that reads the reference set is given the half of each candidate set that stands for it
     in training.
     """
-    column = list(policy.candidate_features).index("margin@1")
-    in_set = set_of(states, column) > 0
-    values = np.zeros(states.mask.shape)
-    for s, there in enumerate(states.mask):
-        inputs = {
-            "candidates": states.candidates[s, there].astype(np.float64),
-            "reference": states.candidates[s, in_set[s]].astype(np.float64),
-            "context": states.context[s].astype(np.float64),
-        }
-        values[s, there] = policy.scorer.run(inputs)
-    return values
+    in_set = set_of(states, list(policy.candidate_features).index("margin@1")) > 0
+    rows = states.candidates
+    return score_slates(policy.scorer, SlateBatch(rows, states.context, states.mask, rows, in_set))
 
 
 def pick_table(
@@ -105,11 +85,11 @@ def play_check(policy: PoolPolicy, config: ImitationConfig) -> dict[str, Any]:
 
     Whole pools of at most 150 rows; accuracy and balanced accuracy mixed as in the gains.
     """
-    margin, rival, own = check_areas([load_policy(config.rival), policy], config)
+    baseline, rival, own = check_areas([load_policy(config.rival), policy], config)
     return {
         "n_tasks": config.check_tasks,
-        "over_margin": mean_interval(own - margin),
-        "rival_over_margin": mean_interval(rival - margin),
+        "over_margin": mean_interval(own - baseline),
+        "rival_over_margin": mean_interval(rival - baseline),
         "over_rival": mean_interval(own - rival),
     }
 
@@ -118,18 +98,15 @@ def check_areas(policies: Sequence[PoolPolicy], config: ImitationConfig) -> Floa
     """Return the areas of margin, then of each policy, on the tasks of the check, shape (P, T)."""
     tasks = _check_tasks(config)
     features = feature_lists(config)
-    rankers = [margin_ranker(features[0]), *(policy_ranker(p) for p in policies)]
+    rankers = [margin, *(policy_ranker(p, np.float32) for p in policies)]
     parts = [
-        play_side_by_side(
+        rollout(
             tasks[i : i + TOGETHER], rankers, features=features, slate_size=150,
             seed=integer_seed(0, "check_starts", i),
         )
         for i in range(0, len(tasks), TOGETHER)
     ]  # fmt: skip
-    both = np.concatenate(parts, axis=1)
-    share = config.balanced_share
-    mixed: Floats = (1.0 - share) * both[..., 0] + share * both[..., 1]
-    return mixed
+    return np.concatenate([part.mixed_areas(config.balanced_share) for part in parts], axis=1)
 
 
 def _check_tasks(config: ImitationConfig) -> list[Any]:

@@ -22,7 +22,7 @@ from agents.imitation.fit import (
     fit_network,
     mean_scores,
 )
-from agents.imitation.judge import HeldOut, pick_table, play_check, utilities_of
+from agents.imitation.judge import HeldOut, pick_table, play_check, score_states
 from agents.imitation.networks import scorer_network
 from agents.imitation.teacher import multi_step_gains
 from agents.lookahead.fit import Standard, standard_of
@@ -136,7 +136,7 @@ def _judge(policy: PoolPolicy, paths: list[Path], config: ImitationConfig) -> di
     states = load_states(paths)
     column = feature_lists(config)[0].index("margin@1")
     versions = {
-        "policy": utilities_of(policy, states),
+        "policy": score_states(policy, states),
         "margin": -states.candidates[:, :, column].astype(np.float64),
     }
     return pick_table(HeldOut(states, block), versions, config)

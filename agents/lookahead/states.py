@@ -13,11 +13,12 @@ from agents.lookahead.config import LookaheadConfig
 from agents.training.tasks import PlayableTasks, feature_lists, training_tasks
 from envs.simulator.pool import PoolSimulator
 from envs.simulator.pool_rules import METRIC_NAMES
+from envs.simulator.rollout import play
+from envs.simulator.scoring import SlateBatch, score_slates
 from lal.arrays import Bools, Floats, Ints
 from lal.data.prior import PriorConfig, sample_dataset
 from lal.errors import UsageError
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.scoring.scorer import run
 from lal.policies.store import load_policy
 from lal.rng import generator, integer_seed
 from lal.serialization import write_atomic
@@ -73,6 +74,16 @@ def load_states(paths: Sequence[Path]) -> States:
     return States(**joined)
 
 
+def pick_gains(states: States, utilities: Floats, balanced_share: float) -> Floats:
+    """Return the gain of every state's pick above the mean of its candidates, shape (S,)."""
+    shares = np.array([1.0 - balanced_share, balanced_share])
+    gains = states.gains.astype(np.float64) @ shares
+    mean = (gains * states.mask).sum(axis=1) / states.mask.sum(axis=1)
+    picks = np.where(states.mask, utilities, -np.inf).argmax(axis=1)
+    found: Floats = gains[np.arange(len(gains)), picks] - mean
+    return found
+
+
 def block_tasks(config: LookaheadConfig) -> PlayableTasks:
     """Return what draws the training tasks, with the prior of the config."""
     prior = PriorConfig(
@@ -113,42 +124,65 @@ def make_states(
         seed=integer_seed(config.seed, "simulator", block),
     )
     measured = (gains_of or _gains) if measure else _no_gains
-    return _play(simulator, config, rng, measured)
+    return _collect(simulator, config, rng, measured)
 
 
-def _play(
-    simulator: PoolSimulator,
-    config: LookaheadConfig,
-    rng: np.random.Generator,
-    gains_of: Gains,
+def _collect(
+    simulator: PoolSimulator, config: LookaheadConfig, rng: np.random.Generator, gains_of: Gains
 ) -> States:
-    """Step all episodes of a block to the largest size and collect the states on the way."""
-    E = simulator.n_episodes
-    seen = simulator.reset(tasks=np.arange(E))
-    own = own_policy(config)
-    makers = rng.choice(len(BEHAVIOURS), size=E, p=BEHAVIOUR_WEIGHTS[own is not None])
-    alive = np.ones(E, dtype=bool)
-    parts: list[tuple[NDArray[Any], ...]] = []
-    while alive.any() and simulator.n_labelled[alive].min() <= max(config.sizes):
-        labels = simulator.n_labelled.copy()
-        chosen = rng.random(E) < config.share_tried
-        tried = np.flatnonzero(alive & chosen & np.isin(labels, config.sizes))
-        if len(tried):
-            gains = gains_of(simulator, tried)
-            mask = seen.mask[tried] > 0
-            kept = np.where(mask[:, :, None], gains, 0.0).astype(np.float32)
-            parts.append(
-                (seen.candidates[tried].copy(), seen.context[tried].copy(), kept, mask,
-                 labels[tried])
-            )  # fmt: skip
-        scores = _scores(seen.candidates, makers, rng, feature_lists(config)[0])
-        if own is not None:
-            mine = makers == BEHAVIOURS.index("own")
-            scores[mine] = _own_scores(own, seen.candidates[mine], seen.context[mine])
-        actions: Ints = np.where(seen.mask > 0, scores, -np.inf).argmax(axis=1)
-        seen, steps = simulator.step(actions)
-        alive &= ~steps.done
-    return States(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    """Play all episodes of a block to the largest size and return the states on the way."""
+    simulator.reset(tasks=np.arange(simulator.n_episodes))
+    behaviour = _Behaviour(simulator, config, rng, gains_of)
+    for alive, steps in play(simulator, behaviour):
+        left = simulator.n_labelled[alive & ~steps.done]
+        if len(left) and left.min() > max(config.sizes):
+            break
+    return States(*(np.concatenate(column) for column in zip(*behaviour.parts, strict=True)))
+
+
+class _Behaviour:
+    """What grows the labelled sets of a block and tries candidates on the way.
+
+    Attributes:
+        parts: The states so far: the columns of `States`, one tuple a step.
+    """
+
+    def __init__(
+        self,
+        simulator: PoolSimulator,
+        config: LookaheadConfig,
+        rng: np.random.Generator,
+        gains_of: Gains,
+    ) -> None:
+        self.simulator, self.config, self.rng, self.gains_of = simulator, config, rng, gains_of
+        self.own = own_policy(config)
+        weights = BEHAVIOUR_WEIGHTS[self.own is not None]
+        self.makers: Ints = rng.choice(len(BEHAVIOURS), size=simulator.n_episodes, p=weights)
+        self.parts: list[tuple[NDArray[Any], ...]] = []
+
+    def __call__(self, alive: Bools) -> Floats:
+        """Try candidates in some episodes; return what each episode ranks by, shape (E, K)."""
+        seen = self.simulator.observations
+        chosen = self.rng.random(len(alive)) < self.config.share_tried
+        wanted = np.isin(self.simulator.n_labelled, self.config.sizes)
+        self._try(np.flatnonzero(alive & chosen & wanted))
+        scores = _scores(seen.candidates, self.makers, self.rng, feature_lists(self.config)[0])
+        if self.own is not None:
+            mine = self.makers == BEHAVIOURS.index("own")
+            slates = SlateBatch(seen.candidates[mine], seen.context[mine], seen.mask[mine] > 0)
+            scores[mine] = score_slates(self.own.scorer, slates)
+        return scores
+
+    def _try(self, episodes: Ints) -> None:
+        """Keep the states of some episodes and what their candidates gain."""
+        if not len(episodes):
+            return
+        seen = self.simulator.observations
+        gains = self.gains_of(self.simulator, episodes)
+        mask = seen.mask[episodes] > 0
+        kept = np.where(mask[:, :, None], gains, 0.0).astype(np.float32)
+        labels = self.simulator.n_labelled[episodes]
+        self.parts.append((seen.candidates[episodes], seen.context[episodes], kept, mask, labels))
 
 
 def _gains(simulator: PoolSimulator, episodes: Ints) -> Floats:
@@ -181,15 +215,6 @@ def own_policy(config: LookaheadConfig) -> PoolPolicy | None:
             "that was trained with the same lists, or none"
         )
     return policy
-
-
-def _own_scores(policy: PoolPolicy, candidates: Singles, context: Singles) -> Floats:
-    """Return the policy's utilities of some episodes' candidates, shape (n, K)."""
-    scores = np.zeros(candidates.shape[:2])
-    for e, (one, other) in enumerate(zip(candidates, context, strict=True)):
-        inputs = {"candidates": one.astype(np.float64), "context": other.astype(np.float64)}
-        scores[e] = run(policy.program, policy.tensors, inputs)
-    return scores
 
 
 def _scores(

@@ -21,11 +21,11 @@ from agents.lookahead.fit import (
     standard_of,
 )
 from agents.lookahead.margin_prior import missing_features
-from agents.lookahead.states import States, load_states, make_states, own_policy
+from agents.lookahead.states import States, load_states, make_states, own_policy, pick_gains
 from agents.training.run_folder import RunFolder
 from agents.training.slate_check import compare_with_slate
 from agents.training.tasks import dev_tasks, feature_lists, training_card
-from lal.arrays import Floats
+from envs.simulator.scoring import SlateBatch, score_slates
 from lal.data.prior import PRIOR_VERSION
 from lal.errors import UsageError
 from lal.policies.pool_policy import PoolPolicy
@@ -99,19 +99,8 @@ def pick_advantage(states: States, policy: PoolPolicy) -> float:
 
     On states the policy was fitted to, so it says that fitting worked, not that it transfers.
     """
-    from lal.policies.scoring.scorer import run
-
-    total: list[float] = []
-    for s in range(len(states.mask)):
-        there = states.mask[s]
-        inputs = {
-            "candidates": states.candidates[s, there].astype(np.float64),
-            "context": states.context[s].astype(np.float64),
-        }
-        gains: Floats = states.gains[s, there, 0].astype(np.float64)
-        utilities = run(policy.program, policy.tensors, inputs)
-        total.append(float(gains[int(np.argmax(utilities))] - gains.mean()))
-    return float(np.mean(total))
+    slates = SlateBatch(states.candidates, states.context, states.mask)
+    return float(pick_gains(states, score_slates(policy.scorer, slates), 0.0).mean())
 
 
 def _check(config: LookaheadConfig) -> None:

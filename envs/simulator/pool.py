@@ -86,16 +86,22 @@ class PoolSimulator:
     # -- public ------------------------------------------------------------------------------
 
     def reset(
-        self, *, tasks: Ints | None = None, starts: Sequence[Sequence[int]] | None = None
+        self,
+        *,
+        tasks: Ints | None = None,
+        starts: Sequence[Sequence[int] | Ints] | None = None,
+        seeds: Sequence[int] | None = None,
     ) -> Observations:
         """Start all episodes anew.
 
         Args:
             tasks: Position of every episode's task, shape (E,); drawn when None.
             starts: Pool rows that every episode buys first; drawn as the tasks say when None.
+            seeds: Names the streams of each of these episodes, whatever its place, shape (E,);
+                the simulator's seed and the place do when None.
         """
         everyone = np.arange(self.n_episodes)
-        self._begin(everyone, tasks, starts)
+        self._begin(everyone, tasks, starts, seeds)
         self._started = True
         self._offer(everyone)
         return self.observations
@@ -268,10 +274,17 @@ class PoolSimulator:
         list(self._executor.map(work, parts, range(len(parts))))
 
     def _begin(
-        self, ids: Ints, tasks: Ints | None = None, starts: Sequence[Sequence[int]] | None = None
+        self,
+        ids: Ints,
+        tasks: Ints | None = None,
+        starts: Sequence[Sequence[int] | Ints] | None = None,
+        seeds: Sequence[int] | None = None,
     ) -> None:
         for e in ids:
-            words = seed_sequence(self.seed, "episode", int(e), int(self._runs[e]))
+            if seeds is None:
+                words = seed_sequence(self.seed, "episode", int(e), int(self._runs[e]))
+            else:
+                words = seed_sequence(seeds[e], "episode")
             drawn = words.generate_state(5, np.uint64)
             self._episodes.words[e, :, 0] = drawn[:4]
             self._episodes.task[e] = int(drawn[4] % np.uint64(len(self.tasks)))
@@ -290,7 +303,7 @@ class PoolSimulator:
         self._share(ids, work)
         self._outcomes.start(ids)
 
-    def _start_rows(self, ids: Ints, starts: Sequence[Sequence[int]] | None) -> Ints:
+    def _start_rows(self, ids: Ints, starts: Sequence[Sequence[int] | Ints] | None) -> Ints:
         if starts is None:
             return np.full((len(ids), 0), -1, dtype=np.int64)
         rows = np.full((len(ids), max(len(s) for s in starts)), -1, dtype=np.int64)

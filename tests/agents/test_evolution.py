@@ -15,12 +15,8 @@ from agents.evolution.score import FLOOR, scores_of, tail_of
 from agents.evolution.search import make_searcher
 from agents.evolution.space import Space
 from agents.evolution.train import prepare
-from agents.side_by_side import (
-    margin_ranker,
-    mean_interval,
-    play_side_by_side,
-    policy_ranker,
-)
+from agents.training.intervals import mean_interval
+from envs.simulator.rankers import margin, policy_ranker
 from lal.errors import UsageError
 from lal.policies.store import load_policy
 from lal.rng import generator
@@ -82,30 +78,18 @@ def test_zeros_are_the_start_and_other_points_move_only_their_space(kind):
         assert space.size == 5
 
 
-def test_the_same_ranker_twice_goes_the_same_way():
+def test_a_point_ranks_as_its_policy_does_and_is_paired_with_it():
     tuning = prepare(SMOKE)
     tasks = tuning.tasks("generation", 0, 3)
-    ids = (tuning.start.candidate_features, tuning.start.context_features)
-    rankers = [policy_ranker(tuning.start), margin_ranker(ids[0]), policy_ranker(tuning.start)]
-    areas = play_side_by_side(tasks, rankers, features=ids, slate_size=40, seed=5)
-    assert areas.shape == (3, 3, 2)
-    assert np.array_equal(areas[0], areas[2])  # whole pools, the same first labels
+    point = 0.1 * generator(0, "point").standard_normal(tuning.space.size)
+    policy = tuning.policy(point, "x", {"summary": "x"})
+    rankers = [margin, tuning.ranker(point), policy_ranker(policy, np.float32), margin]
+    areas = tuning.areas(tasks, rankers, 5)
+    assert areas.shape == (4, 3)
+    assert np.array_equal(areas[0], areas[3])
+    assert np.array_equal(areas[1], areas[2])
     assert not np.array_equal(areas[0], areas[1])
     assert ((areas > 0) & (areas <= 1)).all()
-
-
-def test_a_ranker_is_the_policy():
-    policy = load_policy("default")
-    rng = np.random.default_rng(0)
-    candidates = rng.normal(size=(2, 5, 25)).astype(np.float32)
-    context = rng.random((2, 16)).astype(np.float32)
-    mask = np.ones((2, 5), bool)
-    mask[1, 2] = False
-    found = policy_ranker(policy)(candidates, context, mask)
-    for e in range(2):
-        rows = candidates[e, mask[e]].astype(float)
-        own = policy.scorer.run({"candidates": rows, "context": context[e].astype(float)})
-        assert found[e, mask[e]] == pytest.approx(own, abs=1e-4)
 
 
 def test_intervals_hold_the_mean():

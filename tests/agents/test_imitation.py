@@ -14,12 +14,12 @@ from agents import AGENTS
 from agents.imitation.config import IMITATION_PRESETS
 from agents.imitation.export import Fitted, export_policy
 from agents.imitation.fit import batchable, fit_fallback, mean_scores, set_of
-from agents.imitation.judge import HeldOut, pick_gains, pick_table
+from agents.imitation.judge import HeldOut, pick_table, score_states
 from agents.imitation.losses import LOSSES, listwise, pairwise, regression
 from agents.imitation.networks import NETWORKS, scorer_network
 from agents.imitation.teacher import multi_step_gains
 from agents.lookahead.fit import standard_of
-from agents.lookahead.states import States, make_states
+from agents.lookahead.states import States, make_states, pick_gains
 from lal.errors import UsageError
 from lal.policies.scoring.scorer import run
 from lal.policies.store import load_policy
@@ -91,6 +91,24 @@ def test_export_equals_torch(name, fallback, states, tmp_path):
             z = inputs["candidates"][:, policy.candidate_features.index("margin_z@1")]
             expected = g * expected / 2.0 - (1 - g) * z
         assert policy.scorer.run(inputs) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_scores_of_states_are_those_of_the_interpreter(name, states):
+    config = replace(SMOKE, network=name)
+    standard = standard_of(states)
+    networks = [scorer_network(len(standard.mean), config, i) for i in range(2)]
+    policy = export_policy(Fitted(networks, standard, 1.0), config, name="x", card={"summary": "x"})
+    in_set = set_of(states, policy.candidate_features.index("margin@1")) > 0
+    found = score_states(policy, states)
+    for s, there in enumerate(states.mask):
+        inputs = {
+            "candidates": states.candidates[s, there].astype(float),
+            "reference": states.candidates[s, in_set[s]].astype(float),
+            "context": states.context[s].astype(float),
+        }
+        assert found[s, there] == pytest.approx(policy.scorer.run(inputs), abs=1e-6)
+        assert not found[s, ~there].any()
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))

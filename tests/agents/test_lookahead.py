@@ -20,10 +20,20 @@ from agents.lookahead.fit import (
     targets_of,
 )
 from agents.lookahead.margin_prior import lean_on_margin, spread_within
-from agents.lookahead.states import States, load_states, make_states
+from agents.lookahead.states import (
+    BEHAVIOURS,
+    States,
+    _Behaviour,
+    _no_gains,
+    block_tasks,
+    load_states,
+    make_states,
+)
+from envs.simulator.pool import PoolSimulator
 from lal.errors import UsageError
 from lal.policies.scoring.scorer import run
 from lal.policies.store import load_policy
+from lal.rng import generator
 
 SMOKE = PRESETS["smoke"]
 
@@ -82,6 +92,41 @@ def test_states_are_a_function_of_config_and_block(states):
     assert set(states.n_labelled) <= set(SMOKE.sizes)
     assert np.abs(states.gains[states.mask]).max() > 0
     assert not states.gains[~states.mask].any()
+
+
+@pytest.mark.parametrize("maker", BEHAVIOURS)
+def test_sets_grow_by_what_their_maker_prefers(maker, monkeypatch):
+    config = replace(SMOKE, own_policy="default")
+    monkeypatch.setattr(
+        "agents.lookahead.states.BEHAVIOUR_WEIGHTS",
+        {True: [float(name == maker) for name in BEHAVIOURS]},
+    )
+    tasks = [block_tasks(config)(generator(0, "t", i)) for i in range(4)]
+    simulator = PoolSimulator(tasks, 4, slate_size=8)
+    seen = simulator.reset(tasks=np.arange(4))
+    scores = _Behaviour(simulator, config, generator(0, "b"), _no_gains)(np.ones(4, bool))
+    policy = load_policy("default")
+    columns = {"margin": ("margin@1", -1.0), "far": ("min_distance@1", 1.0)}
+    for e in range(4):
+        rows = seen.candidates[e].astype(float)
+        if maker == "own":
+            inputs = {"candidates": rows, "context": seen.context[e].astype(float)}
+            assert scores[e] == pytest.approx(policy.scorer.run(inputs), abs=1e-6)
+        elif maker in columns:
+            name, sign = columns[maker]
+            column = rows[:, simulator.candidate_features.index(name)]
+            assert scores[e] == pytest.approx(sign * column)
+        elif maker == "random":
+            assert len(set(scores[e])) == 8
+
+
+def test_states_of_an_episode_end_with_it():
+    """Episodes begin anew in the simulator; those that follow the first are not looked at."""
+    config = replace(SMOKE, sizes=(2, 3, 4, 30), budget=3, block_tasks=6)
+    states = make_states(config, 0)
+    assert 0 < (states.n_labelled == 3).sum() <= 6
+    assert 0 < (states.n_labelled == 4).sum() <= 6
+    assert set(states.n_labelled) <= {2, 3, 4}
 
 
 def test_states_survive_the_disk(states, tmp_path):

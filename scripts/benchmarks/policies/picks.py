@@ -56,8 +56,8 @@ def run(config: Config) -> dict[str, Floats]:
 
 
 def _picks(config: Config, policies: dict[str, PoolPolicy]) -> dict[str, Floats]:
-    from agents.imitation.judge import PHASES, block_means, pick_gains, utilities_of
-    from agents.lookahead.states import load_states
+    from agents.imitation.judge import PHASES, block_means, score_states
+    from agents.lookahead.states import load_states, pick_gains
 
     paths = sorted((config.states / "blocks").glob("*.npz"))[-config.blocks :]
     if not paths:
@@ -65,7 +65,7 @@ def _picks(config: Config, policies: dict[str, PoolPolicy]) -> dict[str, Floats]
     blocks = [load_states([path]) for path in paths]
     states = load_states(paths)
     number = np.repeat(np.arange(len(blocks)), [len(b.mask) for b in blocks])
-    gains = {k: pick_gains(states, utilities_of(p, states), 0.5) for k, p in policies.items()}
+    gains = {k: pick_gains(states, score_states(p, states), 0.5) for k, p in policies.items()}
     first = next(iter(policies.values()))
     column = list(first.candidate_features).index("margin@1")
     gains["margin"] = pick_gains(states, -states.candidates[:, :, column].astype(float), 0.5)
@@ -95,7 +95,7 @@ def _episodes(config: Config, policies: dict[str, PoolPolicy]) -> None:
 
 
 def _text(values: Floats) -> str:
-    from agents.side_by_side import mean_interval
+    from agents.training.intervals import mean_interval
 
     mean, low, high = mean_interval(100 * values)
     return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
