@@ -5,11 +5,13 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from lal.evaluation import EvaluationConfig, estimate, evaluate
 from lal.evaluation.analysis.summary import Row
+from lal.evaluation.runs.engine import Engine
 from lal.evaluation.runs.runner import Progress, Summary
+from lal.registry import require
 from lal.serialization import from_mapping
 from scripts.entry import flags_of, run_main
 
@@ -17,9 +19,17 @@ RENAMED = {"cell_seconds": "run_seconds", "give_up": "max_timeouts"}
 """Fields of configs that earlier releases saved, and flags that they had."""
 
 
+EngineName = Literal["reference", "compiled"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config(EvaluationConfig):
     """What is compared, on what, and how."""
+
+    engine: EngineName = "reference"
+    """What executes strategies and policies: reference (any learner, one episode at a time) or
+    compiled (the simulator of the extra fast, for learners and methods that have kernels; many
+    times faster, and its results are never mixed with the reference's)."""
 
     dry_run: bool = False
     """Say what there is to do and how long it should take, and stop."""
@@ -27,16 +37,27 @@ class Config(EvaluationConfig):
 
 def main(config: Config) -> list[Row]:
     """Execute what is missing and print the summary; returns its rows (none for a dry run)."""
+    engine = make_engine(config.engine, config.jobs)
     if config.dry_run:
-        print(estimate(config))
+        print(estimate(config, engine=engine))
         return []
     told = "python -m scripts.evaluate " + command(config)
-    found = evaluate(config, progress=Reporter(), command=told)
+    found = evaluate(config, engine=engine, progress=Reporter(), command=told)
     for warning in found.warnings:
         print(warning, file=sys.stderr)
     print(f"{done_text(found.done)}\n\n{found}")
     print(f"\npython -m scripts.report {shlex.quote(str(config.out))} --out report.html")
     return found.summary
+
+
+def make_engine(name: EngineName, jobs: int = 1) -> Engine | None:
+    """Return the engine called so; None for the reference implementation of `lal`."""
+    if name == "reference":
+        return None
+    require("numba", "fast")
+    from envs.simulator.engine import CompiledEngine
+
+    return CompiledEngine(jobs)
 
 
 def done_text(done: Summary) -> str:

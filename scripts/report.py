@@ -18,6 +18,7 @@ from lal.evaluation.reproduction.lu2023_page import load_reproduction
 from lal.evaluation.runs.replay import rerun
 from lal.evaluation.runs.store import RunStore
 from scripts.entry import run_main
+from scripts.evaluate import make_engine
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,8 @@ def execute_again(store: RunStore, key: str) -> None:
     Raises:
         DataError: It does not.
     """
-    found = rerun(store, key)
+    used = store.manifest()["config"].get("engine", "reference")
+    found = rerun(store, key, make_engine(used))
     if not found.same:
         raise DataError(
             f"run {found.key} gave something else than the store holds (largest difference of a "

@@ -153,17 +153,27 @@ def evaluate(
 
 
 def estimate(
-    config: EvaluationConfig, *, data: Sequence[Dataset] = (), protocol: Protocol | None = None
+    config: EvaluationConfig,
+    *,
+    data: Sequence[Dataset] = (),
+    protocol: Protocol | None = None,
+    engine: Engine | None = None,
 ) -> str:
-    """Return what there is to execute and about how long it takes; nothing is stored or logged."""
+    """Return what there is to execute and about how long it takes; nothing is stored or logged.
+
+    The time of what an engine executes is not predicted.
+    """
     with tempfile.TemporaryDirectory(prefix="lal-controls-") as folder:
-        ready = _prepare(config, data, protocol, None, Path(folder))
+        ready = _prepare(config, data, protocol, engine, Path(folder))
         costs = predict_seconds(
             ready.work, run_seconds=config.run_seconds, max_timeouts=config.max_timeouts
         )
     n_runs = len(ready.work.runs)
     lines = [f"{n_runs} runs, {n_runs - len(ready.work.missing)} finished"]
     lines += [f"  {label}: {seconds:.0f} s" for label, seconds in sorted(costs.items())]
+    if engine is not None:
+        n_fast = sum(run.engine == engine.name for run in ready.work.missing)
+        lines.append(f"  {n_fast} by the {engine.name} engine, whose time is not predicted")
     total = sum(costs.values())
     lines.append(f"about {total / config.jobs:.0f} s on {config.jobs} process(es)")
     return "\n".join([*lines, *_warnings(config, ready.methods)])

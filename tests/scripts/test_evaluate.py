@@ -10,6 +10,7 @@ import pytest
 
 from lal.evaluation.analysis.tables import read_table
 from lal.evaluation.runs.store import RunStore
+from scripts import report
 from scripts.entry import run_main
 from scripts.evaluate import Config, command, current_flags, main, saved_config
 
@@ -42,6 +43,38 @@ def test_saved_config_reruns_and_plays_nothing_twice(tmp_path, capsys):
     capsys.readouterr()
     assert run_main(main, Config, ["--config", str(out / "config.json")]) == 0
     assert "6 runs were finished, 0 executed" in capsys.readouterr().out
+
+
+def test_the_compiled_engine_executes_and_repeats_its_own_runs(tmp_path, capsys):
+    pytest.importorskip("numba")
+    out = tmp_path / "eval"
+    flags = ["--engine", "compiled", "--strategies", "random", "default", "--out", out]
+    assert run(*flags) == 0
+    assert "6 executed in " in capsys.readouterr().out
+    assert run(*flags) == 0
+    assert "6 runs were finished, 0 executed" in capsys.readouterr().out
+    manifest = json.loads((out / "evaluation.json").read_text())
+    assert "--engine compiled" in manifest["command"]
+    key = next(r.key for r in RunStore(out) if r.about["strategy"] == "default")
+    assert run_main(report.main, report.Config, [str(out), "--rerun", key[:12]]) == 0
+    assert "the same rows queried, the same metrics" in capsys.readouterr().out
+    # the reference's runs are others, beside them in the same store
+    assert run("--strategies", "random", "--out", out) == 0
+    assert "2 runs were finished, 2 executed" in capsys.readouterr().out
+
+
+def test_what_the_compiled_engine_cannot_execute_is_refused_by_name(tmp_path, capsys):
+    pytest.importorskip("numba")
+    flags = ["--engine", "compiled", "--strategies", "query_by_committee", "--out", tmp_path / "e"]
+    assert run(*flags) == 2
+    said = capsys.readouterr().err
+    assert (
+        "the compiled-1 engine cannot execute every run: query_by_committee with gaussian_nb"
+        in said
+    )
+    assert not list(tmp_path.glob("e/**/*.parquet"))
+    assert run(*flags[:2], "--strategies", "random", "--out", tmp_path / "e", "--dry-run") == 0
+    assert "2 by the compiled-1 engine, whose time is not predicted" in capsys.readouterr().out
 
 
 def test_dry_run_writes_nothing(tmp_path, capsys):

@@ -4,22 +4,23 @@ from collections import defaultdict
 from dataclasses import replace
 
 from lal.evaluation.runs.backends import execute_limited
-from lal.evaluation.runs.run import DONE, Run
+from lal.evaluation.runs.run import DONE, REFERENCE, Run
 from lal.evaluation.runs.runner import Plan
 
 
 def predict_seconds(
     work: Plan, *, probe_labels: int = 3, run_seconds: float = 0.0, max_timeouts: int = 0
 ) -> dict[str, float]:
-    """Return the predicted seconds of the missing runs, by strategy, on one process.
+    """Return the predicted seconds of the reference engine's missing runs, by strategy.
 
     One short episode of every data set, learner and strategy is run (nothing is stored) and
-    its time a label is scaled up; fits on few labels are cheap, so the figure is a lower bound.
+    its time a label is scaled up, for one process; fits on few labels are cheap, so the figure is a
+    lower bound.
     A run costs at most its limit, and groups that time out are given up as in
     `execute_runs`.
     """
     groups: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
-    for run in work.missing:
+    for run in (run for run in work.missing if run.engine == REFERENCE):
         groups[run.dataset.name, run.learner, run.method.label].append(run)
     total: dict[str, float] = defaultdict(float)
     for runs in groups.values():

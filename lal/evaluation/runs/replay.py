@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,10 @@ from lal.arrays import Floats, Ints
 from lal.data.datasets import load_dataset
 from lal.data.view import make_geometry
 from lal.errors import DataError, UsageError
+from lal.evaluation.runs.engine import Engine
 from lal.evaluation.runs.methods import FULL_LABEL, MethodSpec, read_methods
 from lal.evaluation.runs.protocol import Protocol, Repetition
-from lal.evaluation.runs.run import FULL, Run, RunResult, execute
+from lal.evaluation.runs.run import FULL, REFERENCE, Run, RunResult, execute
 from lal.evaluation.runs.store import RunStore
 from lal.rng import generator
 
@@ -24,8 +25,13 @@ MOST_ROWS = 400
 """Rows shown of a pool: those that were asked for, and others at random."""
 
 
-def restore(store: RunStore, result: RunResult) -> Run:
+def restore(store: RunStore, result: RunResult, engine: Engine | None = None) -> Run:
     """Return the run that a result came from.
+
+    Args:
+        store: Where the result is.
+        result: The result.
+        engine: May have executed it in place of the reference implementation.
 
     Raises:
         DataError: The data set cannot be loaded, has changed, or the run was executed by another
@@ -38,12 +44,13 @@ def restore(store: RunStore, result: RunResult) -> Run:
         raise DataError(f"the store's last evaluation lists no strategy {label!r}")
     method = FULL if label == FULL_LABEL else listed[label]
     run = _make_run(manifest, about, method)
-    if run.key != result.key:
-        raise DataError(
-            f"run {result.key[:12]} was executed by another release or protocol than this one; "
-            "evaluate again"
-        )
-    return run
+    for name in (REFERENCE, *([] if engine is None else [engine.name])):
+        if (found := replace(run, engine=name)).key == result.key:
+            return found
+    raise DataError(
+        f"run {result.key[:12]} was executed by another release, protocol or engine than this one; "
+        "evaluate again"
+    )
 
 
 def _make_run(manifest: Mapping[str, Any], about: Mapping[str, Any], method: MethodSpec) -> Run:
@@ -83,10 +90,14 @@ class Rerun:
     largest: float
 
 
-def rerun(store: RunStore, prefix: str) -> Rerun:
-    """Execute one stored run again and compare."""
+def rerun(store: RunStore, prefix: str, engine: Engine | None = None) -> Rerun:
+    """Execute one stored run again and compare; see `restore`."""
     old = find_result(store, prefix)
-    new = execute(restore(store, old))
+    run = restore(store, old, engine)
+    if engine is None or run.engine != engine.name:
+        new = execute(run)
+    else:
+        (new,) = engine.execute([run])
     if old.n_labels.shape != new.n_labels.shape:
         return Rerun(old.key, same=False, largest=float("nan"))
     gaps = [float(np.max(np.abs(new.metrics[m] - v), initial=0.0)) for m, v in old.metrics.items()]
