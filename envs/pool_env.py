@@ -21,7 +21,7 @@ from lal.task import Task
 from lal.tasks.rewards import REWARDS, Purchase
 from lal.tasks.slates import SLATES
 from lal.tasks.sources import TaskSource, as_source
-from lal.tasks.termination import ENDINGS, TARGET_SHARE
+from lal.tasks.termination import TARGET_SHARE, TERMINATIONS
 
 
 class PoolEnv(gymnasium.Env[Observation, np.int64]):
@@ -44,7 +44,7 @@ class PoolEnv(gymnasium.Env[Observation, np.int64]):
         slate_size: Rows offered at once, K.
         slate_rule: Name of `lal.tasks.slates.SLATES`.
         reward: Name of `lal.tasks.rewards.REWARDS`.
-        ending: Name of `lal.tasks.termination.ENDINGS`.
+        termination: Name of `lal.tasks.termination.TERMINATIONS`.
         batch_size: Steps whose labels come together, B: within a batch the slate stays, reward is
             0, and labels, refit and reward come after its last step.
         label_noise: Probability that a bought label is replaced by a uniformly drawn class.
@@ -63,18 +63,18 @@ class PoolEnv(gymnasium.Env[Observation, np.int64]):
         slate_size: int = 100,
         slate_rule: str = "random",
         reward: str = "accuracy_gain",
-        ending: str = "budget",
+        termination: str = "budget",
         batch_size: int = 1,
         label_noise: float = 0.0,
         strict: bool = False,
         render_mode: str | None = None,
     ) -> None:
         self._slate_rule = SLATES[slate_rule]
-        self._reward, self._ending = REWARDS[reward], ENDINGS[ending]
-        if self._reward.needs_whole_budget and self._ending.at_target:
+        self._reward, self._termination = REWARDS[reward], TERMINATIONS[termination]
+        if self._reward.needs_whole_budget and self._termination.at_target:
             raise UsageError(
                 f"reward {reward!r} means what it says only when the whole budget is spent; "
-                f"got ending {ending!r}, expected 'budget'"
+                f"got termination {termination!r}, expected 'budget'"
             )
         self._source = _default_source() if tasks is None else as_source(tasks)
         self._observer = Observer(
@@ -160,7 +160,7 @@ class PoolEnv(gymnasium.Env[Observation, np.int64]):
         reward, terminated, truncated = 0.0, False, False
         if len(self._pending) == self._batch_due():
             reward = self._buy(episode)
-            terminated, truncated = self._ending.flags(
+            terminated, truncated = self._termination.flags(
                 spent=episode.finished,
                 empty=episode.spent == len(episode.pool),
                 reached=self._reached,
@@ -215,7 +215,7 @@ class PoolEnv(gymnasium.Env[Observation, np.int64]):
         return self._episode
 
     def _needs_target(self) -> bool:
-        return self._ending.at_target or self._reward.needs_target
+        return self._termination.at_target or self._reward.needs_target
 
     def _full_pool_target(self) -> float:
         episode = self._running()
@@ -231,7 +231,7 @@ class PoolEnv(gymnasium.Env[Observation, np.int64]):
 
     def _labels_left(self) -> int:
         episode = self._running()
-        limit = episode.budget_total if self._ending.at_budget else len(episode.pool)
+        limit = episode.budget_total if self._termination.at_budget else len(episode.pool)
         return limit - episode.spent
 
     def _batch_due(self) -> int:

@@ -3,7 +3,7 @@
 from gymnasium.envs.registration import register, registry
 
 POOL_ID = "lal/Pool-v0"
-"""The reference environment over any learner."""
+"""Active learning over any learner; its vector environment is the compiled simulator."""
 
 LAL_RL_ID = "lal/LalRl-v0"
 """The published LAL-RL workload on the compiled simulator."""
@@ -27,7 +27,11 @@ SMALL = {
 def register_envs() -> None:
     """Register the ids of this package; calling it again changes nothing."""
     if POOL_ID not in registry:
-        register(id=POOL_ID, entry_point="envs.pool_env:PoolEnv")
+        register(
+            id=POOL_ID,
+            entry_point="envs.pool_env:PoolEnv",
+            vector_entry_point="envs.pool_vector_env:PoolVectorEnv",
+        )
     if LAL_RL_ID not in registry:
         register(
             id=LAL_RL_ID,

@@ -1,4 +1,4 @@
-"""Learned active learning: policies that choose which label to buy next.
+"""Learned active learning: policies that choose which label to acquire next.
 
 The public names are imported when first used, so ``import lal`` stays light.
 """
@@ -10,10 +10,10 @@ from lal.registry import import_attribute
 __version__ = "0.1.0"
 
 _WHERE = {
-    "load_policy": "lal.policies.store:load_policy",
-    "load_stream_policy": "lal.policies.store:load_stream_policy",
-    "list_stream_policies": "lal.policies.store:list_stream_policies",
-    "list_policies": "lal.policies.store:list_policies",
+    "load_policy": "lal.policies.kinds:load_policy",
+    "load_stream_policy": "lal.streams.policy:load_stream_policy",
+    "list_stream_policies": "lal.streams.policy:list_stream_policies",
+    "list_policies": "lal.policies.kinds:list_policies",
     "make_strategy": "lal.strategies.base:make_strategy",
     "load_dataset": "lal.data.datasets:load_dataset",
     "load_suite": "lal.data.suites:load_suite",

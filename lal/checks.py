@@ -23,8 +23,8 @@ from lal.data.view import make_geometry
 from lal.errors import CheckError
 from lal.features import FEATURES, Feature, candidate_matrix
 from lal.learners import make_learner
+from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PolicyRangeWarning, PoolPolicy
-from lal.policies.store import load_policy
 from lal.state import QueryState, Strategy
 from lal.strategies.base import make_strategy, select
 from lal.task import Learner
@@ -325,7 +325,7 @@ def check_policy(policy: PoolPolicy | str) -> None:
     Raises:
         CheckError: The first sentence of the contract that is broken.
     """
-    made = load_policy(policy) if isinstance(policy, str) else policy
+    made = load_as(PoolPolicy, policy) if isinstance(policy, str) else policy
     check_strategy(made)
     for title, state in _states():
         name = f"policy {made.name} ({title})"
@@ -367,7 +367,7 @@ def _check_file(policy: PoolPolicy) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "policy.safetensors"
         policy.save(path)
-        loaded = load_policy(path)
+        loaded = load_as(PoolPolicy, path)
     state = sample_state()
     same = np.array_equal(loaded.utilities(state), policy.utilities(state))
     _require(same, f"policy {policy.name} answers differently after saving and loading")

@@ -15,7 +15,7 @@ from lal.pool import Pool
 from lal.pool import take as take
 from lal.rng import Streams
 from lal.state import QueryState, Strategy
-from lal.strategies.base import EpisodeStart, begun, select
+from lal.strategies.base import EpisodeStart, select, with_memory
 from lal.task import Model, Part, Task
 
 Metric = Callable[[Ints, Floats], float]
@@ -214,7 +214,7 @@ def run_episode(
     where = task.test_part() if part == "test" else task.reward_part()
     streams = episode.streams
     told = episode.budget_total - episode.spent if task.budget_known else None
-    strategy = begun(strategy, EpisodeStart(len(episode.pool), told))
+    strategy = with_memory(strategy, EpisodeStart(len(episode.pool), told))
     points = [(episode.spent, episode.measure(where, metrics))]
     clock: list[float] = []
     while not episode.finished:

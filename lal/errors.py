@@ -1,5 +1,18 @@
 """The exceptions a caller may want to catch; every one is a `LalError`."""
 
+LONGEST = 500
+"""Letters of a message that repeats what a stranger wrote."""
+
+
+def printable(text: object) -> str:
+    """Return text of unknown origin as one printable line: no escape sequences, no line ends.
+
+    Args:
+        text: A text, or an error whose message quotes one; it can say anything.
+    """
+    said = "".join(c if c.isprintable() else "?" for c in str(text)[: 2 * LONGEST])
+    return said[:LONGEST] or type(text).__name__
+
 
 class LalError(Exception):
     """Base of all errors raised on purpose; scripts print it as one line and exit with 2."""

@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+from numpy.typing import NDArray
 
 STREAMS = ("split", "start", "learner", "ties", "strategy", "slate", "noise")
 """The streams of an episode. A stream is only ever drawn from by what it is named after."""
@@ -51,3 +52,27 @@ class Streams:
     def learner_seed(self, n_labelled: int) -> int:
         """Return the learner's seed for the fit on `n_labelled` labels, the same for all."""
         return integer_seed(self.seed, "learner", n_labelled)
+
+
+_WORD = 0xFFFFFFFFFFFFFFFF
+
+
+def pack_rng(rng: np.random.Generator) -> NDArray[np.uint64]:
+    """Return a PCG64 generator's state as six numbers that can be saved with any array."""
+    state = rng.bit_generator.state
+    wide = (state["state"]["state"], state["state"]["inc"])
+    words = [word for value in wide for word in (value >> 64, value & _WORD)]
+    return np.array([*words, state["has_uint32"], state["uinteger"]], dtype=np.uint64)
+
+
+def unpack_rng(packed: NDArray[np.uint64]) -> np.random.Generator:
+    """Return a generator that goes on where `pack_rng` was called."""
+    high, low, inc_high, inc_low, has_uint32, uinteger = (int(word) for word in packed)
+    bits = np.random.PCG64()
+    bits.state = {
+        "bit_generator": "PCG64",
+        "state": {"state": high << 64 | low, "inc": inc_high << 64 | inc_low},
+        "has_uint32": has_uint32,
+        "uinteger": uinteger,
+    }
+    return np.random.Generator(bits)

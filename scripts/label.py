@@ -16,7 +16,7 @@ import tyro
 from lal.errors import UsageError
 from lal.labelling import Campaign
 from lal.labelling.session import Session, suggestions_csv
-from lal.policies.store import list_policies
+from lal.policies.kinds import list_policies
 from scripts.entry import run_main
 from scripts.label_prompt import run_prompt
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from lal.errors import UsageError
 from lal.evaluation.runs.methods import families_seen
-from lal.policies.store import SHIPPED, load_policy
+from lal.policies.kinds import SHIPPED, load_as
+from lal.policies.pool_policy import PoolPolicy
 from lal.serialization import read_json, write_json
 from scripts.entry import run_main
 
@@ -52,7 +53,7 @@ def main(config: Config) -> None:
     path = config.folder / f"{config.name}.safetensors"
     if path.exists():
         raise UsageError(f"{path.name} is shipped already; a name never changes its meaning")
-    policy = load_policy(config.policy)
+    policy = load_as(PoolPolicy, config.policy)
     card = {**policy.card, "trained_as": policy.name}
     if config.do_not_use_when:
         card["do_not_use_when"] = list(config.do_not_use_when)

@@ -26,9 +26,9 @@ from envs.simulator.rankers import Ranker, margin, policy_ranker, scorer_ranker
 from envs.simulator.rollout import rollout
 from lal.arrays import Floats
 from lal.errors import UsageError
+from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.scoring.scorer import compile_program
-from lal.policies.store import load_policy
 from lal.registry import require
 from lal.rng import generator, integer_seed
 from lal.serialization import read_json, write_json
@@ -80,7 +80,7 @@ class Tuning:
 def prepare(config: EvolutionConfig) -> Tuning:
     """Check a config and return the fixed parts of its run."""
     _check(config)
-    start = load_policy(config.start)
+    start = load_as(PoolPolicy, config.start)
     space = Space(
         start,
         config.space,

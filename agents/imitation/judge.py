@@ -18,8 +18,8 @@ from envs.simulator.rankers import margin, policy_ranker
 from envs.simulator.rollout import rollout
 from envs.simulator.scoring import SlateBatch, score_slates
 from lal.arrays import Floats, Ints
+from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.store import load_policy
 from lal.rng import generator, integer_seed
 
 PHASES: Mapping[str, tuple[int, int]] = {
@@ -85,7 +85,7 @@ def play_check(policy: PoolPolicy, config: ImitationConfig) -> dict[str, Any]:
 
     Whole pools of at most 150 rows; accuracy and balanced accuracy mixed as in the gains.
     """
-    baseline, rival, own = check_areas([load_policy(config.rival), policy], config)
+    baseline, rival, own = check_areas([load_as(PoolPolicy, config.rival), policy], config)
     return {
         "n_tasks": config.check_tasks,
         "over_margin": mean_interval(own - baseline),

@@ -10,7 +10,7 @@ import numpy as np
 from agents.lal_rl import kernels as compiled
 from agents.lal_rl.config import LalRlConfig
 from agents.lal_rl.network import QNetwork
-from envs.simulator.lal_rl import LalRlEngine
+from envs.simulator.lal_rl import LalRlSimulator
 from envs.simulator.lal_rl_data import binary_pairs
 from lal.arrays import Ints
 from lal.rng import integer_seed
@@ -48,9 +48,9 @@ class Player:
         seed: Names exploration and the breaking of ties.
     """
 
-    def __init__(self, engine: LalRlEngine, *, view: int, seed: int) -> None:
+    def __init__(self, engine: LalRlSimulator, *, view: int, seed: int) -> None:
         self.engine, self.view = engine, view
-        E = engine.num_envs
+        E = engine.n_episodes
         self.pad = engine.pool_pad
         self.random = np.array([seed], dtype=np.int64)
         self.states = np.zeros(E * kernels.STATE_PAD, dtype=np.float32)
@@ -72,7 +72,7 @@ class Player:
     def step_together(self, networks: Sequence[QNetwork]) -> None:
         """Take in every episode the action of the largest mean value over several networks."""
         self.choose(np.zeros(kernels.SIZE, dtype=np.float32), 1.0)
-        E = self.engine.num_envs
+        E = self.engine.n_episodes
         states = self.states.reshape(E, kernels.STATE_PAD)[:, None, : kernels.N_STATE]
         seen = self.planes.reshape(E, kernels.N_FEATURES, self.pad).transpose(0, 2, 1)
         values = np.mean([network.q_values(states, seen) for network in networks], axis=0)
@@ -105,7 +105,7 @@ class Replay:
             order: Whose end each episode is told of, shape (E,); its own when None.
         """
         engine = player.engine
-        order = np.arange(engine.num_envs) if order is None else order
+        order = np.arange(engine.n_episodes) if order is None else order
         kernels.remember(
             self.memory, self.tree, self.leaves, self.cursor, self.highest, player.states,
             player.planes, player.actions, engine.flags, *engine.flat_observation, player.pad,
@@ -122,7 +122,7 @@ def train(config: LalRlConfig, *, data: Any = None, progress: Progress | None = 
         progress: Called a hundred times over the run.
     """
     pairs = binary_pairs(list(config.datasets) if data is None else data)
-    engine = LalRlEngine(pairs, config.n_envs, seed=integer_seed(config.seed, "engine"))
+    engine = LalRlSimulator(pairs, config.n_envs, seed=integer_seed(config.seed, "engine"))
     engine.reset()
     player = Player(engine, view=view_of(config), seed=integer_seed(config.seed, "exploration"))
     replay = Replay(config.buffer_size, player.pad)
@@ -175,7 +175,7 @@ def _learn(
     return n_steps, lengths
 
 
-def _ended(engine: LalRlEngine) -> list[int]:
+def _ended(engine: LalRlSimulator) -> list[int]:
     over = engine.terminated | engine.truncated
     return engine.lengths[over].tolist() if over.any() else []
 
@@ -245,7 +245,7 @@ def episode_lengths(
     Returns:
         Lengths, shape (n,), environment by environment.
     """
-    engine = LalRlEngine(
+    engine = LalRlSimulator(
         binary_pairs(data), n_envs, seed=integer_seed(seed, "judge"), n_splits=max(n_episodes, 64)
     )
     engine.reset()

@@ -18,8 +18,8 @@ from envs.simulator.scoring import SlateBatch, score_slates
 from lal.arrays import Bools, Floats, Ints
 from lal.data.prior import PriorConfig, sample_dataset
 from lal.errors import UsageError
+from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.store import load_policy
 from lal.rng import generator, integer_seed
 from lal.serialization import write_atomic
 
@@ -207,7 +207,7 @@ def own_policy(config: LookaheadConfig) -> PoolPolicy | None:
     """
     if not config.own_policy:
         return None
-    policy = load_policy(config.own_policy)
+    policy = load_as(PoolPolicy, config.own_policy)
     found = (tuple(policy.candidate_features), tuple(policy.context_features))
     if found != feature_lists(config):
         raise UsageError(

@@ -13,8 +13,8 @@ from torch import nn
 
 from agents.export.torch_layers import layers_ops
 from lal.errors import UsageError
+from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.store import load_policy
 
 PREFIX = "ppo_"
 """Of the registers and tensors that tuning adds to a program."""
@@ -65,7 +65,7 @@ def load_start(name: str) -> PoolPolicy:
     Raises:
         UsageError: It ranks by the reference set, which slates do not carry, or was tuned before.
     """
-    policy = load_policy(name)
+    policy = load_as(PoolPolicy, name)
     registers = [place for op in policy.program["ops"] for place in (*op["in"], *op["out"])]
     if "reference" in registers:
         raise UsageError(f"{name} reads the reference set, which observations do not carry")

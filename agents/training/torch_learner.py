@@ -1,14 +1,13 @@
 """A learner whose whole state is one torch network and its optimiser."""
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 
 from agents.training.checkpoints import load_torch, save_torch
 from agents.training.config import RunConfig
 from agents.training.learner import Learner
-from lal.policies.program_policy import load_sibling
 
 C = TypeVar("C", bound=RunConfig)
 
@@ -31,11 +30,6 @@ class TorchLearner(Learner[C]):
         state = load_torch(folder / STATE)
         self.network.load_state_dict(state["weights"])
         self.optimiser.load_state_dict(state["optimiser"])
-
-    @staticmethod
-    def load_policy(path: Path) -> Any:
-        """Return a policy that `export` made, from its file."""
-        return load_sibling(path)
 
     def step(self, loss: torch.Tensor, *, max_norm: float | None = None) -> None:
         """Take one gradient step.

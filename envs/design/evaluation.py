@@ -53,8 +53,8 @@ def policy_rule(policy: DesignPolicy) -> Rule:
     def rule(designs: Floats, outcomes: Floats, rng: np.random.Generator) -> Floats:
         memory = policy.start()
         for design, outcome in zip(designs, outcomes, strict=True):
-            memory = policy.advance(memory, {"design": design, "outcome": outcome})
-        return policy.design(memory)
+            memory = policy.update(memory, {"design": design, "outcome": outcome})
+        return policy.act(memory)
 
     return rule
 

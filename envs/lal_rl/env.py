@@ -5,6 +5,7 @@ overwrites them, so copy what you keep. The single environment returns copies. B
 extra ``fast``) when they are made, not on import.
 """
 
+import copy
 from typing import Any
 
 import gymnasium
@@ -13,13 +14,23 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from envs.observations import Observation
+from envs.simulator.arguments import checked_action, checked_actions
+from envs.vector import (
+    as_dict,
+    check_open,
+    checked_options,
+    checked_seed,
+    final_entries,
+    marked,
+)
+from lal.arrays import Bools
 from lal.errors import UsageError
 
 DEFAULT_DATA = "sklearn:breast_cancer"
 """Bundled with scikit-learn, so that the bare id works."""
 
 STATE_POINTS = 30
-Observation = dict[str, NDArray[Any]]
 
 
 def lal_rl_spaces(pool_size: int) -> tuple[gymnasium.spaces.Dict, gymnasium.spaces.Discrete]:
@@ -38,20 +49,18 @@ def lal_rl_spaces(pool_size: int) -> tuple[gymnasium.spaces.Dict, gymnasium.spac
     return observation, gymnasium.spaces.Discrete(pool_size)
 
 
-def make_lal_rl_engine(data: Any, num_envs: int, *, seed: int, **options: Any) -> Any:
-    """Return a `LalRlEngine` over whatever `binary_pairs` accepts."""
-    from envs.simulator.lal_rl import LalRlEngine
+def make_lal_rl_simulator(data: Any, n_episodes: int, *, seed: int | None, **options: Any) -> Any:
+    """Return a `LalRlSimulator` over whatever `binary_pairs` accepts; a fresh seed for None."""
+    from envs.simulator.lal_rl import LalRlSimulator
     from envs.simulator.lal_rl_data import binary_pairs
 
-    return LalRlEngine(binary_pairs(data), num_envs, seed=seed, **options)
-
-
-def _fresh_seed() -> int:
-    return int(np.random.SeedSequence().generate_state(1)[0])
+    if seed is None:
+        seed = int(np.random.SeedSequence().generate_state(1)[0])
+    return LalRlSimulator(binary_pairs(data), n_episodes, seed=seed, **options)
 
 
 class LalRlVectorEnv(VectorEnv[Any, Any, Any]):
-    """E LAL-RL episodes, advanced by one compiled call; see `LalRlEngine` for the task.
+    """E LAL-RL episodes, advanced by one compiled call; see `LalRlSimulator` for the task.
 
     An episode that ends begins anew in the same step: the observation returned is the first of
     the next episode, the last one of the old is in ``infos["final_obs"]``.
@@ -63,7 +72,7 @@ class LalRlVectorEnv(VectorEnv[Any, Any, Any]):
         max_episode_steps: Truncate after so many labels.
         seed: Seed of the first reset where that names none.
         render_mode: Only None.
-        **options: Further options of `LalRlEngine`.
+        **options: Further options of `LalRlSimulator`.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012
@@ -82,68 +91,71 @@ class LalRlVectorEnv(VectorEnv[Any, Any, Any]):
         render_mode: None = None,
         **options: Any,
     ) -> None:
-        self.num_envs, self.render_mode = num_envs, render_mode
-        self.engine = make_lal_rl_engine(
+        self.render_mode = render_mode
+        self.simulator = make_lal_rl_simulator(
             data,
             num_envs,
-            seed=_fresh_seed() if seed is None else seed,
+            seed=seed,
             pool_size=pool_size,
             max_episode_steps=max_episode_steps,
             **options,
         )
+        self.num_envs = self.simulator.n_episodes
         self.single_observation_space, self.single_action_space = lal_rl_spaces(pool_size)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._began = False
-        self._all = np.ones(num_envs, dtype=np.bool_)
-        self._rewards = np.full(num_envs, -1.0)
-        engine = self.engine
-        self._observation = _observation(engine.candidates, engine.context, engine.mask)
+
+    def __copy__(self) -> "LalRlVectorEnv":
+        """Return a twin that shares nothing, as `copy.deepcopy` does."""
+        return copy.deepcopy(self)
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begin new episodes: numbered from 0 under a new seed, else the next of each."""
-        if isinstance(seed, list):
-            raise UsageError("give one integer seed; environments are numbered under it")
-        super().reset(seed=seed)
-        if seed is None and self._began:
-            self.engine.begin_next(self._all)
-        else:
-            self.engine.reset(seed)
+        """Begin new episodes: numbered from 0 under a new seed, else the next of each.
+
+        Args:
+            seed: One integer, under which environments and episodes are numbered.
+            options: ``reset_mask`` (E,) booleans: only these begin anew.
+        """
+        check_open(self)
+        mask = checked_options(options, ("reset_mask",)).get("reset_mask")
+        number = checked_seed(seed)
+        if mask is not None and not self._began:
+            raise UsageError("a reset_mask goes on with other episodes; reset all of them first")
+        self.simulator.reset(number, mask=mask)
+        super().reset(seed=number)
         self._began = True
-        return self._observation, {"quality": self.engine.quality.copy(), "_quality": self._all}
+        chosen = np.ones(self.num_envs, dtype=np.bool_) if mask is None else mask
+        infos = {"accuracy": self.simulator.accuracy.copy()}
+        return self._observation(), marked(infos, chosen)
 
     def step(
         self, actions: Any
     ) -> tuple[Observation, NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
-        """Label one sample in every episode."""
-        engine = self.engine
-        engine.step(np.ascontiguousarray(actions, dtype=np.int64))
-        infos: dict[str, Any] = {
-            "invalid_action": engine.invalid.copy(),
-            "_invalid_action": self._all,
-            "quality": engine.quality.copy(),
-            "_quality": self._all,
-        }
-        terminated, truncated = engine.terminated.copy(), engine.truncated.copy()
+        """Label one sample in every episode; `actions` are pool rows, shape (E,)."""
+        check_open(self)
+        sim = self.simulator
+        if self._began:
+            actions = checked_actions(actions, self.num_envs, sim.pool_size)
+        sim.step(actions)
+        infos = {"invalid_action": sim.invalid.copy(), "accuracy": sim.accuracy.copy()}
+        infos = marked(infos, np.ones(self.num_envs, dtype=np.bool_))
+        terminated, truncated = sim.terminated.copy(), sim.truncated.copy()
         ended = terminated | truncated
         if ended.any():
-            self._add_final(infos, ended)
-        return self._observation, self._rewards.copy(), terminated, truncated, infos
+            final = {"accuracy": sim.final_accuracy, "length": sim.lengths}
+            infos |= final_entries(sim.final_observations, final, ended)
+        return self._observation(), np.full(self.num_envs, -1.0), terminated, truncated, infos
 
-    def _add_final(self, infos: dict[str, Any], ended: NDArray[np.bool_]) -> None:
-        final = np.full(self.num_envs, None, dtype=object)
-        for e in np.flatnonzero(ended):
-            final[e] = _observation(*(part[e].copy() for part in self.engine.final))
-        infos["final_obs"], infos["_final_obs"] = final, ended
-        infos["final_info"] = {
-            "quality": self.engine.final_quality.copy(),
-            "_quality": ended,
-            "length": self.engine.lengths.copy(),
-            "_length": ended,
-        }
-        infos["_final_info"] = ended
+    def action_masks(self) -> Bools:
+        """Return which samples may be asked, shape (E, N); what MaskablePPO asks for."""
+        mask: Bools = self.simulator.observations.mask > 0
+        return mask
+
+    def _observation(self) -> Observation:
+        return as_dict(self.simulator.observations)
 
 
 class LalRlEnv(gymnasium.Env[Any, Any]):
@@ -152,10 +164,9 @@ class LalRlEnv(gymnasium.Env[Any, Any]):
     Args:
         data: See `binary_pairs`.
         pool_size: Samples in the pool.
-        engine: Only ``"compiled"``; any learner and features: `lal/Pool-v0`.
         seed: Seed of the first reset where that names none.
         render_mode: Only None.
-        **options: Further options of `LalRlEngine`.
+        **options: Further options of `LalRlSimulator`.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
@@ -165,68 +176,45 @@ class LalRlEnv(gymnasium.Env[Any, Any]):
         *,
         data: Any = DEFAULT_DATA,
         pool_size: int = 100,
-        engine: str = "compiled",
         seed: int | None = None,
         render_mode: None = None,
         **options: Any,
     ) -> None:
-        if engine != "compiled":
-            raise UsageError(
-                f"engine must be 'compiled' for lal/LalRl-v0, got {engine!r}; "
-                "for other learners use lal/Pool-v0"
-            )
         self.render_mode = render_mode
-        self.engine = make_lal_rl_engine(
-            data, 1, seed=_fresh_seed() if seed is None else seed, pool_size=pool_size, **options
-        )
+        self.simulator = make_lal_rl_simulator(data, 1, seed=seed, pool_size=pool_size, **options)
         self.observation_space, self.action_space = lal_rl_spaces(pool_size)
-        self._action = np.zeros(1, dtype=np.int64)
-        self._one = np.ones(1, dtype=np.bool_)
-        self._began = False
-        self._over = True
+        self._began, self._over = False, False
 
-    def _observe(self) -> Observation:
-        engine = self.engine
-        return {
-            "candidates": engine.candidates[0].copy(),
-            "context": engine.context[0].copy(),
-            "mask": engine.mask[0].copy(),
-        }
+    def __copy__(self) -> "LalRlEnv":
+        """Return a twin that shares nothing, as `copy.deepcopy` does."""
+        return copy.deepcopy(self)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Begin an episode: number 0 under a new seed, else the next."""
         super().reset(seed=seed)
-        if seed is None and self._began:
-            self.engine.begin_next(self._one)
-        else:
-            self.engine.reset(seed)
+        self.simulator.reset(seed)
         self._began, self._over = True, False
-        return self._observe(), {"quality": float(self.engine.quality[0])}
+        return self._observation(), {"accuracy": float(self.simulator.accuracy[0])}
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Label one sample."""
+        if not self._began:
+            raise UsageError("no episode yet; call reset first")
         if self._over:
-            raise UsageError("the episode is over; call reset")
-        engine = self.engine
-        self._action[0] = action
-        engine.step(self._action, False)
-        terminated, truncated = bool(engine.terminated[0]), bool(engine.truncated[0])
+            raise UsageError("the episode is over; call reset before the next step")
+        sim = self.simulator
+        sim.step(np.array([checked_action(action, sim.pool_size)]), False)
+        terminated, truncated = bool(sim.terminated[0]), bool(sim.truncated[0])
         self._over = terminated or truncated
-        info = {
-            "quality": float(engine.quality[0]),
-            "invalid_action": bool(engine.invalid[0]),
-        }
-        return self._observe(), -1.0, terminated, truncated, info
+        info = {"accuracy": float(sim.accuracy[0]), "invalid_action": bool(sim.invalid[0])}
+        return self._observation(), -1.0, terminated, truncated, info
 
-    def action_masks(self) -> NDArray[np.int8]:
-        """Return 1 for every sample that may be asked."""
-        mask: NDArray[np.int8] = self.engine.mask[0]
+    def action_masks(self) -> Bools:
+        """Return which samples may be asked, shape (N,); what MaskablePPO asks for."""
+        mask: Bools = self.simulator.observations.mask[0] > 0
         return mask
 
-
-def _observation(
-    candidates: NDArray[Any], context: NDArray[Any], mask: NDArray[Any]
-) -> Observation:
-    return {"candidates": candidates, "context": context, "mask": mask}
+    def _observation(self) -> Observation:
+        return {k: v[0].copy() for k, v in as_dict(self.simulator.observations).items()}

@@ -1,6 +1,7 @@
 """The one decorator of all compiled kernels: numba with our flags and a safe cache."""
 
 import hashlib
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, overload
 
+from lal.errors import UsageError
 from lal.registry import require
 
 numba = require("numba", "fast")
@@ -23,6 +25,9 @@ SAFE_FASTMATH = frozenset({"reassoc", "contract", "nsz", "arcp", "afn"})
 LINKED_WITH = ("0.68",)
 """Versions of numba whose inside `envs.simulator.linking` was tried with. Under any other, kernels
 compile the ordinary way: the same numbers, about twice the first compilation."""
+
+LINKING = "LAL_LINK_KERNELS"
+"""Environment variable: 0 compiles all kernels the ordinary way, 1 (the default) links them."""
 
 
 @overload
@@ -95,7 +100,12 @@ def _compiled(python: Callable[..., Any], options: dict[str, Any]) -> Any:
 
 @cache
 def _linking() -> Any:
-    """Return the module that links kernels; None for a numba that it was not tried with."""
+    """Return the module that links kernels; None if switched off, or not tried with this numba."""
+    wanted = os.environ.get(LINKING, "1")
+    if wanted not in ("0", "1"):
+        raise UsageError(f"{LINKING} must be 0 or 1, got {wanted!r}")
+    if wanted == "0":
+        return None
     if numba.__version__.split(".")[:2] not in [version.split(".") for version in LINKED_WITH]:
         return None
     from envs.simulator import linking
@@ -128,6 +138,7 @@ def _stamp(compiled: Any, python: Callable[..., Any]) -> None:
 def fingerprint(python: Callable[..., Any]) -> str:
     """Return a hash of the function's file, of what it uses from others, and of its compilers."""
     parts = [_file_hash(path) for path in (python.__code__.co_filename, *_COMPILED_BY)]
+    parts.append(f"linked={_linking() is not None}")
     names = set(python.__code__.co_names)
     for name, value in sorted(python.__globals__.items()):
         if hasattr(value, "lal_fingerprint"):

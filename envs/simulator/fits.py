@@ -5,19 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from envs.simulator.kernels.episodes import forget, pretend
-from envs.simulator.kernels.learners import (
-    CLASSES,
-    COLUMNS,
-    FINISHES,
-    KIND,
-    POINTS,
-    REWARD,
-    UPDATES,
-    Updates,
-    copy_fits,
-)
-from envs.simulator.pool_rules import METRIC_NAMES
+from envs.simulator.kernels.episodes import assume_label, retract_label
+from envs.simulator.kernels.layout import Updates, copy_fits
+from envs.simulator.kernels.learners.updates import FINISHES, UPDATES
+from envs.simulator.pool_rules import METRIC_NAMES, widen
 from envs.simulator.tables import TaskTables
 from lal.arrays import Floats, Ints
 
@@ -35,16 +26,26 @@ class Fits:
     """
 
     def __init__(self, tables: TaskTables, episodes: Any, n_episodes: int) -> None:
-        self._tables, self._episodes, self._n = tables, episodes, n_episodes
-        kinds = np.unique(tables.tables.sizes[:, KIND])
-        self._kind = int(kinds[0]) if len(kinds) == 1 else None
+        self._n = n_episodes
         # The second half of the slots belongs to looking ahead.
+        self._floats = np.zeros((2 * n_episodes, 0))
+        self._ints = np.zeros((2 * n_episodes, 0), dtype=np.int64)
+        self._singles = np.zeros((2 * n_episodes, 0), dtype=np.float32)
+        self._fitted = np.full(2 * n_episodes, -1, dtype=np.int64)
+        self.use(tables, episodes)
+
+    def use(self, tables: TaskTables, episodes: Any) -> None:
+        """Go on with other tables, or wider arrays of the same episodes."""
+        self._tables, self._episodes = tables, episodes
+        kinds = np.unique(tables.tables.tasks.kind)
+        self._kind = int(kinds[0]) if len(kinds) == 1 else None
         floats, ints, singles = tables.fits
-        self._floats = np.zeros((2 * n_episodes, floats))
-        self._ints = np.zeros((2 * n_episodes, ints), dtype=np.int64)
-        self._singles = np.zeros((2 * n_episodes, singles), dtype=np.float32)
-        self._held = np.full(2 * n_episodes, -1, dtype=np.int64)
-        C, D, n = tables.tables.sizes[:, [CLASSES, COLUMNS, POINTS]].T
+        slots = len(self._fitted)
+        self._floats = widen(self._floats, np.zeros((slots, floats)))
+        self._ints = widen(self._ints, np.zeros((slots, ints), dtype=np.int64))
+        self._singles = widen(self._singles, np.zeros((slots, singles), dtype=np.float32))
+        tasks = tables.tables.tasks
+        C, D, n = tasks.classes, tasks.columns, tasks.points
         self._scratch, self._marks = int((C * (n + D + 1)).max()), 2 * int(C.max())
 
     @property
@@ -55,7 +56,7 @@ class Fits:
 
     def start(self, ids: Ints) -> None:
         """Empty the fits of new episodes and refit."""
-        self._held[ids] = -1
+        self._fitted[ids] = -1
         self.refit(ids)
 
     def refit(self, ids: Ints) -> None:
@@ -72,22 +73,22 @@ class Fits:
             for m in range(rows.shape[1]):
                 now = part[rows[part, m] >= 0]
                 if len(now):
-                    metrics[now, m] = self._pretend(now, rows[now, m], repeats)
+                    metrics[now, m] = self._assume(now, rows[now, m], repeats)
 
         share(np.arange(self._n), work)
         return metrics
 
-    def _pretend(self, now: Ints, rows: Ints, repeats: int) -> Floats:
+    def _assume(self, now: Ints, rows: Ints, repeats: int) -> Floats:
         ahead = now + self._n
         t, eps = self._tables.tables, self._episodes
         copy_fits(
-            t.sizes, eps.task, self._held, self._floats, self._ints, self._singles, now, ahead
+            t.tasks, eps.task, self._fitted, self._floats, self._ints, self._singles, now, ahead
         )
-        pretend(t, eps, now, rows)
+        assume_label(t, eps, now, rows)
         try:
             return self._update(now, ahead, ahead=True, repeats=repeats)
         finally:
-            forget(eps, now)
+            retract_label(eps, now)
 
     def _update(self, ids: Ints, slots: Ints, *, ahead: bool, repeats: int) -> Floats:
         """Bring the fits in `slots` up to date, one call a learner; return metrics (n, 3).
@@ -97,7 +98,7 @@ class Fits:
         eps = self._episodes
         if self._kind is not None:
             return self._update_kind(self._kind, ids, slots, ahead=ahead, repeats=repeats)
-        kinds = self._tables.tables.sizes[eps.task[ids], KIND]
+        kinds = self._tables.tables.tasks.kind[eps.task[ids]]
         metrics = np.empty((len(ids), len(METRIC_NAMES)))
         for kind in np.unique(kinds):
             some = np.flatnonzero(kinds == kind)
@@ -118,8 +119,8 @@ class Fits:
         entropy = np.empty((len(ids), 0 if ahead else eps.entropy.shape[1]))
         variance = np.empty((len(ids), 0 if ahead else eps.variance.shape[1]), np.float32)
         updates = Updates(
-            t.sizes, t.params, t.x, t.x4, t.tiles, t.y, t.ends, eps.task, eps.n_labelled,
-            eps.rows, eps.labels, eps.count, eps.words, repeats, self._held, int(ahead), ids,
+            t.tasks, t.x, t.x32, t.tiles, t.y, t.ends, eps.task, eps.n_labelled,
+            eps.rows, eps.labels, eps.count, eps.words, repeats, self._fitted, int(ahead), ids,
             self._floats, self._ints, self._singles, slots, proba, entropy, variance, metrics,
             np.empty(self._scratch, np.float32), np.empty(self._marks, np.int64),
         )  # fmt: skip
@@ -135,6 +136,6 @@ class Fits:
 
     def _room(self, ids: Ints, ahead: bool) -> int:
         """Return the largest probability table of some episodes."""
-        sizes = self._tables.tables.sizes[self._episodes.task[ids]]
-        points = sizes[:, POINTS] - (sizes[:, REWARD] if ahead else 0)
-        return int((sizes[:, CLASSES] * points).max())
+        tasks = self._tables.tables.tasks[self._episodes.task[ids]]
+        points = tasks.points - (tasks.first_reward if ahead else 0)
+        return int((tasks.classes * points).max())

@@ -1,4 +1,4 @@
-"""The engine of the published LAL-RL workload: E episodes, one compiled call a step."""
+"""LalRlSimulator: the published LAL-RL workload, E episodes, one compiled call a step."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,13 +6,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.simulator.kernels import lal_rl
+from envs.simulator.arguments import checked_actions, checked_count, checked_mask
+from envs.simulator.kernels.lal_rl import layout
+from envs.simulator.kernels.lal_rl.episodes import advance
 from envs.simulator.kernels.simd import WIDTH, padded
+from envs.simulator.slates import Observations
 from lal.arrays import Bools, Floats, Ints
 from lal.errors import DataError, UsageError
 
-kernels: Any = lal_rl
-"""The compiled module; numba's functions carry no types."""
+kernels: Any = layout
+"""What lies where in the arrays; numba's functions carry no types."""
+
+compiled_advance: Any = advance
 
 N_STATE = 30
 """State points: held-aside rows whose sorted P(class 0) are the state."""
@@ -23,7 +28,7 @@ N_FEATURES = 3
 Float32s = NDArray[np.float32]
 
 
-class LalRlEngine:
+class LalRlSimulator:
     """Labelling episodes of binary logistic regression, advanced together.
 
     The task of Konyushkova, Sznitman and Fua (arXiv 1810.04114): a pool of 100, two labels to
@@ -33,12 +38,12 @@ class LalRlEngine:
     held-out half plays that role and is called the reward part.
 
     What environment e sees in its k-th episode is a function of (seed, `first_env` + e, k) and of
-    the actions: it does not depend on how many environments there are. All buffers are overwritten
-    by the next call.
+    the actions: it does not depend on how many environments there are. All arrays are views that
+    the next call overwrites.
 
     Args:
         data: Pairs of samples (n, D) and labels 0 or 1; held once, shared by all episodes.
-        num_envs: Episodes advanced together, E.
+        n_episodes: Episodes advanced together, E.
         seed: Names the splits, the first labels and the substitutes of illegal actions.
         pool_size: Samples in the pool (fewer where half a data set has fewer).
         reward_rows: Samples that accuracy is measured on, at most (half the data set).
@@ -48,23 +53,22 @@ class LalRlEngine:
         first_env: Number of the first environment, for workers that share a seed.
 
     Attributes:
-        candidates: (E, N, 3) features, zero for labelled and absent samples.
-        context: (E, 30) sorted P(class 0) of the state points.
-        mask: (E, N) int8, 1 where a sample may be asked.
+        observations: Candidates (E, N, 3), zero for labelled and absent samples; context (E, 30),
+            the sorted P(class 0) of the state points; mask (E, N), 1 where a sample may be asked.
+        final_observations: The last ones of episodes that ended in this step, same shapes.
         terminated: (E,) target reached or nothing left to ask.
         truncated: (E,) cut off by `max_episode_steps`.
         invalid: (E,) the action was not legal and a random legal one was taken.
-        quality: (E,) accuracy on the reward part (after an autoreset, of the new episode).
-        final_quality: (E,) accuracy at the end of the last episode.
+        accuracy: (E,) accuracy on the reward part (after an autoreset, of the new episode).
+        final_accuracy: (E,) accuracy at the end of the last episode.
         lengths: (E,) steps of the present episode, or of the one that ended in this step.
-        final: The last observation of an episode that ended in this step, same shapes.
-        arrays: All buffers, in the order of `kernels.lal_rl.advance`, for compiled callers.
+        arrays: All buffers (`kernels.lal_rl.layout.Workload`), for compiled callers.
     """
 
     def __init__(
         self,
         data: Sequence[tuple[Any, Any]],
-        num_envs: int,
+        n_episodes: int,
         *,
         seed: int = 0,
         pool_size: int = 100,
@@ -74,11 +78,10 @@ class LalRlEngine:
         refresh: int = 256,
         first_env: int = 0,
     ) -> None:
-        if num_envs < 1:
-            raise UsageError(f"num_envs must be at least 1, got {num_envs}")
-        if pool_size < 4:
-            raise UsageError(f"pool_size must be at least 4, got {pool_size}")
-        self.num_envs, self.pool_size = num_envs, pool_size
+        self.n_episodes = checked_count("n_episodes", n_episodes)
+        self.pool_size = checked_count("pool_size", pool_size, least=4)
+        most = max_episode_steps
+        most = 0 if most is None else checked_count("max_episode_steps", most)
         self.data, self.data_info = _pack([_checked(*d) for d in data], reward_rows, seed)
         n_sets = len(self.data_info)
         self.config = np.zeros(len(kernels.CONFIG), dtype=np.int64)
@@ -91,72 +94,104 @@ class LalRlEngine:
             "n_splits": -(-max(n_splits, 1) // n_sets) * n_sets,
             "refresh": max(refresh, 1),
             "n_datasets": n_sets,
-            "max_steps": max_episode_steps or 0,
+            "max_steps": most,
             "seed": seed,
             "first_env": first_env,
             "n_state": N_STATE,
         }
-        settings["n_slots"] = settings["n_splits"] + num_envs
+        settings["n_slots"] = settings["n_splits"] + self.n_episodes
         for name, value in settings.items():
             self.config[kernels.CONFIG.index(name)] = value
         self._allocate()
+        self._bind()
+        self._began = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the memory; what is a view into it is left out."""
+        state = {n: v for n, v in self.__dict__.items() if n not in self._views}
+        return {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in state.items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take up the memory of another simulator, copied."""
+        self.__dict__.update(state)
+        self._bind()
 
     def _allocate(self) -> None:
-        E, config = self.num_envs, self.config
+        E, config = self.n_episodes, self.config
         pad, slots = int(config[kernels.PAD]), int(config[kernels.N_SLOTS])
-        self.bank = np.zeros(slots * kernels.bank_room(config), dtype=np.float32)
+        self.bank = np.zeros(slots * kernels.bank_size(config), dtype=np.float32)
         self.bank_info = np.zeros((slots, len(kernels.BANK_FIELDS)), dtype=np.int64)
-        self.floats = np.zeros(kernels.RAMP + E * kernels.episode_room(config), dtype=np.float32)
+        self.floats = np.zeros(kernels.RAMP + E * kernels.episode_size(config), dtype=np.float32)
         self.floats[:16] = 1.0
         width = kernels.E_ROWS + int(config[kernels.CAP]) + kernels.STATE_PAD
         self.ints = np.zeros((E, width), dtype=np.int64)
         self.ints[:, kernels.E_SLOT] = -1
-        self.lengths: Ints = self.ints[:, kernels.E_LENGTH]
         self._flags = np.zeros((3, E), dtype=np.bool_)
-        self._quality = np.zeros((2, E))
-        self.terminated, self.truncated, self.invalid = self._flags
-        self.quality, self.final_quality = self._quality
-        planes = np.zeros(2 * E * N_FEATURES * pad, dtype=np.float32)
-        context = np.zeros(2 * E * kernels.STATE_PAD, dtype=np.float32)
-        mask = np.zeros(2 * E * pad, dtype=np.int8)
-        candidates = planes.reshape(2, E, N_FEATURES, pad).transpose(0, 1, 3, 2)
-        N = self.pool_size
-        self.candidates, last_candidates = candidates[:, :, :N]
-        self.context, last_context = context.reshape(2, E, -1)[:, :, :N_STATE]
-        self.mask, last_mask = mask.reshape(2, E, pad)[:, :, :N]
-        self.final = (last_candidates, last_context, last_mask)
-        self.arrays = (
-            config, self.data, self.data_info, self.bank, self.bank_info, self.floats, self.ints,
-            planes, context, mask, self._quality, self._flags,
-        )  # fmt: skip
+        self._accuracy = np.zeros((2, E))
+        self._planes = np.zeros(2 * E * N_FEATURES * pad, dtype=np.float32)
+        self._context = np.zeros(2 * E * kernels.STATE_PAD, dtype=np.float32)
+        self._mask = np.zeros(2 * E * pad, dtype=np.int8)
 
-    def reset(self, seed: int | None = None) -> None:
-        """Begin episode 0 of every environment, under a new seed if one is given."""
+    def _bind(self) -> None:
+        """Name the parts of the memory."""
+        before = set(self.__dict__)
+        E, N, pad = self.n_episodes, self.pool_size, self.pool_pad
+        self.lengths: Ints = self.ints[:, kernels.E_LENGTH]
+        self.terminated, self.truncated, self.invalid = self._flags
+        self.accuracy, self.final_accuracy = self._accuracy
+        candidates = self._planes.reshape(2, E, N_FEATURES, pad).transpose(0, 1, 3, 2)[:, :, :N]
+        context = self._context.reshape(2, E, -1)[:, :, :N_STATE]
+        mask = self._mask.reshape(2, E, pad)[:, :, :N]
+        self.observations = Observations(candidates[0], context[0], mask[0])
+        self.final_observations = Observations(candidates[1], context[1], mask[1])
+        self.arrays = kernels.Workload(
+            self.config, self.data, self.data_info, self.bank, self.bank_info, self.floats,
+            self.ints, self._planes, self._context, self._mask, self._accuracy, self._flags,
+        )  # fmt: skip
+        self._views = {*self.__dict__} - before
+
+    def reset(self, seed: int | None = None, *, mask: Bools | None = None) -> None:
+        """Begin new episodes: number 0 under a new seed, else the next of each environment.
+
+        Args:
+            seed: Names every stream from here on; None goes on under the present one.
+            mask: Environments that begin anew, shape (E,); all when None.
+        """
+        chosen = np.ones(self.n_episodes, dtype=np.bool_)
+        if mask is not None:
+            self._check_began()
+            chosen = checked_mask(mask, self.n_episodes)
+            if seed is not None:
+                raise UsageError("a seed names all episodes; give either a seed or a mask to reset")
         if seed is not None:
             self.config[kernels.SEED] = seed
-        self.ints[:, kernels.E_EPISODE] = 0
-        self.begin(np.ones(self.num_envs, dtype=np.bool_))
-
-    def begin_next(self, chosen: Bools) -> None:
-        """Begin the next episode of the chosen environments."""
-        self.ints[chosen, kernels.E_EPISODE] += 1
-        self.begin(chosen)
-
-    def begin(self, chosen: Bools) -> None:
-        """Begin the present episode of the chosen environments anew."""
-        if not kernels.advance(*self.arrays, chosen.astype(np.int64), True, False):
+        if seed is not None or not self._began:
+            self.ints[:, kernels.E_EPISODE] = 0
+        else:
+            self.ints[chosen, kernels.E_EPISODE] += 1
+        self._began = False
+        if not compiled_advance(self.arrays, chosen.astype(np.int64), True, False):
             raise self._no_split()
+        self._began = True
 
     def step(self, actions: Ints, autoreset: bool = True) -> None:
         """Label one pool sample in every environment; an illegal action becomes a legal one.
 
         Args:
-            actions: Pool rows, shape (E,), int64.
+            actions: Pool rows, shape (E,), or -1 for any legal one.
             autoreset: Begin the next episode of what ended at once; its first observation is in
-                the buffers and the last of the old one in `final`.
+                `observations` and the last of the old one in `final_observations`.
         """
-        if not kernels.advance(*self.arrays, actions, False, autoreset):
+        self._check_began()
+        rows = checked_actions(actions, self.n_episodes, self.pool_size, least=-1)
+        if not (autoreset or self.observations.mask.any(axis=1).all()):
+            raise UsageError("an episode has no sample left to ask; call reset")
+        if not compiled_advance(self.arrays, rows, False, autoreset):
             raise self._no_split()
+
+    def _check_began(self) -> None:
+        if not self._began:
+            raise UsageError("no episodes yet; call reset first")
 
     def _no_split(self) -> DataError:
         return DataError(
@@ -176,8 +211,7 @@ class LalRlEngine:
         Features as planes (2, E, 3, pad), contexts (2, E, 32), masks (2, E, pad); the second half
         of each holds the last observations of episodes that ended in this step.
         """
-        planes, context, mask = self.arrays[7:10]
-        return planes, context, mask
+        return self._planes, self._context, self._mask
 
     @property
     def flags(self) -> Bools:
@@ -188,7 +222,7 @@ class LalRlEngine:
     def bytes_per_episode(self) -> int:
         """Memory of one episode: its state and observations, without shared data and splits."""
         own = (self.floats, self.ints, *self.arrays[-5:])
-        return sum(a.nbytes for a in own) // self.num_envs
+        return int(sum(a.nbytes for a in own)) // self.n_episodes
 
     @property
     def splits_drawn(self) -> int:

@@ -8,6 +8,13 @@ it and emits machine code, once. Constants do not make a version of their own, e
 This rests on inner parts of numba, so `envs.simulator.compile` uses it only with versions that it
 was tried with. Kernels that are linked must not raise messages made at run time: numba keeps those
 in an environment of each compiled function, which linked ones do not have.
+
+When this file goes: once the project supports numba 0.69, or earlier if a patch release of 0.68
+breaks it, it is deleted and not ported, unless upstream has taken the idea (a compilation that
+links callees in place of compiling them again) or porting changes fewer than 20 lines. Nothing but
+the time of the first compilation is lost (about 22 s become 44 s, once per machine): delete this
+file, `LINKED_WITH`, `LINKING` and `_linking` in `compile.py`, and `test_linking.py`. That the rest
+stands without it is shown by running the simulator's tests with ``LAL_LINK_KERNELS=0``.
 """
 
 import gc

@@ -5,19 +5,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from envs.simulator.kernels.episodes import Episodes
-from envs.simulator.kernels.features import CANDIDATE_KERNELS, CONTEXT_KERNELS
+from envs.simulator.arguments import checked_starts
+from envs.simulator.kernels.features.observe import CANDIDATE_KERNELS, CONTEXT_KERNELS
+from envs.simulator.kernels.layout import Episodes
 from envs.simulator.tables import SLOW_ROAD, TaskTables
 from lal.arrays import Bools, Floats, Ints
 from lal.episode import METRICS
 from lal.errors import UsageError
 from lal.features import DEFAULT_CANDIDATE_FEATURES, DEFAULT_CONTEXT_FEATURES
 from lal.features.base import FEATURES, check_scopes
-from lal.tasks.termination import ENDINGS
+from lal.tasks.rewards import REWARDS
+from lal.tasks.slates import SLATES
+from lal.tasks.termination import TERMINATIONS
 
 UNCERTAIN_SHARE = {"random": 0.0, "half_uncertain": 0.5}
 """Compiled slate rules: share of the slate that goes to the smallest margins."""
+
+EPISODES_PER_TASK = 16
+"""Episodes that play a task drawn from a source, on average, unless `refresh` says otherwise."""
 
 METRIC_NAMES = tuple(METRICS)
 """What the metric columns are, in this order."""
@@ -51,31 +58,36 @@ class Rules:
     """The named rules, looked up."""
 
     uncertain_share: float
-    reward: Callable[[Purchases], Floats]
+    reward: str
     needs_target: bool
     needs_rival: bool
     at_budget: bool
     at_target: bool
 
+    def pay(self, purchases: Purchases) -> Floats:
+        """Return the reward of every episode, shape (E,)."""
+        return _REWARDS[self.reward](purchases)
+
 
 def find_rules(
-    slate_rule: str, reward: str, ending: str, batch_size: int, slate_size: int
+    slate_rule: str, reward: str, termination: str, batch_size: int, slate_size: int
 ) -> Rules:
     """Return what the names mean to the compiled engine; refuse what has no kernel by name."""
+    SLATES[slate_rule], REWARDS[reward]  # unknown names are refused with the nearest ones
     if slate_rule not in UNCERTAIN_SHARE:
         raise UsageError(f"slate rule {slate_rule!r} has no kernel; {SLOW_ROAD}")
     if reward not in _REWARDS:
         raise UsageError(f"reward {reward!r} has no kernel; {SLOW_ROAD}")
     if not 1 <= batch_size <= slate_size:
         raise UsageError(f"batch_size must be from 1 to slate_size, got {batch_size}")
-    end = ENDINGS[ending]
+    end = TERMINATIONS[termination]
     if reward == "area" and end.at_target:
-        raise UsageError("reward 'area' needs the ending 'budget'")
+        raise UsageError("reward 'area' needs the termination 'budget'")
     if reward == "advantage_over_margin" and batch_size > 1:
         raise UsageError(f"reward {reward!r} has a kernel for single labels only; {SLOW_ROAD}")
     return Rules(
         uncertain_share=UNCERTAIN_SHARE[slate_rule],
-        reward=_REWARDS[reward],
+        reward=reward,
         needs_target=end.at_target or reward == "step_cost",
         needs_rival=reward == "advantage_over_margin",
         at_budget=end.at_budget,
@@ -135,3 +147,54 @@ def allocate_episodes(
         squares=np.zeros((E, a.most * a.most + 16), np.float32),
         metrics=np.zeros((E, len(METRIC_NAMES))),
     )
+
+
+def start_rows(ids: Ints, starts: Sequence[Sequence[int] | Ints] | None, records: Any) -> Ints:
+    """Return the rows that some episodes buy first, filled up with -1.
+
+    Args:
+        ids: Which episodes.
+        starts: Pool rows, one list for each of all E episodes; None: drawn by the kernel.
+        records: The record of each episode's task (`kernels.layout.TASK`), shape (E,).
+    """
+    if starts is None:
+        return np.full((len(ids), 0), -1, dtype=np.int64)
+    lists = checked_starts(starts, len(records))
+    rows = np.full((len(ids), max(len(s) for s in lists)), -1, dtype=np.int64)
+    for i, e in enumerate(ids):
+        start, most = lists[e], int(records.most[e] - records.budget[e])
+        rows[i, : len(start)] = start
+        inside = (start >= 0) & (start < records.pool[e])
+        if not inside.all() or len(np.unique(start)) < len(start) or len(start) > most:
+            raise UsageError(
+                f"the start of episode {e} must be at most {most} different pool rows below "
+                f"{records.pool[e]}, got {start.tolist()}"
+            )
+    return rows
+
+
+def check_open(rows: Ints, episodes: Any, pool: Ints, least: int = -1) -> None:
+    """Refuse rows (E, k) that are not open; -1 stands for none where `least` allows it."""
+    outside = (rows < least) | (rows >= pool[:, None])
+    safe = np.where(outside, 0, np.maximum(rows, 0))
+    place = np.take_along_axis(episodes.place, safe, axis=1)
+    taken = outside | ((rows >= 0) & (place >= episodes.n_open[:, None]))
+    if taken.any():
+        e, k = np.argwhere(taken)[0]
+        raise UsageError(f"row {rows[e, k]} of episode {e} is not open; expected an open row")
+
+
+def grow(old: Any, new: Any) -> Any:
+    """Return the contents of `old` in arrays at least as wide as those of `new`.
+
+    Both are named tuples of arrays with one row an episode; narrow ones are copied into wide ones.
+    """
+    return type(old)(*(widen(a, b) for a, b in zip(old, new, strict=True)))
+
+
+def widen(old: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
+    """Return `old`, or `new` with what `old` holds in its first columns when that is wider."""
+    if old.shape == new.shape or old.shape[-1] >= new.shape[-1]:
+        return old
+    new[..., : old.shape[-1]] = old
+    return new

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from envs.simulator.kernels.prior import KINDS, draw
+from envs.simulator.kernels.prior.recipes import KINDS, draw
 from lal.arrays import Floats, Ints
 from lal.data.dataset import Dataset, make_dataset
 from lal.data.prior import PriorConfig, sample_recipe

@@ -15,8 +15,8 @@ from envs.simulator.pool import PoolSimulator, Steps
 from envs.simulator.pool_rules import METRIC_NAMES
 from envs.simulator.rankers import Ranker, View
 from lal.arrays import Bools, Floats, Ints
-from lal.episode import Curve
-from lal.errors import UsageError
+from lal.curve import Curve
+from lal.errors import DataError, UsageError
 from lal.rng import generator, integer_seed
 from lal.task import Task
 
@@ -29,49 +29,21 @@ class Rollouts:
     """What P rankers did on T tasks.
 
     Attributes:
-        tasks: The tasks.
-        starts: First labels of every task, the same for all rankers.
-        metrics: Metrics on the reward parts, shape (P, T, n + 1, 3), in the order of
-            `METRIC_NAMES`: after the start and after every label; nan behind the end.
-        rows: Pool rows acquired after the start, shape (P, T, n); -1 behind the end.
+        curves: Learning curves on the reward parts, those of every ranker in the order of its
+            tasks.
     """
 
-    tasks: tuple[Task, ...]
-    starts: tuple[Ints, ...]
-    metrics: Floats
-    rows: Ints
-
-    def curve(self, ranker: int, task: int) -> Curve:
-        """Return the learning curve of one ranker on one task."""
-        rows = self.rows[ranker, task]
-        rows = rows[rows >= 0]
-        start = self.starts[task]
-        queried = np.concatenate([start, rows])
-        values = self.metrics[ranker, task, : len(rows) + 1]
-        return Curve(
-            n_labels=len(start) + np.arange(len(rows) + 1),
-            metrics=dict(zip(METRIC_NAMES, values.T, strict=True)),
-            queried=queried,
-            n_start=len(start),
-            n_all_seen=_n_all_seen(self.tasks[task].pool.y, queried),
-        )
+    curves: tuple[tuple[Curve, ...], ...]
 
     def areas(self, metric: str = "accuracy") -> Floats:
         """Return the normalised areas under the curves, shape (P, T)."""
-        P, T = self.rows.shape[:2]
-        return np.array([[self.curve(p, t).area(metric) for t in range(T)] for p in range(P)])
+        return np.array([[curve.area(metric) for curve in row] for row in self.curves])
 
     def mixed_areas(self, balanced_share: float) -> Floats:
         """Return areas under accuracy and balanced accuracy mixed, shape (P, T)."""
         plain, balanced = self.areas("accuracy"), self.areas("balanced_accuracy")
         mixed: Floats = (1.0 - balanced_share) * plain + balanced_share * balanced
         return mixed
-
-
-def _n_all_seen(y: Ints, queried: Ints) -> int | None:
-    """Return after how many labels every class of the pool was seen, or None."""
-    classes, first = np.unique(y[queried], return_index=True)
-    return int(first.max()) + 1 if len(classes) == len(np.unique(y)) else None
 
 
 def rollout(
@@ -83,8 +55,9 @@ def rollout(
     seed: int = 0,
     seeds: Sequence[int] | None = None,
     starts: Sequence[Ints] | None = None,
+    chosen: Sequence[Sequence[int]] | None = None,
 ) -> Rollouts:
-    """Roll every ranker out on every task, all episodes side by side.
+    """Roll rankers out on tasks, all episodes side by side.
 
     Args:
         tasks: T tasks with a reward part, on which the curves are measured.
@@ -94,51 +67,73 @@ def rollout(
         seed: Names all streams, where `seeds` does not.
         seeds: One seed per task, shape (T,), which names all its streams.
         starts: First labels of every task; None draws them as the tasks say.
+        chosen: Positions of the tasks of every ranker; None for all of them.
 
     Raises:
         UsageError: No ranker, a feature or learner without a kernel, or a start that does not fit.
+        DataError: A ranker gives utilities that are not finite.
     """
     if not rankers:
         raise UsageError("a rollout needs at least one ranker, got none")
-    P, T = len(rankers), len(tasks)
-    size = slate_size or max(len(task.pool) for task in tasks)
+    numbers = [list(range(len(tasks)))] * len(rankers) if chosen is None else list(chosen)
+    flat = [t for own in numbers for t in own]
+    own = [integer_seed(seed, "rollout", t) for t in range(len(tasks))] if seeds is None else seeds
     simulator = PoolSimulator(
-        tasks, P * T, candidate_features=features[0], context_features=features[1],
-        slate_size=size, slate_rule="random", seed=seed,
+        tasks, len(flat), candidate_features=features[0], context_features=features[1],
+        slate_size=slate_size or max(len(task.pool) for task in tasks), slate_rule="random",
     )  # fmt: skip
-    own = [integer_seed(seed, "rollout", t) for t in range(T)] if seeds is None else list(seeds)
     simulator.reset(
-        tasks=np.tile(np.arange(T), P),
-        starts=None if starts is None else list(starts) * P,
-        seeds=own * P,
+        tasks=np.array(flat),
+        starts=None if starts is None else [starts[t] for t in flat],
+        seeds=[own[t] for t in flat],
     )
-    views = [
-        View(simulator, slice(p * T, (p + 1) * T), [generator(s, "ranker") for s in own])
-        for p in range(P)
-    ]
-    begun = tuple(simulator.labelled_rows(t) for t in range(T))
+    ends = np.cumsum([len(some) for some in numbers]).tolist()
+    slices = [slice(end - len(some), end) for some, end in zip(numbers, ends, strict=True)]
+    streams = [generator(own[t], "ranker") for t in flat]
+    views = [View(simulator, part, streams[part]) for part in slices]
 
     def utilities(alive: Bools) -> Floats:
         return np.concatenate([rank(view) for rank, view in zip(rankers, views, strict=True)])
 
-    metrics, rows = record(simulator, utilities)
-    return Rollouts(
-        tuple(tasks), begun, metrics.reshape(P, T, -1, len(METRIC_NAMES)), rows.reshape(P, T, -1)
-    )
+    curves = record(simulator, utilities)
+    return Rollouts(tuple(tuple(curves[part]) for part in slices))
 
 
-def record(simulator: PoolSimulator, utilities: Callable[[Bools], Floats]) -> tuple[Floats, Ints]:
-    """Play all episodes to their end; see `play`.
-
-    Returns:
-        Metrics after the start and every step, shape (E, n + 1, 3), nan behind the end, and the
-        rows acquired, shape (E, n), -1 behind the end.
-    """
+def record(simulator: PoolSimulator, utilities: Callable[[Bools], Any]) -> list[Curve]:
+    """Play all episodes to their end and return their curves; see `play`."""
+    tasks = [simulator.tasks[int(t)] for t in simulator.task_numbers]
+    starts = [simulator.labelled_rows(e) for e in range(simulator.n_episodes)]
     metrics, rows = [simulator.metrics.copy()], []
     for alive, steps in play(simulator, utilities):
-        metrics.append(np.where(alive[:, None], steps.metrics, np.nan))
+        metrics.append(steps.metrics)
         rows.append(np.where(alive, steps.queried, -1))
-    return np.stack(metrics, axis=1), np.stack(rows, axis=1)
+    values, acquired = np.stack(metrics, axis=1), np.stack(rows, axis=1)
+    return [
+        make_curve(task, start, values[e], acquired[e])
+        for e, (task, start) in enumerate(zip(tasks, starts, strict=True))
+    ]
+
+
+def make_curve(task: Task, start: Ints, metrics: Floats, acquired: Ints) -> Curve:
+    """Return the learning curve of one episode.
+
+    Args:
+        task: The task.
+        start: First labels.
+        metrics: After the start and after every step, shape (n + 1, 3); behind the end ignored.
+        acquired: Pool row of every step, shape (n,), -1 behind the end.
+    """
+    acquired = acquired[acquired >= 0]
+    queried = np.concatenate([start, acquired])
+    classes, first = np.unique(task.pool.y[queried], return_index=True)
+    complete = len(classes) == len(np.unique(task.pool.y))
+    return Curve(
+        n_labels=len(start) + np.arange(len(acquired) + 1),
+        metrics=dict(zip(METRIC_NAMES, metrics[: len(acquired) + 1].T, strict=True)),
+        queried=queried,
+        n_start=len(start),
+        n_all_seen=int(first.max()) + 1 if complete else None,
+    )
 
 
 def play(
@@ -153,11 +148,19 @@ def play(
 
     Yields:
         Which episodes had not ended before a step, and what the step gave.
+
+    Raises:
+        DataError: Utilities of open slots that are not finite.
     """
     alive = np.ones(simulator.n_episodes, dtype=np.bool_)
     while alive.any():
-        values = utilities(alive)
-        open_ = simulator.observations.mask > 0
-        _, steps = simulator.step(np.where(open_, values, -np.inf).argmax(axis=1))
+        values = np.where(simulator.observations.mask > 0, utilities(alive), -np.inf)
+        best = values.max(axis=1)
+        if not np.isfinite(best).all():
+            number = int(simulator.task_numbers[np.flatnonzero(~np.isfinite(best))[0]])
+            raise DataError(
+                f"utilities on task {simulator.tasks[number].name!r} are not finite numbers"
+            )
+        _, steps = simulator.step(values.argmax(axis=1))
         yield alive, steps
         alive = alive & ~steps.done

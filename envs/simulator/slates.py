@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.simulator.kernels.episodes import draw_slates
-from envs.simulator.kernels.features import (
+from envs.simulator.kernels.features.observe import (
     CANDIDATE_KERNELS,
     CONTEXT_KERNELS,
     NEEDS_VARIANCE,
@@ -33,6 +33,16 @@ class Observations:
     candidates: NDArray[np.float32]
     context: NDArray[np.float32]
     mask: NDArray[np.int8]
+
+    def copy(self) -> "Observations":
+        """Return arrays that last."""
+        return Observations(self.candidates.copy(), self.context.copy(), self.mask.copy())
+
+    def keep(self, seen: "Observations", ids: Ints) -> None:
+        """Take over the observations of some episodes."""
+        self.candidates[ids] = seen.candidates[ids]
+        self.context[ids] = seen.context[ids]
+        self.mask[ids] = seen.mask[ids]
 
 
 class Slates:
@@ -60,11 +70,13 @@ class Slates:
         self._contexts, self._context_limits = value_limits(features[1], CONTEXT_KERNELS)
         self._with_variance = any(name in NEEDS_VARIANCE for name in features[0])
         self.rows: Ints = np.full(shape, -1, dtype=np.int64)
+        self.final_rows: Ints = np.full(shape, -1, dtype=np.int64)
         self.observations = Observations(
             np.zeros((*shape, len(self._features)), dtype=np.float32),
             np.zeros((shape[0], len(self._contexts)), dtype=np.float32),
             np.zeros(shape, dtype=np.int8),
         )
+        self.final_observations = self.observations.copy()
         self._legal = [np.random.default_rng(0)] * shape[0]
 
     @property
@@ -72,7 +84,11 @@ class Slates:
         """Memory of an episode's slate and observations."""
         seen = self.observations
         arrays = (self.rows, seen.candidates, seen.context, seen.mask)
-        return sum(array.nbytes for array in arrays) // len(self.rows)
+        return 2 * sum(array.nbytes for array in arrays) // len(self.rows)
+
+    def use(self, tables: TaskTables, episodes: Any) -> None:
+        """Go on with other tables, or wider arrays of the same episodes."""
+        self._tables, self._episodes = tables, episodes
 
     def seed(self, episode: int, words: np.random.SeedSequence) -> None:
         """Name the stream that replaces an episode's closed actions."""
@@ -83,7 +99,7 @@ class Slates:
         t, eps, seen = self._tables.tables, self._episodes, self.observations
         draw_slates(t, eps, ids, self._share, self.rows)
         if self._with_variance:
-            from envs.simulator.kernels.variance import observe_variance
+            from envs.simulator.kernels.features.variance import observe_variance
 
             observe_variance(t, eps, ids, self.rows)
         observe(
@@ -95,6 +111,11 @@ class Slates:
     def mark(self) -> None:
         """Write down which slots are open."""
         np.greater_equal(self.rows, 0, out=self.observations.mask, casting="unsafe")
+
+    def keep(self, ids: Ints) -> None:
+        """Keep the slates and observations of episodes that ended."""
+        self.final_rows[ids] = self.rows[ids]
+        self.final_observations.keep(self.observations, ids)
 
     def choose(self, slots: Ints) -> tuple[Ints, Bools]:
         """Close one slot an episode; a closed one is replaced by a uniformly drawn open one.

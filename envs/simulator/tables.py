@@ -7,21 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from envs.simulator.kernels import learners as at
-from envs.simulator.kernels.episodes import FREE, Tables
-from envs.simulator.kernels.learners import (
+from envs.simulator.kernels.layout import (
     FOREST,
+    FREE,
     GP,
     KNN,
     LOGISTIC,
-    N_SIZES,
     NAIVE_BAYES,
     RIDGE,
-    fit_sizes,
+    TASK,
+    Tables,
 )
+from envs.simulator.kernels.learners.updates import fit_sizes
 from envs.simulator.kernels.simd import WIDTH as LANES
 from envs.simulator.kernels.simd import padded
-from lal.arrays import Floats, Ints
+from lal.arrays import Floats
 from lal.data.view import make_geometry
 from lal.errors import DataError, UsageError
 from lal.features.base import FEATURES
@@ -33,12 +33,15 @@ from lal.task import Task
 START_MISS = 1e-9
 """Chance that a drawn start ends before its second class, for want of space."""
 
-SLOW_ROAD = "play it on the slow road, envs.pool_env.PoolEnv"
+SLOW_ROAD = (
+    "use the reference backend, envs.pool_env.PoolEnv: gymnasium.make, or gymnasium.make_vec with "
+    "vectorization_mode='sync'"
+)
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A learner of the simulator: its number and two parameters (see `kernels.learners`)."""
+    """A learner of the simulator: its number and two parameters (see `kernels.layout.TASK`)."""
 
     kind: int
     first: float
@@ -171,63 +174,71 @@ class _Flat:
         return np.concatenate(self.parts)
 
 
-def build_tables(tasks: Sequence[Task]) -> TaskTables:
-    """Return the tables of some tasks; each needs a reward part and a learner with a kernel."""
+def build_tables(tasks: Sequence[Task], *, whole_pool: bool = False) -> TaskTables:
+    """Return the tables of some tasks; each needs a reward part and a learner with a kernel.
+
+    Args:
+        tasks: The tasks.
+        whole_pool: Whether episodes may go on past the budget, until the pool is labelled.
+    """
     if not tasks:
         raise UsageError("the simulator needs at least one task")
     flats = {
-        "x": _Flat(np.float64), "x4": _Flat(np.float32), "tiles": _Flat(np.float32),
+        "x": _Flat(np.float64), "x32": _Flat(np.float32), "tiles": _Flat(np.float32),
         "y": _Flat(np.int64), "ends": _Flat(np.int64), "z": _Flat(np.float32),
         "reference": _Flat(np.int64), "around": _Flat(np.int32), "distance": _Flat(np.float32),
         "free": _Flat(np.float32),
     }  # fmt: skip
-    sizes = np.zeros((len(tasks), N_SIZES), dtype=np.int64)
-    params = np.zeros((len(tasks), 4))
+    records: Any = np.zeros(len(tasks), dtype=TASK).view(np.recarray)
     for i, task in enumerate(tasks):
-        _enter(task, flats, sizes[i], params[i])
-    fits = sizes[:, at.FLOATS : at.SINGLES + 1].max(axis=0)
-    C, N, n = sizes[:, at.CLASSES], sizes[:, at.POOL], sizes[:, at.POINTS]
+        _enter(task, flats, records[i], whole_pool)
+    C, N, n = records.classes, records.pool, records.points
     return TaskTables(
-        tables=Tables(sizes, params, **{name: flat.joined() for name, flat in flats.items()}),
+        tables=Tables(records, **{name: flat.joined() for name, flat in flats.items()}),
         classes=int(C.max()),
         pool=int(N.max()),
         points=int(n.max()),
-        most=int(sizes[:, at.MOST].max()),
-        width=int(sizes[:, at.WIDTH].max()),
-        fits=(max(int(fits[0]), 1), max(int(fits[1]), 1), max(int(fits[2]), 1)),
+        most=int(records.most.max()),
+        width=int(records.encoded.max()),
+        fits=(
+            max(int(records.n_float64.max()), 1),
+            max(int(records.n_int64.max()), 1),
+            max(int(records.n_float32.max()), 1),
+        ),
         proba=int((C * n).max()),
         near=int((C * N).max()),
     )
 
 
-def _enter(task: Task, flats: dict[str, _Flat], s: Ints, params: Floats) -> None:
+def _enter(task: Task, flats: dict[str, _Flat], s: Any, whole_pool: bool) -> None:
     """Write one task into the tables, its reward rows sorted by class."""
     spec = learner_spec(task)
     reward = task.reward_part()
     order = np.argsort(reward.y, kind="stable")
     X = _in_vectors(_numbers(task, task.pool.X), _numbers(task, reward.X)[order])
     geometry = make_geometry(task.pool.X)
-    s[at.KIND], s[at.COLUMNS], s[at.CLASSES] = spec.kind, X.shape[1], task.n_classes
-    s[at.POOL], s[at.POINTS], s[at.WIDTH] = len(task.pool), len(X), geometry.Z.shape[1]
-    s[at.REWARD], s[at.REWARDS] = padded(len(task.pool)), len(reward.y)
-    s[at.BUDGET] = min(task.budget, len(task.pool))
-    s[at.START] = -1 if task.start == "two_classes" else int(task.start)
-    s[at.MOST] = min(_longest_start(task) + task.budget, len(task.pool)) + 1
-    s[at.CLASSES_KNOWN], s[at.BUDGET_KNOWN] = task.classes_known, task.budget_known
+    s.kind, s.columns, s.classes = spec.kind, X.shape[1], task.n_classes
+    s.pool, s.points, s.encoded = len(task.pool), len(X), geometry.Z.shape[1]
+    s.first_reward, s.n_reward = padded(len(task.pool)), len(reward.y)
+    s.budget = min(task.budget, len(task.pool))
+    s.start = -1 if task.start == "two_classes" else int(task.start)
+    most = len(task.pool) if whole_pool else _longest_start(task) + task.budget
+    s.most = min(most, len(task.pool)) + 1
+    s.classes_known, s.budget_known = task.classes_known, task.budget_known
     _enter_points(spec.kind, X, flats, s)
-    s[at.AT_Y] = flats["y"].put(task.pool.y)
+    s.at_y = flats["y"].put(task.pool.y)
     counts = np.bincount(reward.y, minlength=task.n_classes)
-    s[at.AT_ENDS] = flats["ends"].put(np.r_[0, np.cumsum(counts)])
-    params[:2] = spec.first, spec.second
+    s.at_ends = flats["ends"].put(np.r_[0, np.cumsum(counts)])
+    s.first, s.second = spec.first, spec.second
     if spec.kind == LOGISTIC:
-        params[1] = np.square(X[: len(task.pool)]).mean() / spec.first
-    _enter_geometry(task, geometry, flats, s, params)
-    s[at.FLOATS : at.SINGLES + 1] = fit_sizes(
+        s.second = np.square(X[: len(task.pool)]).mean() / spec.first
+    _enter_geometry(task, geometry, flats, s)
+    s.n_float64, s.n_int64, s.n_float32 = fit_sizes(
         spec.kind,
         columns=X.shape[1],
         classes=task.n_classes,
         points=len(X),
-        most=int(s[at.MOST]),
+        most=int(s.most),
         k=int(spec.first) if spec.kind == KNN else 0,
     )
 
@@ -240,12 +251,12 @@ def _in_vectors(pool: Floats, reward: Floats) -> Floats:
     return X
 
 
-def _enter_points(kind: int, X: Floats, flats: dict[str, _Flat], s: Ints) -> None:
+def _enter_points(kind: int, X: Floats, flats: dict[str, _Flat], s: Any) -> None:
     """Write the points in the forms that a learner reads: columns, or tiles of 16 points."""
     tiles = X.reshape(-1, LANES, X.shape[1]).transpose(0, 2, 1)
-    s[at.AT_X] = -1 if kind in (FOREST, GP) else flats["x"].put(X.T)
-    s[at.AT_X4] = flats["x4"].put(X.T) if kind == FOREST else -1
-    s[at.AT_TILES] = flats["tiles"].put(tiles) if kind in (LOGISTIC, RIDGE, GP) else -1
+    s.at_x = -1 if kind in (FOREST, GP) else flats["x"].put(X.T)
+    s.at_x32 = flats["x32"].put(X.T) if kind == FOREST else -1
+    s.at_tiles = flats["tiles"].put(tiles) if kind in (LOGISTIC, RIDGE, GP) else -1
 
 
 def _numbers(task: Task, X: Any) -> Floats:
@@ -272,9 +283,7 @@ def _longest_start(task: Task) -> int:
     return math.ceil(math.log(START_MISS) / math.log(min(max(largest, 0.01), 0.9999))) + 1
 
 
-def _enter_geometry(
-    task: Task, geometry: Geometry, flats: dict[str, _Flat], s: Ints, params: Floats
-) -> None:
+def _enter_geometry(task: Task, geometry: Geometry, flats: dict[str, _Flat], s: Any) -> None:
     """Write what depends on the encoded pool alone, as `lal.features` defines it."""
     around = surroundings(geometry, np.arange(len(geometry.Z)))
     reference = reference_of(geometry)
@@ -288,11 +297,11 @@ def _enter_geometry(
         proba=None,
     )
     free = [FEATURES[f"{name}@1"].values(state, np.arange(state.N))[:, 0] for name in FREE[:4]]
-    params[2] = reference.scale
-    params[3] = FEATURES["spacing@1"].values(state, np.zeros(0, dtype=np.int64))[0]
-    s[at.REFERENCE], s[at.AROUND] = len(reference.rows), around.nearest.shape[1]
-    s[at.AT_Z] = flats["z"].put(geometry.Z.T)
-    s[at.AT_REFERENCE] = flats["reference"].put(reference.rows)
-    s[at.AT_AROUND] = flats["around"].put(reference.rows[around.nearest])
+    s.scale = reference.scale
+    s.spacing = FEATURES["spacing@1"].values(state, np.zeros(0, dtype=np.int64))[0]
+    s.reference, s.neighbours = len(reference.rows), around.nearest.shape[1]
+    s.at_z = flats["z"].put(geometry.Z.T)
+    s.at_reference = flats["reference"].put(reference.rows)
+    s.at_around = flats["around"].put(reference.rows[around.nearest])
     flats["distance"].put(around.distance)
-    s[at.AT_FREE] = flats["free"].put(np.stack([*free, around.distance.mean(axis=1)]))
+    s.at_free = flats["free"].put(np.stack([*free, around.distance.mean(axis=1)]))

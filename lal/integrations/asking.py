@@ -8,9 +8,9 @@ import numpy as np
 
 from lal.arrays import Ints, Rows
 from lal.errors import UnknownNameError, UsageError
+from lal.policies.kinds import list_policies, load_as
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.query.request import Options, Request, read_request
-from lal.policies.store import list_policies, load_policy
 from lal.state import Strategy
 from lal.strategies.base import STRATEGIES, make_strategy, select_top
 
@@ -45,9 +45,9 @@ def resolve(asked: Asked, *, missing_label: Any = float("nan")) -> Strategy:
 
 def _by_name(asked: str | Path) -> Strategy:
     name = str(asked)
-    shipped = list_policies()
+    shipped = list_policies(PoolPolicy.kind)
     if isinstance(asked, Path) or name.endswith(".safetensors") or name in shipped:
-        return load_policy(asked)
+        return load_as(PoolPolicy, asked)
     if name in STRATEGIES or ":" in name:
         return make_strategy(name)
     raise UnknownNameError(

@@ -11,8 +11,8 @@ from lal.data.view import make_geometry
 from lal.errors import UsageError
 from lal.features import FEATURES
 from lal.learners import make_learner
+from lal.policies.kinds import list_policies, load_as
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.store import list_policies, load_policy
 from lal.rng import Streams, integer_seed
 from lal.state import Geometry, QueryState, Strategy
 from lal.strategies.base import make_strategy, select, select_top
@@ -59,8 +59,8 @@ def make_asker(name: str | Path) -> Strategy:
         PolicyFileError: The file cannot be loaded.
     """
     text = str(name)
-    if text.endswith(".safetensors") or text in list_policies():
-        return load_policy(name)
+    if text.endswith(".safetensors") or text in list_policies(PoolPolicy.kind):
+        return load_as(PoolPolicy, name)
     return make_strategy(text)
 
 

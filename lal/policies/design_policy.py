@@ -7,10 +7,10 @@ import numpy as np
 
 from lal.arrays import Floats
 from lal.errors import UsageError
-from lal.policies.program_policy import Event, Memory, SiblingPolicy, Signature
+from lal.policies.program_policy import Event, Memory, ProgramPolicy, Signature
 
 
-class DesignPolicy(SiblingPolicy):
+class DesignPolicy(ProgramPolicy):
     """A design network with a sum-pooled history (Foster et al. 2021).
 
     Sizes: ``design`` (D), ``outcome`` (1 as a rule), ``code``, ``n_steps`` (0: any number).
@@ -32,11 +32,11 @@ class DesignPolicy(SiblingPolicy):
         """Return an empty history."""
         return {"sum": np.zeros(self.size("code")), "n": np.zeros((), dtype=np.int64)}
 
-    def design(self, memory: Memory) -> Floats:
-        """Return the next design, shape (D,)."""
+    def act(self, memory: Memory, observation: None = None) -> Floats:
+        """Return the next design, shape (D,); all there is to observe is in the memory."""
         return self.run("emit", context=memory["sum"])
 
-    def advance(self, memory: Memory, event: Event) -> Memory:
+    def update(self, memory: Memory, event: Event) -> Memory:
         """Return the memory after ``event = {"design": (D,), "outcome": number or (k,)}``."""
         design = np.asarray(event["design"], dtype=np.float64).ravel()
         outcome = np.atleast_1d(np.asarray(event["outcome"], dtype=np.float64)).ravel()

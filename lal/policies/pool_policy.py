@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -14,11 +14,12 @@ from lal.errors import DataError, PolicyFileError, UsageError
 from lal.features import FEATURES, candidate_matrix, context_vector
 from lal.features.base import check_scopes
 from lal.policies.card import Card, check_card
+from lal.policies.files import UNNAMED_KIND, Field, check_ids, save_policy
 from lal.policies.query.request import Options, Request, read_request
 from lal.policies.query.screening import SCREENED, SCREENS, default_screen, scored_rows
-from lal.strategies.selection import PRESELECT, SELECTIONS, Batch
 from lal.policies.scoring.scorer import Scorer, compile_program
 from lal.state import QueryState
+from lal.strategies.selection import PRESELECT, SELECTIONS, Batch
 
 CHUNK = 20_000
 """Rows whose features are held at once."""
@@ -46,6 +47,18 @@ class PoolPolicy:
             text; `to_markdown` and `to_html` make pages of it.
         missing_label: What stands for a missing label in `query`, besides None and nan.
     """
+
+    kind: ClassVar[str] = UNNAMED_KIND
+    FIELDS: ClassVar[Mapping[str, Field]] = {
+        "name": Field(str),
+        "candidate_features": Field(list),
+        "context_features": Field(list),
+        "program": Field(dict),
+        "selection": Field(str),
+        "class_symmetric": Field(bool),
+        "card": Field(dict),
+        "screening": Field(str, since=2),
+    }
 
     name: str
     candidate_features: tuple[str, ...]
@@ -330,8 +343,17 @@ class PoolPolicy:
                     stacklevel=3,
                 )
 
-    def save(self, path: str | Path) -> None:
-        """Write the policy to a file; see `lal.policies.store.save_policy`."""
-        from lal.policies.store import save_policy
+    def to_fields(self) -> dict[str, Any]:
+        """Return what a file says of the policy; its kind, the first there was, is not named."""
+        return {name: getattr(self, name) for name in self.FIELDS}
 
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Self:
+        """Return the policy of a file's fields and tensors."""
+        given = {name: fields[name] for name in cls.FIELDS if name in fields}
+        check_ids([*given["candidate_features"], *given["context_features"]])
+        return cls(**given, tensors=tensors)
+
+    def save(self, path: str | Path) -> None:
+        """Write the policy to a file; see `lal.policies.files.save_policy`."""
         save_policy(self, path)

@@ -7,18 +7,18 @@ import numpy as np
 
 from lal.arrays import Floats, Ints
 from lal.errors import UsageError
-from lal.policies.program_policy import Event, Memory, SiblingPolicy, Signature
+from lal.policies.program_policy import Event, Memory, ProgramPolicy, Signature
 from lal.policies.scoring.ops import Shape, need
 
 NEXT = ("h_next", "c_next")
 """Registers in which the program ``step`` leaves the memory's next hidden and cell vectors."""
 
 
-class PredictOrAskPolicy(SiblingPolicy):
-    """An LSTM over [label just bought, item] with a value for every answer and for asking.
+class PredictOrAskPolicy(ProgramPolicy):
+    """An LSTM over [label just acquired, item] with a value for every answer and for asking.
 
     Sizes: ``classes`` (C), ``columns`` (D), ``hidden``. Program ``step`` reads ``context`` =
-    [one-hot label of the item before if it was bought, else zeros; item], ``h`` and ``c``, writes
+    [one-hot label of the item before if it was acquired, else zeros; item], ``h`` and ``c``, writes
     ``h_next`` and ``c_next`` and gives C + 1 values, the last one of asking. Memory: ``h``, ``c``,
     ``label`` (C,). Arrays may have leading axes: many episodes at once.
     """
@@ -46,19 +46,19 @@ class PredictOrAskPolicy(SiblingPolicy):
         """Return the values of the C answers and of asking, shape (..., C + 1)."""
         return self._registers(memory, item)[self.scorers["step"].output]
 
-    def act(self, memory: Memory, item: Floats) -> Ints:
-        """Return the best action: a label, or C to ask."""
-        return np.asarray(self.values(memory, item).argmax(axis=-1))
+    def act(self, memory: Memory, observation: Floats) -> Ints:
+        """Return the best action for an item (..., D): a label, or C to ask."""
+        return np.asarray(self.values(memory, observation).argmax(axis=-1))
 
-    def advance(self, memory: Memory, event: Event) -> Memory:
-        """Return the memory after ``event = {"item": (D,), "label": slot}``; -1: not bought."""
+    def update(self, memory: Memory, event: Event) -> Memory:
+        """Return the memory after ``event = {"item": (D,), "label": slot}``; -1: not acquired."""
         registers = self._registers(memory, event["item"])
         label = np.asarray(event["label"])
         C = self.size("classes")
         if label.shape != memory["label"].shape[:-1] or (label >= C).any() or (label < -1).any():
             raise UsageError(f"labels must be -1 to {C - 1} of shape {memory['label'].shape[:-1]}")
-        bought = (label[..., None] == np.arange(C)).astype(np.float64)
-        return {"h": registers["h_next"], "c": registers["c_next"], "label": bought}
+        acquired = (label[..., None] == np.arange(C)).astype(np.float64)
+        return {"h": registers["h_next"], "c": registers["c_next"], "label": acquired}
 
     def _registers(self, memory: Memory, item: Floats) -> dict[str, Floats]:
         item = np.asarray(item, dtype=np.float64)

@@ -1,25 +1,21 @@
-"""Policies that rank no pool: explicit memory, named programs, the same safe files.
+"""ProgramPolicy: the base of policies with memory that are made of named scorer programs.
 
-A sibling of `PoolPolicy` has a `kind`. Its memory is a dictionary of plain arrays, so it can be
-saved and resumed: ``memory = policy.start(info)``, then ``memory = policy.advance(memory, event)``
-after every event. Neither call changes what it is given.
+Memory and protocol are those of `lal.policies.kinds`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from lal.arrays import Floats
-from lal.errors import LalError, PolicyFileError
 from lal.policies.card import check_card
+from lal.policies.files import Field, save_policy
 from lal.policies.scoring.ops import Shape, need
 from lal.policies.scoring.scorer import Program, Scorer, compile_program
-from lal.policies.store import read_file, save_policy
-from lal.registry import Registry
 
 Memory = dict[str, np.ndarray]
 """What a policy remembers: arrays by name."""
@@ -39,8 +35,8 @@ class Signature:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class SiblingPolicy:
-    """What all siblings share: programs that are checked when the policy is made.
+class ProgramPolicy:
+    """Programs that are checked when the policy is made.
 
     Attributes:
         name: Name, for tables and messages.
@@ -51,6 +47,9 @@ class SiblingPolicy:
     """
 
     kind: ClassVar[str] = ""
+    FIELDS: ClassVar[Mapping[str, Field]] = {
+        "name": Field(str), "sizes": Field(dict), "programs": Field(dict), "card": Field(dict),
+    }  # fmt: skip
 
     name: str
     sizes: Mapping[str, int]
@@ -65,7 +64,7 @@ class SiblingPolicy:
 
     def signatures(self) -> Mapping[str, Signature]:
         """Return the widths that each program must have, by role."""
-        raise TypeError(f"{type(self).__name__} is no kind of policy of its own")
+        raise TypeError(f"{type(self).__name__} is not a kind of policy of its own")
 
     def size(self, name: str) -> int:
         """Return a size by name."""
@@ -92,6 +91,10 @@ class SiblingPolicy:
             for role, widths in wanted.items()
         }
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is rebuilt when needed: operations are functions and do not pickle."""
+        return {k: v for k, v in self.__dict__.items() if k != "scorers"}
+
     def run(self, role: str, **inputs: Floats) -> Floats:
         """Return the output of a program, shape (n, width) or (width,)."""
         scorer = self.scorers[role]
@@ -101,39 +104,27 @@ class SiblingPolicy:
         """Return the memory at the start of an episode."""
         raise TypeError(f"{type(self).__name__} has no start")
 
-    def advance(self, memory: Memory, event: Event) -> Memory:
+    def act(self, memory: Memory, observation: Any) -> Any:
+        """Return the action; a kind says what it observes and what its actions are."""
+        raise TypeError(f"{type(self).__name__} has no act")
+
+    def update(self, memory: Memory, event: Event) -> Memory:
         """Return the memory after an event; the one given stays as it is."""
-        raise TypeError(f"{type(self).__name__} has no advance")
+        raise TypeError(f"{type(self).__name__} has no update")
+
+    def to_fields(self) -> dict[str, Any]:
+        """Return what a file says of the policy."""
+        return {"kind": self.kind, **{name: getattr(self, name) for name in self.FIELDS}}
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Self:
+        """Return the policy of a file's fields and tensors."""
+        sizes, programs = fields["sizes"], fields["programs"]
+        need(len(programs) <= 16 and len(sizes) <= 64, "a policy has at most 16 programs, 64 sizes")
+        whole = all(type(size) is int and 0 <= size <= 1_000_000 for size in sizes.values())
+        need(whole, "sizes must be whole numbers from 0 to 1 000 000")
+        return cls(**{name: fields[name] for name in cls.FIELDS}, tensors=tensors)
 
     def save(self, path: str | Path) -> None:
-        """Write to a file; see `lal.policies.store.save_policy`."""
+        """Write the policy to a file; see `lal.policies.files.save_policy`."""
         save_policy(self, path)
-
-
-KINDS: Registry[type[SiblingPolicy]] = Registry("policy kind")
-"""Kinds of siblings; the name is what a file says."""
-
-KINDS.add_lazy("design", "lal.policies.design_policy:DesignPolicy")
-KINDS.add_lazy("predict_or_ask", "lal.policies.predict_or_ask_policy:PredictOrAskPolicy")
-KINDS.add_lazy("subset", "lal.policies.subset_policy:SubsetPolicy")
-
-
-def load_sibling(path: str | Path) -> SiblingPolicy:
-    """Return the policy in a file; loading never runs code.
-
-    Raises:
-        PolicyFileError: Missing, damaged, a policy over pools, or of an unknown kind.
-    """
-    path = Path(path)
-    fields, tensors = read_file(path)
-    if "kind" not in fields:
-        raise PolicyFileError(f"{path}: holds a policy over pools; load it with lal.load_policy")
-    if fields["kind"] == "stream":
-        raise PolicyFileError(f"{path}: a stream policy; load it with lal.load_stream_policy")
-    given = {key: fields[key] for key in ("name", "sizes", "programs", "card")}
-    try:
-        return KINDS[fields["kind"]](**given, tensors=tensors)
-    except LalError as error:
-        raise PolicyFileError(f"{path}: {error}") from error
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise PolicyFileError(f"{path}: the policy is malformed ({error})") from error

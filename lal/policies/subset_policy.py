@@ -7,7 +7,7 @@ import numpy as np
 
 from lal.arrays import Floats, Ints
 from lal.errors import UsageError
-from lal.policies.program_policy import Event, Memory, SiblingPolicy, Signature
+from lal.policies.program_policy import Event, Memory, ProgramPolicy, Signature
 from lal.policies.scoring.ops import Shape, need
 from lal.policies.subset_features import (
     N_DIVERSITY,
@@ -34,7 +34,7 @@ READS_LABELS = frozenset({"sequential", "graph"})
 """Heads that look at the labels bought so far."""
 
 
-class SubsetPolicy(SiblingPolicy):
+class SubsetPolicy(ProgramPolicy):
     """Chooses items one after the other; the sequential and graph heads look at labels bought.
 
     Sizes: ``head`` (place in `HEADS`), ``classes`` (C), ``columns`` (D), ``embedding``, ``hidden``.
@@ -143,14 +143,14 @@ class SubsetPolicy(SiblingPolicy):
             h = self.run(role, candidates=np.concatenate([h, edges @ h], axis=1))
         return self.run("score", candidates=np.concatenate([h, nodes], axis=1))
 
-    def advance(self, memory: Memory, event: Event) -> Memory:
+    def update(self, memory: Memory, event: Event) -> Memory:
         """Return the memory after ``event = {"item": index, "label": slot, or -1 if unknown}``.
 
         The label C says that the item is of none of the classes.
         """
         index, label = int(event["item"]), int(event.get("label", -1))
         if not 0 <= index < len(memory["chosen"]) or memory["chosen"][index]:
-            raise UsageError(f"item {index} is no item that can still be chosen")
+            raise UsageError(f"item {index} cannot be chosen any more")
         if self.head in READS_LABELS and label < 0:
             raise UsageError(f"the {self.head} head needs the label of every chosen item")
         chosen = memory["chosen"].copy()
@@ -165,11 +165,15 @@ class SubsetPolicy(SiblingPolicy):
             later["labels"][index] = label
         return later
 
+    def act(self, memory: Memory, observation: None = None) -> int:
+        """Return the item to label next; all there is to observe is in the memory."""
+        return int(self.scores(memory).argmax())
+
     def choose(self, info: Event, labels: Ints, budget: int) -> Ints:
         """Return `budget` items, best first; labels are read only as they are bought."""
         memory, chosen = self.start(info), []
         for _ in range(budget):
-            index = int(self.scores(memory).argmax())
-            memory = self.advance(memory, {"item": index, "label": int(labels[index])})
+            index = self.act(memory)
+            memory = self.update(memory, {"item": index, "label": int(labels[index])})
             chosen.append(index)
         return np.array(chosen)

@@ -5,48 +5,43 @@ et al. (2011), "Contextual bandit algorithms with supervised learning guarantees
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from lal.arrays import Floats, Ints
+from lal.arrays import Floats
 from lal.errors import UsageError
 from lal.state import QueryState, Strategy
-from lal.strategies.base import EpisodeStart, make_strategy, select_top
+from lal.strategies.base import Acted, EpisodeStart, Observed, make_strategy, select_top
+
+Memory = dict[str, np.ndarray]
+"""What the bandit knows, plain arrays that are never changed in place.
+
+``n_rows``: rows of the pool that may be drawn, n. ``horizon``: rounds planned for, T.
+``log_weights`` (K,): logarithms of the arms' weights. A row for every round: ``drawn``, repeats
+included; ``importance``, one over the probability of the draw; ``probabilities`` (t, K) of the
+arms; ``advice`` (t, K), the arms' probabilities of the row drawn. A row for every settled round,
+one fewer at most: ``rewards``; ``estimates`` (t, K), the arms' estimated rewards.
+"""
 
 
-@dataclass(frozen=True, eq=False)
-class Memory:
-    """What the bandit knows: plain arrays, never changed in place.
+class Draw(NamedTuple):
+    """The action of ALBL.
 
     Attributes:
-        n_rows: Rows of the pool that may be drawn, n.
-        horizon: Rounds planned for, T.
-        log_weights: Logarithms of the arms' weights, shape (K,).
-        drawn: Rows drawn so far, repeats included, shape (t,).
-        importance: One over the probability each was drawn with, shape (t,).
-        probabilities: The arms' probabilities in every round, shape (t, K).
-        advice: The arms' probabilities of the row drawn, shape (t, K).
-        rewards: Rewards of the settled rounds, shape (t,) or one less.
-        estimates: The arms' estimated rewards in them, same length, K columns.
+        row: The open row whose label is requested.
+        memory: The memory with this draw and the rounds before it that drew labelled rows.
     """
 
-    n_rows: int
-    horizon: int
-    log_weights: Floats
-    drawn: Ints
-    importance: Floats
-    probabilities: Floats
-    advice: Floats
-    rewards: Floats
-    estimates: Floats
+    row: int
+    memory: Memory
 
-    @property
-    def regret(self) -> float:
-        """Estimated reward of the best arm minus the rewards earned, over the settled rounds."""
-        if len(self.rewards) == 0:
-            return 0.0
-        return float(self.estimates.sum(axis=0).max() - self.rewards.sum())
+
+def regret(memory: Memory) -> float:
+    """Return the best arm's estimated reward minus the rewards earned, over settled rounds."""
+    if len(memory["rewards"]) == 0:
+        return 0.0
+    return float(memory["estimates"].sum(axis=0).max() - memory["rewards"].sum())
 
 
 def arm_probabilities(log_weights: Floats, floor: float) -> Floats:
@@ -67,8 +62,8 @@ class ALBL:
     Each round every arm names an open row, the uniform arm all rows of the pool alike. A row is
     drawn from their mixture; a row that has its label already costs nothing and only teaches the
     bandit. The reward is the importance-weighted accuracy of the next model on the rows drawn.
-    The strategy itself holds no memory: `start` makes one, `update` settles a round, `draw` plays
-    the next; `lal.run_episode` carries it along. On its own, `utilities` plays a first round.
+    The strategy itself holds no memory: `start` makes one, `act` plays a round, `update` settles
+    it; `lal.run_episode` carries it along. On its own, `utilities` plays a first round.
 
     Args:
         arms: Names of strategies.
@@ -103,69 +98,69 @@ class ALBL:
         """Number of arms K, the uniform one included."""
         return len(self.arms) + self.uniform
 
-    def start(self, about: EpisodeStart) -> Memory:
+    def start(self, info: EpisodeStart) -> Memory:
         """Return the memory before the first round."""
         K = self.n_arms
         none = np.zeros((0, K))
-        return Memory(
-            n_rows=max(about.n_rows, 1),
-            horizon=self.horizon if about.n_queries is None else max(about.n_queries, 1),
-            log_weights=np.zeros(K),
-            drawn=np.zeros(0, dtype=np.int64),
-            importance=np.zeros(0),
-            probabilities=none,
-            advice=none,
-            rewards=np.zeros(0),
-            estimates=none,
-        )
+        return {
+            "n_rows": np.array(max(info.n_rows, 1)),
+            "horizon": np.array(self.horizon if info.n_queries is None else max(info.n_queries, 1)),
+            "log_weights": np.zeros(K),
+            "drawn": np.zeros(0, dtype=np.int64),
+            "importance": np.zeros(0),
+            "probabilities": none,
+            "advice": none,
+            "rewards": np.zeros(0),
+            "estimates": none,
+        }
 
-    def update(self, memory: Memory, state: QueryState) -> Memory:
-        """Return the memory after settling the last round with the state's model, if it is open.
+    def update(self, memory: Memory, event: Acted) -> Memory:
+        """Return the memory after a draw, settled with the model that its label gave.
 
         Raises:
             UsageError: The row drawn last has no label in this state.
         """
-        if len(memory.rewards) == len(memory.drawn):
-            return memory
-        reward = weighted_accuracy(memory, state)
-        advice, probabilities = memory.advice[-1], memory.probabilities[-1]
-        estimate = reward * advice * memory.importance[-1]
-        K = self.n_arms
-        bonus = np.sqrt(np.log(K / self.delta) / (K * memory.horizon)) / probabilities
-        step = 0.5 * probability_floor(K, memory.horizon) * (estimate + bonus)
-        return replace(
-            memory,
-            log_weights=memory.log_weights + step,
-            rewards=np.append(memory.rewards, reward),
-            estimates=np.vstack([memory.estimates, estimate]),
-        )
+        drawn: Draw = event.action
+        return self._settle(drawn.memory, event.state)
 
-    def draw(
-        self, memory: Memory, state: QueryState, rng: np.random.Generator
-    ) -> tuple[int, Memory]:
-        """Return an open row and the memory that waits for its label.
+    def _settle(self, memory: Memory, state: QueryState) -> Memory:
+        reward = weighted_accuracy(memory, state)
+        advice, probabilities = memory["advice"][-1], memory["probabilities"][-1]
+        estimate = reward * advice * memory["importance"][-1]
+        K, horizon = self.n_arms, int(memory["horizon"])
+        bonus = np.sqrt(np.log(K / self.delta) / (K * horizon)) / probabilities
+        step = 0.5 * probability_floor(K, horizon) * (estimate + bonus)
+        return {
+            **memory,
+            "log_weights": memory["log_weights"] + step,
+            "rewards": np.append(memory["rewards"], reward),
+            "estimates": np.vstack([memory["estimates"], estimate]),
+        }
+
+    def act(self, memory: Memory, observation: Observed) -> Draw:
+        """Return an open row, and what is to be remembered of its draw.
 
         Rounds that draw a labelled row are settled on the way. After `max_repeats` of them in a
         row the draw is among open rows, at its probability in the whole mixture.
         """
+        state, rng = observation
         named = [
             int(select_top(arm.utilities(state, rng), state.open, rng)[0]) for arm in self.arms
         ]
         advice = self._advice(named, state.N)
         is_open = np.zeros(state.N, dtype=bool)
         is_open[state.open] = True
+        floor = probability_floor(self.n_arms, int(memory["horizon"]))
         for attempt in range(self.max_repeats + 1):
-            p = arm_probabilities(
-                memory.log_weights, probability_floor(self.n_arms, memory.horizon)
-            )
+            p = arm_probabilities(memory["log_weights"], floor)
             q = p @ advice
             weights = q if attempt < self.max_repeats else np.where(is_open, q, 0.0)
             row = int(rng.choice(state.N, p=weights / weights.sum()))
             memory = _noted(memory, row, p, advice[:, row], float(q[row]))
             if is_open[row]:
                 break
-            memory = self.update(memory, state)
-        return row, memory
+            memory = self._settle(memory, state)
+        return Draw(row, memory)
 
     def _advice(self, named: Sequence[int], n: int) -> Floats:
         """Return what every arm advises, a distribution over all rows each, shape (K, N)."""
@@ -180,20 +175,20 @@ class ALBL:
 
         The others are random: a bandit draws one row a round.
         """
-        row, _ = self.draw(self.start(EpisodeStart(state.N, None)), state, rng)
+        row = self.act(self.start(EpisodeStart(state.N, None)), Observed(state, rng)).row
         utilities = rng.random(state.N)
         utilities[row] = 2.0
         return utilities
 
 
 def _noted(memory: Memory, row: int, p: Floats, advice: Floats, q: float) -> Memory:
-    return replace(
-        memory,
-        drawn=np.append(memory.drawn, row),
-        importance=np.append(memory.importance, 1.0 / q),
-        probabilities=np.vstack([memory.probabilities, p]),
-        advice=np.vstack([memory.advice, advice]),
-    )
+    return {
+        **memory,
+        "drawn": np.append(memory["drawn"], row),
+        "importance": np.append(memory["importance"], 1.0 / q),
+        "probabilities": np.vstack([memory["probabilities"], p]),
+        "advice": np.vstack([memory["advice"], advice]),
+    }
 
 
 def weighted_accuracy(memory: Memory, state: QueryState) -> float:
@@ -205,13 +200,15 @@ def weighted_accuracy(memory: Memory, state: QueryState) -> float:
     Raises:
         UsageError: A row drawn has no label in this state.
     """
-    place = np.searchsorted(state.labelled, memory.drawn)
-    known = np.append(state.labelled, -1)[place] == memory.drawn
+    drawn = memory["drawn"]
+    place = np.searchsorted(state.labelled, drawn)
+    known = np.append(state.labelled, -1)[place] == drawn
     if not known.all():
-        row = int(memory.drawn[~known][0])
+        row = int(drawn[~known][0])
         raise UsageError(f"row {row} was drawn but has no label; label it before the next round")
     labels = state.labels[place]
     right = np.ones(len(labels), dtype=bool)
     if state.proba is not None:
-        right = state.proba[memory.drawn].argmax(axis=1) == labels
-    return float(memory.importance[right].sum() / (memory.n_rows * memory.horizon))
+        right = state.proba[drawn].argmax(axis=1) == labels
+    planned = int(memory["n_rows"]) * int(memory["horizon"])
+    return float(memory["importance"][right].sum() / planned)

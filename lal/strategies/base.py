@@ -1,8 +1,7 @@
 """STRATEGIES: hand-written rules by name; "prefix:Name" reaches other libraries."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -86,37 +85,52 @@ def select(
     return select_top(strategy.utilities(state, rng), state.open, ties, batch_size)
 
 
-@dataclass(frozen=True)
-class EpisodeStart:
+class EpisodeStart(NamedTuple):
     """What a strategy with memory is told before an episode.
 
     Attributes:
         n_rows: Rows of the pool.
-        n_queries: Labels that will be bought after the start; None when unknown.
+        n_queries: Labels that will be acquired after the start; None when unknown.
     """
 
     n_rows: int
     n_queries: int | None
 
 
-class Remembering:
-    """A strategy with its memory of one episode, as a strategy.
+class Observed(NamedTuple):
+    """What a strategy with memory acts on: the state, and the generator of its draws."""
 
-    Such a strategy has ``start(EpisodeStart) -> memory``, ``update(memory, state) -> memory`` (what
-    came of the last row) and ``draw(memory, state, rng) -> (row, memory)``. It asks one row at a
-    time.
+    state: QueryState
+    rng: np.random.Generator
+
+
+class Acted(NamedTuple):
+    """What a strategy with memory learns from: its last action, and the state that it led to."""
+
+    action: Any
+    state: QueryState
+
+
+class StatefulStrategyAdapter:
+    """A strategy with its memory of one episode, as a strategy without.
+
+    Such a strategy has the protocol of `lal.policies.kinds`: ``start(EpisodeStart) -> memory``,
+    ``act(memory, Observed) -> action``, which has a ``row``, and ``update(memory, Acted) ->
+    memory``. It requests one row at a time.
     """
 
-    def __init__(self, strategy: Any, about: EpisodeStart) -> None:
+    def __init__(self, strategy: Any, info: EpisodeStart) -> None:
         self.strategy = strategy
-        self.memory = strategy.start(about)
+        self.memory = strategy.start(info)
+        self.action: Any = None
 
     def utilities(self, state: QueryState, rng: np.random.Generator) -> Floats:
-        """Return 1 for the row drawn and 0 for all others, shape (N,), and remember the draw."""
-        memory = self.strategy.update(self.memory, state)
-        row, self.memory = self.strategy.draw(memory, state, rng)
+        """Return 1 for the row of the action and 0 for all others, shape (N,)."""
+        if self.action is not None:
+            self.memory = self.strategy.update(self.memory, Acted(self.action, state))
+        self.action = self.strategy.act(self.memory, Observed(state, rng))
         utilities = np.zeros(state.N)
-        utilities[row] = 1.0
+        utilities[self.action.row] = 1.0
         return utilities
 
     def select_batch(
@@ -132,6 +146,6 @@ class Remembering:
         )
 
 
-def begun(strategy: Strategy, about: EpisodeStart) -> Strategy:
+def with_memory(strategy: Strategy, info: EpisodeStart) -> Strategy:
     """Return what plays one episode: the strategy, or it with a fresh memory if it has one."""
-    return Remembering(strategy, about) if hasattr(strategy, "start") else strategy
+    return StatefulStrategyAdapter(strategy, info) if hasattr(strategy, "start") else strategy

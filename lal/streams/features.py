@@ -3,14 +3,14 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lal.arrays import Floats
-from lal.errors import UnknownNameError
+from lal.errors import DataError, UnknownNameError
 
-Memory = dict[str, Floats]
+Memory = dict[str, np.ndarray]
 """A memory: arrays by name, nothing else, so it can be saved with numpy at any time."""
 
 
@@ -32,6 +32,63 @@ class StreamItem:
     confidence: float | None = None
     content: Floats | None = None
     x: Floats | None = None
+
+    def __post_init__(self) -> None:
+        """Check the item as `query` checks a row.
+
+        Raises:
+            DataError: Numbers that are not finite, not probabilities, or of another shape.
+        """
+        proba = _numbers(self.proba, "proba")
+        if proba.ndim not in (1, 2) or 0 in proba.shape:
+            raise DataError(f"proba must have shape (C,) or (T, C), got {proba.shape}")
+        off = float(np.abs(proba.sum(axis=-1) - 1.0).max())
+        if proba.min() < 0 or off > 1e-3:
+            raise DataError(
+                f"proba must be probabilities: not negative, with sum 1; got {proba.min():.3g} as "
+                f"the least number and a sum that is off by {off:.3g}"
+            )
+        object.__setattr__(self, "proba", proba)
+        if self.content is not None:
+            object.__setattr__(self, "content", _numbers(self.content, "content").reshape(-1))
+        if not 0.0 < self.cost < np.inf:
+            raise DataError(f"cost must be a finite number above 0, got {self.cost}")
+        if self.confidence is not None and not 0.0 <= self.confidence <= 1.0:
+            raise DataError(f"confidence must lie in 0 to 1, got {self.confidence}")
+
+
+def _numbers(values: Any, name: str) -> Floats:
+    try:
+        array: Floats = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name} must be an array of numbers ({error})") from error
+    if not np.isfinite(array).all():
+        raise DataError(f"{name} must hold finite numbers; an item without them cannot be decided")
+    return array
+
+
+@dataclass(frozen=True)
+class StreamEvent:
+    """An item that has passed.
+
+    Attributes:
+        item: The item as it was decided on.
+        asked: Whether its label was acquired.
+        error: Share of it that the model had wrong, if the label is known: 0 or 1 for a row.
+    """
+
+    item: StreamItem
+    asked: bool
+    error: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an error that would stay in the memory.
+
+        Raises:
+            DataError: The error is not a share.
+        """
+        if self.error is not None and not 0.0 <= self.error <= 1.0:
+            raise DataError(f"error must lie in 0 to 1, or be None, got {self.error}")
 
 
 class View(NamedTuple):
@@ -68,8 +125,13 @@ ERROR_RATE = 0.1
 
 
 def view(item: StreamItem) -> View:
-    """Return the numbers of an item; of a sequence the means over its tokens."""
+    """Return the numbers of an item; of a sequence the means over its tokens.
+
+    A model that knows one class knows nothing: its certainty counts as an even split of two.
+    """
     proba = item.proba
+    if proba.shape[-1] == 1:
+        return View(0.0, 0.5, 1.0, 1.0, item.cost, 1)
     if proba.ndim == 1:
         values = proba.tolist()
         top, second = sorted(values)[-1], sorted(values)[-2]

@@ -8,8 +8,7 @@ import numpy as np
 from lal.arrays import Bools, Floats
 from lal.errors import UsageError
 from lal.learners.incremental import INCREMENTAL_LEARNERS
-from lal.streams.features import StreamItem
-from lal.streams.policy import StreamEvent
+from lal.streams.features import StreamEvent, StreamItem
 from lal.streams.strategies import StreamStrategy
 from lal.streams.tasks import Stream
 
@@ -154,11 +153,11 @@ def run_stream(
         points: Points of the quality curve, at equal shares of the budget.
     """
     episode = StreamEpisode(world, budget=budget)
-    memory = strategy.start(budget=budget)
+    memory = strategy.start({"budget": budget})
     curve: list[float] = []
     while not episode.over:
-        event = episode.decide(strategy.asks(memory, episode.item()))
-        memory = strategy.advance(memory, event)
+        event = episode.decide(strategy.act(memory, episode.item()))
+        memory = strategy.update(memory, event)
         due = points * (episode.spent + 1e-9) / episode.total
         if points and due >= len(curve) + 1:
             quality = world.quality(episode.t - 1)

@@ -4,14 +4,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
 from lal.arrays import Floats
-from lal.errors import PolicyFileError, UsageError
+from lal.errors import DataError, PolicyFileError, UsageError
+from lal.policies.card import check_card
+from lal.policies.files import Field, check_ids, save_policy
+from lal.policies.kinds import list_policies, load_as
 from lal.policies.scoring.scorer import Scorer, compile_program
-from lal.streams.features import Memory, Record, StreamItem, follow, start, values, width
+from lal.streams.features import (
+    CONTENT,
+    Memory,
+    Record,
+    StreamEvent,
+    StreamItem,
+    follow,
+    start,
+    values,
+    width,
+)
 
 Pace = Literal["sign", "level"]
 
@@ -22,27 +35,12 @@ LEVEL_RATE = 0.05
 """Step of the level, in running deviations of the utility."""
 
 
-@dataclass(frozen=True)
-class StreamEvent:
-    """An item that has passed.
-
-    Attributes:
-        item: The item as it was decided on.
-        asked: Whether its label was bought.
-        error: Share of it that the model had wrong, if the label is known: 0 or 1 for a row.
-    """
-
-    item: StreamItem
-    asked: bool
-    error: float | None = None
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StreamPolicy:
-    """A learned stream strategy; a sibling of PoolPolicy.
+    """A learned stream strategy with the protocol of `lal.policies.kinds`.
 
     Its memory is a dictionary of plain arrays of fixed size, made by `start` and replaced, never
-    changed, by `advance`; save it with ``numpy.savez(path, **memory)`` and go on another day.
+    changed, by `update`; save it with ``numpy.savez(path, **memory)`` and go on another day.
 
     Attributes:
         name: Its name.
@@ -54,6 +52,16 @@ class StreamPolicy:
         pace: sign: ask when the utility is above 0. level: ask when it is above a level that
             follows the share of the budget. Either never spends ahead of the budget's pace.
     """
+
+    kind: ClassVar[str] = "stream"
+    FIELDS: ClassVar[Mapping[str, Field]] = {
+        "name": Field(str),
+        "features": Field(list),
+        "program": Field(dict),
+        "card": Field(dict),
+        "content_width": Field(int),
+        "pace": Field(str),
+    }
 
     name: str
     features: Sequence[str]
@@ -68,7 +76,12 @@ class StreamPolicy:
             raise PolicyFileError(f"pace {self.pace!r} is unknown; expected 'sign' or 'level'")
         if type(self.content_width) is not int or not 0 <= self.content_width <= 4096:
             raise PolicyFileError(f"content_width must be 0 to 4096, got {self.content_width!r}")
+        check_card(self.card)
         self.scorer.width  # noqa: B018 (the program is checked when the policy is made)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is rebuilt when needed: operations are functions and do not pickle."""
+        return {k: v for k, v in self.__dict__.items() if k not in ("scorer", "_latest")}
 
     @cached_property
     def scorer(self) -> Scorer:
@@ -76,12 +89,14 @@ class StreamPolicy:
         n = width(self.features, self.content_width)
         return compile_program(self.program, self.tensors, n_candidate=n, n_context=0)
 
-    def start(self, *, budget: float = 0.1) -> Memory:
+    def start(self, info: Mapping[str, Any] | None = None, *, budget: float = 0.1) -> Memory:
         """Return the memory before the first item.
 
         Args:
+            info: ``{"budget": share}``; the same as `budget`.
             budget: Share of the stream's cost that may be spent, above 0 up to 1.
         """
+        budget = float((info or {}).get("budget", budget))
         if not 0.0 < budget <= 1.0:
             raise UsageError(f"budget must lie above 0 and up to 1, got {budget}")
         return {"statistics": np.array(start(budget))}
@@ -90,15 +105,15 @@ class StreamPolicy:
         """Return the worth of asking for this item over skipping it."""
         return self._utility(_record(memory), item)
 
-    def asks(self, memory: Memory, item: StreamItem) -> bool:
-        """Return whether to ask for this item; pure."""
-        record = _record(memory)
+    def act(self, memory: Memory, observation: StreamItem) -> bool:
+        """Return whether to request the label of this item; pure."""
+        record, item = _record(memory), observation
         if record.spent + item.cost > record.budget * record.seen + BURST:
             return False
         level = record.utility_level if self.pace == "level" else 0.0
         return self._utility(record, item) > level
 
-    def advance(self, memory: Memory, event: StreamEvent) -> Memory:
+    def update(self, memory: Memory, event: StreamEvent) -> Memory:
         """Return the memory after an item; the one given is left as it is."""
         record = _record(memory)
         later = follow(record, event.item, asked=event.asked, error=event.error)
@@ -106,15 +121,26 @@ class StreamPolicy:
             later = _follow_level(record, later, self._utility(record, event.item))
         return {"statistics": np.array(later)}
 
-    def save(self, path: str | Path) -> None:
-        """Write the policy to a file of kind "stream"; see `lal.policies.store`."""
-        from lal.policies.store import save_stream_policy
+    asks, advance = act, update
+    """The methods' names before all kinds of policy shared one protocol."""
 
-        save_stream_policy(self, path)
+    def to_fields(self) -> dict[str, Any]:
+        """Return what a file says of the policy."""
+        return {"kind": self.kind, **{name: getattr(self, name) for name in self.FIELDS}}
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Self:
+        """Return the policy of a file's fields and tensors."""
+        check_ids(fields["features"])
+        return cls(**{name: fields[name] for name in cls.FIELDS}, tensors=tensors)
+
+    def save(self, path: str | Path) -> None:
+        """Write the policy to a file; see `lal.policies.files.save_policy`."""
+        save_policy(self, path)
 
     @cached_property
     def _latest(self) -> list[tuple[Record, StreamItem, float]]:
-        """The last utility and what it was of: `asks` and `advance` want the same one."""
+        """The last utility and what it was of: `act` and `update` want the same one."""
         return []
 
     def _utility(self, record: Record, item: StreamItem) -> float:
@@ -125,9 +151,29 @@ class StreamPolicy:
         return self._latest[0][2]
 
     def _compute(self, record: Record, item: StreamItem) -> float:
+        given = 0 if item.content is None else len(item.content)
+        if CONTENT in self.features and given != self.content_width:
+            raise DataError(
+                f"policy {self.name!r} reads a content of {self.content_width} numbers, got {given}"
+            )
         row: Floats = values(self.features, record, item)[None]
         registers = self.scorer.registers({"candidates": row, "context": np.zeros(0)})
         return float(registers[self.scorer.output].reshape(-1)[0])
+
+
+def load_stream_policy(name_or_path: str | Path) -> StreamPolicy:
+    """Return what `lal.load_policy` does, if it is a stream policy.
+
+    Raises:
+        UnknownNameError: No shipped policy of that name.
+        PolicyFileError: The file is missing, damaged, of another kind or an unknown version.
+    """
+    return load_as(StreamPolicy, name_or_path)
+
+
+def list_stream_policies() -> dict[str, str]:
+    """Return the shipped stream policies: name to one line of description."""
+    return list_policies(StreamPolicy.kind)
 
 
 def _record(memory: Memory) -> Record:

@@ -5,7 +5,7 @@ given the row and the rows labelled so far, no more than the last `window`.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,8 +13,8 @@ import numpy as np
 
 from lal.errors import UnknownNameError
 from lal.registry import require
-from lal.streams.features import StreamItem
-from lal.streams.strategies import Event
+from lal.streams.features import StreamEvent, StreamItem
+from lal.streams.strategies import budget_share
 
 EXTRA = "hosts-skactiveml"
 
@@ -49,7 +49,8 @@ def from_name(name: str) -> Callable[[int], "SkactivemlStream"]:
 class SkactivemlStream:
     """A stream strategy of scikit-activeml.
 
-    Its memory is the library's own object, so one memory serves one stream.
+    Its memory is the library's own object, which changes in place: the one exception to memories
+    of plain arrays. One memory serves one stream; pickle keeps it.
 
     Args:
         name: Class name in ``skactiveml.stream``.
@@ -65,13 +66,13 @@ class SkactivemlStream:
         # without it the library warns that these strategies leave a part of the budget unspent
         self._options = {"force_full_budget": True} if "force_full_budget" in taken else {}
 
-    def start(self, *, budget: float = 0.1) -> dict[str, Any]:
+    def start(self, info: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the memory: the library's object, made at the first item, and its last answer."""
-        return {"budget": budget, "object": None, "asked_of": None, "classifier": None}
+        return {"budget": budget_share(info), "object": None, "asked_of": None, "classifier": None}
 
-    def asks(self, memory: dict[str, Any], item: StreamItem) -> bool:
+    def act(self, memory: dict[str, Any], observation: StreamItem) -> bool:
         """Return the library's answer."""
-        strategy = self._object(memory, item)
+        item, strategy = observation, self._object(memory, observation)
         given: dict[str, Any] = {}
         if self._asks_model:
             given = {"clf": _classifier(memory, item), "fit_clf": False}
@@ -79,11 +80,11 @@ class SkactivemlStream:
         memory["asked_of"] = item
         return len(chosen) > 0
 
-    def advance(self, memory: dict[str, Any], event: Event) -> dict[str, Any]:
-        """Return the memory after the library was told what was bought."""
+    def update(self, memory: dict[str, Any], event: StreamEvent) -> dict[str, Any]:
+        """Return the memory after telling the library what was acquired."""
         if memory["asked_of"] is not event.item:
             # a label that was forced on the strategy, or refused, without its being asked
-            self.asks(memory, event.item)
+            self.act(memory, event.item)
         chosen = np.array([0] if event.asked else [], dtype=int)
         self._object(memory, event.item).update(_row(event.item), chosen)
         return memory

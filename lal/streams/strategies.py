@@ -1,71 +1,72 @@
 """Stream strategies of our own: random, and uncertainty with a fixed or a moving threshold.
 
-They share the protocol of `lal.streams.policy.StreamPolicy`: a memory that the caller holds.
+Their memory is a dictionary of plain arrays that the caller holds, the state of a random
+generator among them, so a stream can be saved and resumed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
 from lal.errors import UsageError
 from lal.registry import Registry
-from lal.rng import generator
-from lal.streams.features import StreamItem
-
-
-class Event(Protocol):
-    """An item that has passed, whether it was asked for, and the model's error if known."""
-
-    @property
-    def item(self) -> StreamItem:
-        """The item as it was decided on."""
-        ...
-
-    @property
-    def asked(self) -> bool:
-        """Whether its label was bought."""
-        ...
-
-    @property
-    def error(self) -> float | None:
-        """Share that the model had wrong; None without label."""
-        ...
+from lal.rng import generator, pack_rng, unpack_rng
+from lal.streams.features import Memory, StreamEvent, StreamItem, view
 
 
 class StreamStrategy(Protocol):
-    """What decides item by item."""
+    """What decides item by item; the protocol of `lal.policies.kinds`."""
 
-    def start(self, *, budget: float = ...) -> Any:
-        """Return the memory before the first item."""
+    def start(self, info: Mapping[str, Any] | None = ...) -> Any:
+        """Return the memory before the first item; ``info = {"budget": share}``."""
         ...
 
-    def asks(self, memory: Any, item: StreamItem) -> bool:
-        """Return whether to ask for this item."""
+    def act(self, memory: Any, observation: StreamItem) -> bool:
+        """Return whether to request the label of this item."""
         ...
 
-    def advance(self, memory: Any, event: Any) -> Any:
+    def update(self, memory: Any, event: StreamEvent) -> Any:
         """Return the memory after an item."""
         ...
 
 
+def budget_share(info: Mapping[str, Any] | None) -> float:
+    """Return the share of the stream's cost that may be spent.
+
+    Raises:
+        UsageError: It does not lie above 0 and up to 1.
+    """
+    budget = float((info or {}).get("budget", 0.1))
+    if not 0.0 < budget <= 1.0:
+        raise UsageError(f"budget must lie above 0 and up to 1, got {budget}")
+    return budget
+
+
 class RandomStream:
-    """Asks for a share of the items at random."""
+    """Requests the labels of a share of the items at random.
+
+    Args:
+        seed: Of the draws.
+    """
 
     def __init__(self, seed: int = 0) -> None:
-        self._rng = generator(seed, "strategy")
+        self.seed = seed
 
-    def start(self, *, budget: float = 0.1) -> dict[str, Any]:
-        """Return the memory: the budget alone."""
-        return {"budget": np.array(budget)}
+    def start(self, info: Mapping[str, Any] | None = None) -> Memory:
+        """Return the memory: the budget and the generator's state."""
+        rng = pack_rng(generator(self.seed, "strategy"))
+        return {"budget": np.array(budget_share(info)), "rng": rng}
 
-    def asks(self, memory: dict[str, Any], item: StreamItem) -> bool:
+    def act(self, memory: Memory, observation: StreamItem) -> bool:
         """Return the throw of a coin."""
-        return bool(self._rng.random() < memory["budget"])
+        return bool(unpack_rng(memory["rng"]).random() < memory["budget"])
 
-    def advance(self, memory: dict[str, Any], event: Event) -> dict[str, Any]:
-        """Return the memory as it is."""
-        return memory
+    def update(self, memory: Memory, event: StreamEvent) -> Memory:
+        """Return the memory after the throw."""
+        rng = unpack_rng(memory["rng"])
+        rng.random()
+        return {**memory, "rng": pack_rng(rng)}
 
 
 class UncertaintyStream:
@@ -96,35 +97,37 @@ class UncertaintyStream:
         if not 0.0 < threshold <= 1.0:
             raise UsageError(f"threshold must lie above 0 and up to 1, got {threshold}")
         self.threshold, self.step, self.spread, self.window = threshold, step, spread, window
-        self._rng = generator(seed, "strategy")
+        self.seed = seed
 
-    def start(self, *, budget: float = 0.1) -> dict[str, Any]:
-        """Return the memory: budget, threshold and spending."""
-        return {"state": np.array([budget, self.threshold, 0.0])}
+    def start(self, info: Mapping[str, Any] | None = None) -> Memory:
+        """Return the memory: budget, threshold and spending; the generator's state if it draws."""
+        memory: Memory = {"state": np.array([budget_share(info), self.threshold, 0.0])}
+        if self.spread:
+            memory["rng"] = pack_rng(generator(self.seed, "strategy"))
+        return memory
 
-    def asks(self, memory: dict[str, Any], item: StreamItem) -> bool:
+    def act(self, memory: Memory, observation: StreamItem) -> bool:
         """Return whether the confidence is low and the budget allows it."""
         budget, threshold, spent = memory["state"].tolist()
         if spent / self.window >= budget:
             return False
         if self.spread:
-            threshold *= self._rng.normal(1.0, self.spread)
-        return bool(_confidence(item) < threshold)
+            threshold *= unpack_rng(memory["rng"]).normal(1.0, self.spread)
+        return bool(view(observation).confidence < threshold)
 
-    def advance(self, memory: dict[str, Any], event: Event) -> dict[str, Any]:
+    def update(self, memory: Memory, event: StreamEvent) -> Memory:
         """Return the memory after an item."""
         budget, threshold, spent = memory["state"].tolist()
+        later = dict(memory)
         if spent / self.window < budget:  # the published threshold rests while nothing may be spent
             threshold *= 1.0 - self.step if event.asked else 1.0 + self.step
+            if self.spread:
+                rng = unpack_rng(memory["rng"])
+                rng.normal(1.0, self.spread)
+                later["rng"] = pack_rng(rng)
         spent = spent * (self.window - 1) / self.window
         spent += event.item.cost if event.asked else 0.0
-        return {"state": np.array([budget, min(threshold, 2.0), spent])}
-
-
-def _confidence(item: StreamItem) -> float:
-    if item.confidence is not None:
-        return item.confidence
-    return float(item.proba.max(axis=-1).mean())
+        return {**later, "state": np.array([budget, min(threshold, 2.0), spent])}
 
 
 STREAM_STRATEGIES: Registry[Callable[[int], StreamStrategy]] = Registry("stream strategy")

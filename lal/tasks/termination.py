@@ -1,4 +1,4 @@
-"""ENDINGS: when an episode is over."""
+"""TERMINATIONS: when an episode is over."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ TARGET_SHARE = 0.98
 
 
 @dataclass(frozen=True)
-class Ending:
+class Termination:
     """What ends an episode besides an empty pool.
 
     Attributes:
@@ -34,7 +34,7 @@ class Ending:
         return False, False
 
 
-ENDINGS: Registry[Ending] = Registry("ending")
-ENDINGS.add("budget", Ending(at_budget=True, at_target=False))
-ENDINGS.add("target", Ending(at_budget=False, at_target=True))
-ENDINGS.add("both", Ending(at_budget=True, at_target=True))
+TERMINATIONS: Registry[Termination] = Registry("termination")
+TERMINATIONS.add("budget", Termination(at_budget=True, at_target=False))
+TERMINATIONS.add("target", Termination(at_budget=False, at_target=True))
+TERMINATIONS.add("both", Termination(at_budget=True, at_target=True))

@@ -11,8 +11,7 @@ pytest.importorskip("numba")
 from agents import AGENTS
 from agents.registry import Control
 from lal.errors import UsageError
-from lal.policies.program_policy import load_sibling
-from lal.policies.store import load_policy
+from lal.policies.kinds import load_policy
 
 POOL_AGENTS = (
     "dqn",
@@ -64,7 +63,7 @@ def test_small_agents_have_both_controls(name, preset, tmp_path):
     controls: tuple[Control, ...] = ("none", "untrained", "shuffled_reward")
     for control in controls:
         config = replace(agent.preset(preset), control=control)
-        files[control] = load_sibling(agent.train(config, tmp_path / control))
+        files[control] = load_policy(agent.train(config, tmp_path / control))
         assert files[control].card["control"] == control
         assert files[control].card.keys() == files["none"].card.keys()
     for control in controls[1:]:

@@ -18,7 +18,7 @@ from agents.evolution.train import prepare
 from agents.training.intervals import mean_interval
 from envs.simulator.rankers import margin, policy_ranker
 from lal.errors import UsageError
-from lal.policies.store import load_policy
+from lal.policies.kinds import load_policy
 from lal.rng import generator
 
 SMOKE = PRESETS["smoke"]

@@ -7,8 +7,8 @@ from agents.dqn.config import PRESETS
 from agents.dqn.learner import DQNLearner
 from agents.export.torch_layers import slate_program
 from lal.errors import UsageError
+from lal.policies.kinds import load_policy
 from lal.policies.scoring.scorer import run
-from lal.policies.store import load_policy
 
 SMOKE = PRESETS["smoke"]
 

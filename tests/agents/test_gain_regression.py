@@ -8,7 +8,7 @@ from agents.gain_regression.config import PRESETS
 from agents.gain_regression.samples import Samples, load_samples, make_samples
 from agents.gain_regression.train import centred_targets, shuffled_within
 from lal.errors import UsageError
-from lal.policies.store import load_policy
+from lal.policies.kinds import load_policy
 
 AGENT = AGENTS["gain_regression"]
 SMOKE = PRESETS["smoke"]

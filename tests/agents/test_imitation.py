@@ -21,8 +21,8 @@ from agents.imitation.teacher import multi_step_gains
 from agents.lookahead.fit import standard_of
 from agents.lookahead.states import States, make_states, pick_gains
 from lal.errors import UsageError
+from lal.policies.kinds import load_policy
 from lal.policies.scoring.scorer import run
-from lal.policies.store import load_policy
 
 SMOKE = IMITATION_PRESETS["smoke"]
 

@@ -7,14 +7,14 @@ from agents import AGENTS
 from agents.lal_regression.config import PRESETS
 from agents.lal_regression.controls import shuffled_targets
 from agents.lal_regression.folding import fold, unfolded
+from agents.lal_regression.learner import held_back
 from agents.lal_regression.rankers import stacked
 from agents.lal_regression.rows import GainRows, compiled, load_rows, make_rows, play
 from agents.lal_regression.tasks import board_task, gaussian_task
-from agents.lal_regression.learner import held_back
 from agents.lal_regression.validation import advantage, advantages, uncertainty
 from lal.errors import DataError, UsageError
+from lal.policies.kinds import load_policy
 from lal.policies.scoring.trees import from_sklearn_forest
-from lal.policies.store import load_policy
 
 AGENT = AGENTS["lal"]
 SMOKE = PRESETS["smoke"]
@@ -103,7 +103,7 @@ def test_growth_by_a_ranker_asks_what_it_ranks_first():
 def test_rankers_rank_as_their_trees():
     from sklearn.ensemble import RandomForestRegressor
 
-    from envs.simulator.kernels.forest import predict_forest
+    from envs.simulator.kernels.learners.trees import predict_forest
 
     rng = np.random.default_rng(0)
     X, y = rng.random((200, 8)).astype(np.float32), rng.normal(size=200)
@@ -117,7 +117,7 @@ def test_rankers_rank_as_their_trees():
 
 
 def test_masks_measure_what_leaves_measure():
-    from envs.simulator.kernels.forest import predict_forest
+    from envs.simulator.kernels.learners.trees import predict_forest
 
     kernels, rng = compiled(), np.random.default_rng(3)
     for n in (2, 5, 30):
@@ -196,7 +196,7 @@ def test_what_cannot_be_simulated_is_refused(tmp_path, change, error, message):
 def test_compiled_rankers_rank_as_the_shipped_policies():
     """The curves of the benchmark are those of the policy file."""
     from agents.lal_regression.control_test import ranker_of
-    from envs.simulator.kernels.forest import predict_forest
+    from envs.simulator.kernels.learners.trees import predict_forest
 
     rows = make_rows(replace(SMOKE, n_tasks=20), 4)
     for name in ("lal-independent", "lal-iterative"):
@@ -230,9 +230,9 @@ def test_folding_forgets_the_names_of_the_classes():
 
 def test_trees_on_folded_features_are_the_same_unfolded():
     """What the compiled curves walk is what the policy file says."""
-    from agents.lal_regression.fits import fit_boosted, make_policy
     from agents.lal_regression.control_test import predictions, ranker_of
-    from envs.simulator.kernels.forest import predict_forest
+    from agents.lal_regression.fits import fit_boosted, make_policy
+    from envs.simulator.kernels.learners.trees import predict_forest
 
     config = replace(SMOKE, n_tasks=40, folded=True, max_iter=10)
     rows = make_rows(config, 4)

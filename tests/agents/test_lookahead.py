@@ -31,8 +31,8 @@ from agents.lookahead.states import (
 )
 from envs.simulator.pool import PoolSimulator
 from lal.errors import UsageError
+from lal.policies.kinds import load_policy
 from lal.policies.scoring.scorer import run
-from lal.policies.store import load_policy
 from lal.rng import generator
 
 SMOKE = PRESETS["smoke"]

@@ -13,7 +13,7 @@ from agents.ppo.config import PRESETS
 from agents.ppo.learner import PPOLearner
 from agents.training.trainer import Trainer
 from lal.errors import UsageError
-from lal.policies.store import load_policy
+from lal.policies.kinds import load_policy
 
 AGENT = AGENTS["ppo"]
 SMOKE = PRESETS["smoke"]

@@ -1,3 +1,4 @@
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -25,7 +26,8 @@ from envs.design.evaluation import play, policy_rule
 from envs.design.models import MODELS
 from envs.few_shot.episodes import Layout, draw_few_shot
 from lal.errors import PolicyFileError, UsageError
-from lal.policies.program_policy import load_sibling
+from lal.policies.kinds import load_as, load_policy
+from lal.policies.pool_policy import PoolPolicy
 
 SMOKES = [("dad", DAD["smoke"]), ("active_one_shot", ONE_SHOT["smoke"]),
           ("active_one_shot", replace(ONE_SHOT["smoke"], embedding=4, embedding_gradient_steps=2,
@@ -53,21 +55,17 @@ def test_trains_resumes_and_loads(name, config, tmp_path, monkeypatch):
     cut = agent.train(config, tmp_path / "cut")
     assert calls == [0, 1]
     assert cut.read_bytes() == whole.read_bytes()
-    policy = load_sibling(whole)
+    policy = load_policy(whole)
     policy.save(tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == whole.read_bytes()
-    with pytest.raises(PolicyFileError, match="load_sibling"):
-        lal.load_policy(whole)
-    with pytest.raises(PolicyFileError, match="load_sibling"):
+    with pytest.raises(PolicyFileError, match=f"kind '{policy.kind}', expected 'pool'"):
+        load_as(PoolPolicy, whole)
+    with pytest.raises(PolicyFileError, match=f"kind '{policy.kind}', expected 'stream'"):
         lal.load_stream_policy(whole)
+    again = pickle.loads(pickle.dumps(policy))
+    assert set(again.scorers) == set(policy.scorers)
     one, two = agent.export_untrained(config, 2)
     assert any(not np.array_equal(one.tensors[k], two.tensors[k]) for k in one.tensors)
-
-
-def test_stream_policies_have_their_own_loader(tmp_path):
-    lal.load_stream_policy("stream-dqn").save(tmp_path / "stream.safetensors")
-    with pytest.raises(PolicyFileError, match="load_stream_policy"):
-        load_sibling(tmp_path / "stream.safetensors")
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -84,13 +82,13 @@ def test_design_policy_equals_its_network(squash):
     policy = learner.export()
     memory, theirs = policy.start(), learner.designer.start(1)
     for t, outcome in enumerate((0.3, -1.2, 2.0)):
-        design = policy.design(memory)
+        design = policy.act(memory)
         with torch.no_grad():
             wanted = learner.designer.design(theirs, t)
             theirs = learner.designer.advance(theirs, wanted, torch.tensor([outcome]))
         assert design == pytest.approx(wanted[0].numpy(), abs=1e-5)
         before = {k: v.copy() for k, v in memory.items()}
-        later = policy.advance(memory, {"design": wanted[0].numpy(), "outcome": outcome})
+        later = policy.update(memory, {"design": wanted[0].numpy(), "outcome": outcome})
         assert all(np.array_equal(memory[k], before[k]) for k in before)
         memory = later
     assert memory["n"] == 3
@@ -111,11 +109,11 @@ def test_design_policy_forgets_the_order():
     for order in (events, events[::-1]):
         memory = policy.start()
         for event in order:
-            memory = policy.advance(memory, event)
+            memory = policy.update(memory, event)
         memories.append(memory["sum"])
     assert memories[0] == pytest.approx(memories[1])
     with pytest.raises(UsageError, match="expected a design of 2"):
-        policy.advance(policy.start(), {"design": [1.0], "outcome": 0.0})
+        policy.update(policy.start(), {"design": [1.0], "outcome": 0.0})
 
 
 @pytest.mark.parametrize("T", [1, 2, 5])
@@ -145,7 +143,7 @@ def test_one_shot_policy_equals_its_network(embedding):
             theirs = learner.network.cell(torch.cat([shown, seen], dim=1), theirs)
             wanted = learner.network.head(theirs[0]).numpy()
         assert policy.values(memory, item) == pytest.approx(wanted, abs=1e-5)
-        memory = policy.advance(memory, {"item": item, "label": np.array([1, -1])})
+        memory = policy.update(memory, {"item": item, "label": np.array([1, -1])})
         shown = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
 
 
@@ -209,7 +207,7 @@ def test_subset_policy_equals_its_head(config):
         open_rows = ~chosen[0]
         assert found[open_rows] == pytest.approx(wanted[open_rows], abs=1e-4)
         assert np.isneginf(found[~open_rows]).all()
-        memory = policy.advance(memory, {"item": index, "label": int(drawn.labels[0, index])})
+        memory = policy.update(memory, {"item": index, "label": int(drawn.labels[0, index])})
         chosen[0, index] = True
-    with pytest.raises(UsageError, match="no item that can still"):
-        policy.advance(memory, {"item": 3, "label": 0})
+    with pytest.raises(UsageError, match="cannot be chosen any more"):
+        policy.update(memory, {"item": 3, "label": 0})

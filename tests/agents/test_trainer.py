@@ -13,8 +13,8 @@ from agents.training.learner import Learner
 from agents.training.run_folder import RunFolder
 from agents.training.trainer import Trainer, best_row
 from lal.errors import UsageError
+from lal.policies.kinds import load_policy
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.store import load_policy
 from lal.rng import generator
 
 

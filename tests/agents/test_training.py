@@ -17,7 +17,7 @@ from agents.dqn.learner import DQNLearner
 from agents.training.checkpoints import load_arrays, save_arrays
 from agents.training.tasks import aubc, dev_tasks, training_card, training_tasks
 from lal.errors import UnknownNameError, UsageError
-from lal.policies.store import load_policy
+from lal.policies.kinds import load_policy
 from lal.rng import generator
 from lal.strategies.base import make_strategy
 

@@ -16,35 +16,35 @@ EXTRAS = ("torch", "gymnasium", "stable_baselines3", "sb3_contrib", "numba", "pa
 
 PLAY = {
     "design": """
-policy = load_sibling(sys.argv[1])
+policy = load_policy(sys.argv[1])
 memory = policy.start()
 for outcome in (0.3, -1.0, 2.0):
-    design = policy.design(memory)
-    memory = policy.advance(memory, {"design": design, "outcome": outcome})
+    design = policy.act(memory)
+    memory = policy.update(memory, {"design": design, "outcome": outcome})
 assert design.shape == (2,)
 """,
     "one_shot": """
-policy = load_sibling(sys.argv[1])
+policy = load_policy(sys.argv[1])
 memory = policy.start()
 for label in (0, 1, 2):
     item = rng.standard_normal(16)
     asked = policy.act(memory, item) == 3
-    memory = policy.advance(memory, {"item": item, "label": label if asked else -1})
+    memory = policy.update(memory, {"item": item, "label": label if asked else -1})
 """,
     "few_shot": """
-policy = load_sibling(sys.argv[1])
+policy = load_policy(sys.argv[1])
 info = {"items": rng.standard_normal((8, 16)), "support": rng.standard_normal((2, 16)),
         "support_labels": [0, 1]}
 chosen = policy.choose(info, rng.integers(2, size=8), 3)
 assert len(set(chosen.tolist())) == 3
 """,
     "stream": """
-policy = lal.load_stream_policy(sys.argv[1])
-memory = policy.start(budget=0.5)
+policy = load_policy(sys.argv[1])
+memory = policy.start({"budget": 0.5})
 for _ in range(20):
     item = StreamItem(rng.dirichlet([1.0, 1.0]))
-    ask = policy.asks(memory, item)
-    memory = policy.advance(memory, StreamEvent(item, ask, 0.0 if ask else None))
+    ask = policy.act(memory, item)
+    memory = policy.update(memory, StreamEvent(item, ask, 0.0 if ask else None))
 """,
 }
 
@@ -68,9 +68,8 @@ import sys
 for name in {EXTRAS}:
     sys.modules[name] = None
 import numpy as np, lal
-from lal.streams.features import StreamItem
-from lal.policies.program_policy import load_sibling
-from lal.streams.policy import StreamEvent
+from lal.streams.features import StreamEvent, StreamItem
+from lal.policies.kinds import load_policy
 rng = np.random.default_rng(0)
 {PLAY[kind]}
 print("played")

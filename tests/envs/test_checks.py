@@ -13,7 +13,7 @@ from envs.pool_env import PoolEnv
 from envs.sanity_task import giveaway_task
 from lal.tasks.rewards import REWARDS
 from lal.tasks.slates import SLATES
-from lal.tasks.termination import ENDINGS
+from lal.tasks.termination import TERMINATIONS
 
 
 def scalar_ids() -> list[str]:
@@ -35,10 +35,10 @@ def test_every_reward_is_clean(reward):
     check_pool_env(PoolEnv(giveaway_task(), slate_size=12, reward=reward))
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_every_ending_is_clean(ending):
+@pytest.mark.parametrize("termination", TERMINATIONS)
+def test_every_ending_is_clean(termination):
     task = giveaway_task(n_cluster=8)
-    check_pool_env(PoolEnv(task, slate_size=40, ending=ending, render_mode="rgb_array"))
+    check_pool_env(PoolEnv(task, slate_size=40, termination=termination, render_mode="rgb_array"))
 
 
 @pytest.mark.parametrize("rule", SLATES)

@@ -98,7 +98,7 @@ def test_test_rows_change_nothing(wine_task, classes_known):
         replace(task, test=Part(task.test.X * np.nan, noise)),
         replace(task, test=None),
     ]
-    runs = [trajectory(PoolEnv(t, slate_size=10, ending="both"), seed=1) for t in variants]
+    runs = [trajectory(PoolEnv(t, slate_size=10, termination="both"), seed=1) for t in variants]
     for run in runs[1:]:
         assert len(run) == len(runs[0]) > 1
         assert all(data_equivalence(a, b, exact=True) for a, b in zip(runs[0], run, strict=True))
@@ -187,8 +187,10 @@ def test_bad_options_are_refused(tiny_task, options, message):
 
 
 def test_bad_names_are_refused(tiny_task):
-    with pytest.raises(UnknownNameError, match="unknown ending 'bugdet'; did you mean 'budget'"):
-        PoolEnv(tiny_task, ending="bugdet")
+    with pytest.raises(
+        UnknownNameError, match="unknown termination 'bugdet'; did you mean 'budget'"
+    ):
+        PoolEnv(tiny_task, termination="bugdet")
     with pytest.raises(UnknownNameError, match="unknown feature 'margin@99'"):
         PoolEnv(tiny_task, candidate_features=("margin@99",))
     with pytest.raises(UsageError, match="at least one task, got an empty list"):

@@ -19,9 +19,9 @@ from lal.errors import CheckError
 from lal.features import FEATURES, Feature
 from lal.features.candidate import margin
 from lal.learners import LEARNERS, make_learner
+from lal.policies.kinds import list_policies
 from lal.policies.margin import margin_policy
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.store import list_policies
 from lal.strategies.base import STRATEGIES
 
 
@@ -40,7 +40,7 @@ def test_every_learner(name):
     check_learner(name)
 
 
-@pytest.mark.parametrize("name", list_policies())
+@pytest.mark.parametrize("name", list_policies("pool"))
 def test_every_policy(name):
     check_policy(name)
 

@@ -7,8 +7,8 @@ import pytest
 
 from lal.errors import UsageError
 from lal.evaluation.runs.store import RunStore
+from lal.policies.kinds import load_policy
 from lal.policies.margin import margin_policy
-from lal.policies.store import load_policy
 from scripts import evaluate
 from scripts.ship import Config, evidence, main
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from agents.lal_rl.search.config import INPUTS, N_TERMS, TIMES_DOUBT
-from envs.simulator.kernels.lal_rl_linear import USUAL_LABELS
+from envs.simulator.kernels.lal_rl.linear_policy import USUAL_LABELS
 from lal.arrays import Floats
 from lal.policies.pool_policy import PoolPolicy
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from agents.lal_rl.search.config import N_TERMS
-from envs.simulator.kernels import lal_rl_linear
-from envs.simulator.lal_rl import LalRlEngine
+from envs.simulator.kernels.lal_rl import linear_policy as lal_rl_linear
+from envs.simulator.lal_rl import LalRlSimulator
 from envs.simulator.lal_rl_data import binary_pairs
 from lal.arrays import Floats, Ints
 from lal.errors import DataError
@@ -29,7 +29,7 @@ class Game:
     def __init__(self, data: Any, *, seed: int, n_splits: int, refresh: int = 256) -> None:
         pairs = binary_pairs(data)
         self.n_sets = len(pairs)
-        self.engine = LalRlEngine(pairs, 1, seed=seed, n_splits=n_splits, refresh=refresh)
+        self.engine = LalRlSimulator(pairs, 1, seed=seed, n_splits=n_splits, refresh=refresh)
         self.inputs = np.zeros((N_TERMS, self.engine.pool_pad), dtype=np.float32)
 
     def play(self, weights: Floats, n: int, episode: int) -> tuple[Ints, Ints]:
@@ -41,8 +41,7 @@ class Game:
             episode: Number of the episode in each.
         """
         lengths, sets = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-        arrays = self.engine.arrays[:10]
-        if not kernels.play(*arrays, weights, 0, episode, self.inputs, lengths, sets):
+        if not kernels.play(self.engine.arrays, weights, 0, episode, self.inputs, lengths, sets):
             raise DataError("no split with both classes in pool and reward part was found")
         return lengths, sets
 

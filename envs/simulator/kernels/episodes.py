@@ -1,6 +1,5 @@
-"""Labelling episodes over shared task tables: start, buy, slate and look ahead, E at a time."""
+"""Labelling episodes over shared task tables: start, acquire, slate and look ahead, E at a time."""
 
-from collections import namedtuple
 from typing import Any
 
 import numpy as np
@@ -8,38 +7,7 @@ import numpy as np
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.dense import set_all
 from envs.simulator.kernels.distances import squared_to_column
-from envs.simulator.kernels.learners import (
-    AT_Y,
-    AT_Z,
-    BUDGET,
-    CLASSES,
-    MOST,
-    POINTS,
-    POOL,
-    START,
-    WIDTH,
-)
 from envs.simulator.kernels.random_numbers import below, uniform
-
-FREE = ("density", "wide_density", "density_rank", "wide_density_rank", "spacing")
-"""Label-free values of every pool row; `spacing` is the mean distance to its neighbours."""
-
-Tables = namedtuple("Tables", "sizes params x x4 tiles y ends z reference around distance free")
-"""All tasks, flat: sizes (tasks, N_SIZES), params (tasks, 4: two of the learner, pool scale, mean
-spacing), and the arrays that the AT_* columns point into: points (D, n) in float64 and
-float32 and in tiles of 16, pool codes (N,), ends of the reward part's classes (C + 1,), encoded
-pool rows (d, N), reference rows (R,), neighbours (N, k) as pool rows, their distances (N, k),
-label-free values (len(FREE), N)."""
-
-Episodes = namedtuple(
-    "Episodes",
-    "task n_labelled n_start rows labels count words open n_open place proba entropy variance near "
-    "total leverage inverse squares metrics",
-)
-"""State of all episodes, one a row. words: start, slate, learner, noise streams (E, 4, 1).
-open (E, N): open rows first, `place` where each stands. near (E, C N): squared distance to the
-nearest label of every class; total: sums of distances; inverse and leverage: of the ridge form;
-squares (E, Lmax^2 + 16): squared distances between labels, read in lanes; metrics (E, 3)."""
 
 
 @kernel
@@ -55,9 +23,9 @@ def _measure_distances(s, Z, rows, L, near, total, squares):
         total: Sums of distances, shape (N,).
         squares: Squared distances between labels, flat.
     """
-    N, most = s[POOL], s[MOST]
+    N, most = s.pool, s.most
     new = np.empty(N, np.float32)
-    squared_to_column(Z, s[WIDTH], rows[L - 1], new)
+    squared_to_column(Z, s.encoded, rows[L - 1], new)
     for i in range(N):
         near[i] = min(near[i], new[i])
         total[i] += np.sqrt(new[i])
@@ -107,7 +75,7 @@ def _update_leverage(inverse, h, Z, row):
 @kernel
 def _clear_values(s, Z, opened, place, near, total, leverage, inverse):
     """Forget the labels of one episode: all rows are open and infinitely far from any label."""
-    N, d = s[POOL], s[WIDTH]
+    N, d = s.pool, s.encoded
     for i in range(N):
         opened[i] = i
         place[i] = i
@@ -125,49 +93,49 @@ def _clear_values(s, Z, opened, place, near, total, leverage, inverse):
 
 
 @kernel
-def buy(t: Any, eps: Any, ids: Any, bought: Any, noise: Any, fresh: Any) -> None:
-    """Buy labels; nothing is refitted yet.
+def acquire(t: Any, eps: Any, ids: Any, wanted: Any, noise: Any, fresh: Any) -> None:
+    """Acquire labels; nothing is refitted yet.
 
     Args:
         t: Tasks.
         eps: Episodes; the words of fresh ones are seeded, their tasks written down.
         ids: Which episodes.
-        bought: Open rows that each of them buys, shape (len(ids), B), filled up with -1; of fresh
-            episodes and width 0, the start of the task itself is drawn.
+        wanted: Open rows that each of them asks for, shape (len(ids), B), filled up with -1; of
+            fresh episodes and width 0, the start of the task itself is drawn.
         noise: Probability that a label is replaced by a random one.
         fresh: Whether the episodes start anew.
     """
     for at in range(len(ids)):
         e = ids[at]
-        s = t.sizes[eps.task[e]]
-        N, d = s[POOL], s[WIDTH]
+        s = t.tasks[eps.task[e]]
+        N, d = s.pool, s.encoded
         rows, labels, count = eps.rows[e], eps.labels[e], eps.count[e]
         opened, place, near, total = (
             eps.open[e],
             eps.place[e],
-            eps.near[e, : s[CLASSES] * N],
+            eps.near[e, : s.classes * N],
             eps.total[e],
         )
         squares, leverage = eps.squares[e], eps.leverage[e]
         inverse = eps.inverse[e, : (d + 1) * (d + 1)]
-        Z = t.z[s[AT_Z] : s[AT_Z] + d * N].reshape(d, N)
+        Z = t.z[s.at_z : s.at_z + d * N].reshape(d, N)
         L, n_open = eps.n_labelled[e], eps.n_open[e]
         if fresh:
             L, n_open = 0, N
             set_all(count, 0)
             _clear_values(s, Z, opened, place, near, total, leverage, inverse)
-        drawn = s[MOST] - s[BUDGET] if s[START] < 0 else s[START]
-        if not fresh or bought.shape[1] > 0:
+        drawn = s.most - s.budget if s.start < 0 else s.start
+        if not fresh or wanted.shape[1] > 0:
             drawn = 0
         m, first, noises = 0, eps.words[e, 0], eps.words[e, 3]
-        while m < bought.shape[1] or (drawn > L and n_open > 1):
-            row = bought[at, m] if m < bought.shape[1] else opened[below(first, n_open)]
+        while m < wanted.shape[1] or (drawn > L and n_open > 1):
+            row = wanted[at, m] if m < wanted.shape[1] else opened[below(first, n_open)]
             m += 1
             if row < 0:
                 continue
-            label = np.int64(t.y[s[AT_Y] + row])
+            label = np.int64(t.y[s.at_y + row])
             if noise > 0.0 and uniform(noises) < noise:
-                label = below(noises, s[CLASSES])
+                label = below(noises, s.classes)
             rows[L], labels[L] = row, label
             count[label] += 1
             L += 1
@@ -178,9 +146,9 @@ def buy(t: Any, eps: Any, ids: Any, bought: Any, noise: Any, fresh: Any) -> None
             if len(leverage) > 0:
                 _update_leverage(inverse, leverage, Z, row)
             seen = 0
-            for c in range(s[CLASSES]):
+            for c in range(s.classes):
                 seen += count[c] > 0
-            if s[START] < 0 and seen >= 2:
+            if s.start < 0 and seen >= 2:
                 drawn = 0
         eps.n_labelled[e], eps.n_open[e] = L, n_open
         if fresh:
@@ -188,12 +156,12 @@ def buy(t: Any, eps: Any, ids: Any, bought: Any, noise: Any, fresh: Any) -> None
 
 
 @kernel
-def pretend(t: Any, eps: Any, ids: Any, rows: Any) -> None:
-    """Write down the true label of one row in each episode, for a look ahead; see `forget`."""
+def assume_label(t: Any, eps: Any, ids: Any, rows: Any) -> None:
+    """Write down the true label of one row in each episode, for a look ahead."""
     for at in range(len(ids)):
         e = ids[at]
         L = eps.n_labelled[e]
-        label = t.y[t.sizes[eps.task[e], AT_Y] + rows[at]]
+        label = t.y[t.tasks[eps.task[e]].at_y + rows[at]]
         eps.rows[e, L] = rows[at]
         eps.labels[e, L] = label
         eps.count[e, label] += 1
@@ -201,8 +169,8 @@ def pretend(t: Any, eps: Any, ids: Any, rows: Any) -> None:
 
 
 @kernel
-def forget(eps: Any, ids: Any) -> None:
-    """Take back what `pretend` wrote."""
+def retract_label(eps: Any, ids: Any) -> None:
+    """Take back what `assume_label` wrote."""
     for at in range(len(ids)):
         e = ids[at]
         L = eps.n_labelled[e] - 1
@@ -232,7 +200,7 @@ def draw_slates(t: Any, eps: Any, ids: Any, uncertain_share: Any, slates: Any) -
         first = 0
         if uncertain_share > 0.0:
             first = _gather_uncertain(
-                t.sizes[eps.task[e]], eps.count[e], eps.proba[e], opened, place, eps.n_open[e],
+                t.tasks[eps.task[e]], eps.count[e], eps.proba[e], opened, place, eps.n_open[e],
                 word, np.int64(uncertain_share * size),
             )  # fmt: skip
         for m in range(first, size):
@@ -280,7 +248,7 @@ def _smallest(values, k):
 @kernel
 def _gather_uncertain(s, count, flat, opened, place, n_open, word, wanted):
     """Move the open rows of smallest margin to the front and return how many."""
-    n, C = s[POINTS], s[CLASSES]
+    n, C = s.points, s.classes
     seen = 0
     for c in range(C):
         seen += count[c] > 0

@@ -7,7 +7,7 @@ refit it with each of a few further candidates and compare the accuracies on tes
 import numpy as np
 
 from envs.simulator.compile import kernel
-from envs.simulator.kernels.forest import (
+from envs.simulator.kernels.learners.trees import (
     fit_forest,
     insert_sorted,
     out_of_bag_accuracy,

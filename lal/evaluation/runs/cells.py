@@ -11,18 +11,18 @@ import numpy as np
 
 import lal
 from lal.arrays import Floats, Ints
+from lal.curve import Curve
 from lal.data.dataset import Dataset
-from lal.tasks.splits import make_task
+from lal.episode import METRICS, run_episode
 from lal.errors import UsageError
 from lal.evaluation.runs.methods import FULL_LABEL, Entrant
 from lal.evaluation.runs.oracles import run_oracle
 from lal.evaluation.runs.protocol import Protocol, Run, labels_of
 from lal.learners import make_learner
-from lal.curve import Curve
-from lal.episode import METRICS, run_episode
-from lal.serialization import canonical_json
 from lal.rng import Streams, integer_seed
+from lal.serialization import canonical_json
 from lal.task import Task
+from lal.tasks.splits import make_task
 
 FORMAT = 1
 """Counted up when the way a cell is played changes without a new release."""

@@ -14,16 +14,16 @@ import numpy as np
 
 from lal.arrays import Floats
 from lal.data.prior import sample_dataset
-from lal.tasks.splits import make_task
+from lal.episode import Episode, log_likelihood
 from lal.errors import DataError, UsageError
 from lal.evaluation.runs.cells import ORACLE_LABELS
 from lal.evaluation.runs.methods import Entrant, parse_entrant
 from lal.features import candidate_matrix
 from lal.learners import make_learner
-from lal.episode import Episode, log_likelihood
+from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.store import load_policy
 from lal.rng import generator, integer_seed
+from lal.tasks.splits import make_task
 
 Controls = Literal["none", "rules", "all"]
 
@@ -73,7 +73,7 @@ def _is_copy(label: str) -> bool:
 
 
 def _copies(entrant: Entrant, suffix: str, folder: Path) -> list[Entrant]:
-    policy = load_policy(entrant.spec.removeprefix("policy:"))
+    policy = load_as(PoolPolicy, entrant.spec.removeprefix("policy:"))
     made = {f"untrained{i}{suffix}": untrained_copy(policy, i) for i in range(N_UNTRAINED)}
     made[f"linear{suffix}"] = linear_copy(policy)
     found = []

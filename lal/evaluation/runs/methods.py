@@ -7,15 +7,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from lal.arrays import Floats
 from lal.errors import PolicyFileError, UsageError
+from lal.policies.kinds import list_policies, load_as, policy_path
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.store import list_policies, load_policy
 from lal.state import QueryState, Strategy
 from lal.strategies.base import STRATEGIES, make_strategy
 
@@ -62,7 +61,7 @@ class Entrant:
         name = self.spec.removeprefix("policy:")
         if self.spec.startswith("policy:") and file_sha256(Path(name)) != self.sha256:
             raise PolicyFileError(f"policy file {name!r} changed while the evaluation ran")
-        return load_policy(name)
+        return load_as(PoolPolicy, name)
 
 
 class Restreamed:
@@ -94,11 +93,11 @@ def parse_entrant(text: str) -> Entrant:
     spec, _, query = spec.partition("?")
     options = json.dumps(_options(query, text), sort_keys=True)
     bare = spec.removeprefix("policy:")
-    if spec != bare and bare in list_policies():
+    if spec != bare and bare in list_policies(PoolPolicy.kind):
         return _shipped_entrant(label or spec, bare, options)
     if _is_file(spec):
         return _file_entrant(label, Path(spec.removeprefix("policy:")).expanduser(), options)
-    if spec not in STRATEGIES and ":" not in spec and spec in list_policies():
+    if spec not in STRATEGIES and ":" not in spec and spec in list_policies(PoolPolicy.kind):
         return _shipped_entrant(label, spec, options)
     entrant = Entrant(label or (f"{spec}?{query}" if query else spec), spec, options)
     _try_make(entrant)
@@ -163,22 +162,14 @@ def _is_file(spec: str) -> bool:
 def _file_entrant(label: str, path: Path, options: str) -> Entrant:
     if not path.is_file():
         raise PolicyFileError(f"there is no policy file {str(path)!r}; check the path")
-    policy = load_policy(str(path))
+    policy = load_as(PoolPolicy, str(path))
     spec = f"policy:{path.resolve()}"
     return Entrant(label or path.stem, spec, options, file_sha256(path), families_seen(policy))
 
 
 def _shipped_entrant(label: str, name: str, options: str) -> Entrant:
-    policy = load_policy(name)
-    return Entrant(label or name, name, options, _shipped_sha256(policy), families_seen(policy))
-
-
-def _shipped_sha256(policy: PoolPolicy) -> str:
-    """Return the hash of the policy's file; equal policies are written as equal bytes."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "policy.safetensors"
-        policy.save(path)
-        return file_sha256(path)
+    policy, sha256 = load_as(PoolPolicy, name), file_sha256(policy_path(name))
+    return Entrant(label or name, name, options, sha256, families_seen(policy))
 
 
 def _try_make(entrant: Entrant) -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lal.arrays import Ints
-from lal.errors import DataError, UsageError
 from lal.curve import Curve
 from lal.episode import METRICS, Episode, Metric, take
+from lal.errors import DataError, UsageError
 from lal.oracle import Oracle
 from lal.rng import generator
 from lal.strategies.base import make_strategy, select_top

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lal.data.dataset import Dataset
+from lal.episode import METRICS
 from lal.errors import LalError, UsageError
 from lal.evaluation.runs.backends import Backend, Pass, WorkersLostError, workers
 from lal.evaluation.runs.cells import (
@@ -23,7 +24,6 @@ from lal.evaluation.runs.methods import Entrant
 from lal.evaluation.runs.protocol import Protocol
 from lal.evaluation.runs.store import RunStore
 from lal.learners import make_learner
-from lal.episode import METRICS
 
 MAX_LOSSES = 3
 """Times that dead workers are replaced before the run gives up."""

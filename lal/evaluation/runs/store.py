@@ -13,8 +13,8 @@ import numpy as np
 
 from lal.errors import DataError, LalError, UsageError
 from lal.evaluation.runs.cells import DONE, CellResult
-from lal.serialization import config_hash, read_json, write_bytes, write_json
 from lal.registry import require
+from lal.serialization import config_hash, read_json, write_bytes, write_json
 
 Format = Literal["parquet", "json"]
 MANIFEST = "evaluation.json"

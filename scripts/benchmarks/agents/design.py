@@ -13,9 +13,8 @@ import numpy as np
 
 from envs.design.evaluation import Rule, play, policy_rule, random_rule, spce
 from envs.design.models import make_model
-from lal.errors import UsageError
 from lal.policies.design_policy import DesignPolicy
-from lal.policies.program_policy import load_sibling
+from lal.policies.kinds import load_as
 from scripts.entry import run_main
 
 
@@ -70,9 +69,7 @@ def run(config: Config) -> None:
 def _rules(config: Config) -> dict[str, Rule]:
     rules = {"random": random_rule(make_model(config.model))}
     for path in config.runs:
-        policy = load_sibling(path / "policy.safetensors" if path.is_dir() else path)
-        if not isinstance(policy, DesignPolicy):
-            raise UsageError(f"{path} holds a policy of kind {policy.kind!r}, expected 'design'")
+        policy = load_as(DesignPolicy, path / "policy.safetensors" if path.is_dir() else path)
         rules[str(path.name)] = policy_rule(policy)
     for algorithm in config.sb3:
         from agents.dad.sb3 import sb3_rule, train_sb3

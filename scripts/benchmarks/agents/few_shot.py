@@ -14,8 +14,7 @@ import numpy as np
 from envs.class_banks import Split, load_bank
 from envs.few_shot.episodes import FewShot, Layout, draw_few_shot, prototype_accuracy
 from lal.arrays import Floats, Ints
-from lal.errors import UsageError
-from lal.policies.program_policy import load_sibling
+from lal.policies.kinds import load_as
 from lal.policies.subset_features import similarities
 from lal.policies.subset_policy import SubsetPolicy
 from lal.rng import generator
@@ -58,9 +57,7 @@ def run(config: Config) -> None:
     """Print a table for every embedding and kind of episode: the rules, then the policies."""
     groups: dict[str, dict[str, SubsetPolicy]] = {}
     for path in config.runs:
-        policy = load_sibling(path / "policy.safetensors" if path.is_dir() else path)
-        if not isinstance(policy, SubsetPolicy):
-            raise UsageError(f"{path} holds a policy of kind {policy.kind!r}, expected 'subset'")
+        policy = load_as(SubsetPolicy, path / "policy.safetensors" if path.is_dir() else path)
         groups.setdefault(_world(policy), {})[path.name] = policy
     for policies in groups.values():
         print_tables(policies, config)

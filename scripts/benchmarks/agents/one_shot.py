@@ -12,9 +12,8 @@ import numpy as np
 
 from envs.class_banks import Split, load_bank
 from envs.one_shot.episodes import Episodes, draw_episodes
-from lal.errors import UsageError
+from lal.policies.kinds import load_as
 from lal.policies.predict_or_ask_policy import PredictOrAskPolicy
-from lal.policies.program_policy import load_sibling
 from lal.rng import generator
 from scripts.benchmarks.agents.design import interval
 from scripts.entry import run_main
@@ -56,11 +55,7 @@ def run(config: Config) -> None:
     print(f"| run |{heads} return | minus always asking | minus random answers |")
     print("|---" * (4 + 2 * len(INSTANCES)) + "|")
     for path in config.runs:
-        policy = load_sibling(path / "policy.safetensors" if path.is_dir() else path)
-        if not isinstance(policy, PredictOrAskPolicy):
-            raise UsageError(
-                f"{path} holds a policy of kind {policy.kind!r}, expected 'predict_or_ask'"
-            )
+        policy = load_as(PredictOrAskPolicy, path / "policy.safetensors" if path.is_dir() else path)
         print(_row(path.name, policy, config), flush=True)
 
 
@@ -95,7 +90,7 @@ def play(policy: PredictOrAskPolicy, episodes: Episodes) -> np.ndarray:
         item = episodes.items[:, t].astype(np.float64)
         actions[:, t] = policy.act(memory, item)
         bought = actions[:, t] == policy.size("classes")
-        memory = policy.advance(
+        memory = policy.update(
             memory, {"item": item, "label": np.where(bought, episodes.labels[:, t], -1)}
         )
     return actions

@@ -17,10 +17,10 @@ from agents import AGENTS
 from agents.training.config import StreamConfig
 from lal.arrays import Floats
 from lal.errors import UsageError
-from lal.policies.store import load_stream_policy
 from lal.rng import generator
 from lal.serialization import from_mapping, read_json
 from lal.streams.loop import StreamWorld, TableWorld, run_stream
+from lal.streams.policy import load_stream_policy
 from lal.streams.sentences import Sentence, read_sentences
 from lal.streams.sequence_task import MadeUpLanguages, real_world
 from lal.streams.strategies import STREAM_STRATEGIES, StreamStrategy

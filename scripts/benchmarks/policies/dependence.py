@@ -7,19 +7,21 @@ that go together (margin and its rank) are moved one by one, so read shapes, not
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lal.arrays import Floats
+from lal.data.suites import load_suite
+from lal.learners import make_learner
+from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.scoring.scorer import run as run_program
-from lal.policies.store import load_policy
 from lal.registry import require
-from scripts.benchmarks.policies.panel import Config as PanelConfig
-from scripts.benchmarks.policies.panel import draw_tasks, rank_by_policy
+from lal.task import Task
+from lal.tasks.splits import make_task
 from scripts.entry import run_main
 
 STAGES = ((2, 6), (7, 20), (21, 100))
@@ -77,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(config: Config) -> dict[str, list[float]]:
     """Return, by feature, the range of the mean utility in every stage."""
     require("numba", "fast")
-    policy = load_policy(config.policy)
+    policy = load_as(PoolPolicy, config.policy)
     stages = collect(policy, config)
     shapes = {
         name: [dependence(policy, states, column) for states in stages]
@@ -99,32 +101,51 @@ def run(config: Config) -> dict[str, list[float]]:
 
 def collect(policy: PoolPolicy, config: Config) -> list[list[Kept]]:
     """Return the states met, by stage, at most `n_states` of each, drawn by a fixed seed."""
-    from envs.simulator.pool import PoolSimulator
-
     found: list[list[Kept]] = [[] for _ in STAGES]
-    panel = PanelConfig(
-        suites=config.suites, runs=config.runs, budget=config.budget, max_pool=config.max_pool
-    )
-    rank = rank_by_policy(policy)
     for learner in config.learners:
-        tasks = [task for _, _, task in draw_tasks(panel, learner)]
-        size = max(len(task.pool) for task in tasks)
-        simulator = PoolSimulator(tasks, len(tasks), slate_size=size, slate_rule="random")
-        simulator.reset(tasks=np.arange(len(tasks)))
-        alive = np.ones(len(tasks), dtype=bool)
-        while alive.any():
-            seen, open_ = simulator.observations, simulator.observations.mask > 0
-            for e in np.flatnonzero(alive):
-                for stage, (low, high) in enumerate(STAGES):
-                    if low <= simulator.n_labelled[e] <= high:
-                        rows = seen.candidates[e][open_[e]].astype(np.float64)
-                        found[stage].append(Kept(rows, seen.context[e].astype(np.float64)))
-            utilities = np.where(open_, rank(simulator), -np.inf)
-            alive &= ~simulator.step(utilities.argmax(axis=1))[1].done
+        _collect(policy, draw_tasks(config, learner), found)
     rng = np.random.default_rng(0)
     return [
         [states[i] for i in rng.permutation(len(states))[: config.n_states]] for states in found
     ]
+
+
+def _collect(policy: PoolPolicy, tasks: Sequence[Task], found: list[list[Kept]]) -> None:
+    """Let the policy run on tasks and keep what it is offered, by stage."""
+    from envs.simulator.pool import PoolSimulator
+    from envs.simulator.rankers import View, policy_ranker
+    from envs.simulator.rollout import play
+
+    simulator = PoolSimulator(
+        tasks, len(tasks), slate_size=max(len(task.pool) for task in tasks), slate_rule="random",
+        candidate_features=policy.candidate_features, context_features=policy.context_features,
+    )  # fmt: skip
+    simulator.reset(tasks=np.arange(len(tasks)))
+    rank, view = policy_ranker(policy), View(simulator, slice(None), ())
+
+    def utilities(alive: NDArray[np.bool_]) -> NDArray[Any]:
+        for e in np.flatnonzero(alive):
+            for stage, (low, high) in enumerate(STAGES):
+                if low <= view.n_labelled[e] <= high:
+                    rows = view.candidates[e, view.mask[e]].astype(np.float64)
+                    found[stage].append(Kept(rows, view.context[e].astype(np.float64)))
+        return rank(view)
+
+    for _ in play(simulator, utilities):
+        pass
+
+
+def draw_tasks(config: Config, learner: str) -> list[Task]:
+    """Return the tasks of a learner, half of the rows of a data set each, small pools first."""
+    found = []
+    for dataset in (d for name in config.suites for d in load_suite(name)):
+        for number in range(config.runs):
+            task = make_task(
+                dataset, make_learner(learner), seed=number, budget=1, reward_share=0.5,
+                test_share=0.0, max_pool=config.max_pool,
+            )  # fmt: skip
+            found.append(replace(task, budget=max(1, min(config.budget, len(task.pool) // 2))))
+    return sorted(found, key=lambda task: len(task.pool))
 
 
 def dependence(
@@ -150,8 +171,7 @@ def dependence(
 
 
 def _utilities(policy: PoolPolicy, candidates: Floats, context: Floats) -> Floats:
-    inputs = {"candidates": candidates, "context": context}
-    return run_program(policy.program, policy.tensors, inputs)
+    return policy.scorer.run({"candidates": candidates, "context": context})
 
 
 def _draw(

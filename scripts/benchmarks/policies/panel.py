@@ -26,9 +26,9 @@ from lal.evaluation.analysis.tables import cell_rows, paired
 from lal.evaluation.runs.cells import DONE
 from lal.evaluation.runs.methods import families_seen
 from lal.learners import make_learner
+from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.scoring.scorer import run as run_program
-from lal.policies.store import load_policy
 from lal.registry import require
 from lal.serialization import config_hash, read_json, write_json
 from lal.task import Task
@@ -142,7 +142,7 @@ def rankers_of(config: Config) -> dict[str, Ranker]:
         found[spec] = rule(spec)
     for name in config.policies:
         label, _, source = name.rpartition("=")
-        policy = load_policy(source)
+        policy = load_as(PoolPolicy, source)
         found[label or source] = rank_by_policy(policy)
     return found
 
@@ -212,7 +212,7 @@ def _part_path(config: Config, learner: str, label: str) -> Path:
 def manifest(config: Config) -> dict[str, Any]:
     """Return what is kept beside the parts, in the words of an evaluation."""
     rules = {"budget": config.budget, "batch_size": 1, "metric": "balanced_accuracy"}
-    policies = [load_policy(name.rpartition("=")[2]) for name in config.policies]
+    policies = [load_as(PoolPolicy, name.rpartition("=")[2]) for name in config.policies]
     labels = [name.rpartition("=")[0] or name for name in config.policies]
     return {
         "command": "python -m scripts.benchmark panel " + flags_of(config, Config()),
@@ -228,7 +228,7 @@ def _digest(source: str) -> str:
     """Return what a policy ranks by as one hash; empty for a rule."""
     if not source:
         return ""
-    policy = load_policy(source.rpartition("=")[2])
+    policy = load_as(PoolPolicy, source.rpartition("=")[2])
     found = hashlib.sha256(config_hash(policy.program).encode())
     for name, values in sorted(policy.tensors.items()):
         found.update(name.encode() + np.ascontiguousarray(values).tobytes())

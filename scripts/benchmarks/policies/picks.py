@@ -13,8 +13,8 @@ import numpy as np
 
 from lal.arrays import Floats
 from lal.errors import UsageError
+from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.store import load_policy
 from lal.registry import require
 from scripts.entry import run_main
 
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(config: Config) -> dict[str, Floats]:
     """Print both tables; return every version's gains, shape (S,), by label."""
     require("numba", "fast")
-    policies = {spec.partition("=")[0]: load_policy(spec.rpartition("=")[2])
+    policies = {spec.partition("=")[0]: load_as(PoolPolicy, spec.rpartition("=")[2])
                 for spec in config.policies}  # fmt: skip
     gains = _picks(config, policies)
     if config.tasks:

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from agents.lal_regression.config import LalConfig
+from agents.lal_regression.control_test import areas, predictions
 from agents.lal_regression.controls import controls
 from agents.lal_regression.rows import load_rows, make_rows
 from agents.lal_regression.tasks import GainTask, board_task, gaussian_task, make_sampler
 from agents.lal_regression.validation import advantages, mean_interval, uncertainty
-from agents.lal_regression.control_test import areas, predictions
 from lal.arrays import Floats
+from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.store import load_policy
 from lal.rng import generator
 from lal.serialization import from_mapping, read_json
 from scripts.entry import run_main
@@ -59,7 +59,7 @@ class Config:
 
 def run(config: Config) -> None:
     """Print the pick advantage and the areas under the curves."""
-    policies = {name: load_policy(name) for name in config.policies}
+    policies = {name: load_as(PoolPolicy, name) for name in config.policies}
     judged = {name: [policy] for name, policy in policies.items()}
     for folder in config.run:
         judged |= run_controls(folder)

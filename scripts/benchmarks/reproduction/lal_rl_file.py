@@ -20,12 +20,12 @@ from agents.lal_rl.network import QNetwork
 from agents.lal_rl.search.export import FEATURES as LINEAR
 from agents.lal_rl.search.export import to_weights
 from agents.lal_rl.search.game import Game
-from envs.simulator.kernels import lal_rl
-from envs.simulator.lal_rl import LalRlEngine
+from envs.simulator.kernels.lal_rl import layout as lal_rl
+from envs.simulator.lal_rl import LalRlSimulator
 from envs.simulator.lal_rl_data import binary_pairs
 from lal.arrays import Floats, Ints
+from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.store import load_policy
 from lal.rng import integer_seed
 from scripts.entry import run_main
 
@@ -55,7 +55,7 @@ class Config:
 
 def run(config: Config) -> None:
     """Print labels to the target of random, uncertainty, network and file, and their agreement."""
-    policy = load_policy(config.policy)
+    policy = load_as(PoolPolicy, config.policy)
     rows: dict[str, list[Floats]] = {}
     agreed: list[float] = []
     print(
@@ -105,7 +105,7 @@ def play_linear(config: Config, data: object, policy: PoolPolicy) -> Floats:
 
 def make_player(config: Config, data: object, view: int) -> Player:
     """Return a player of fresh episodes, the same ones whoever plays."""
-    engine = LalRlEngine(
+    engine = LalRlSimulator(
         data,  # type: ignore[arg-type]
         config.n_episodes,
         seed=integer_seed(config.seed, "file"),
@@ -164,19 +164,19 @@ def ask(policy: PoolPolicy, X: Floats, y: Ints, labelled: Ints) -> int:
     return int(policy.query(X, known, LogisticRegression(), classes=[0, 1])[0])
 
 
-def note_ends(engine: LalRlEngine, lengths: Floats) -> None:
+def note_ends(engine: LalRlSimulator, lengths: Floats) -> None:
     """Write the lengths of episodes that have just ended for the first time."""
     over = (engine.terminated | engine.truncated) & (lengths == 0)
     lengths[over] = engine.lengths[over]
 
 
-def labelled_of(engine: LalRlEngine, e: int) -> Ints:
+def labelled_of(engine: LalRlSimulator, e: int) -> Ints:
     """Return the pool rows that an episode has labelled."""
     rows: Ints = engine.ints[e, kernels.E_ROWS :][: engine.ints[e, kernels.E_LABELLED]]
     return rows
 
 
-def pool_of(engine: LalRlEngine, e: int) -> tuple[Floats, Ints]:
+def pool_of(engine: LalRlSimulator, e: int) -> tuple[Floats, Ints]:
     """Return the pool of an episode as its learner sees it: samples (N, D) and labels (N,)."""
     slot = engine.ints[e, kernels.E_SLOT]
     dataset, N = engine.bank_info[slot, [kernels.B_DATASET, kernels.B_POOL]]

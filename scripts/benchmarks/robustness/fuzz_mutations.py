@@ -12,9 +12,10 @@ import numpy as np
 
 from lal.arrays import Floats
 from lal.features import DEFAULT_CANDIDATE_FEATURES, DEFAULT_CONTEXT_FEATURES, FEATURES
-from lal.policies import store
+from lal.policies import kinds
+from lal.policies.files import content_digest, read_file
+from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.store import content_digest, load_policy, read_file
 
 Rng = np.random.Generator
 KINDS = {"float32": "F32", "float64": "F64", "int32": "I32", "int64": "I64"}
@@ -39,10 +40,10 @@ class Sample:
     def load(self, path: Path) -> PoolPolicy:
         """Return the policy of a file, or of an alias when it is a file of aliases."""
         if not path.with_name("aliases.json").is_file():
-            return load_policy(path)
-        store._aliases.cache_clear()
-        with mock.patch.object(store, "SHIPPED", path.parent):
-            return load_policy("best")
+            return load_as(PoolPolicy, path)
+        kinds._aliases.cache_clear()
+        with mock.patch.object(kinds, "SHIPPED", path.parent):
+            return load_as(PoolPolicy, "best")
 
     def inputs(self, policy: PoolPolicy) -> dict[str, Floats]:
         """Return what the program of a policy is run on: 8 candidates, context, 5 references."""
@@ -58,11 +59,11 @@ class Sample:
 def samples(folder: Path) -> list[Sample]:
     """Return a perceptron, a tree ensemble and a program with attention and a memory cell."""
     found = []
-    for policy in (_perceptron(), load_policy("lal-independent"), _attention()):
+    for policy in (_perceptron(), load_as(PoolPolicy, "lal-independent"), _attention()):
         path = folder / "original.safetensors"
         policy.save(path)
         sample = Sample(policy.name, path.read_bytes(), len(policy.candidate_features), np.zeros(0))
-        right = load_policy(path).scorer.run(sample.inputs(policy))
+        right = load_as(PoolPolicy, path).scorer.run(sample.inputs(policy))
         found.append(Sample(sample.name, sample.content, sample.n_features, right))
     return found
 
@@ -334,7 +335,8 @@ def aliases(sample: Sample, path: Path, rng: Rng) -> bool:
 
 def _read(sample: Sample, path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     path.write_bytes(sample.content)
-    return read_file(path)
+    file = read_file(path)
+    return dict(file.fields), dict(file.tensors)
 
 
 Mutation = Callable[[Sample, Path, Rng], bool]

@@ -138,7 +138,7 @@ def gp_row() -> Row:
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RBF
 
-    from envs.simulator.kernels.gaussian_process import add_gp, start_gp, whitened_row
+    from envs.simulator.kernels.learners.gaussian_process import add_gp, start_gp, whitened_row
     from envs.simulator.kernels.simd import padded
 
     X, y = blobs(2, 20, 630)
@@ -176,7 +176,7 @@ def forest_row(n: int, reach: float) -> Row:
     """Return the row of a forest of 50 trees with the features of LAL on a pool of 100."""
     from sklearn.ensemble import RandomForestClassifier
 
-    from envs.simulator.kernels import forest
+    from envs.simulator.kernels.learners import trees as forest
 
     X, _ = blobs(1, 20, n + 100)
     y = (X[:, 0] + X[:, 1] * X[:, 2] > X.mean()).astype(np.int64)  # needs deep trees

@@ -1,9 +1,9 @@
 """Compiled simulator beside `envs.pool_env` on random tasks, and its memory over a million steps.
 
 ``python -m scripts.benchmark parity``: every task is played by both with the same start and the
-same rows bought, to the environment's ending at a target. Exact learners: largest difference of a
-probability and share of equal endings. Forests: their distance from scikit-learn's as a multiple
-of the distance between two of scikit-learn's with different seeds.
+same rows bought, to the environment's termination at a target. Exact learners: largest difference
+of a probability and share of equal terminations. Forests: their distance from scikit-learn's as a
+multiple of the distance between two of scikit-learn's with different seeds.
 """
 
 import resource
@@ -88,7 +88,7 @@ def play(task: Task, seed: int) -> Played:
         "context_features": [],
         "slate_size": 10,
     }
-    options |= {"ending": "both", "reward": "step_cost"}
+    options |= {"termination": "both", "reward": "step_cost"}
     env = PoolEnv(task, **options)
     info = env.reset(seed=seed)[1]
     rng = generator(seed, "rows")

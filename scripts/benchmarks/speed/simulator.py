@@ -195,20 +195,19 @@ class ScikitLearnSteps:
 
 
 def _engine(config: Config, E: int, first_env: int = 0) -> Any:
-    from envs.simulator.lal_rl import LalRlEngine
+    from envs.simulator.lal_rl import LalRlSimulator
 
-    engine = LalRlEngine([lal_rl_data(config)], E, first_env=first_env)
+    engine = LalRlSimulator([lal_rl_data(config)], E, first_env=first_env)
     engine.reset()
     return engine
 
 
 def _episodes(engine: Any, n_rounds: int) -> float:
     """Play episodes of `LABELS` random labels each; returns the CPU seconds of the steps."""
-    everywhere = np.ones(engine.num_envs, dtype=np.bool_)
-    anything = np.full(engine.num_envs, -1)
+    anything = np.full(engine.n_episodes, -1)
     spent = 0.0
     for _ in range(n_rounds):
-        engine.begin_next(everywhere)
+        engine.reset()
         began = time.process_time()
         for _ in range(LABELS):
             engine.step(anything, False)
@@ -255,7 +254,7 @@ def _single(config: Config) -> Comparison:
             env.reset()
             began = time.process_time()
             for _ in range(LABELS):
-                if env.step(-1)[2]:
+                if env.step(0)[2]:
                     env.reset()
             spent += time.process_time() - began
         return spent
@@ -265,15 +264,15 @@ def _single(config: Config) -> Comparison:
 
 def floor_seconds(engine: Any) -> float:
     """Return the seconds that the arithmetic of one step would take at the speed of sgemm."""
-    from envs.simulator.kernels import lal_rl
+    from envs.simulator.kernels.lal_rl import layout as lal_rl
 
     D = int(engine.data_info[0, lal_rl.D_COLUMNS])
     d, L, N, T = D + 1, 2 + LABELS / 2, engine.pool_size, int(engine.data_info[0, lal_rl.D_REWARD])
-    engine.begin_next(np.ones(engine.num_envs, dtype=np.bool_))
+    engine.reset()
     start = engine.ints[:, lal_rl.E_ITERATIONS].sum()
     for _ in range(LABELS):
-        engine.step(np.full(engine.num_envs, -1), False)
-    n = (engine.ints[:, lal_rl.E_ITERATIONS].sum() - start) / (LABELS * engine.num_envs)
+        engine.step(np.full(engine.n_episodes, -1), False)
+    n = (engine.ints[:, lal_rl.E_ITERATIONS].sum() - start) / (LABELS * engine.n_episodes)
     fit = n * (4 * L * d + 8 * d * d + 20 * L) + 2 * L * d + 4 * d * d
     scores = 4 * (N + 30) * d + 2 * T * d + 20 * (N + 30)
     return float((fit + scores) / sgemm_speed())

@@ -13,10 +13,9 @@ import numpy as np
 
 from lal.errors import UsageError
 from lal.learners.incremental import WindowedSoftmax
-from lal.policies.store import load_stream_policy
 from lal.rng import generator
-from lal.streams.features import StreamItem
-from lal.streams.policy import StreamEvent
+from lal.streams.features import StreamEvent, StreamItem
+from lal.streams.policy import load_stream_policy
 from lal.streams.strategies import STREAM_STRATEGIES, StreamStrategy
 from lal.streams.tasks import STREAMS
 from scripts.entry import run_main
@@ -67,7 +66,7 @@ def play(name: str, strategy: StreamStrategy, n: int, budget: float) -> list[flo
     """Play n items, print a row, return the process's peak memory after every tenth in MB."""
     family = STREAMS["hyperplane"]
     model = WindowedSoftmax(family.n_columns, family.n_classes)
-    memory = strategy.start(budget=budget)
+    memory = strategy.start({"budget": budget})
     asked = right = seen = 0
     deciding, peaks, began = 0.0, list[float](), time.process_time()
     for X, y in family.make(n, generator(0, "task")):
@@ -75,9 +74,9 @@ def play(name: str, strategy: StreamStrategy, n: int, budget: float) -> list[flo
             proba = model.predict_proba(x)
             item = StreamItem(proba, x=x)
             start = time.process_time()
-            ask = strategy.asks(memory, item)
+            ask = strategy.act(memory, item)
             error = float(proba.argmax() != label)
-            memory = strategy.advance(memory, StreamEvent(item, ask, error if ask else None))
+            memory = strategy.update(memory, StreamEvent(item, ask, error if ask else None))
             deciding += time.process_time() - start
             if ask:
                 model.partial_fit(x, label)

@@ -14,7 +14,7 @@ from agents.lal_rl.network import QNetwork
 from lal.data.view import make_geometry
 from lal.errors import UsageError
 from lal.features import candidate_matrix, context_vector
-from lal.policies.store import load_policy
+from lal.policies.kinds import load_policy
 from lal.state import QueryState
 
 AGENT = AGENTS["lal_rl"]

@@ -10,7 +10,7 @@ from agents.lal_rl import kernels
 from agents.lal_rl.config import LalRlConfig
 from agents.lal_rl.dqn import Player, Replay, episode_lengths, train
 from agents.lal_rl.network import QNetwork
-from envs.simulator.lal_rl import LalRlEngine
+from envs.simulator.lal_rl import LalRlSimulator
 from lal.errors import PolicyFileError, UsageError
 
 
@@ -35,7 +35,7 @@ def network(rng):
 
 def played(rng, n_steps=40, **options):
     """A player and a memory after some random steps."""
-    engine = LalRlEngine([wave(0)], 8, pool_size=20, **options)
+    engine = LalRlSimulator([wave(0)], 8, pool_size=20, **options)
     engine.reset()
     player = Player(engine, view=0, seed=3)
     replay = Replay(500, player.pad)
@@ -77,7 +77,7 @@ def test_compiled_values_equal_the_plain_network(rng):
     observed = player.planes.reshape(8, 3, player.pad)
     values = np.zeros(player.pad, dtype=np.float32)
     hidden, joint = np.zeros(16, dtype=np.float32), np.zeros(5, dtype=np.float32)
-    for e in range(engine.num_envs):
+    for e in range(engine.n_episodes):
         state = player.states[e * 32 : e * 32 + 30]
         kernels.state_layer(theta, player.states, e * 32, hidden, joint)
         kernels.candidate_values(
@@ -157,12 +157,12 @@ def test_adam_and_the_target_network_follow_torch(rng):
 
 
 def test_memory_holds_what_was_seen(rng):
-    engine = LalRlEngine([wave(0)], 3, pool_size=20, max_episode_steps=3)
+    engine = LalRlSimulator([wave(0)], 3, pool_size=20, max_episode_steps=3)
     engine.reset()
     player = Player(engine, view=0, seed=3)
     replay = Replay(64, player.pad)
     for step in range(7):
-        before = engine.context.copy(), engine.candidates.copy()
+        before = engine.observations.context.copy(), engine.observations.candidates.copy()
         player.step(np.zeros(kernels.SIZE, dtype=np.float32), 1.0)
         replay.add(player)
         now, chosen, later, planes, ended = (p.reshape(64, -1) for p in replay.memory)
@@ -170,12 +170,8 @@ def test_memory_holds_what_was_seen(rng):
             slot = step * 3 + e
             a = player.actions[e]
             over = engine.terminated[e] or engine.truncated[e]
-            after = [
-                p[e]
-                for p in (
-                    engine.final if over else (engine.candidates, engine.context, engine.mask)
-                )
-            ]
+            seen = engine.final_observations if over else engine.observations
+            after = seen.candidates[e], seen.context[e], seen.mask[e]
             np.testing.assert_array_equal(now[slot, :30], before[0][e])
             np.testing.assert_array_equal(chosen[slot], before[1][e, a])
             np.testing.assert_array_equal(later[slot, :30], after[1])
@@ -202,7 +198,7 @@ def test_sampling_is_proportional_and_without_replacement(rng):
 
 
 def test_symmetric_inputs_do_not_know_the_names_of_the_classes(rng):
-    engine = LalRlEngine([wave(1)], 1, pool_size=30, seed=4)
+    engine = LalRlSimulator([wave(1)], 1, pool_size=30, seed=4)
     engine.reset()
     player = Player(engine, view=1, seed=0)
     theta = network(rng).pack()
@@ -214,10 +210,10 @@ def test_symmetric_inputs_do_not_know_the_names_of_the_classes(rng):
         )  # fmt: skip
         seen.append((player.states[:30].copy(), player.planes.copy(), player.actions.copy()))
         # The same observation with the classes renamed.
-        engine.candidates[0, :, 0] = np.where(
-            engine.mask[0] == 1, 1 - engine.candidates[0, :, 0], 0
+        engine.observations.candidates[0, :, 0] = np.where(
+            engine.observations.mask[0] == 1, 1 - engine.observations.candidates[0, :, 0], 0
         )
-        engine.context[0] = np.sort(1 - engine.context[0])
+        engine.observations.context[0] = np.sort(1 - engine.observations.context[0])
     for a, b in zip(*seen, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
 

@@ -1,4 +1,5 @@
 import importlib.util
+import os
 import subprocess
 import sys
 import warnings
@@ -11,6 +12,12 @@ pytest.importorskip("numba")
 
 from envs.simulator import compile as compiling
 from envs.simulator.compile import fingerprint, kernel
+from lal.errors import UsageError
+
+linked = pytest.mark.skipif(
+    os.environ.get(compiling.LINKING) == "0" or bool(compiling.numba.config.DISABLE_JIT),
+    reason="kernels are not linked in this run",
+)
 
 
 def load(path, name):
@@ -84,6 +91,7 @@ def test_a_missing_cache_folder_is_said_once_and_the_kernel_still_works(monkeypa
         kernel(lambda x: 3 * x)
 
 
+@linked
 def test_a_kernel_that_kernels_call_is_compiled_once_whatever_the_constants():
     from numba.core import event
 
@@ -119,6 +127,7 @@ def test_a_kernel_that_kernels_call_is_compiled_once_whatever_the_constants():
     assert power(3.0, 2) == 9.0
 
 
+@linked
 def test_a_numba_that_linking_was_not_tried_with_compiles_the_ordinary_way(monkeypatch):
     from numba.core.compiler import Compiler
 
@@ -139,6 +148,37 @@ def test_a_numba_that_linking_was_not_tried_with_compiles_the_ordinary_way(monke
     compiling._linking.cache_clear()
     assert found["0.61.2"] is Compiler
     assert found["0.68.1"] is not Compiler
+
+
+@pytest.fixture
+def linking(monkeypatch):
+    """Set the environment variable and forget what it was."""
+
+    def choose(value):
+        monkeypatch.setenv(compiling.LINKING, value)
+        compiling._linking.cache_clear()
+
+    yield choose
+    compiling._linking.cache_clear()
+
+
+def test_linking_can_be_switched_off_and_is_part_of_the_cache_stamp(linking):
+    def twice(x):
+        return 2 * x
+
+    linking("0")
+    assert compiling._linking() is None
+    plain: Any = kernel(twice)
+    assert plain(4) == 8
+    stamp = fingerprint(twice)
+    linking("1")
+    assert (compiling._linking() is None) == (fingerprint(twice) == stamp)
+
+
+def test_another_word_for_linking_is_refused(linking):
+    linking("off")
+    with pytest.raises(UsageError, match="LAL_LINK_KERNELS must be 0 or 1, got 'off'"):
+        kernel(lambda x: x)
 
 
 def test_without_numba_the_error_names_the_extra_and_envs_still_imports():

@@ -12,8 +12,8 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 from envs.registration import LAL_RL_ID
-from envs.simulator.kernels import lal_rl as kernels
-from envs.simulator.lal_rl import LalRlEngine
+from envs.simulator.kernels.lal_rl import layout as kernels
+from envs.simulator.lal_rl import LalRlSimulator
 from envs.simulator.lal_rl_data import binary_pairs
 from lal.data.datasets import load_dataset
 from lal.errors import DataError, UsageError
@@ -69,14 +69,14 @@ class Shadow:
 
 @pytest.fixture(scope="module")
 def engine():
-    engine = LalRlEngine(PAIRS, 12, seed=5, pool_size=60, reward_rows=150, n_splits=12)
+    engine = LalRlSimulator(PAIRS, 12, seed=5, pool_size=60, reward_rows=150, n_splits=12)
     engine.reset()
     return engine
 
 
 def test_every_number_agrees_with_scikit_learn(engine):
     engine.reset(seed=7)
-    shadows = [Shadow(engine, e) for e in range(engine.num_envs)]
+    shadows = [Shadow(engine, e) for e in range(engine.n_episodes)]
     same, n_checked = 0, 0
     for _ in range(14):
         for e, shadow in enumerate(shadows):
@@ -88,22 +88,22 @@ def test_every_number_agrees_with_scikit_learn(engine):
             wanted[open_, 0] = model.predict_proba(shadow.X[open_])[:, 0]
             wanted[open_, 1] = distances[np.ix_(open_, open_)].mean(axis=1)
             wanted[open_, 2] = distances[np.ix_(open_, rows)].mean(axis=1)
-            assert abs(engine.candidates[e] - wanted)[:, 0].max() <= 3e-4
-            assert abs(engine.candidates[e] - wanted)[:, 1:].max() <= 1e-5
+            assert abs(engine.observations.candidates[e] - wanted)[:, 0].max() <= 3e-4
+            assert abs(engine.observations.candidates[e] - wanted)[:, 1:].max() <= 1e-5
             context = np.sort(model.predict_proba(shadow.state)[:, 0])
-            assert abs(engine.context[e] - context).max() <= 3e-4
-            assert np.flatnonzero(engine.mask[e]).tolist() == open_.tolist()
-            hits = round(engine.quality[e] * len(shadow.reward_y))
+            assert abs(engine.observations.context[e] - context).max() <= 3e-4
+            assert np.flatnonzero(engine.observations.mask[e]).tolist() == open_.tolist()
+            hits = round(engine.accuracy[e] * len(shadow.reward_y))
             assert abs(hits - shadow.hits(model)) <= 2
             same += hits == shadow.hits(model)
             n_checked += 1
-        engine.step(np.full(engine.num_envs, -1), False)
+        engine.step(np.full(engine.n_episodes, -1), False)
     assert same >= 0.98 * n_checked
 
 
 def test_the_target_is_98_percent_of_the_whole_pool(engine):
     engine.reset(seed=8)
-    for e in range(engine.num_envs):
+    for e in range(engine.n_episodes):
         shadow = Shadow(engine, e)
         full = shadow.hits(shadow.fit(np.arange(shadow.N)))
         assert abs(full - shadow.full) <= 1
@@ -113,7 +113,7 @@ def test_the_target_is_98_percent_of_the_whole_pool(engine):
 def test_a_split_keeps_its_parts_apart_and_is_standardised_by_its_training_half():
     X, y = wave(3, 200, 4)
     X[:, 0] = np.arange(200)
-    engine = LalRlEngine([(X, y)], 3, pool_size=40)
+    engine = LalRlSimulator([(X, y)], 3, pool_size=40)
     engine.reset()
     for e in range(3):
         shadow = Shadow(engine, e)
@@ -134,19 +134,25 @@ def test_a_split_keeps_its_parts_apart_and_is_standardised_by_its_training_half(
 
 def test_two_labels_of_both_classes_begin_an_episode(engine):
     engine.reset(seed=3)
-    for e in range(engine.num_envs):
+    for e in range(engine.n_episodes):
         shadow = Shadow(engine, e)
         assert sorted(shadow.y[shadow.labelled()].tolist()) == [0, 1]
 
 
 def replay(E, actions, **options):
     """Return what environment 0 .. shows when it is stepped beside E - 1 others."""
-    engine = LalRlEngine(PAIRS, E, seed=11, pool_size=30, n_splits=6, refresh=2, **options)
+    engine = LalRlSimulator(PAIRS, E, seed=11, pool_size=30, n_splits=6, refresh=2, **options)
     engine.reset()
     rows = []
     for a in actions:
         engine.step(np.resize(a, E).astype(np.int64))
-        parts = (engine.candidates, engine.context, engine.mask, engine.quality, engine.terminated)
+        parts = (
+            engine.observations.candidates,
+            engine.observations.context,
+            engine.observations.mask,
+            engine.accuracy,
+            engine.terminated,
+        )
         rows.append([part[:1].copy() for part in parts])
     return rows
 
@@ -162,19 +168,19 @@ def test_a_trajectory_does_not_depend_on_its_neighbours():
 
 
 def test_workers_that_share_a_seed_continue_the_numbering():
-    four = LalRlEngine(PAIRS, 4, seed=2, pool_size=30)
-    two = LalRlEngine(PAIRS, 2, seed=2, pool_size=30, first_env=2)
+    four = LalRlSimulator(PAIRS, 4, seed=2, pool_size=30)
+    two = LalRlSimulator(PAIRS, 2, seed=2, pool_size=30, first_env=2)
     four.reset()
     two.reset()
-    np.testing.assert_array_equal(four.candidates[2:], two.candidates)
+    np.testing.assert_array_equal(four.observations.candidates[2:], two.observations.candidates)
 
 
 def test_an_ended_episode_begins_anew_and_leaves_its_last_observation():
-    engine = LalRlEngine(PAIRS[:1], 4, seed=1, pool_size=30, max_episode_steps=5)
+    engine = LalRlSimulator(PAIRS[:1], 4, seed=1, pool_size=30, max_episode_steps=5)
     engine.reset()
     steps = np.zeros(4, dtype=int)
     for _ in range(30):
-        before = engine.mask.copy()
+        before = engine.observations.mask.copy()
         action = np.argmax(before, axis=1)
         engine.step(action)
         steps += 1
@@ -183,37 +189,37 @@ def test_an_ended_episode_begins_anew_and_leaves_its_last_observation():
         np.testing.assert_array_equal(engine.lengths[ended], steps[ended])
         assert (steps <= 5).all()
         assert (engine.truncated <= (steps == 5)).all()
-        last = engine.final[2]
+        last = engine.final_observations.mask
         for e in np.flatnonzero(ended):
             assert last[e, action[e]] == 0
             assert last[e].sum() == before[e].sum() - 1
-            assert engine.mask[e].sum() == 28
+            assert engine.observations.mask[e].sum() == 28
         steps[ended] = 0
 
 
 def test_an_illegal_action_is_replaced_and_said():
-    engine = LalRlEngine(PAIRS[:1], 3, pool_size=30)
+    engine = LalRlSimulator(PAIRS[:1], 3, pool_size=30)
     engine.reset()
-    taken = np.argmin(engine.mask[1])
-    engine.step(np.array([np.argmax(engine.mask[0]), taken, 99]), False)
+    taken = np.argmin(engine.observations.mask[1])
+    engine.step(np.array([np.argmax(engine.observations.mask[0]), taken, -1]), False)
     assert engine.invalid.tolist() == [False, True, True]
-    assert (engine.mask.sum(axis=1) == 27).all()
+    assert (engine.observations.mask.sum(axis=1) == 27).all()
 
 
 def test_one_sample_left_ends_the_episode():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(100, 2)), rng.integers(0, 2, 100)
-    engine = LalRlEngine([(X, y)], 8, pool_size=12, seed=4)
+    engine = LalRlSimulator([(X, y)], 8, pool_size=12, seed=4)
     engine.reset()
     left = []
     for _ in range(60):
         engine.step(np.full(8, -1))
-        left += engine.final[2][engine.terminated].sum(axis=1).tolist()
+        left += engine.final_observations.mask[engine.terminated].sum(axis=1).tolist()
     assert min(left) == 1
 
 
 def test_the_bank_reuses_splits():
-    engine = LalRlEngine(PAIRS[:1], 8, pool_size=20, n_splits=4, max_episode_steps=2)
+    engine = LalRlSimulator(PAIRS[:1], 8, pool_size=20, n_splits=4, max_episode_steps=2)
     engine.reset()
     for _ in range(60):
         engine.step(np.full(8, -1))
@@ -223,7 +229,7 @@ def test_the_bank_reuses_splits():
 def test_memory_does_not_grow():
     import tracemalloc
 
-    engine = LalRlEngine(PAIRS[:1], 16, pool_size=20, refresh=1)
+    engine = LalRlSimulator(PAIRS[:1], 16, pool_size=20, refresh=1)
     engine.reset()
     actions = np.full(16, -1)
     for _ in range(50):
@@ -246,25 +252,28 @@ def test_memory_does_not_grow():
 )
 def test_unusable_data_are_refused(data, message):
     with pytest.raises(DataError, match=message):
-        LalRlEngine([data], 2)
+        LalRlSimulator([data], 2)
 
 
 def test_a_class_too_rare_for_any_split_is_said():
     X = np.random.default_rng(0).normal(size=(100, 2))
-    engine = LalRlEngine([(X, np.arange(100) == 0)], 1)
+    engine = LalRlSimulator([(X, np.arange(100) == 0)], 1)
     with pytest.raises(DataError, match="more samples of the rarer class"):
         engine.reset()
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"num_envs": 0}, "num_envs must be at least 1"), ({"pool_size": 3}, "pool_size must be")],
+    [
+        ({"n_episodes": 0}, "n_episodes must be an integer of at least 1"),
+        ({"pool_size": 3}, "pool_size must be"),
+    ],
 )
 def test_bad_options_are_refused(options, message):
     with pytest.raises(UsageError, match=message):
-        LalRlEngine(PAIRS, **{"num_envs": 2, **options})
+        LalRlSimulator(PAIRS, **{"n_episodes": 2, **options})
     with pytest.raises(UsageError, match="no data set was given"):
-        LalRlEngine([], 2)
+        LalRlSimulator([], 2)
 
 
 def test_data_may_be_named_or_given():
@@ -289,7 +298,7 @@ def test_the_vector_environment_keeps_to_gymnasium():
         assert reward.tolist() == [-1.0] * 6
         for e in np.flatnonzero(terminated | truncated):
             assert env.single_observation_space.contains(infos["final_obs"][e])
-            assert 0 < infos["final_info"]["quality"][e] <= 1
+            assert 0 < infos["final_info"]["accuracy"][e] <= 1
             seen += 1
         assert ("final_obs" in infos) == bool((terminated | truncated).any())
     assert seen > 6
@@ -308,8 +317,6 @@ def test_the_single_environment_passes_gymnasiums_checker():
             break
     with pytest.raises(UsageError, match="the episode is over; call reset"):
         env.step(0)
-    with pytest.raises(UsageError, match="engine must be 'compiled'"):
-        gymnasium.make(LAL_RL_ID, engine="slow")
 
 
 def test_the_stable_baselines_environment_keeps_its_rules():

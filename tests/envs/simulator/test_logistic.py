@@ -6,15 +6,50 @@ from sklearn.linear_model import LogisticRegression
 
 pytest.importorskip("numba")
 
-from envs.simulator.kernels.lal_rl import tolerance_of
-from envs.simulator.kernels.logistic import CAP, newton_weights
-from envs.simulator.kernels.logistic import fit_path as compiled_fit_path
+from envs.simulator.compile import kernel
+from envs.simulator.kernels.lal_rl.splits import tolerance_of
+from envs.simulator.kernels.logistic.binary import (
+    CAP,
+    add_sample,
+    fit,
+    offsets,
+    start_fit,
+    workspace_size,
+)
+from envs.simulator.kernels.logistic.newton import newton_weights
+from envs.simulator.kernels.simd import padded
+
+
+@kernel
+def _fit_path(F, at, R, labels, order, tolerance, weights, iterations):
+    rows = np.empty(len(order), np.int64)
+    start_fit(F, at)
+    for i in range(len(order)):
+        rows[i] = order[i]
+        add_sample(F, at, i, R, order[i] * at.stride, labels[order[i]])
+        if i > 0:
+            iterations[i - 1] = fit(F, at, i + 1, R, 0, rows, tolerance, np.float32(0.0))
+            weights[i - 1] = F[at.w : at.w + at.D + 1]
 
 
 def fit_path(X, labels, order, tolerance):
-    """One layout for all calls, so that the kernel is compiled once."""
-    X, labels = (np.array(a, dtype=np.float32, order="C") for a in (X, labels))
-    return compiled_fit_path(X, labels, np.array(order, dtype=np.int64), np.float32(tolerance))
+    """Label rows one by one; return the weights after each from the second on, and iterations.
+
+    Args:
+        X: Samples (N, D).
+        labels: 0 or 1 by row, (N,).
+        order: Rows in the order of labelling; the first two hold both classes.
+        tolerance: Largest component of the gradient at the end of a fit.
+    """
+    (N, D), n = X.shape, len(order)
+    at = offsets(0, padded(D + 1), padded(n), D)
+    R = np.zeros((N, at.stride), dtype=np.float32)
+    R[:, :D], R[:, D] = X, 1.0
+    F = np.zeros(workspace_size(at.stride, at.cap), dtype=np.float32)
+    weights, iterations = np.empty((n - 1, D + 1), np.float32), np.empty(n - 1, np.int64)
+    labels, order = np.array(labels, np.float32), np.array(order, np.int64)
+    _fit_path(F, at, R.ravel(), labels, order, np.float32(tolerance), weights, iterations)
+    return weights, iterations
 
 
 def probabilities(X, weights):

@@ -7,7 +7,7 @@ pytest.importorskip("numba")
 from sklearn.linear_model import RidgeClassifier
 
 from envs.pool_env import PoolEnv
-from envs.simulator.kernels.features import CANDIDATE_KERNELS, CONTEXT_KERNELS
+from envs.simulator.kernels.features.observe import CANDIDATE_KERNELS, CONTEXT_KERNELS
 from envs.simulator.pool import PoolSimulator
 from envs.simulator.pool_rules import METRIC_NAMES
 from lal.episode import METRICS, Episode
@@ -149,15 +149,15 @@ def test_committee_spread_is_about_that_of_scikit_learn():
     assert np.corrcoef(sim.observations.candidates[0, :, 0], exact)[0, 1] > 0.8
 
 
-@pytest.mark.parametrize("ending", ["budget", "target", "both"])
+@pytest.mark.parametrize("termination", ["budget", "target", "both"])
 @pytest.mark.parametrize("reward", sorted(REWARDS))
-def test_rewards_and_endings_are_those_of_the_environment(reward, ending):
-    if reward == "area" and ending != "budget":
+def test_rewards_and_terminations_are_those_of_the_environment(reward, termination):
+    if reward == "area" and termination != "budget":
         pytest.skip("the environment refuses it too")
     # Margins of logistic regression have no ties, which would be broken by other random numbers.
     task = make("logistic_regression", N=14, T=50, budget=6)
-    env = PoolEnv(task, slate_size=14, reward=reward, ending=ending)
-    sim = PoolSimulator([task], 1, slate_size=14, reward=reward, ending=ending)
+    env = PoolEnv(task, slate_size=14, reward=reward, termination=termination)
+    sim = PoolSimulator([task], 1, slate_size=14, reward=reward, termination=termination)
     rng = np.random.default_rng(3)
     for seed in range(3):
         _, info = env.reset(seed=seed)
@@ -305,9 +305,11 @@ def _shallow():
 def test_wrong_use_is_refused():
     sim = PoolSimulator([make()], 2, slate_size=5)
     with pytest.raises(UsageError, match="call reset first"):
-        sim.step(np.zeros(2))
+        sim.step(np.zeros(2, dtype=int))
     sim.reset()
-    with pytest.raises(UsageError, match="2 slots from 0 to 4"):
+    with pytest.raises(
+        UsageError, match=r"shape \(2,\), one slot from 0 to 4 an episode; got shape \(3,\)"
+    ):
         sim.step(np.zeros(3))
     with pytest.raises(UsageError, match="action 7 is not in 0 to 4"):
         sim.step(np.array([0, 7]))

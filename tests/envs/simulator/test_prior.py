@@ -8,7 +8,7 @@ from scipy.stats import ks_2samp
 
 pytest.importorskip("numba")
 
-from envs.simulator.kernels.prior import KINDS
+from envs.simulator.kernels.prior.recipes import KINDS
 from envs.simulator.pool import PoolSimulator
 from envs.simulator.prior import CompiledPrior, compiled_rows, prior_tasks
 from lal.data.coverage import _nearest, participation_ratio

@@ -22,10 +22,11 @@ from envs.simulator.rankers import (
 from envs.simulator.rollout import play, rollout
 from lal.data.datasets import load_dataset
 from lal.episode import Episode
-from lal.errors import UsageError
+from lal.errors import DataError, UsageError
 from lal.learners import make_learner
+from lal.policies.kinds import load_as, load_policy
+from lal.policies.pool_policy import PoolPolicy
 from lal.policies.scoring.scorer import compile_program
-from lal.policies.store import load_policy
 from lal.rng import generator
 from lal.strategies.base import make_strategy
 from lal.tasks.splits import make_task
@@ -43,30 +44,41 @@ def make_tasks(learner="gaussian_nb", budgets=(8, 8, 8), **options):
     ]  # fmt: skip
 
 
+def equal(one, other):
+    """Whether two curves are the same, bit for bit."""
+    return np.array_equal(one.queried, other.queried) and all(
+        np.array_equal(values, other.metrics[name]) for name, values in one.metrics.items()
+    )
+
+
 @pytest.mark.parametrize("learner", ["gaussian_nb", "random_forest"])
 def test_a_rollout_does_not_depend_on_its_company(learner):
     tasks = make_tasks(learner)
     policy = policy_ranker(load_policy("default"))
     seeds = [11, 12, 13]
-    both = rollout(tasks, [margin, random, policy, random], seeds=seeds)
-    assert np.array_equal(both.metrics[1], both.metrics[3])
-    alone = rollout(tasks[1:2], [policy], seeds=seeds[1:2])
-    wide = both.rows[2, 1]
-    assert np.array_equal(alone.rows[0, 0], wide)
-    assert np.array_equal(alone.metrics[0, 0], both.metrics[2, 1])
-    assert not np.array_equal(both.rows[0], both.rows[1])
-    other = rollout(tasks, [random], seeds=[14, 15, 16])
-    assert not np.array_equal(other.rows[0], both.rows[1])
+    by_margin, by_chance, by_policy, again = rollout(
+        tasks, [margin, random, policy, random], seeds=seeds
+    ).curves
+    assert all(map(equal, by_chance, again))
+    alone = rollout(tasks[1:2], [policy], seeds=seeds[1:2]).curves[0][0]
+    assert equal(alone, by_policy[1])
+    some = rollout(tasks, [margin, policy], seeds=seeds, chosen=[[2], [1, 0]]).curves
+    assert [len(row) for row in some] == [1, 2]
+    assert equal(some[0][0], by_margin[2])
+    assert equal(some[1][0], by_policy[1])
+    other = rollout(tasks, [random], seeds=[14, 15, 16]).curves[0]
+    for t in range(3):
+        assert np.array_equal(by_margin[t].queried[:2], by_chance[t].queried[:2])  # paired
+        assert not equal(by_margin[t], by_chance[t])
+        assert not np.array_equal(other[t].queried, by_chance[t].queried)
 
 
 def test_curves_are_measured_on_the_rows_that_were_acquired():
     tasks = make_tasks()
     found = rollout(tasks, [margin, random], seed=3)
-    for p in range(2):
-        for t, task in enumerate(tasks):
-            curve = found.curve(p, t)
+    for p, row in enumerate(found.curves):
+        for t, (task, curve) in enumerate(zip(tasks, row, strict=True)):
             assert len(set(curve.queried.tolist())) == len(curve.queried)
-            assert np.array_equal(curve.queried[: curve.n_start], found.starts[t])
             for n in (0, 8):
                 rows = curve.queried[: curve.n_start + n]
                 model = task.learner.fit(
@@ -77,23 +89,24 @@ def test_curves_are_measured_on_the_rows_that_were_acquired():
                 assert curve.metrics["accuracy"][n] == pytest.approx(hit.mean(), abs=1e-9)
             area = np.trapezoid(curve.metrics["balanced_accuracy"], curve.n_labels) / 8
             assert found.areas("balanced_accuracy")[p, t] == pytest.approx(area)
+    mixed = 0.75 * found.areas("accuracy") + 0.25 * found.areas("balanced_accuracy")
+    assert found.mixed_areas(0.25) == pytest.approx(mixed)
 
 
 def test_all_seen_is_counted_from_the_first_label():
     tasks = make_tasks()
     found = rollout(tasks, [margin], starts=[np.array([0, 1]) for _ in tasks])
     for t, task in enumerate(tasks):
-        curve = found.curve(0, t)
+        curve = found.curves[0][t]
         seen = [len(np.unique(task.pool.y[curve.queried[:n]])) for n in range(1, 11)]
         wanted = next((n for n, k in enumerate(seen, 1) if k == task.n_classes), None)
         assert curve.n_all_seen == wanted
 
 
-def test_shorter_budgets_end_earlier_and_the_rest_is_empty():
+def test_shorter_budgets_end_earlier():
     found = rollout(make_tasks(budgets=(3, 8, 5)), [margin])
-    assert [len(found.curve(0, t).metrics["accuracy"]) for t in range(3)] == [4, 9, 6]
-    assert np.isnan(found.metrics[0, 0, 4:]).all()
-    assert (found.rows[0, 0, 3:] == -1).all()
+    assert [len(curve.metrics["accuracy"]) for curve in found.curves[0]] == [4, 9, 6]
+    assert [len(curve.queried) - curve.n_start for curve in found.curves[0]] == [3, 8, 5]
 
 
 @pytest.mark.parametrize("name", ["margin", "entropy", "k_farthest_then_margin", "default"])
@@ -101,12 +114,13 @@ def test_rows_and_curves_are_those_of_the_reference_loop(name):
     """With a learner whose probabilities do not tie, from the same first labels."""
     tasks = make_tasks("logistic_regression")
     starts = [Episode(task, 5).pool.order for task in tasks]
-    strategy = load_policy(name) if name == "default" else make_strategy(name)
-    rank = policy_ranker(strategy) if name == "default" else rule_ranker(name, strategy)
+    policy = load_as(PoolPolicy, "default")
+    strategy = policy if name == "default" else make_strategy(name)
+    rank = policy_ranker(policy) if name == "default" else rule_ranker(name, strategy)
     found = rollout(tasks, [rank], starts=starts)
     for t, task in enumerate(tasks):
         wanted = lal.run_episode(strategy, task, seed=5, part="reward")
-        curve = found.curve(0, t)
+        curve = found.curves[0][t]
         assert np.array_equal(curve.queried, wanted.queried)
         assert np.array_equal(curve.n_labels, wanted.n_labels)
         assert curve.n_all_seen == wanted.n_all_seen
@@ -134,7 +148,7 @@ def test_a_rule_without_a_form_is_refused_by_name():
         rule_ranker("query_by_committee", make_strategy("query_by_committee"))
 
 
-FIRST = {
+FIRST: dict[str, dict[str, float]] = {
     "epsilon_margin": {"epsilon": 0.0},
     "k_farthest_then_margin": {"k": 0},
     "typiclust_then_margin": {"k": 0},
@@ -148,8 +162,8 @@ def test_rules_that_do_not_explore_are_margin(name):
     curious = rule_ranker(name, make_strategy(name, **{k: 1.0 if k == "epsilon" else 5
                                                        for k in FIRST[name]}))  # fmt: skip
     found = rollout(tasks, [margin, plain, curious], seed=2)
-    assert np.array_equal(found.rows[0], found.rows[1])
-    assert not np.array_equal(found.rows[0], found.rows[2])
+    assert all(map(equal, found.curves[0], found.curves[1]))
+    assert not all(map(equal, found.curves[0], found.curves[2]))
 
 
 @pytest.mark.parametrize("name", sorted(set(RULES) - {"random", "epsilon_margin"}))
@@ -195,7 +209,13 @@ def test_a_program_that_reads_the_reference_set_is_given_the_open_rows():
         rows = view.candidates[e, view.mask[e]].astype(float)
         inputs = {"candidates": rows, "reference": rows, "context": view.context[e].astype(float)}
         assert found[e, view.mask[e]] == pytest.approx(scorer.run(inputs), abs=1e-9)
-    assert rollout(tasks, [scorer_ranker(scorer)], features=features).rows.min() >= 0
+    curve = rollout(tasks, [scorer_ranker(scorer)], features=features).curves[0][0]
+    assert len(curve.queried) == curve.n_start + 8
+
+
+def test_utilities_that_are_not_finite_are_refused():
+    with pytest.raises(DataError, match=r"utilities on task '\w+/gaussian_nb' are not finite"):
+        rollout(make_tasks(), [lambda view: np.full(view.mask.shape, np.nan)])
 
 
 def test_play_calls_before_every_step_and_marks_what_has_ended():

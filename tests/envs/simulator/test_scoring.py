@@ -11,8 +11,8 @@ import envs.simulator.scoring as scoring
 from envs.simulator.scoring import SlateBatch, SlateScorer, score_slates
 from lal.errors import UsageError
 from lal.features.base import FEATURES
+from lal.policies.kinds import load_policy
 from lal.policies.scoring.scorer import OPS, compile_program
-from lal.policies.store import load_policy
 
 E, K, R, F, G = 7, 9, 6, 5, 3
 

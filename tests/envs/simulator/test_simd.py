@@ -127,12 +127,14 @@ def test_correct_predictions_are_counted_to_the_last_sample(rng, n):
 def test_kernels_also_run_interpreted():
     code = (
         "import numpy as np\n"
-        "from envs.simulator.lal_rl import LalRlEngine\n"
+        "from envs.simulator.lal_rl import LalRlSimulator\n"
         "r = np.random.default_rng(0)\n"
         "X = r.normal(size=(150, 3)); y = (X[:, 0] > 0).astype(int)\n"
-        "e = LalRlEngine([(X, y)], 2, pool_size=20, reward_rows=40); e.reset()\n"
+        "e = LalRlSimulator([(X, y)], 2, pool_size=20, reward_rows=40); e.reset()\n"
         "[e.step(np.full(2, -1)) for _ in range(3)]\n"
-        "print(*(f'{v:.4f}' for v in [*e.quality, *e.context[0, ::9], *e.candidates[1, 3:6, 1]]))\n"
+        "seen = e.observations\n"
+        "shown = [*e.accuracy, *seen.context[0, ::9], *seen.candidates[1, 3:6, 1]]\n"
+        "print(*(f'{v:.4f}' for v in shown))\n"
     )
     printed = [
         subprocess.run(

@@ -6,7 +6,9 @@ import pytest
 pytest.importorskip("numba")
 from sklearn.linear_model import LogisticRegression
 
-from envs.simulator.kernels import learners
+from envs.simulator.kernels.layout import LOGISTIC
+from envs.simulator.kernels.learners.updates import FINISHES
+from envs.simulator.kernels.logistic.update import MOST_UNKNOWNS
 from envs.simulator.pool import PoolSimulator
 from lal.learners import make_learner
 from lal.task import Part, Task
@@ -18,13 +20,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 def play(monkeypatch, *, classes, columns, scale, C, steps):
     """Return the largest differences of pool probabilities from the optimum, and the finishes."""
     finished = []
-    finish = learners.finish_logistic
+    finish = FINISHES[LOGISTIC]
 
     def count(updates):
         finished.append(len(updates.ids))
         finish(updates)
 
-    monkeypatch.setitem(learners.FINISHES, learners.LOGISTIC, count)
+    monkeypatch.setitem(FINISHES, LOGISTIC, count)
     rng = np.random.default_rng(0)
     y = np.arange(20 * classes) % classes
     X = scale * (rng.normal(size=(len(y), columns)) + 0.5 * rng.normal(size=(classes, columns))[y])
@@ -68,7 +70,7 @@ def test_weak_penalties_end_at_the_optimum(monkeypatch, classes, scale, C):
 
 @pytest.mark.parametrize(("scale", "C"), [(1.0, 1e4), (30.0, 1.0)])
 def test_many_weights_are_finished_with_little_memory(monkeypatch, scale, C):
-    assert learners.MOST_UNKNOWNS < 12 * 31
+    assert MOST_UNKNOWNS < 12 * 31
     differences, finished = play(
         monkeypatch, classes=12, columns=30, scale=scale, C=C, steps=15
     )  # fmt: skip

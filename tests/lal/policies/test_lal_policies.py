@@ -6,8 +6,8 @@ from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
+from lal.policies.kinds import load_policy
 from lal.policies.pool_policy import PolicyRangeWarning
-from lal.policies.store import load_policy
 
 X, Y = make_classification(80, 4, random_state=0)
 KNOWN = np.where(np.arange(80) < 12, Y, np.nan)

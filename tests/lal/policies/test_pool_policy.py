@@ -15,9 +15,9 @@ from lal.data.view import make_geometry
 from lal.episode import Episode, run_episode
 from lal.errors import PolicyFileError, UnknownNameError, UsageError
 from lal.features import DEFAULT_CANDIDATE_FEATURES
+from lal.policies.kinds import load_policy
 from lal.policies.margin import margin_policy
 from lal.policies.pool_policy import PolicyRangeWarning
-from lal.policies.store import load_policy
 from lal.state import QueryState, Strategy
 from lal.strategies.base import make_strategy
 

@@ -1,5 +1,6 @@
 """ALBL against a trace worked out by hand, and its bandit against what a bandit must do."""
 
+import io
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,21 @@ from lal.episode import run_episode
 from lal.errors import UsageError
 from lal.learners import make_learner
 from lal.state import QueryState
-from lal.strategies.albl import ALBL, arm_probabilities, probability_floor, weighted_accuracy
-from lal.strategies.base import EpisodeStart, Remembering, make_strategy
+from lal.strategies.albl import (
+    ALBL,
+    Draw,
+    arm_probabilities,
+    probability_floor,
+    regret,
+    weighted_accuracy,
+)
+from lal.strategies.base import (
+    Acted,
+    EpisodeStart,
+    Observed,
+    StatefulStrategyAdapter,
+    make_strategy,
+)
 from lal.task import Part, Task
 
 
@@ -80,32 +94,32 @@ def test_a_trace_by_hand():
 
     before = state_of([0, 1], [0, 1], [[0.9, 0.1], [0.2, 0.8], [0.5, 0.5], [0.5, 0.5]])
     memory = strategy.start(EpisodeStart(n_rows=4, n_queries=2))
-    row, memory = strategy.draw(memory, before, scripted(0, 2))
-    assert row == 2
-    np.testing.assert_allclose(memory.probabilities[0], [0.5, 0.5])
-    np.testing.assert_allclose(memory.rewards, [1.0])
-    np.testing.assert_allclose(memory.estimates, [[0.0, 2.0]])
+    action = strategy.act(memory, Observed(before, scripted(0, 2)))
+    assert (action.row, len(memory["drawn"])) == (2, 0)
+    memory = action.memory
+    np.testing.assert_allclose(memory["probabilities"][0], [0.5, 0.5])
+    np.testing.assert_allclose(memory["rewards"], [1.0])
+    np.testing.assert_allclose(memory["estimates"], [[0.0, 2.0]])
     log_weights = 0.5 * floor * np.array([2 * bonus, 2 + 2 * bonus])
-    np.testing.assert_allclose(memory.log_weights, log_weights)
+    np.testing.assert_allclose(memory["log_weights"], log_weights)
     np.testing.assert_allclose(log_weights, [0.36025, 0.77653], atol=1e-5)
 
     share = np.exp(log_weights) / np.exp(log_weights).sum()
     p = (1 - 2 * floor) * share + floor
-    np.testing.assert_allclose(memory.probabilities[1], p)
+    np.testing.assert_allclose(memory["probabilities"][1], p)
     np.testing.assert_allclose(p, [0.48282, 0.51718], atol=1e-5)
     q = p[0] + p[1] / 4
-    np.testing.assert_allclose(memory.importance, [8.0, 1 / q])
+    np.testing.assert_allclose(memory["importance"], [8.0, 1 / q])
 
     after = state_of([0, 1, 2], [0, 1, 1], [[0.4, 0.6], [0.2, 0.8], [0.3, 0.7], [0.5, 0.5]])
-    memory = strategy.update(memory, after)
+    memory = strategy.update(memory, Acted(action, after))
     reward = (1 / q) / 8
-    np.testing.assert_allclose(memory.rewards, [1.0, reward])
+    np.testing.assert_allclose(memory["rewards"], [1.0, reward])
     estimate = reward * np.array([1.0, 0.25]) / q
-    np.testing.assert_allclose(memory.estimates[1], estimate)
+    np.testing.assert_allclose(memory["estimates"][1], estimate)
     log_weights = log_weights + 0.5 * floor * (estimate + bonus / p)
-    np.testing.assert_allclose(memory.log_weights, log_weights)
-    assert memory.regret == pytest.approx(2.0 + estimate[1] - 1.0 - reward)
-    assert strategy.update(memory, after) is memory
+    np.testing.assert_allclose(memory["log_weights"], log_weights)
+    assert regret(memory) == pytest.approx(2.0 + estimate[1] - 1.0 - reward)
 
 
 def test_probabilities_keep_their_floor():
@@ -132,20 +146,24 @@ def test_one_arm_without_uniform_is_that_arm():
     np.testing.assert_array_equal(np.sort(ours.queried), np.sort(theirs.queried))
 
 
+def settled(strategy, action, labels, proba):
+    return strategy.update({}, Acted(action, state_of([0, 1, 2, 3], labels, proba)))
+
+
 def test_the_arm_that_named_a_rewarded_row_gains_share():
     """Equal probabilities, equal bonus: only the estimates differ."""
     strategy = ALBL(arms=())
     strategy.arms = (Fixed(3),)
     proba = np.array([[0.9, 0.1], [0.1, 0.9], [0.9, 0.1], [0.9, 0.1]])
     state = state_of([0, 1, 2], [0, 1, 0], proba)
-    _, memory = strategy.draw(strategy.start(EpisodeStart(4, 5)), state, scripted(3))
-    right = strategy.update(memory, state_of([0, 1, 2, 3], [0, 1, 0, 0], proba))
-    wrong = strategy.update(memory, state_of([0, 1, 2, 3], [0, 1, 0, 1], proba))
-    assert right.log_weights[0] > right.log_weights[1]
-    assert wrong.rewards[0] == 0.0
-    assert wrong.log_weights[0] == wrong.log_weights[1]
-    assert right.regret > 0.0
-    assert wrong.regret == 0.0
+    action = strategy.act(strategy.start(EpisodeStart(4, 5)), Observed(state, scripted(3)))
+    right = settled(strategy, action, [0, 1, 0, 0], proba)
+    wrong = settled(strategy, action, [0, 1, 0, 1], proba)
+    assert right["log_weights"][0] > right["log_weights"][1]
+    assert wrong["rewards"][0] == 0.0
+    assert wrong["log_weights"][0] == wrong["log_weights"][1]
+    assert regret(right) > 0.0
+    assert regret(wrong) == 0.0
 
 
 def test_an_episode_is_repeatable_and_each_starts_anew():
@@ -160,16 +178,16 @@ def test_an_episode_is_repeatable_and_each_starts_anew():
 def test_a_reward_without_its_label_is_refused():
     strategy = ALBL(arms=())
     state = state_of([0], [0], np.full((4, 2), 0.5))
-    _, memory = strategy.draw(strategy.start(EpisodeStart(4, 2)), state, scripted(3))
+    action = strategy.act(strategy.start(EpisodeStart(4, 2)), Observed(state, scripted(3)))
     with pytest.raises(UsageError, match="row 3 was drawn but has no label"):
-        weighted_accuracy(memory, state)
+        weighted_accuracy(action.memory, state)
 
 
 def test_batches_are_refused():
     with pytest.raises(UsageError, match="ALBL asks one row at a time, got batch_size 2"):
         run_episode(make_strategy("albl"), make_line(), seed=0, batch_size=2)
     with pytest.raises(UsageError, match="got batch_size 3"):
-        Remembering(ALBL(), EpisodeStart(4, 2)).select_batch(
+        StatefulStrategyAdapter(ALBL(), EpisodeStart(4, 2)).select_batch(
             state_of([], [], np.full((4, 2), 0.5)),
             np.random.default_rng(0),
             np.random.default_rng(0),
@@ -188,3 +206,19 @@ def test_batches_are_refused():
 def test_bad_options_are_refused(options, message):
     with pytest.raises(UsageError, match=message):
         ALBL(**options)
+
+
+def test_memory_is_plain_arrays():
+    """numpy keeps it, so an episode can be resumed."""
+    strategy, proba = ALBL(arms=()), np.full((4, 2), 0.5)
+    state = state_of([0], [0], proba)
+    memory = strategy.start(EpisodeStart(4, 2))
+    action = strategy.act(memory, Observed(state, scripted(0, 3)))
+    file = io.BytesIO()
+    np.savez(file, **action.memory)  # type: ignore[arg-type]
+    file.seek(0)
+    after = Acted(Draw(action.row, dict(np.load(file))), state_of([0, 3], [0, 1], proba))
+    resumed, whole = strategy.update({}, after), strategy.update({}, after._replace(action=action))
+    assert set(resumed) == set(memory)
+    for name, array in whole.items():
+        np.testing.assert_array_equal(resumed[name], array)

@@ -18,13 +18,13 @@ class Stubborn:
     def __init__(self, answer):
         self.answer = answer
 
-    def start(self, *, budget=0.1):
+    def start(self, info=None):
         return {}
 
-    def asks(self, memory, item):
+    def act(self, memory, observation):
         return self.answer
 
-    def advance(self, memory, event):
+    def update(self, memory, event):
         return memory
 
 
@@ -95,15 +95,15 @@ def test_unknown_skactiveml_strategy():
 
 def test_threshold_moves_as_published():
     rule = UncertaintyStream(threshold=0.8, step=0.01)
-    memory = rule.start(budget=0.5)
+    memory = rule.start({"budget": 0.5})
     sure, unsure = (StreamItem(np.array(p)) for p in ([0.9, 0.1], [0.7, 0.3]))
-    assert rule.asks(memory, unsure)
-    assert not rule.asks(memory, sure)
-    from lal.streams.policy import StreamEvent
+    assert rule.act(memory, unsure)
+    assert not rule.act(memory, sure)
+    from lal.streams.features import StreamEvent
 
-    after = rule.advance(memory, StreamEvent(unsure, asked=True, error=0.0))
+    after = rule.update(memory, StreamEvent(unsure, asked=True, error=0.0))
     assert after["state"][1] == pytest.approx(0.8 * 0.99)
-    after = rule.advance(after, StreamEvent(sure, asked=False))
+    after = rule.update(after, StreamEvent(sure, asked=False))
     assert after["state"][1] == pytest.approx(0.8 * 0.99 * 1.01)
 
 

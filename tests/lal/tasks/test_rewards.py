@@ -71,7 +71,7 @@ def test_batch_pays_after_its_last_step(tiny_task, tiny_seed, buy):
 
 
 def test_step_cost_of_a_batch_counts_its_labels(tiny_task, tiny_seed, buy):
-    env = PoolEnv(tiny_task, slate_size=4, reward="step_cost", ending="target", batch_size=2)
+    env = PoolEnv(tiny_task, slate_size=4, reward="step_cost", termination="target", batch_size=2)
     _, info = env.reset(seed=tiny_seed)
     _, first, *_, info = buy(env, info, 3)
     _, second, *_ = buy(env, info, 2)
@@ -113,7 +113,7 @@ def test_unknown_reward_has_a_hint(tiny_task):
         PoolEnv(tiny_task, reward="acuracy_gain")
 
 
-@pytest.mark.parametrize("ending", ["target", "both"])
-def test_area_needs_the_whole_budget(tiny_task, ending):
+@pytest.mark.parametrize("termination", ["target", "both"])
+def test_area_needs_the_whole_budget(tiny_task, termination):
     with pytest.raises(UsageError, match="only when the whole budget is spent"):
-        PoolEnv(tiny_task, reward="area", ending=ending)
+        PoolEnv(tiny_task, reward="area", termination=termination)

@@ -13,10 +13,10 @@ from agents.lal_rl.search.config import INPUTS, N_TERMS, PRESETS, SIZE, TIMES_DO
 from agents.lal_rl.search.export import to_policy, to_weights
 from agents.lal_rl.search.game import Game, episode_lengths, kernels
 from agents.lal_rl.search.search import Search, start
-from envs.simulator.kernels import lal_rl
+from envs.simulator.kernels.lal_rl import layout as lal_rl
 from lal.data.view import make_geometry
 from lal.errors import UsageError
-from lal.policies.store import load_policy
+from lal.policies.kinds import load_policy
 from lal.state import QueryState
 
 AGENT = AGENTS["lal_rl_search"]

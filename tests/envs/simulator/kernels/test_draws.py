@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("numba")
 
-from envs.simulator.kernels.draws import sort
+from envs.simulator.kernels.prior.draws import sort
 from lal.arrays import Floats
 
 ORDERS: dict[str, Callable[[int], Floats]] = {

@@ -9,20 +9,20 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
-from envs.simulator.kernels.gaussian_process import add_gp, start_gp, whitened_row
-from envs.simulator.kernels.knn import add_knn, predict_knn, start_knn
+from envs.simulator.kernels.learners.gaussian_process import add_gp, start_gp, whitened_row
+from envs.simulator.kernels.learners.knn import add_knn, predict_knn, start_knn
+from envs.simulator.kernels.learners.naive_bayes import (
+    add_naive_bayes,
+    predict_naive_bayes,
+    start_naive_bayes,
+)
+from envs.simulator.kernels.learners.ridge import add_ridge, refit_ridge, start_ridge
 from envs.simulator.kernels.linear import (
     linear_scores,
     sigmoid_pair,
     sigmoid_shares,
     softmax_rows,
 )
-from envs.simulator.kernels.naive_bayes import (
-    add_naive_bayes,
-    predict_naive_bayes,
-    start_naive_bayes,
-)
-from envs.simulator.kernels.ridge import add_ridge, refit_ridge, start_ridge
 from envs.simulator.kernels.simd import padded
 from lal.learners.probabilities import decision_to_proba as reference_proba
 

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("numba")
 from sklearn.ensemble import RandomForestClassifier
 
-from envs.simulator.kernels.forest import (
+from envs.simulator.kernels.learners.trees import (
     fit_forest,
     insert_sorted,
     out_of_bag_accuracy,

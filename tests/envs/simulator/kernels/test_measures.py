@@ -3,7 +3,8 @@ import pytest
 
 pytest.importorskip("numba")
 
-from envs.simulator.kernels.learners import Problem, measure
+from envs.simulator.kernels.layout import Problem
+from envs.simulator.kernels.metrics import measure
 from envs.simulator.kernels.simd import padded
 from lal.episode import METRICS
 

@@ -5,8 +5,8 @@ import pytest
 
 pytest.importorskip("numba")
 
-from envs.simulator.kernels.leave_one_out import leave_one_out
-from envs.simulator.kernels.ranks import take_ranks
+from envs.simulator.kernels.features.leave_one_out import leave_one_out
+from envs.simulator.kernels.features.ranks import take_ranks
 
 
 def filled_up(values):

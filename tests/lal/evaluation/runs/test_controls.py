@@ -9,8 +9,8 @@ from lal.evaluation.runs.cells import ORACLE_LABELS, Cell, play
 from lal.evaluation.runs.controls import RULES, linear_copy, ridge, untrained_copy, with_controls
 from lal.evaluation.runs.methods import parse_entrants
 from lal.evaluation.runs.protocol import Protocol, Run
+from lal.policies.kinds import load_policy
 from lal.policies.margin import margin_policy
-from lal.policies.store import load_policy
 
 
 @pytest.fixture(autouse=True)

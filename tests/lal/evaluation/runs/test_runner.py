@@ -14,15 +14,15 @@ import pytest
 
 from lal.data.datasets import load_dataset
 from lal.errors import UnknownNameError, UsageError
+from lal.evaluation.analysis.tables import long_table
 from lal.evaluation.runs import limits
 from lal.evaluation.runs.cells import Cell, cells_of
 from lal.evaluation.runs.costs import predict_seconds
-from lal.evaluation.runs.methods import Entrant, parse_entrants
 from lal.evaluation.runs.limits import CellTimeout, time_limit
+from lal.evaluation.runs.methods import Entrant, parse_entrants
 from lal.evaluation.runs.protocol import Protocol, Run, make_protocol
 from lal.evaluation.runs.runner import Progress, plan, run_cells
 from lal.evaluation.runs.store import RunStore
-from lal.evaluation.analysis.tables import long_table
 from lal.strategies.base import STRATEGIES
 
 ROOT = Path(__file__).parents[4]

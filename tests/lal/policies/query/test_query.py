@@ -11,9 +11,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
 
 from lal.errors import DataError, UsageError
+from lal.policies.kinds import load_policy
 from lal.policies.margin import margin_policy
 from lal.policies.query.request import read_seed
-from lal.policies.store import load_policy
 
 X = np.sin(np.outer(np.arange(1, 61), np.arange(1, 5)))
 TRUE = (X[:, 0] + X[:, 1] > 0).astype(int)

@@ -4,7 +4,7 @@ import numpy as np
 
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.dense import set_all
-from envs.simulator.kernels.draws import (
+from envs.simulator.kernels.prior.draws import (
     between,
     choose,
     dirichlet,
@@ -12,7 +12,7 @@ from envs.simulator.kernels.draws import (
     permutation,
     sort,
 )
-from envs.simulator.kernels.prior_rows import (
+from envs.simulator.kernels.prior.rows import (
     mean_and_deviation,
     place_of_largest,
     running_sums,

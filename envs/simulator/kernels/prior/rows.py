@@ -4,7 +4,7 @@ import numpy as np
 
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.dense import set_all
-from envs.simulator.kernels.draws import between, choose, normals, shuffle, uniforms
+from envs.simulator.kernels.prior.draws import between, choose, normals, shuffle, uniforms
 from envs.simulator.kernels.random_numbers import uniform
 
 

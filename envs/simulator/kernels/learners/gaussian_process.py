@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from envs.simulator.compile import kernel
+from envs.simulator.kernels.layout import problem_of
+from envs.simulator.kernels.metrics import classes_seen, measure
 from envs.simulator.kernels.simd import exponential, load, splat, store
 
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
@@ -162,3 +164,50 @@ def gp_proba(mean: Any, variance: Any, count: Any, S: Any, proba: Any) -> None:
     for c in range(C):
         for i in range(n):
             proba[c, i] *= total[i]
+
+
+@kernel
+def update_gp(u: Any) -> None:
+    """Bring Gaussian processes up to date, predict and measure.
+
+    Looking ahead reads the episode's own fit and writes nothing into it.
+    """
+    for m in range(len(u.ids)):
+        e = u.ids[m]
+        task = u.tasks[u.task[e]]
+        p = problem_of(task, u.from_reward)
+        L, n = u.n_labelled[e], p.n - p.lo
+        F = u.singles[e]
+        a = p.Lmax * p.n
+        V, mean, variance = F[:a], F[a : a + p.C * p.n], F[a + p.C * p.n : a + (p.C + 1) * p.n]
+        targets = F[a + (p.C + 1) * p.n : a + (p.C + 1) * p.n + p.Lmax * p.C]
+        scale = np.float32(p.second)
+        v, t = np.empty(p.Lmax, np.float32), np.empty(p.C, np.float32)
+        if u.from_reward:
+            own = np.empty((p.C + 1) * n, np.float32)
+            for c in range(p.C + 1):
+                own[c * n : (c + 1) * n] = (
+                    mean[c * p.n + p.lo : (c + 1) * p.n] if c < p.C else (variance[p.lo :])
+                )
+            mean, variance = own[: p.C * n], own[p.C * n :]
+        elif u.fitted[e] < 0:
+            start_gp(mean, variance)
+            u.fitted[e] = 0
+        for b in range(L - 1 if u.from_reward else u.fitted[e], L):
+            pivot = whitened_row(V, p.Lmax, targets, p.C, u.rows[e, b], u.labels[e, b], b,
+                                 np.float32(p.first), v, t)  # fmt: skip
+            if not u.from_reward:
+                targets[b * p.C : (b + 1) * p.C] = t
+            add_gp(u.tiles, task.at_tiles, p.D, u.rows[e, b], b, V, p.Lmax, v, t, pivot, scale,
+                   mean, variance, p.lo // 16, not u.from_reward)  # fmt: skip
+        if not u.from_reward:
+            u.fitted[e] = L
+        compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
+        proba = u.proba[m, : p.C * n].reshape(p.C, n)
+        S = classes_seen(u.count[e], p.C, compact, seen, proba, n)
+        if S >= 2:
+            gp_proba(mean, variance, u.count[e], S, proba)
+        if u.variance.shape[1] > 0:
+            for i in range(p.N):
+                u.variance[m, i] = max(variance[i], np.float32(0.0))
+        measure(u.proba[m], u.ends[task.at_ends : task.at_ends + p.C + 1], p, u.metrics[m])

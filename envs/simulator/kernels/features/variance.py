@@ -6,37 +6,8 @@ from typing import Any
 import numpy as np
 
 from envs.simulator.compile import kernel
-from envs.simulator.kernels.learners import AT_X, CLASSES, COLUMNS, KIND, LOGISTIC, POINTS
-
-
-@kernel
-def _factor(A):
-    """Replace the lower triangle of a positive definite matrix by its Cholesky factor."""
-    n = len(A)
-    for j in range(n):
-        d = A[j, j]
-        for k in range(j):
-            d -= A[j, k] * A[j, k]
-        root = math.sqrt(max(d, 1e-300))
-        A[j, j] = root
-        for i in range(j + 1, n):
-            s = A[i, j]
-            for k in range(j):
-                s -= A[i, k] * A[j, k]
-            A[i, j] = s / root
-
-
-@kernel
-def _solved_square(factor, b):
-    """Return |F^-1 b|^2 for a lower triangular F; b is overwritten."""
-    total = 0.0
-    for i in range(len(b)):
-        s = b[i]
-        for k in range(i):
-            s -= factor[i, k] * b[k]
-        b[i] = s / factor[i, i]
-        total += b[i] * b[i]
-    return total
+from envs.simulator.kernels.cholesky import factor, solved_square
+from envs.simulator.kernels.layout import LOGISTIC
 
 
 @kernel
@@ -87,7 +58,7 @@ def logit_variance(
         G = np.dot(root, root.T) if dual else np.dot(root.T, root)
         for j in range(len(G)):
             G[j, j] += ridge
-        _factor(G)
+        factor(G)
         b = np.empty(len(G))
         for i in range(len(rows)):
             if dual:
@@ -98,10 +69,10 @@ def logit_variance(
                     b[a] = 0.0
                     for j in range(d):
                         b[a] += root[a, j] * X[i, j]
-                out[i] += max(square - _solved_square(G, b), 0.0) / ridge
+                out[i] += max(square - solved_square(G, b), 0.0) / ridge
             else:
                 b[:] = X[i]
-                out[i] += _solved_square(G, b)
+                out[i] += solved_square(G, b)
     if seen > 2:
         for i in range(len(rows)):
             out[i] /= seen
@@ -121,18 +92,18 @@ def observe_variance(t: Any, eps: Any, ids: Any, slates: Any) -> None:
     """
     for at in range(len(ids)):
         e = ids[at]
-        s = t.sizes[eps.task[e]]
-        C, D, n, seen = s[CLASSES], s[COLUMNS], s[POINTS], 0
+        task, seen = t.tasks[eps.task[e]], 0
+        C, D, n = task.classes, task.columns, task.points
         for c in range(C):
             seen += eps.count[e, c] > 0
-        if s[KIND] != LOGISTIC or seen < 2:
+        if task.kind != LOGISTIC or seen < 2:
             continue
         rows = slates[e][slates[e] >= 0]
         values = np.empty(len(rows))
         logit_variance(
-            t.x[s[AT_X] : s[AT_X] + D * n].reshape(D, n), eps.rows[e], eps.n_labelled[e],
+            t.x[task.at_x : task.at_x + D * n].reshape(D, n), eps.rows[e], eps.n_labelled[e],
             eps.proba[e, : C * n].reshape(C, n), eps.count[e, :C], seen,
-            max(t.params[eps.task[e], 0], 1e-10), rows, values,
+            max(task.first, 1e-10), rows, values,
         )  # fmt: skip
         for k in range(len(rows)):
             eps.variance[e, rows[k]] = np.float32(values[k])

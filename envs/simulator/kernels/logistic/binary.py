@@ -7,16 +7,21 @@ exact one-dimensional Newton step, shortened to ``ln(1 + r) / r`` of itself, r t
 of a score: by generalised self-concordance it never overshoots. A fit that does not reach the
 tolerance within `CAP` iterations is finished by damped Newton steps in float64.
 
-One fit works on one flat float32 array `F`, in which `Layout` places: H (stride, D + 1 rows), Q
+Float32 in vectors of 16, because a fit of a few hundred numbers is all in the nearest cache and
+its cost is arithmetic. What float32 loses (`CERTAIN`), the finish in float64 makes good.
+
+One fit works on one flat float32 array `F`, in which `offsets` places: H (stride, D + 1 rows), Q
 (labelled samples as columns, D + 1 rows of `cap`), w, the gradient and scratch (of `stride`), t,
 z and scratch (of `cap`). The intercept is the last coordinate (a constant column of ones).
 """
 
 import math
+from collections import namedtuple
 
 import numpy as np
 
 from envs.simulator.compile import kernel
+from envs.simulator.kernels.cholesky import solve_factored
 from envs.simulator.kernels.dense import (
     add_outer,
     add_outer_pair,
@@ -27,25 +32,16 @@ from envs.simulator.kernels.dense import (
     largest_absolute,
     set_all,
 )
+from envs.simulator.kernels.logistic.newton import newton_weights
 from envs.simulator.kernels.simd import load, logistic, splat, store
 from envs.simulator.kernels.simd import total as lane_sum
 
-TOLERANCE = 1e-4
-"""Largest component of the gradient at which a fit is done."""
-
 CAP = 40
-"""Iterations before the fit is handed to Newton."""
+"""Iterations before the fit is handed to Newton; fits of standardised columns take two to eight."""
 
 CERTAIN = np.float32(3e-4)
 """Where no sample lacks more to its label, which takes weak penalties, Newton finishes the fit:
 the gradient is made of what is lacking, and float32 has but a few digits of it."""
-
-NEWTON_CAP = 2000
-"""A damped step moves no score by more than about log(1 + r): one that is off by hundreds, as of a
-row a thousand times the others, takes hundreds of steps. Other fits take fewer than ten."""
-
-SETTLED = 1e-12
-"""A Newton step that changes no score by more than this is the last: the rest is rounding."""
 
 FREE_INTERCEPT = 100.0
 """Prior inverse curvature of the intercept, large enough to leave it free."""
@@ -55,27 +51,36 @@ HALF = np.float32(0.5)
 ONE = np.float32(1.0)
 
 
+LEAST_CURVATURE = np.float32(1e-30)
+"""Least s'y of a BFGS pair: below it the step was rounding, and its inverse would overflow."""
+
+NO_DAMPING = np.float32(1e-3)
+"""Largest change of a score up to which a step is taken whole: ``ln(1 + r) / r`` is 1 in three
+digits there, fewer than the line's second derivative is exact to."""
+
+Offsets = namedtuple("Offsets", "H Q w t stride cap D")
+"""Where one fit keeps its parts in `F`. After w lie g, q = H g and five scratch vectors; after t
+lie z, r = p - t, c = p (1 - p), u. `stride` is D + 1, `cap` the samples that fit, both padded."""
+
+
 @kernel(forceinline=True)
-def room(stride, cap):
+def workspace_size(stride, cap):
     """Return how many numbers of `F` one fit takes."""
     return stride * stride + stride * cap + 8 * stride + 5 * cap
 
 
 @kernel(forceinline=True)
-def places(base, stride, cap):
-    """Return the offsets of H, Q, w and t.
-
-    After w lie g, q = H g and five scratch vectors; after t lie z, r = p - t, c = p (1 - p), u.
-    """
+def offsets(base, stride, cap, D):
+    """Return where a fit in D columns that begins at `base` keeps its parts."""
     Q = base + stride * stride
     w = Q + stride * cap
-    return base, Q, w, w + 8 * stride
+    return Offsets(base, Q, w, w + 8 * stride, stride, cap, D)
 
 
 @kernel
-def start_fit(F, base, stride, cap, D):
+def start_fit(F, at):
     """Empty the model: no samples, zero weights, H the inverse of the prior curvature."""
-    H, Q, w, t = places(base, stride, cap)
+    H, Q, w, t, stride, cap, D = at
     fill(F, H, stride * (D + 1), np.float32(0.0))
     for j in range(D):
         F[H + j * stride + j] = ONE
@@ -87,9 +92,9 @@ def start_fit(F, base, stride, cap, D):
 
 
 @kernel
-def add_sample(F, base, stride, cap, D, L, R, row_at, label):
+def add_sample(F, at, L, R, row_at, label):
     """Append sample L (a padded row of R, its constant 1 included) and update H for it."""
-    H, Q, w, t = places(base, stride, cap)
+    H, Q, w, t, stride, cap, D = at
     scratch = w + 3 * stride
     for j in range(D + 1):
         F[Q + j * cap + L] = R[row_at + j]
@@ -130,15 +135,12 @@ def _gradient(F, w, out, r, R, rows_at, stride, rows, L, D):
 
 
 @kernel
-def fit(F, base, stride, cap, D, L, R, rows_at, rows, tolerance, still):
+def fit(F, at, L, R, rows_at, rows, tolerance, still):
     """Refit to the L samples; returns the number of iterations (over `CAP`: Newton finished it).
 
     Args:
         F: The flat array of the fit.
-        base: Where this fit begins in `F`.
-        stride: Padded D + 1.
-        cap: Padded number of samples there is room for.
-        D: Columns.
+        at: Its `Offsets`.
         L: Samples.
         R: Samples as padded rows, each of `stride` numbers, constant 1 in place D.
         rows_at: Where row 0 begins in `R`.
@@ -146,7 +148,7 @@ def fit(F, base, stride, cap, D, L, R, rows_at, rows, tolerance, still):
         tolerance: Largest component of the gradient when done.
         still: A step that changes no score of a sample by more than this is the last.
     """
-    H, Q, w, t = places(base, stride, cap)
+    H, Q, w, t, stride, cap, D = at
     g, q, new = w + stride, w + 2 * stride, w + 4 * stride
     z, r, c, u = t + cap, t + 2 * cap, t + 3 * cap, t + 4 * cap
     nv, d1, nvl = stride // 16, D + 1, (L + 15) // 16
@@ -166,7 +168,7 @@ def fit(F, base, stride, cap, D, L, R, rows_at, rows, tolerance, still):
                 break
             step = slope / curvature
             change = step * largest_absolute(F, u, nvl)
-            if change > np.float32(1e-3):
+            if change > NO_DAMPING:
                 step *= np.float32(math.log1p(change)) / change
             for v in range(nv):
                 i = v * 16
@@ -182,7 +184,7 @@ def fit(F, base, stride, cap, D, L, R, rows_at, rows, tolerance, still):
         _update(F, H, g, stride, d1, step, first)
     if done and largest_absolute(F, r, nvl) > CERTAIN:
         return iteration
-    newton(F, base, stride, cap, D, L, R, rows_at, rows)
+    newton(F, at, L, R, rows_at, rows)
     return CAP + 1
 
 
@@ -227,7 +229,7 @@ def _update(F, H, g, stride, d1, step, first):
         store(F, q + i, load(F, h + i))
         store(F, h + i, hessian_difference)
     sy = lane_sum(sum_sy)
-    if not sy > np.float32(1e-30):
+    if not sy > LEAST_CURVATURE:
         return
     inverse = ONE / sy
     both = (ONE + lane_sum(sum_yHy) * inverse) * inverse
@@ -245,9 +247,9 @@ def _update(F, H, g, stride, d1, step, first):
 
 
 @kernel
-def newton(F, base, stride, cap, D, L, R, rows_at, rows):
+def newton(F, at, L, R, rows_at, rows):
     """Finish a fit by damped Newton steps in float64 and replace H by the exact inverse."""
-    H, _, w, t = places(base, stride, cap)
+    H, _, w, t, stride, _, D = at
     d1 = D + 1
     X = np.empty((L, d1))
     target = np.empty(L)
@@ -267,125 +269,3 @@ def newton(F, base, stride, cap, D, L, R, rows_at, rows):
         solve_factored(factor, column)
         for i in range(d1):
             F[H + i * stride + j] = column[i]
-
-
-@kernel(fastmath=False)
-def newton_weights(X, target, weights, hessian, step):
-    """Minimise by damped Newton steps in float64, in place.
-
-    Args:
-        X: Samples (L, D + 1), the last column ones.
-        target: 0 or 1, (L,).
-        weights: Start, and result, (D + 1,).
-        hessian: Shape (D + 1, D + 1), overwritten by its Cholesky factor.
-        step: Shape (D + 1,), overwritten.
-    """
-    n, d1 = X.shape
-    for _ in range(NEWTON_CAP):
-        for j in range(d1):
-            set_all(hessian[j], 0.0)
-        for j in range(d1 - 1):
-            hessian[j, j] = 1.0
-            step[j] = weights[j]
-        hessian[d1 - 1, d1 - 1] = 1e-10
-        step[d1 - 1] = 0.0
-        for i in range(n):
-            z = 0.0
-            for j in range(d1):
-                z += X[i, j] * weights[j]
-            p = 1.0 / (1.0 + math.exp(-min(max(z, -500.0), 500.0)))
-            residual = p - target[i]
-            c = p * (1.0 - p)
-            for j in range(d1):
-                step[j] += residual * X[i, j]
-                k = c * X[i, j]
-                for m in range(j + 1):
-                    hessian[j, m] += k * X[i, m]
-        largest = 0.0
-        for j in range(d1):
-            largest = max(largest, abs(step[j]))
-        factor(hessian)
-        if largest < 1e-9:
-            break
-        solve_factored(hessian, step)
-        change = 0.0
-        for i in range(n):
-            u = 0.0
-            for j in range(d1):
-                u += X[i, j] * step[j]
-            change = max(change, abs(u))
-        size = math.log1p(change) / change if change > 1e-6 else 1.0
-        for j in range(d1):
-            weights[j] -= size * step[j]
-        if change < SETTLED:
-            break
-
-
-@kernel(fastmath=False)
-def factor(A):
-    """Replace the lower triangle of a positive definite matrix by its Cholesky factor."""
-    n = len(A)
-    for j in range(n):
-        d = A[j, j]
-        for k in range(j):
-            d -= A[j, k] * A[j, k]
-        root = math.sqrt(max(d, 1e-300))
-        A[j, j] = root
-        for i in range(j + 1, n):
-            s = A[i, j]
-            for k in range(j):
-                s -= A[i, k] * A[j, k]
-            A[i, j] = s / root
-
-
-@kernel(fastmath=False)
-def solve_factored(A, b):
-    """Solve A A^T x = b in place, A lower triangular."""
-    n = len(b)
-    for i in range(n):
-        s = b[i]
-        for k in range(i):
-            s -= A[i, k] * b[k]
-        b[i] = s / A[i, i]
-    for i in range(n - 1, -1, -1):
-        s = b[i]
-        for k in range(i + 1, n):
-            s -= A[k, i] * b[k]
-        b[i] = s / A[i, i]
-
-
-@kernel
-def fit_path(X, labels, order, tolerance):
-    """Label the rows of X one by one and return the weights after each, (L, D + 1).
-
-    Args:
-        X: Samples (N, D), float32.
-        labels: 0 or 1 by row, (N,).
-        order: Rows in the order of labelling; the first two hold both classes.
-        tolerance: Largest component of the gradient at the end of a fit.
-
-    Returns:
-        The weights after every label from the second on and the iterations each took.
-    """
-    N, D = X.shape
-    stride = (D + 16) // 16 * 16
-    n = len(order)
-    cap = (n + 15) // 16 * 16
-    F = np.zeros(room(stride, cap), dtype=np.float32)
-    R = np.zeros(N * stride, dtype=np.float32)
-    for i in range(N):
-        for j in range(D):
-            R[i * stride + j] = X[i, j]
-        R[i * stride + D] = ONE
-    rows = np.empty(n, dtype=np.int64)
-    weights = np.empty((n - 1, D + 1), dtype=np.float32)
-    iterations = np.empty(n - 1, dtype=np.int64)
-    w = places(0, stride, cap)[2]
-    start_fit(F, 0, stride, cap, D)
-    for i in range(n):
-        rows[i] = order[i]
-        add_sample(F, 0, stride, cap, D, i, R, order[i] * stride, np.float32(labels[order[i]]))
-        if i > 0:
-            iterations[i - 1] = fit(F, 0, stride, cap, D, i + 1, R, 0, rows, tolerance, ZERO)
-            weights[i - 1] = F[w : w + D + 1]
-    return weights, iterations

@@ -3,8 +3,8 @@
 import numpy as np
 
 from envs.simulator.compile import kernel
-from envs.simulator.kernels.draws import between, normal, normals, permutation, sort
-from envs.simulator.kernels.prior_kinds import (
+from envs.simulator.kernels.prior.draws import between, normal, normals, permutation, sort
+from envs.simulator.kernels.prior.kinds import (
     categorical,
     checkerboard,
     clusters,
@@ -16,8 +16,8 @@ from envs.simulator.kernels.prior_kinds import (
     tree,
     xor,
 )
-from envs.simulator.kernels.prior_rows import column_scale
-from envs.simulator.kernels.prior_rules import rules
+from envs.simulator.kernels.prior.rows import column_scale
+from envs.simulator.kernels.prior.rules import rules
 from envs.simulator.kernels.random_numbers import below, uniform
 
 KINDS = (

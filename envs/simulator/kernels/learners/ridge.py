@@ -6,9 +6,15 @@ afterwards: with ``s`` the sum of all rows and ``c = X'y = 2 s_k - s``,
 ``b = (sum y - s'Mc) / (L - s'Ms)`` and ``w = M (c - b s)``. Float64 up to the weights.
 """
 
+from typing import Any
+
 import numpy as np
 
 from envs.simulator.compile import kernel
+from envs.simulator.kernels.dense import fill
+from envs.simulator.kernels.layout import problem_of
+from envs.simulator.kernels.linear import linear_scores, sigmoid_pair, sigmoid_shares
+from envs.simulator.kernels.metrics import classes_seen, measure
 
 SLOPE = np.float32(2.0)
 """Slope of the fixed logistic that turns decision values into probabilities."""
@@ -95,3 +101,40 @@ def refit_ridge(products, total, count, n, codes, K, room, V):
         for j in range(D):
             V[k * D + j] = 2.0 * products[c, j] - (1.0 + b) * room[j]
         V[K * D + k] = b
+
+
+@kernel
+def update_ridge(u: Any) -> None:
+    """Bring ridge classifiers up to date, predict and measure."""
+    for m in range(len(u.ids)):
+        e, slot = u.ids[m], u.slots[m]
+        task = u.tasks[u.task[e]]
+        p = problem_of(task, u.from_reward)
+        L, D, fit, whole = u.n_labelled[e], p.D, u.floats[slot], p.D * p.D
+        points = u.x[task.at_x : task.at_x + D * p.n].reshape(D, p.n)
+        M, a, b = fit[:whole].reshape(D, D), whole, whole + p.C * D
+        products, total, room = fit[a:b].reshape(p.C, D), fit[b : b + D], fit[b + D : b + 3 * D]
+        if u.fitted[slot] < 0:
+            start_ridge(M, products, total, p.first)
+            u.fitted[slot] = 0
+        for i in range(u.fitted[slot], L):
+            add_ridge(points, u.rows[e, i], u.labels[e, i], M, products, total, room)
+        u.fitted[slot] = L
+        n = p.n - p.lo
+        compact, seen, flat = u.marks[: p.C], u.marks[p.C :], u.proba[m, : p.C * n]
+        S = classes_seen(u.count[e], p.C, compact, seen, flat.reshape(p.C, n), n)
+        if S >= 2:
+            K, V, Z = 1 if S == 2 else S, u.singles[slot], u.scratch
+            bias = V[K * p.D :]
+            refit_ridge(
+                products, total, u.count[e], L, seen[1:] if K == 1 else seen, K, room, V
+            )  # fmt: skip
+            tiles = n // 16
+            if S < p.C:
+                fill(flat, 0, p.C * n, np.float32(0.0))
+            linear_scores(u.tiles, task.at_tiles, p.D, V, bias, K, p.lo // 16, tiles, Z)
+            if K == 1:
+                sigmoid_pair(Z, SLOPE, flat, seen[0], seen[1], tiles)
+            else:
+                sigmoid_shares(Z, K, SLOPE, flat, seen, tiles)
+        measure(u.proba[m], u.ends[task.at_ends : task.at_ends + p.C + 1], p, u.metrics[m])

@@ -1,11 +1,14 @@
 """Gaussian naive Bayes with running means and variances (Welford)."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from envs.simulator.compile import kernel
-from envs.simulator.kernels.softmax import exponential
+from envs.simulator.kernels.elementary import exponential
+from envs.simulator.kernels.layout import points_of, problem_of
+from envs.simulator.kernels.metrics import classes_seen, measure
 
 SMOOTHING = 1e-9
 """Share of the largest column variance that is added to all variances (scikit-learn's)."""
@@ -93,3 +96,28 @@ def predict_naive_bayes(XT, count, mean, spread, smoothing, proba, lo, hi):
         for c in range(C):
             if count[c] > 0:
                 proba[c, i] = density[c, i] / total if total > 0.0 else 1.0 / seen
+
+
+@kernel
+def update_naive_bayes(u: Any) -> None:
+    """Bring Gaussian naive Bayes classifiers up to date, predict and measure."""
+    for m in range(len(u.ids)):
+        e, slot = u.ids[m], u.slots[m]
+        task = u.tasks[u.task[e]]
+        p = problem_of(task, u.from_reward)
+        L, points = u.n_labelled[e], points_of(u.x, task.at_x, p)
+        f, groups, size = u.floats[slot], p.C + 1, (p.C + 1) * p.D
+        count, mean = u.ints[slot, :groups], f[:size].reshape(groups, p.D)
+        spread = f[size : 2 * size].reshape(groups, p.D)
+        if u.fitted[slot] < 0:
+            start_naive_bayes(count, mean, spread)
+            u.fitted[slot] = 0
+        for a in range(u.fitted[slot], L):
+            add_naive_bayes(points, u.rows[e, a], u.labels[e, a], count, mean, spread)
+        u.fitted[slot] = L
+        n = p.n - p.lo
+        proba = u.proba[m, : p.C * n].reshape(p.C, n)
+        compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
+        if classes_seen(u.count[e], p.C, compact, seen, proba, n) >= 2:
+            predict_naive_bayes(points, count, mean, spread, p.first, proba, p.lo, p.n)
+        measure(u.proba[m], u.ends[task.at_ends : task.at_ends + p.C + 1], p, u.metrics[m])

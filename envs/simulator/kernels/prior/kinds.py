@@ -3,7 +3,7 @@
 import numpy as np
 
 from envs.simulator.compile import kernel
-from envs.simulator.kernels.draws import (
+from envs.simulator.kernels.prior.draws import (
     between,
     gamma,
     normal,
@@ -11,7 +11,7 @@ from envs.simulator.kernels.draws import (
     permutation,
     uniforms,
 )
-from envs.simulator.kernels.prior_rows import (
+from envs.simulator.kernels.prior.rows import (
     assign,
     base_rows,
     counts_of,

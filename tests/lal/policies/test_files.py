@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -13,20 +14,13 @@ import pytest
 from safetensors import safe_open
 
 import lal
-from lal.errors import PolicyFileError, UnknownNameError
+from lal.errors import PolicyFileError, UnknownNameError, UsageError
+from lal.policies.files import SCHEMA, UNNAMED_SCHEMA, content_digest, read_file, save_policy
+from lal.policies.kinds import KINDS, SHIPPED, _aliases, list_policies, load_as, load_policy
 from lal.policies.margin import margin_policy
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.store import (
-    SCHEMA,
-    STREAM_SCHEMA,
-    _aliases,
-    content_digest,
-    list_policies,
-    load_policy,
-    load_stream_policy,
-    save_policy,
-)
 from lal.streams.features import StreamItem
+from lal.streams.policy import StreamPolicy
 
 FROZEN = [Path(__file__).parent / f"frozen_v{schema}.safetensors" for schema in (1, 2)]
 FROZEN_STREAM = Path(__file__).parent / "frozen_v3.safetensors"
@@ -81,10 +75,10 @@ def test_a_failed_save_leaves_the_old_file(policy, make_policy, tmp_path, monkey
     policy.save(path)
     before = path.read_bytes()
 
-    def broken(self, target):
+    def broken(part, target):
         raise OSError("disk full")
 
-    monkeypatch.setattr(Path, "replace", broken)
+    monkeypatch.setattr("lal.serialization.os.replace", broken)
     with pytest.raises(OSError, match="disk full"):
         make_policy(1).save(path)
     assert path.read_bytes() == before
@@ -96,7 +90,7 @@ def test_unsavable_policies_are_refused(make_policy, policy, tmp_path):
     half = {k: v.astype(np.float16) for k, v in policy.tensors.items()}
     with pytest.raises(PolicyFileError, match="has type float16; files hold F32"):
         save_policy(make_policy(tensors=half), path)
-    with pytest.raises(PolicyFileError, match="is no plain JSON"):
+    with pytest.raises(PolicyFileError, match="is not plain JSON"):
         save_policy(make_policy(card={"x": float("nan")}), path)
     assert not path.exists()
 
@@ -113,13 +107,13 @@ def test_a_frozen_file_of_every_version_loads(path):
 
 
 def test_there_is_a_frozen_file_of_the_version_that_is_written():
-    assert len(FROZEN) == SCHEMA
-    assert json.loads(read_header(FROZEN[-1]))["schema"] == SCHEMA
-    assert json.loads(read_header(FROZEN_STREAM))["schema"] == STREAM_SCHEMA
+    assert len(FROZEN) == UNNAMED_SCHEMA
+    assert json.loads(read_header(FROZEN[-1]))["schema"] == UNNAMED_SCHEMA
+    assert json.loads(read_header(FROZEN_STREAM))["schema"] == SCHEMA
 
 
 def test_the_frozen_stream_policy_loads():
-    policy = load_stream_policy(FROZEN_STREAM)
+    policy = load_as(StreamPolicy, FROZEN_STREAM)
     expected = json.loads(FROZEN_STREAM.with_suffix(".json").read_text())
     assert (policy.name, policy.pace) == (expected["name"], expected["pace"])
     assert list(policy.features) == expected["features"]
@@ -127,8 +121,9 @@ def test_the_frozen_stream_policy_loads():
     found = [policy.utility(memory, StreamItem(np.array([p, 1 - p]))) for p in PROBABILITIES]
     np.testing.assert_allclose(found, expected["utilities"], atol=1e-9)
     assert hashlib.sha256(FROZEN_STREAM.read_bytes()).hexdigest() == expected["sha256"]
-    with pytest.raises(PolicyFileError, match="load_stream_policy"):
-        load_policy(FROZEN_STREAM)
+    assert isinstance(load_policy(FROZEN_STREAM), StreamPolicy)
+    with pytest.raises(PolicyFileError, match="holds a policy of kind 'stream', expected 'pool'"):
+        load_as(PoolPolicy, FROZEN_STREAM)
 
 
 def read_header(path: Path) -> str:
@@ -144,7 +139,10 @@ def test_shipped_policies():
         policy = load_policy(name)
         assert line, name
         assert "\n" not in line, name
-        assert isinstance(policy, PoolPolicy)
+        assert isinstance(policy, KINDS[policy.kind])
+    assert set(list_policies("pool")) | set(list_policies("stream")) == set(policies)
+    assert lal.list_stream_policies() == list_policies("stream") != {}
+    assert all(isinstance(load_policy(name), PoolPolicy) for name in list_policies("pool"))
 
 
 def test_the_shipped_margin_is_the_one_of_the_code(tmp_path):
@@ -156,8 +154,8 @@ def test_the_shipped_margin_is_the_one_of_the_code(tmp_path):
 def test_an_alias_is_resolved_and_recorded(policy, tmp_path, monkeypatch):
     policy.save(tmp_path / "dated-2026-01.safetensors")
     (tmp_path / "aliases.json").write_text('{"best": "dated-2026-01"}')
-    monkeypatch.setattr("lal.policies.store.SHIPPED", tmp_path)
-    monkeypatch.setattr("lal.policies.store._aliases", lambda: {"best": "dated-2026-01"})
+    monkeypatch.setattr("lal.policies.kinds.SHIPPED", tmp_path)
+    monkeypatch.setattr("lal.policies.kinds._aliases", lambda: {"best": "dated-2026-01"})
     assert load_policy("best").name == policy.name
     assert list_policies()["best"].startswith("alias of dated-2026-01")
 
@@ -183,7 +181,7 @@ def test_a_name_that_no_file_system_takes():
 @pytest.mark.parametrize("text", ['{"best": 1}', "[]", "{", '{"best": NaN}'])
 def test_a_damaged_file_of_aliases(text, tmp_path, monkeypatch):
     (tmp_path / "aliases.json").write_text(text)
-    monkeypatch.setattr("lal.policies.store.SHIPPED", tmp_path)
+    monkeypatch.setattr("lal.policies.kinds.SHIPPED", tmp_path)
     _aliases.cache_clear()
     try:
         with pytest.raises(
@@ -263,20 +261,46 @@ def test_damaged_files(policy, tmp_path, monkeypatch):
     for damaged, message in [
         (b"", "too short"),
         (content[:5], "too short"),
-        (content[:-9], "does not fill its place"),
-        (content + b"x", "bytes behind the last tensor"),
+        (content[:-9], "damaged or not a policy file"),
+        (content + b"x", "file not fully covered"),
         (bytes(flipped), "sha256 does not match"),
         (struct.pack("<Q", 2**62) + content[8:], "header claims"),
         (b"\x80\x04\x95" + content, "header claims"),
-        (struct.pack("<Q", 2) + b"[]", "damaged or no policy file"),
+        (struct.pack("<Q", 2) + b"[]", "damaged or not a policy file"),
     ]:
         path.write_bytes(damaged)
         with pytest.raises(PolicyFileError, match=message):
             load_policy(path)
     path.write_bytes(content)
-    monkeypatch.setattr("lal.policies.store.MAX_FILE", 1000)
+    monkeypatch.setattr("lal.policies.files.MAX_FILE", 1000)
     with pytest.raises(PolicyFileError, match="more than 1000"):
         load_policy(path)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda p: p.symlink_to("/dev/zero")])
+def test_only_regular_files_are_read(make, tmp_path):
+    """A FIFO would be waited for without end, /dev/zero read without end."""
+    path = tmp_path / "p.safetensors"
+    make(path)
+    with pytest.raises(PolicyFileError, match="cannot be read \\(expected a regular file\\)"):
+        load_policy(path)
+
+
+def test_digest_of_a_file_is_that_of_its_bytes(policy, tmp_path):
+    path = tmp_path / "p.safetensors"
+    policy.save(path)
+    assert read_file(path).sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_missing_label_is_for_policies_that_read_labels():
+    assert load_policy("margin", missing_label=-1).missing_label == -1
+    with pytest.raises(UsageError, match="a stream policy reads no labels of a pool"):
+        load_policy("stream-dqn", missing_label=-1)
+
+
+def test_shipped_names_are_unique():
+    names = [path.stem for path in SHIPPED.rglob("*.safetensors")]
+    assert sorted(set(names)) == sorted(names)
 
 
 def attempt(path: Path) -> tuple[PoolPolicy | None, str]:

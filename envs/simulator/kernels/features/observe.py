@@ -12,28 +12,10 @@ import numpy as np
 
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.dense import set_all
-from envs.simulator.kernels.learners import (
-    AROUND,
-    AT_AROUND,
-    AT_FREE,
-    AT_REFERENCE,
-    BUDGET,
-    BUDGET_KNOWN,
-    CLASSES,
-    CLASSES_KNOWN,
-    FOREST,
-    GP,
-    KIND,
-    LOGISTIC,
-    MOST,
-    POINTS,
-    POOL,
-    REFERENCE,
-    WIDTH,
-)
-from envs.simulator.kernels.leave_one_out import leave_one_out
-from envs.simulator.kernels.ranks import distance_keys, doubt_keys, take_ranks
-from envs.simulator.kernels.softmax import single_logarithm
+from envs.simulator.kernels.elementary import single_logarithm
+from envs.simulator.kernels.features.leave_one_out import leave_one_out
+from envs.simulator.kernels.features.ranks import distance_keys, doubt_keys, take_ranks
+from envs.simulator.kernels.layout import FOREST, GP, LOGISTIC
 
 CANDIDATE_KERNELS = {
     name: number
@@ -291,10 +273,10 @@ def _uncovered(distance, around, s, reach, rows, column):
 
     Two at a time and by unsigned numbers, which need no look whether they count from the end.
     """
-    k = np.uint64(s[AROUND])
-    share, one, two = np.float32(1.0 / s[AROUND]), np.uint64(1), np.uint64(2)
+    k = np.uint64(s.neighbours)
+    share, one, two = np.float32(1.0 / s.neighbours), np.uint64(1), np.uint64(2)
     for n in range(len(rows)):
-        at = np.uint64(s[AT_AROUND] + rows[n] * s[AROUND])
+        at = np.uint64(s.at_around + rows[n] * s.neighbours)
         last = at + k
         a, b = np.int32(0), np.int32(0)
         while at + two <= last:
@@ -368,8 +350,8 @@ def observe(
     """
     for at in range(len(ids)):
         e = ids[at]
-        s, params = t.sizes[eps.task[e]], t.params[eps.task[e]]
-        N, C, n = s[POOL], s[CLASSES], s[POINTS]
+        s = t.tasks[eps.task[e]]
+        N, C, n = s.pool, s.classes, s.points
         count, total, L = eps.count[e], eps.total[e], eps.n_labelled[e]
         proba = eps.proba[e, : C * n].reshape(C, n)
         near = eps.near[e, : C * N].reshape(C, N)
@@ -380,8 +362,8 @@ def observe(
         seen = 0
         for c in range(C):
             seen += count[c] > 0
-        over = C if s[CLASSES_KNOWN] else seen
-        scale = np.float32(params[2])
+        over = C if s.classes_known else seen
+        scale = np.float32(s.scale)
         for i in range(N):
             least[i] = near[0, i]
         for c in range(1, C):
@@ -401,26 +383,26 @@ def observe(
         else:
             for i in range(N):
                 first[i] = second[i] = margin[i] = entropy[i] = disagreement[i] = ZERO
-        rows = t.reference[s[AT_REFERENCE] : s[AT_REFERENCE] + s[REFERENCE]]
+        rows = t.reference[s.at_reference : s.at_reference + s.reference]
         centre, width = _spread(margin, rows)
         _contexts(
-            s, params, context, context_limits, contexts[e], count, L, eps.n_start[e], proba, rows,
+            s, context, context_limits, contexts[e], count, L, eps.n_start[e], proba, rows,
             shared, seen, over, centre, width, eps.squares[e], eps.labels[e],
         )  # fmt: skip
         _candidates(
-            s, params, slates[e], features, limits, candidates[e], count, L, proba, near, shared,
-            t.free[s[AT_FREE] : s[AT_FREE] + 5 * N].reshape(5, N), t.distance, t.around,
+            s, slates[e], features, limits, candidates[e], count, L, proba, near, shared,
+            t.free[s.at_free : s.at_free + 5 * N].reshape(5, N), t.distance, t.around,
             eps.leverage[e], eps.entropy[e], eps.variance[e], seen, over, rows, centre, width,
         )  # fmt: skip
 
 
 @kernel
 def _contexts(
-    s, params, context, limits, out, count, L, n_start, proba, rows, shared, seen, over, centre,
+    s, context, limits, out, count, L, n_start, proba, rows, shared, seen, over, centre,
     width, squares, labels,
 ):  # fmt: skip
     """Fill the context features of one episode."""
-    N, R, C = s[POOL], s[REFERENCE], s[CLASSES]
+    N, R, C = s.pool, s.reference, s.classes
     entropy, nearest, disagreement = shared[3], shared[5], shared[6]
     for g in range(len(context)):
         kind = context[g]
@@ -456,18 +438,18 @@ def _contexts(
                 v += _minus_x_log(_mean(proba[c, :N], rows))
             v /= math.log(max(over, 2))
         elif kind == LOO:
-            v = leave_one_out(squares, labels, L, s[MOST])
+            v = leave_one_out(squares, labels, L, s.most)
         elif kind == NEIGHBOUR_DISAGREEMENT:
             v = _mean(disagreement, rows)
         elif kind == REACHED:
             v = _mean(nearest, rows) if L > 0 else 1.0
         elif kind == SPACING:
-            v = params[3]
+            v = s.spacing
         elif kind == SPENT:
-            whole = min(n_start + s[BUDGET], N)
-            v = L / max(whole, 1) if s[BUDGET_KNOWN] else -1.0
+            whole = min(n_start + s.budget, N)
+            v = L / max(whole, 1) if s.budget_known else -1.0
         elif kind == N_COLUMNS:
-            v = math.log1p(s[WIDTH]) / math.log1p(512.0)
+            v = math.log1p(s.encoded) / math.log1p(512.0)
         elif kind == N_REFERENCE:
             v = math.log1p(R) / math.log1p(1024.0)
         out[g] = min(max(v, limits[0, g]), limits[1, g])
@@ -475,7 +457,7 @@ def _contexts(
 
 @kernel
 def _candidates(
-    s, params, slate, features, limits, out, count, L, proba, near, shared, free, distance, around,
+    s, slate, features, limits, out, count, L, proba, near, shared, free, distance, around,
     leverage, spread, variance, seen, over, reference, centre, width,
 ):  # fmt: skip
     """Fill the candidate features of one episode, one column at a time."""
@@ -495,12 +477,12 @@ def _candidates(
     _take_seen(near, count, rows, close)
     _take_seen(proba, count, rows, likely)
     covered = False
-    scale = np.float32(params[2])
+    scale = np.float32(s.scale)
     for f in range(F):
         kind, column = features[f], columns[f]
         doubted = kind == UNCOVERED_DOUBT
         needs_proba = (KNOWN_SINCE_PROBA >> kind) & 1
-        if needs_proba and (seen < 2 or _unknown(kind, s[KIND])):
+        if needs_proba and (seen < 2 or _unknown(kind, s.kind)):
             set_all(column, np.float32(limits[2, f]))
         elif kind <= MEAN_RANK:
             _pool_column(kind, rows, column, shared, reference, centre, width)

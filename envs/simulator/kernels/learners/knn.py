@@ -1,9 +1,13 @@
 """k nearest neighbours: every point keeps its sorted list of nearest labelled rows."""
 
+from typing import Any
+
 import numpy as np
 
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.distances import squared_to_column
+from envs.simulator.kernels.layout import points_of, problem_of
+from envs.simulator.kernels.metrics import classes_seen, measure
 
 
 @kernel
@@ -65,3 +69,27 @@ def predict_knn(labels, n_labelled, proba, lo, hi):
     for m in range(k):
         for i in range(hi - lo):
             proba[labels[m, lo + i], i] += share
+
+
+@kernel
+def update_knn(u: Any) -> None:
+    """Bring nearest-neighbour classifiers up to date, predict and measure."""
+    for m in range(len(u.ids)):
+        e, slot = u.ids[m], u.slots[m]
+        task = u.tasks[u.task[e]]
+        p = problem_of(task, u.from_reward)
+        L, points = u.n_labelled[e], points_of(u.x, task.at_x, p)
+        f, i, k = u.floats[slot], u.ints[slot], np.int64(p.first)
+        distance, labels = f[: k * p.n].reshape(k, p.n), i[: k * p.n].reshape(k, p.n)
+        if u.fitted[slot] < 0:
+            start_knn(distance)
+            u.fitted[slot] = 0
+        for a in range(u.fitted[slot], L):
+            add_knn(points, p.D, u.rows[e, a], u.labels[e, a], distance, labels)
+        u.fitted[slot] = L
+        n = p.n - p.lo
+        proba = u.proba[m, : p.C * n].reshape(p.C, n)
+        compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)
+        if classes_seen(u.count[e], p.C, compact, seen, proba, n) >= 2:
+            predict_knn(labels, L, proba, p.lo, p.n)
+        measure(u.proba[m], u.ends[task.at_ends : task.at_ends + p.C + 1], p, u.metrics[m])

@@ -1,7 +1,7 @@
 """Whole episodes of the LAL-RL workload under a linear policy with class-aware inputs.
 
 One episode after the other, in the buffers of one environment. What an episode is (its split and
-first labels) is the environment's own function of its number, so whoever plays it is paired.
+first labels) is the environment's own function of its number, so whoever runs it is paired.
 """
 
 import math
@@ -9,33 +9,23 @@ import math
 import numpy as np
 
 from envs.simulator.compile import kernel
-from envs.simulator.kernels.dense import combine_tiles, count_correct
-from envs.simulator.kernels.lal_rl import (
+from envs.simulator.kernels.dense import combine_tiles
+from envs.simulator.kernels.lal_rl.episodes import acquire, begin_episode, observe, refit
+from envs.simulator.kernels.lal_rl.layout import (
     B_DATASET,
     B_POOL,
     B_TARGET,
-    B_WINDOW,
-    CAP,
     D_COLUMNS,
-    D_REWARD,
     E_EPISODE,
     E_LABELLED,
     E_ROWS,
     E_SLOT,
     FIRST_ENV,
     PAD,
-    STRIDE,
-    ZERO,
     bank_places,
-    begin_episode,
-    buy,
     episode_places,
-    fold,
-    observe,
-    take_split,
-    tolerance_of,
 )
-from envs.simulator.kernels.logistic import fit, places
+from envs.simulator.kernels.lal_rl.splits import take_split
 
 (
     DOUBT, LOG_ODDS, OPEN, LABELLED, NEAREST, CLASSES, DISAGREEMENT, ANGLE, SCARCITY,
@@ -134,7 +124,7 @@ def best_row(weights, inputs, mask, N, L):
         inputs: (T, pad) terms.
         mask: 1 where a row may be asked.
         N: Rows of the pool.
-        L: Labels bought.
+        L: Labels acquired.
     """
     time = math.log((1.0 + L) / (1.0 + USUAL_LABELS))
     scores = np.zeros(N, dtype=np.float32)
@@ -152,26 +142,11 @@ def best_row(weights, inputs, mask, N, L):
 
 
 @kernel
-def _refit(config, data, data_info, bank, bank_info, floats, ints, slot, D):
-    """Fit the model to the labels bought; returns the reward rows that it gets right."""
-    base, _, _, _, _, folded = episode_places(config, 0)
-    _, R, _, _, _, scale = bank_places(config, slot)
-    stride, cap, L = (D + 16) // 16 * 16, config[CAP], ints[0, E_LABELLED]
-    fit(floats, base, stride, cap, D, L, bank, R, ints[0, E_ROWS:], tolerance_of(D), ZERO)
-    w = places(base, stride, cap)[2]
-    bias = fold(bank, scale, config[STRIDE], floats, w, floats, folded, D)
-    n_reward = data_info[bank_info[slot, B_DATASET], D_REWARD]
-    return count_correct(data, bank_info[slot, B_WINDOW], D, floats, folded, bias, n_reward, floats)
-
-
-@kernel
-def _to_the_end(
-    config, data, data_info, bank, bank_info, floats, ints, candidates, context, mask, weights,
-    inputs,
-):  # fmt: skip
-    """Play an episode that has begun; returns its length."""
+def _to_the_end(w, weights, inputs):
+    """Run an episode that has begun to its end; returns its length."""
+    config, bank, bank_info, ints, mask = w.config, w.bank, w.bank_info, w.ints, w.mask
     slot, pad = ints[0, E_SLOT], config[PAD]
-    N, D = bank_info[slot, B_POOL], data_info[bank_info[slot, B_DATASET], D_COLUMNS]
+    N, D = bank_info[slot, B_POOL], w.data_info[bank_info[slot, B_DATASET], D_COLUMNS]
     scores = episode_places(config, 0)[1]
     norms = bank_places(config, slot)[2]
     sums, counts = np.zeros((2, pad), dtype=np.float32), np.zeros(2)
@@ -180,10 +155,10 @@ def _to_the_end(
     steps = known = 0
     while True:
         L = ints[0, E_LABELLED]
-        hits = _refit(config, data, data_info, bank, bank_info, floats, ints, slot, D)
+        hits = refit(w, 0, slot, D)
         if steps > 0 and (hits >= bank_info[slot, B_TARGET] or L >= N - 1):
             return steps
-        observe(config, bank, bank_info, floats, ints, candidates, context, 0, D)
+        observe(w, 0, D)
         while known < L:
             row = ints[0, E_ROWS + known]
             label = _note_label(
@@ -192,32 +167,20 @@ def _to_the_end(
             counts[label] += 1
             known += 1
         _write_inputs(
-            candidates, floats[scores:], bank[norms:], mask, pad, N, sums, counts, nearest,
+            w.candidates, w.floats[scores:], bank[norms:], mask, pad, N, sums, counts, nearest,
             nearest_class, inputs,
         )  # fmt: skip
         row = best_row(weights, inputs, mask, N, L)
-        buy(config, bank, floats, ints, mask, 0, row, D)
+        acquire(w, 0, row, D)
         steps += 1
 
 
 @kernel
-def play(
-    config, data, data_info, bank, bank_info, floats, ints, candidates, context, mask, weights,
-    first, episode, inputs, lengths, datasets,
-):  # fmt: skip
-    """Play one episode in each of several environments; False when no legal split was found.
+def play(w, weights, first, episode, inputs, lengths, datasets):
+    """Run one episode in each of several environments; False when no legal split was found.
 
     Args:
-        config: This and the next nine are those of `kernels.lal_rl.advance`, of one environment.
-        data: See there.
-        data_info: See there.
-        bank: See there.
-        bank_info: See there.
-        floats: See there.
-        ints: See there.
-        candidates: See there.
-        context: See there.
-        mask: See there.
+        w: All arrays of one environment, see `lal_rl.layout`.
         weights: (2 T,); see `best_row`.
         first: Number of the first environment.
         episode: Number of the episode in every environment.
@@ -226,16 +189,11 @@ def play(
         datasets: (n,), written: number of the data set.
     """
     for i in range(len(lengths)):
-        config[FIRST_ENV] = first + i
-        ints[0, E_EPISODE] = episode
-        if not take_split(config, data, data_info, bank, bank_info, floats, ints, 0):
+        w.config[FIRST_ENV] = first + i
+        w.ints[0, E_EPISODE] = episode
+        if not take_split(w, 0):
             return False
-        slot = ints[0, E_SLOT]
-        datasets[i] = bank_info[slot, B_DATASET]
-        D = data_info[datasets[i], D_COLUMNS]
-        begin_episode(config, bank, bank_info, floats, ints, mask, 0, D)
-        lengths[i] = _to_the_end(
-            config, data, data_info, bank, bank_info, floats, ints, candidates, context, mask,
-            weights, inputs,
-        )  # fmt: skip
+        datasets[i] = w.bank_info[w.ints[0, E_SLOT], B_DATASET]
+        begin_episode(w, 0, w.data_info[datasets[i], D_COLUMNS])
+        lengths[i] = _to_the_end(w, weights, inputs)
     return True

@@ -1,0 +1,1 @@
+"""The published LAL-RL workload: layout of its arrays, splits, episodes, a linear policy."""

@@ -1,0 +1,1 @@
+"""Runs of an evaluation: what is run, how, where, and where results are kept."""
