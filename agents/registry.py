@@ -1,53 +1,50 @@
 """What every agent is: a config, presets, and a learner that is imported when it is needed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agents.training.config import Control, PoolConfig, RunConfig
+from agents.training.config import Control, RunConfig
 from lal.errors import UnknownNameError, UsageError
 from lal.registry import Registry, import_attribute
 
-
-@dataclass(frozen=True, kw_only=True)
-class TrainConfig(PoolConfig):
-    """Pool agents with a validation."""
-
-    n_dev_tasks: int = 10
-    """Training-side tasks on which the best policy is chosen (on their reward part)."""
+if TYPE_CHECKING:
+    from agents.training.learner import Learner
 
 
 @dataclass(frozen=True)
 class Agent:
-    """One method. Its functions live in its room and load torch only when called.
+    """One method. Its learner lives in its package and loads torch only when it is asked for.
 
     Attributes:
         name: Name in `AGENTS`.
         summary: One line.
-        config_type: Its frozen dataclass, a `TrainConfig`.
+        config_type: Its frozen dataclass, a `RunConfig`.
         presets: Named configs; ``"demo"`` trains in about a minute on two cores.
-        train_path: ``"module:function"`` of ``train(config, folder, *, progress) -> policy file``.
-        untrained_path: ``"module:function"`` of ``export_untrained(config, n) -> policies``.
-        controls: Values of ``config.control``, besides "none", that it can be trained under.
+        learner: Its `agents.training.learner.Learner`: the class, or ``"module:Class"``, which
+            keeps a list of agents from loading anything heavy.
+        controls: Values of ``config.control``, besides "none" and "untrained", that it can be
+            trained under.
     """
 
     name: str
     summary: str
     config_type: type[RunConfig]
     presets: Mapping[str, RunConfig]
-    train_path: str = ""
-    untrained_path: str = ""
-    learner: Any = ""
+    learner: "str | type[Learner[Any]]"
     controls: tuple[Control, ...] = ("shuffled_reward",)
 
     @property
-    def learner_type(self) -> Any:
+    def learner_type(self) -> "type[Learner[Any]]":
         """The learner's class; imports what it needs."""
-        return import_attribute(self.learner) if isinstance(self.learner, str) else self.learner
+        if isinstance(self.learner, str):
+            found: type[Learner[Any]] = import_attribute(self.learner)
+            return found
+        return self.learner
 
-    def preset(self, name: str) -> RunConfig:
-        """Return the config called `name`."""
+    def preset(self, name: str) -> Any:
+        """Return the config called `name`, of the agent's own `config_type`."""
         if name not in self.presets:
             known = ", ".join(sorted(self.presets))
             raise UnknownNameError(f"agent {self.name!r} has no preset {name!r}; known: {known}")
@@ -66,48 +63,24 @@ class Agent:
             raise UsageError(
                 f"agent {self.name!r} has no control {config.control!r}; expected one of {known}"
             )
-        if self.learner:
-            from agents.training.trainer import Trainer
+        from agents.training.trainer import Trainer
 
-            return Trainer(self.name, self.learner_type, config, folder, progress=progress).train()
-        if config.control == "untrained":
-            return self._untrained(config, folder)
-        policy: Path = import_attribute(self.train_path)(config, folder, progress=progress)
-        return policy
+        return Trainer(self.name, self.learner_type, config, folder, progress=progress).train()
 
-    def _untrained(self, config: RunConfig, folder: Path) -> Path:
-        """Write a copy with random weights as if it were a run's result."""
-        from agents.training.run_folder import RunFolder
-        from lal.serialization import write_json
-
-        run = RunFolder(folder, agent=self.name, config=config)
-        if run.finished:
-            return run.policy_path
-        policy = self.export_untrained(replace(config, control="none"), 1)[0]
-        run.begin()
-        write_json(folder / "data.json", {})
-        policy.save(run.policy_path)
-        run.finish({"config_hash": run.hash, "policy": run.policy_path.name})
-        return run.policy_path
-
-    def export_untrained(self, config: RunConfig, n: int) -> list[Any]:
+    def export_untrained(self, config: Any, n: int) -> list[Any]:
         """Return `n` policies of the same architecture with random weights, seeded by the config.
 
         An honest comparison with a trained policy is with their mean: an untrained scorer of good
         features often beats random asking.
         """
-        if self.learner:
-            untrained: list[Any] = self.learner_type.export_untrained(config, n)
-            return untrained
-        policies: list[Any] = import_attribute(self.untrained_path)(config, n)
-        return policies
+        return self.learner_type.export_untrained(config, n)
 
 
 AGENTS: Registry[Agent] = Registry("agent")
 """Agents by name; a member is imported, without torch, when it is first asked for."""
 
 AGENTS.add_lazy("dqn", "agents.dqn.config:AGENT")
-AGENTS.add_lazy("gain_regression", "agents.gain_regression.config:AGENT")
+AGENTS.add_lazy("gain_regression", "agents.imitation.trees_config:AGENT")
 AGENTS.add_lazy("grpo", "agents.grpo.config:AGENT")
 AGENTS.add_lazy("lal", "agents.lal_regression.config:AGENT")
 AGENTS.add_lazy("lal_rl", "agents.lal_rl.config:AGENT")
@@ -115,9 +88,9 @@ AGENTS.add_lazy("lal_rl_search", "agents.lal_rl.search.config:AGENT")
 AGENTS.add_lazy("ppo", "agents.ppo.config:AGENT")
 AGENTS.add_lazy("pal", "agents.stream_dqn.pal_config:AGENT")
 AGENTS.add_lazy("stream_dqn", "agents.stream_dqn.config:AGENT")
-AGENTS.add_lazy("lookahead", "agents.lookahead.config:AGENT")
+AGENTS.add_lazy("lookahead", "agents.imitation.config:LOOKAHEAD")
 AGENTS.add_lazy("evolution", "agents.evolution.config:AGENT")
-AGENTS.add_lazy("imitation", "agents.imitation.config:AGENT")
+AGENTS.add_lazy("imitation", "agents.imitation.config:IMITATION")
 AGENTS.add_lazy("dad", "agents.dad.config:AGENT")
 AGENTS.add_lazy("active_one_shot", "agents.one_shot.config:AGENT")
 AGENTS.add_lazy("few_shot", "agents.few_shot.config:AGENT")

@@ -18,7 +18,8 @@ from lal.serialization import config_hash, from_mapping, read_json, write_json
 from scripts.entry import run_main
 
 ALIASES: Mapping[str, tuple[str, str]] = {"default": ("lookahead", "full")}
-"""Names that stand for an agent and a preset. default: what made the shipped default policy."""
+"""Names that stand for an agent and a preset. default: what made the
+    shipped default policy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,8 @@ class Config:
     """Which agent learns, how, and where the results go."""
 
     agent: str = "dqn"
-    """Name of the agent; it decides which flags there are. default: the road of the shipped one."""
+    """Name of the agent; it decides which flags there are. default: what made the
+    shipped default policy."""
 
     preset: str = "demo"
     """Named settings of the agent that flags then change."""
@@ -38,7 +40,7 @@ class Config:
     """Show a progress bar."""
 
     workers: int | None = None
-    """Processes for rollouts, where the agent has them; changes nothing but the time."""
+    """Number of parallel workers, for agents that have them. Does not affect results."""
 
     options: Annotated[RunConfig, tyro.conf.arg(name="")] = field(default_factory=RunConfig)
     """The agent's own settings."""
@@ -62,12 +64,12 @@ def with_workers(config: Config) -> Config:
     """Return the config with its processes among the agent's own settings.
 
     Raises:
-        UsageError: The agent plays in one process, or fewer than one is asked for.
+        UsageError: The agent trains in one process, or fewer than one worker is asked for.
     """
     if config.workers is None:
         return config
     if not any(f.name == "n_jobs" for f in fields(config.options)):
-        raise UsageError(f"agent {config.agent!r} plays in one process; leave --workers out")
+        raise UsageError(f"agent {config.agent!r} trains in one process; leave --workers out")
     if config.workers < 1:
         raise UsageError(f"--workers must be at least 1, got {config.workers}")
     changes: dict[str, Any] = {"n_jobs": config.workers}

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from agents.lookahead.config import LookaheadConfig
-from agents.registry import Agent, TrainConfig
+from agents.registry import Agent
+from agents.training.config import check_above, check_at_least
+from agents.training.prior_tasks import PriorPoolConfig
+from lal.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvolutionConfig(TrainConfig):
+class EvolutionConfig(PriorPoolConfig):
     """A policy's weights, moved to where whole episodes of synthetic tasks go better."""
 
     start: str = "default"
@@ -55,26 +57,24 @@ class EvolutionConfig(TrainConfig):
     slate_size: int = 150
     """Rows offered at every query, at random; 150 are whole pools."""
 
-    datasets: tuple[str, ...] = ()
-    """Real data sets to train on; none: the synthetic prior alone."""
-
-    hold_out: tuple[str, ...] = ()
-    """Families that are never trained on, real or synthetic."""
-
-    share_synthetic: float = 1.0
-    """Probability that a task comes from the synthetic prior."""
-
-    learners: tuple[str, ...] = LookaheadConfig.learners
-    """Learners that the policy is tuned with, drawn uniformly."""
-
     budget: int = 40
-    """Labels that an episode buys after its start."""
+    """Labels that an episode acquires after its initial labelled set."""
 
     max_pool: int = 150
     """Largest pool; larger ones are cut at random."""
 
-    n_dev_tasks: int = 4
-    """Unused: the final check has tasks of its own."""
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        super().__post_init__()
+        check_at_least(
+            self, dimensions=1, population=4, generations=1, generation_tasks=1, check_tasks=1,
+            slate_size=2, tail_weight=0.0,
+        )  # fmt: skip
+        check_above(self, 0.0, "spread", "step")
+        if self.population % 2:
+            raise UsageError(f"population must be even, got {self.population}")
+        if self.candidate_features or self.context_features:
+            raise UsageError("the features are those of the start; leave both lists out")
 
 
 PRESETS = {
@@ -92,6 +92,5 @@ AGENT = Agent(
     summary="CMA-ES or an evolution strategy on area over margin, from a policy that exists",
     config_type=EvolutionConfig,
     presets=PRESETS,
-    train_path="agents.evolution.train:train",
-    untrained_path="agents.evolution.train:export_untrained",
+    learner="agents.evolution.learner:EvolutionLearner",
 )

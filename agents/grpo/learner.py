@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from agents.export.start import Start
 from agents.export.torch_layers import slate_program
 from agents.grpo.config import GRPOConfig
 from agents.grpo.network import CandidateScorer
 from agents.grpo.rollouts import Rollout, collect, group_advantages
 from agents.training.pool_envs import make_pool_vector_env
-from agents.training.start import Start
 from agents.training.tasks import feature_lists, training_card
 from agents.training.torch_learner import TorchLearner
 from agents.training.validation import PoolValidation

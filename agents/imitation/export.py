@@ -8,9 +8,9 @@ import numpy as np
 from torch import nn
 
 from agents.imitation.config import ImitationConfig
+from agents.imitation.margin_prior import MARGIN, lean_on_margin
 from agents.imitation.networks import network_program
-from agents.lookahead.fit import CLIP, Standard
-from agents.lookahead.margin_prior import MARGIN, lean_on_margin
+from agents.imitation.targets import CLIP, Standard
 from agents.training.tasks import feature_lists
 from lal.arrays import Floats
 from lal.policies.pool_policy import PoolPolicy

@@ -1,4 +1,4 @@
-"""Fitting of members, of one network to all of them, and of where to follow margin."""
+"""Train the ensemble, distil it, and train the gate that says where to follow margin."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from agents.imitation.config import ImitationConfig
 from agents.imitation.losses import LOSSES, regression
 from agents.imitation.networks import scorer_network
-from agents.lookahead.fit import CLIP, Standard, shuffled, targets_of
-from agents.lookahead.states import States
+from agents.imitation.states import States
+from agents.imitation.targets import CLIP, Standard, inputs_of, shuffled, targets_of
 from agents.training.tasks import feature_lists
 from lal.arrays import Floats
 from lal.rng import generator
@@ -42,9 +42,7 @@ class Batchable:
 
 def unit_inputs(states: States, standard: Standard) -> Tensor:
     """Return standardised [context, candidate] of every slot, as the program makes them."""
-    S, K, _ = states.candidates.shape
-    context = np.broadcast_to(states.context[:, None], (S, K, states.context.shape[1]))
-    x = np.concatenate([context, states.candidates], axis=2)
+    x = inputs_of(states)
     unit = (x - standard.mean.astype(np.float32)) / standard.scale.astype(np.float32)
     return torch.from_numpy(np.clip(unit, -CLIP, CLIP))
 
@@ -162,8 +160,8 @@ def _descend(
 ) -> None:
     """Minimise a loss of batches of states by AdamW along a cosine."""
     rng = generator(config.seed, *stream)
-    B = min(config.batch_states, n)
-    passes = epochs or config.epochs
+    B = min(config.batch_size, n)
+    passes = epochs or config.n_epochs
     optimiser = torch.optim.AdamW(
         parameters, lr=config.learning_rate, weight_decay=config.weight_decay
     )

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from agents.export.torch_layers import SHORT, layers_ops
 from agents.imitation.config import ImitationConfig
-from agents.lookahead.fit import make_network
 from lal.rng import integer_seed
 
 HEADS = 2
@@ -22,6 +21,17 @@ HEADS = 2
 
 Named = tuple[list[dict[str, Any]], dict[str, Any], str]
 """Operations, tensors and the register of the score."""
+
+
+def make_network(n_inputs: int, config: ImitationConfig, member: int) -> nn.Sequential:
+    """Return a perceptron with random weights, named by the config's seed and `member`."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(integer_seed(config.seed, "weights", member))
+        layers: list[nn.Module] = []
+        for width in config.net_arch:
+            layers += [nn.Linear(n_inputs, width), nn.ReLU()]
+            n_inputs = width
+        return nn.Sequential(*layers, nn.Linear(n_inputs, 1))
 
 
 class Perceptron(nn.Module):

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from agents.lookahead.config import LookaheadConfig
-from agents.lookahead.states import Gains
+from agents.imitation.config import ImitationConfig
+from agents.imitation.states import Gains
 from envs.simulator.pool import PoolSimulator
 from envs.simulator.pool_rules import METRIC_NAMES
 from lal.arrays import Floats, Ints
@@ -19,7 +19,7 @@ COLUMNS = [METRIC_NAMES.index(name) for name in ("accuracy", "balanced_accuracy"
 """The metrics of a gain."""
 
 
-def multi_step_gains(config: LookaheadConfig, steps: int, rng: np.random.Generator) -> Gains:
+def multi_step_gains(config: ImitationConfig, steps: int, rng: np.random.Generator) -> Gains:
     """Return what measures gains after `steps` labels in place of one.
 
     Args:

@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
 
 import gymnasium
@@ -17,7 +16,6 @@ from agents.training.sb3 import Sb3Learner
 from envs.streams.stream_env import LIMIT, DriftingTables, StreamEnv
 from envs.wrappers import ShuffleReward
 from lal.errors import UsageError
-from lal.policies.kinds import load_as
 from lal.rng import integer_seed
 from lal.streams.policy import Pace, StreamPolicy
 
@@ -105,11 +103,6 @@ class StreamLearner(Sb3Learner[S]):
         seeds = [integer_seed(config.seed, "untrained", i) for i in range(n)]
         models = [learner.make_model(learner.make_envs(0), seed=seed) for seed in seeds]
         return [learner.export_model(model, f"untrained-{i}") for i, model in enumerate(models)]
-
-    @staticmethod
-    def load_policy(path: Path) -> StreamPolicy:
-        """Return a policy that `export` made, from its file."""
-        return load_as(StreamPolicy, path)
 
 
 class StreamDQNLearner(StreamLearner[StreamDQNConfig]):

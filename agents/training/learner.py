@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-import lal
 from agents.training.config import RunConfig
 from agents.training.progress import Progress
 
@@ -90,11 +89,6 @@ class Learner(ABC, Generic[C]):
     @abstractmethod
     def export_untrained(cls, config: C, n: int) -> list[Any]:
         """Return `n` policies with random weights; see `agents.registry.Agent`."""
-
-    @staticmethod
-    def load_policy(path: Path) -> Any:
-        """Return a policy that `export` made, from its file."""
-        return lal.load_policy(path)
 
     @classmethod
     def make(cls, config: C, progress: Progress) -> Self:

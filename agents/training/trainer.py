@@ -20,6 +20,7 @@ from agents.training.learner import Learner
 from agents.training.progress import Progress
 from agents.training.run_folder import RunFolder
 from lal.errors import UsageError
+from lal.policies.kinds import load_policy
 from lal.serialization import write_atomic, write_json
 
 BEST = "best.safetensors"
@@ -124,7 +125,7 @@ class Trainer:
     def _finish(self, learner: Learner[Any], rows: list[Row]) -> None:
         """Write the best policy with its evidence, and mark the run as finished."""
         best = best_row(rows)
-        policy = learner.load_policy(self._last_place() / BEST)
+        policy = load_policy(self._last_place() / BEST)
         found = {SCORE: best[SCORE]} if SCORE in best else {}
         found |= learner.check(policy)
         self._write({**found, "best": best}, replace(policy, card={**policy.card, **found}))

@@ -11,10 +11,10 @@ pytest.importorskip("cma")
 
 from agents import AGENTS
 from agents.evolution.config import PRESETS
+from agents.evolution.learner import EvolutionLearner, prepare
 from agents.evolution.score import FLOOR, scores_of, tail_of
 from agents.evolution.search import make_searcher
 from agents.evolution.space import Space
-from agents.evolution.train import prepare
 from agents.training.intervals import mean_interval
 from envs.simulator.rankers import margin, policy_ranker
 from lal.errors import UsageError
@@ -104,12 +104,21 @@ def test_resumed_equals_undisturbed_and_controls_differ(method, tmp_path):
     config = replace(SMOKE, method=method)
     first = agent.train(config, tmp_path / "a")
     content = first.read_bytes()
-    check = json.loads((tmp_path / "a" / "finished.json").read_text())["check"]
+    check = json.loads((tmp_path / "a" / "finished.json").read_text())["synthetic_check"]
     assert check["n_tasks"] == SMOKE.check_tasks
     assert check["over_start"][1] <= check["over_start"][0] <= check["over_start"][2]
-    for name in ("finished.json", "policy.safetensors", "generations/0001.json"):
-        (tmp_path / "a" / name).unlink()
-    assert agent.train(config, tmp_path / "a").read_bytes() == content
+    train_segment = EvolutionLearner.train_segment
+
+    def stop(learner, segment):
+        if segment > 0:
+            raise KeyboardInterrupt
+        return train_segment(learner, segment)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EvolutionLearner, "train_segment", stop)
+        with pytest.raises(KeyboardInterrupt):
+            agent.train(config, tmp_path / "cut")
+    assert agent.train(config, tmp_path / "cut").read_bytes() == content
     policy, start = load_policy(first), load_policy("default")
     assert policy.card["tuned_from"] == start.name
     assert not np.array_equal(policy.tensors["scale"], start.tensors["scale"])
@@ -123,7 +132,7 @@ def test_resumed_equals_undisturbed_and_controls_differ(method, tmp_path):
         ({"population": 5}, "population must be even"),
         ({"population": 2}, "population must be at least 4"),
         ({"spread": 0.0}, "spread must be above 0"),
-        ({"tail_weight": -1.0}, "tail_weight must not be negative"),
+        ({"tail_weight": -1.0}, "tail_weight must be at least 0"),
         ({"candidate_features": ("margin@1",)}, "the features are those of the start"),
         ({"start": "margin"}, "standardises no inputs"),
     ],

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from agents import AGENTS
-from agents.gain_regression.config import PRESETS
-from agents.gain_regression.samples import Samples, load_samples, make_samples
-from agents.gain_regression.train import centred_targets, shuffled_within
+from agents.imitation.trees_config import PRESETS
+from agents.imitation.trees_learner import centred_targets, shuffled_within
+from agents.imitation.trees_states import Samples, load_samples, make_samples
 from lal.errors import UsageError
 from lal.policies.kinds import load_policy
 
@@ -64,6 +64,6 @@ def test_untrained_copies_differ():
 
 
 def test_an_unknown_metric_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="metric 'speed' is unknown; expected accuracy"):
+    with pytest.raises(UsageError, match=r"metric must be one of accuracy, .*, got 'speed'"):
         AGENT.train(replace(SMOKE, metric="speed"), tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -12,14 +12,14 @@ pytest.importorskip("numba")
 
 from agents import AGENTS
 from agents.imitation.config import IMITATION_PRESETS
+from agents.imitation.evaluation import HeldOut, pick_table, score_states
 from agents.imitation.export import Fitted, export_policy
 from agents.imitation.fit import batchable, fit_fallback, mean_scores, set_of
-from agents.imitation.judge import HeldOut, pick_table, score_states
 from agents.imitation.losses import LOSSES, listwise, pairwise, regression
 from agents.imitation.networks import NETWORKS, scorer_network
+from agents.imitation.states import States, make_states, pick_gains
+from agents.imitation.targets import standard_of
 from agents.imitation.teacher import multi_step_gains
-from agents.lookahead.fit import standard_of
-from agents.lookahead.states import States, make_states, pick_gains
 from lal.errors import UsageError
 from lal.policies.kinds import load_policy
 from lal.policies.scoring.scorer import run
@@ -138,7 +138,7 @@ def test_one_step_of_the_long_teacher_is_the_short_teacher():
 
 
 def test_the_gate_closes_where_the_score_is_harmful(states):
-    config = replace(SMOKE, epochs=2, batch_states=4, learning_rate=0.1)
+    config = replace(SMOKE, n_epochs=2, batch_size=4, learning_rate=0.1)
     data = batchable(states, standard_of(states), config)
     doubt = data.target.clone()
     G = states.context.shape[1]
@@ -181,7 +181,7 @@ def test_options_train_to_a_file_that_differs(change, tmp_path):
     plain = agent.train(SMOKE, tmp_path / "plain")
     path = agent.train(replace(SMOKE, **change), tmp_path / "run")
     assert path.read_bytes() != plain.read_bytes()
-    finished = json.loads((tmp_path / "run" / "finished.json").read_text())
+    finished = json.loads((tmp_path / "run" / "finished.json").read_text())["best"]
     assert set(finished["picks"]) == {"policy", "margin"}
     assert ("check" in finished) == ("check_tasks" in change)
     if change.get("distil"):

@@ -11,24 +11,20 @@ from sklearn.naive_bayes import GaussianNB
 pytest.importorskip("numba")
 
 from agents import AGENTS
-from agents.lookahead.config import PRESETS
-from agents.lookahead.fit import (
-    export_policy,
-    make_network,
-    shuffled,
-    standard_of,
-    targets_of,
-)
-from agents.lookahead.margin_prior import lean_on_margin, spread_within
-from agents.lookahead.states import (
+from agents.imitation.config import LOOKAHEAD_PRESETS as PRESETS
+from agents.imitation.export import Fitted, export_policy
+from agents.imitation.margin_prior import lean_on_margin, spread_within
+from agents.imitation.networks import scorer_network
+from agents.imitation.states import (
     BEHAVIOURS,
     States,
     _Behaviour,
     _no_gains,
-    block_tasks,
     load_states,
     make_states,
 )
+from agents.imitation.targets import shuffled, standard_of, targets_of
+from agents.training.prior_tasks import prior_tasks
 from envs.simulator.pool import PoolSimulator
 from lal.errors import UsageError
 from lal.policies.kinds import load_policy
@@ -98,10 +94,10 @@ def test_states_are_a_function_of_config_and_block(states):
 def test_sets_grow_by_what_their_maker_prefers(maker, monkeypatch):
     config = replace(SMOKE, own_policy="default")
     monkeypatch.setattr(
-        "agents.lookahead.states.BEHAVIOUR_WEIGHTS",
+        "agents.imitation.states.BEHAVIOUR_WEIGHTS",
         {True: [float(name == maker) for name in BEHAVIOURS]},
     )
-    tasks = [block_tasks(config)(generator(0, "t", i)) for i in range(4)]
+    tasks = [prior_tasks(config, config.budget // 2)(generator(0, "t", i)) for i in range(4)]
     simulator = PoolSimulator(tasks, 4, slate_size=8)
     seen = simulator.reset(tasks=np.arange(4))
     scores = _Behaviour(simulator, config, generator(0, "b"), _no_gains)(np.ones(4, bool))
@@ -139,8 +135,8 @@ def test_states_survive_the_disk(states, tmp_path):
 
 def test_export_is_the_mean_of_the_networks(states, tmp_path):
     standard = standard_of(states)
-    networks = [make_network(len(standard.mean), SMOKE, i) for i in range(3)]
-    policy = export_policy(networks, standard, SMOKE, name="x", card={"summary": "x"})
+    networks = [scorer_network(len(standard.mean), SMOKE, i) for i in range(3)]
+    policy = export_policy(Fitted(networks, standard, 1.0), SMOKE, name="x", card={"summary": "x"})
     policy.save(tmp_path / "x.safetensors")
     loaded = load_policy(tmp_path / "x.safetensors")
     x = np.concatenate(
@@ -148,7 +144,7 @@ def test_export_is_the_mean_of_the_networks(states, tmp_path):
     )
     unit = torch.from_numpy(np.clip((x - standard.mean) / standard.scale, -5, 5)).float()
     with torch.no_grad():
-        expected = torch.stack([n(unit)[:, 0] for n in networks]).mean(0).numpy()
+        expected = torch.stack([n(unit[None], None)[0] for n in networks]).mean(0).numpy()
     inputs = {
         "candidates": states.candidates[0].astype(float),
         "context": states.context[0].astype(float),
@@ -235,9 +231,9 @@ def test_an_own_policy_of_other_features_is_refused_before_work(tmp_path):
 @pytest.mark.slow
 def test_a_fiftieth_of_the_default_run_ranks_its_own_states_above_chance(tmp_path):
     agent = AGENTS["lookahead"]
-    config = replace(PRESETS["fiftieth"], epochs=4, n_jobs=1)
+    config = replace(PRESETS["fiftieth"], n_epochs=4, n_jobs=1)
     policy = load_policy(agent.train(config, tmp_path / "run"))
-    found = json.loads((tmp_path / "run" / "finished.json").read_text())
+    found = json.loads((tmp_path / "run" / "finished.json").read_text())["best"]
     assert found["n_states"] > 1000
     assert found["pick_advantage"] > 0.001  # a tenth of a point over the mean candidate
     assert policy.program["output"] == "mp_utility"

@@ -5,14 +5,15 @@ import pytest
 
 import lal
 from agents import AGENTS
+from agents.stream_dqn.config import StreamQConfig
 from agents.stream_dqn.learner import StreamLearner
 from agents.training.config import StreamConfig
 from lal.streams.features import StreamItem
 
 
-def stream_preset(name) -> StreamConfig:
+def stream_preset(name) -> StreamQConfig:
     config = AGENTS[name].preset("smoke")
-    assert isinstance(config, StreamConfig)
+    assert isinstance(config, StreamQConfig)
     return config
 
 
@@ -29,6 +30,7 @@ def test_agent_trains_and_exports_what_torch_says(name, tmp_path):
     assert AGENTS[name].train(config, tmp_path / "run") == path  # finished: nothing is done
     assert policy.card["steps"] == config.total_timesteps
     learner = AGENTS[name].learner_type(config)
+    assert isinstance(learner, StreamLearner)
     envs = learner.make_envs(0)
     model = learner.make_model(envs, seed=0)
     exported = learner.export_model(model, "copy")

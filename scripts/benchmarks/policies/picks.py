@@ -56,8 +56,8 @@ def run(config: Config) -> dict[str, Floats]:
 
 
 def _picks(config: Config, policies: dict[str, PoolPolicy]) -> dict[str, Floats]:
-    from agents.imitation.judge import PHASES, block_means, score_states
-    from agents.lookahead.states import load_states, pick_gains
+    from agents.imitation.evaluation import PHASES, block_means, score_states
+    from agents.imitation.states import load_states, pick_gains
 
     paths = sorted((config.states / "blocks").glob("*.npz"))[-config.blocks :]
     if not paths:
@@ -84,7 +84,7 @@ def _picks(config: Config, policies: dict[str, PoolPolicy]) -> dict[str, Floats]
 
 def _episodes(config: Config, policies: dict[str, PoolPolicy]) -> None:
     from agents.imitation.config import ImitationConfig
-    from agents.imitation.judge import check_areas
+    from agents.imitation.evaluation import check_areas
 
     settings = ImitationConfig(check_tasks=config.tasks, check_budget=config.budget)
     margin, *areas = check_areas(list(policies.values()), settings)

@@ -7,15 +7,15 @@ import pytest
 
 pytest.importorskip("numba")
 
-from agents.lookahead.config import PRESETS
-from agents.lookahead.states import make_states
+from agents.imitation.config import SMOKE
+from agents.imitation.states import make_states
 from lal.errors import UsageError
 from scripts.benchmarks.policies.picks import Config, run
 
 
 def test_the_same_policy_twice_differs_by_nothing(tmp_path, capsys):
     for block in range(3):
-        make_states(PRESETS["smoke"], block).save(tmp_path / "blocks" / f"{block:04d}.npz")
+        make_states(SMOKE, block).save(tmp_path / "blocks" / f"{block:04d}.npz")
     gains = run(
         Config(policies=("a=default", "b=default"), states=tmp_path, blocks=2, tasks=2, budget=3)
     )

@@ -62,11 +62,14 @@ def test_of_two_files_of_one_run_the_success_counts(formats, tmp_path):
         other = RunStore(tmp_path / form, form)
         other.put(result(status=status))
         path = other.find("ab" * 20)
+        assert path is not None
         to = tmp_path / "both" / "cells" / "ab" / path.name
         to.parent.mkdir(parents=True, exist_ok=True)
         path.rename(to)
     both = RunStore(tmp_path / "both", "json")
-    assert both.get("ab" * 20).status == "done"
+    kept = both.get("ab" * 20)
+    assert kept is not None
+    assert kept.status == "done"
     assert both.verify().counts == {"done": 1}
 
 

@@ -1,11 +1,7 @@
-"""Fine-tuning by evolution: ask for vectors, play them side by side, tell their scores, export.
+"""The learner of fine-tuning by evolution: vectors run on shared tasks, scored over margin."""
 
-A generation's scores are on disk when played; a run that was cut off tells them again without
-playing and goes on as if nothing had happened.
-"""
-
-import sys
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,23 +12,22 @@ from agents.evolution.config import EvolutionConfig
 from agents.evolution.score import scores_of, tail_of
 from agents.evolution.search import make_searcher
 from agents.evolution.space import Space
-from agents.lookahead.config import LookaheadConfig
-from agents.lookahead.states import block_tasks
-from agents.registry import TrainConfig
+from agents.training.checkpoints import load_arrays, save_arrays
 from agents.training.intervals import mean_interval
-from agents.training.run_folder import RunFolder
+from agents.training.learner import Learner
+from agents.training.prior_tasks import prior_tasks
 from agents.training.tasks import PlayableTasks, training_card
 from envs.simulator.rankers import Ranker, margin, policy_ranker, scorer_ranker
 from envs.simulator.rollout import rollout
 from lal.arrays import Floats
-from lal.errors import UsageError
 from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.scoring.scorer import compile_program
 from lal.registry import require
 from lal.rng import generator, integer_seed
-from lal.serialization import read_json, write_json
 from lal.task import Task
+
+STATE = "scores.npz"
 
 
 @dataclass(frozen=True)
@@ -78,8 +73,7 @@ class Tuning:
 
 
 def prepare(config: EvolutionConfig) -> Tuning:
-    """Check a config and return the fixed parts of its run."""
-    _check(config)
+    """Return the fixed parts of a config's run."""
     start = load_as(PoolPolicy, config.start)
     space = Space(
         start,
@@ -87,68 +81,98 @@ def prepare(config: EvolutionConfig) -> Tuning:
         dimensions=config.dimensions,
         rng=generator(config.seed, "directions"),
     )
-    return Tuning(
-        config, start, space, PlayableTasks(block_tasks(_met(config)).sampler, config.budget)
-    )
+    return Tuning(config, start, space, prior_tasks(config, config.budget))
 
 
-def _met(config: EvolutionConfig) -> LookaheadConfig:
-    """Return the look-ahead config whose tasks are met: the prior that the start learned from."""
-    shared = {f.name: getattr(config, f.name) for f in fields(TrainConfig)}
-    return LookaheadConfig(**shared)
+class EvolutionLearner(Learner[EvolutionConfig]):
+    """One generation a segment: ask for vectors, run them on shared tasks, tell their scores.
+
+    A searcher's state is the scores that it was told; it is told them again when a run goes on.
+    """
+
+    def __init__(self, config: EvolutionConfig) -> None:
+        require("numba", "fast")
+        super().__init__(config)
+        self.tuning = prepare(config)
+        self.searcher = make_searcher(self.tuning.space.size, config)
+        self.scores: Floats = np.zeros((0, config.population))
+
+    @property
+    def n_segments(self) -> int:
+        """One generation a segment."""
+        return self.config.generations
+
+    def data(self) -> Mapping[str, Any]:
+        """Return the real data sets of the run."""
+        data: Mapping[str, Any] = training_card(self.config)["data"]
+        return data
+
+    def train_segment(self, segment: int) -> Mapping[str, Any]:
+        """Run one generation."""
+        points = self.searcher.ask()
+        row = run_generation(self.tuning, segment, points)
+        self._tell(segment, np.array(row["scores"]))
+        return row
+
+    def _tell(self, number: int, scores: Floats) -> None:
+        self.scores = np.concatenate([self.scores, scores[None]])
+        self.searcher.tell(told_scores(self.config, number, scores))
+
+    def save(self, folder: Path) -> None:
+        """Write all scores so far."""
+        save_arrays(folder / STATE, {"scores": self.scores})
+
+    def load(self, folder: Path) -> None:
+        """Tell a fresh searcher all scores so far."""
+        scores = load_arrays(folder / STATE)["scores"]
+        self.searcher = make_searcher(self.tuning.space.size, self.config)
+        self.scores = np.zeros((0, self.config.population))
+        for number, row in enumerate(scores):
+            self.searcher.ask()
+            self._tell(number, row)
+
+    def export(self) -> PoolPolicy:
+        """Return the start with the searcher's centre applied."""
+        control = self.config.control
+        name = "evolution" if control == "none" else f"evolution_{control}"
+        card = card_of(self.tuning, f"{self.tuning.start.name}, fine-tuned on AUBC by evolution.")
+        return self.tuning.policy(self.searcher.centre, name, card)
+
+    def check(self, policy: PoolPolicy) -> Mapping[str, Any]:
+        """Return the comparison with the start and with margin on tasks never met before."""
+        return {"synthetic_check": check_of(self.tuning, policy)}
+
+    @classmethod
+    def export_untrained(cls, config: EvolutionConfig, n: int) -> list[PoolPolicy]:
+        """Return `n` copies of the start moved at random by the first spread: no search at all."""
+        tuning = prepare(config)
+        card = {**card_of(tuning, "Moved at random, not tuned."), "control": "untrained"}
+        draw = partial(generator, config.seed, "untrained")
+        return [
+            tuning.policy(
+                config.spread * draw(i).standard_normal(tuning.space.size),
+                f"evolution_untrained_{i}",
+                card,
+            )
+            for i in range(n)
+        ]
 
 
-def train(config: EvolutionConfig, folder: Path, *, progress: bool = False) -> Path:
-    """Tune into `folder`, or go on where it stopped; see `agents.registry.Agent.train`."""
-    from tqdm import tqdm
-
-    tuning = prepare(config)
-    run = RunFolder(folder, agent="evolution", config=config)
-    if run.finished:
-        return run.policy_path
-    run.begin()
-    write_json(folder / "data.json", training_card(config)["data"])
-    searcher = make_searcher(tuning.space.size, config)
-    rows: list[dict[str, Any]] = []
-    for number in tqdm(
-        range(config.generations), desc="generations", file=sys.stderr, disable=not progress
-    ):
-        points = searcher.ask()
-        rows.append(_generation(tuning, number, points, folder / "generations"))
-        searcher.tell(_told(config, number, np.array(rows[-1]["scores"])))
-        run.write_metrics(rows)
-    name = "evolution" if config.control == "none" else f"evolution_{config.control}"
-    card = card_of(tuning, f"{tuning.start.name}, fine-tuned on area by evolution.")
-    found = tuning.policy(searcher.centre, name, card)
-    check = check_of(tuning, found)
-    replace(found, card={**card, "synthetic_check": check}).save(run.policy_path)
-    run.finish({"config_hash": run.hash, "policy": run.policy_path.name, "check": check})
-    return run.policy_path
-
-
-def _generation(tuning: Tuning, number: int, points: Floats, folder: Path) -> dict[str, Any]:
-    """Return the scores of a generation, from disk where it was played."""
-    path = folder / f"{number:04d}.json"
-    if path.exists():
-        kept: dict[str, Any] = read_json(path)
-        return kept
+def run_generation(tuning: Tuning, number: int, points: Floats) -> dict[str, Any]:
+    """Return the scores of a generation, by paired rollouts on fresh tasks."""
     config = tuning.config
     tasks = tuning.tasks("generation", number, config.generation_tasks)
     rankers = [margin, *(tuning.ranker(point) for point in points)]
     areas = tuning.areas(tasks, rankers, integer_seed(config.seed, "starts", number))
     gaps = areas[1:] - areas[0]
-    row = {
-        "generation": number,
+    return {
         "scores": scores_of(areas[1:], areas[0], config.tail_weight).tolist(),
         "over_margin": float(gaps.mean()),
         "tail": float(tail_of(gaps).mean()),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(path, row)
-    return row
 
 
-def _told(config: EvolutionConfig, number: int, scores: Floats) -> Floats:
+def told_scores(config: EvolutionConfig, number: int, scores: Floats) -> Floats:
     """Return the scores as the searcher is told them; of other vectors under that control."""
     if config.control != "shuffled_reward":
         return scores
@@ -181,21 +205,6 @@ def check_of(tuning: Tuning, found: PoolPolicy) -> dict[str, Any]:
     }
 
 
-def export_untrained(config: EvolutionConfig, n: int) -> list[PoolPolicy]:
-    """Return `n` copies of the start moved at random by the first spread: no search at all."""
-    tuning = prepare(config)
-    card = {**card_of(tuning, "Moved at random, not tuned."), "control": "untrained"}
-    draw = partial(generator, config.seed, "untrained")
-    return [
-        tuning.policy(
-            config.spread * draw(i).standard_normal(tuning.space.size),
-            f"evolution_untrained_{i}",
-            card,
-        )
-        for i in range(n)
-    ]
-
-
 def card_of(tuning: Tuning, summary: str) -> dict[str, Any]:
     """Return the run's card: that of the start where it speaks of what was met before."""
     card = training_card(tuning.config)
@@ -208,23 +217,3 @@ def card_of(tuning: Tuning, summary: str) -> dict[str, Any]:
         "tuned_from": tuning.start.name,
         "ranges": dict(before.get("ranges", {}) or {}),
     }
-
-
-def _check(config: EvolutionConfig) -> None:
-    require("numba", "fast")
-    least = {
-        "dimensions": 1, "population": 4, "generations": 1, "generation_tasks": 1,
-        "check_tasks": 1, "budget": 1, "slate_size": 2,
-    }  # fmt: skip
-    for name, low in least.items():
-        if getattr(config, name) < low:
-            raise UsageError(f"{name} must be at least {low}, got {getattr(config, name)}")
-    if config.population % 2:
-        raise UsageError(f"population must be even, got {config.population}")
-    for name in ("spread", "step"):
-        if getattr(config, name) <= 0:
-            raise UsageError(f"{name} must be above 0, got {getattr(config, name)}")
-    if config.tail_weight < 0:
-        raise UsageError(f"tail_weight must not be negative, got {config.tail_weight}")
-    if config.candidate_features or config.context_features:
-        raise UsageError("the features are those of the start; leave both lists out")

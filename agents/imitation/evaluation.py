@@ -11,9 +11,10 @@ import numpy as np
 
 from agents.imitation.config import ImitationConfig
 from agents.imitation.fit import set_of
-from agents.lookahead.states import States, block_tasks, pick_gains
+from agents.imitation.states import States, pick_gains
 from agents.training.intervals import mean_interval
-from agents.training.tasks import PlayableTasks, feature_lists
+from agents.training.prior_tasks import prior_tasks
+from agents.training.tasks import feature_lists
 from envs.simulator.rankers import margin, policy_ranker
 from envs.simulator.rollout import rollout
 from envs.simulator.scoring import SlateBatch, score_slates
@@ -81,16 +82,16 @@ def block_means(values: Floats, block: Ints) -> Floats:
 
 
 def play_check(policy: PoolPolicy, config: ImitationConfig) -> dict[str, Any]:
-    """Return areas over margin and over the rival on synthetic tasks, with paired intervals.
+    """Return areas over margin and over a baseline on synthetic tasks, with paired intervals.
 
     Whole pools of at most 150 rows; accuracy and balanced accuracy mixed as in the gains.
     """
-    baseline, rival, own = check_areas([load_as(PoolPolicy, config.rival), policy], config)
+    margins, baseline, own = check_areas([load_as(PoolPolicy, config.baseline), policy], config)
     return {
         "n_tasks": config.check_tasks,
-        "over_margin": mean_interval(own - baseline),
-        "rival_over_margin": mean_interval(rival - baseline),
-        "over_rival": mean_interval(own - rival),
+        "over_margin": mean_interval(own - margins),
+        "baseline_over_margin": mean_interval(baseline - margins),
+        "over_baseline": mean_interval(own - baseline),
     }
 
 
@@ -112,5 +113,5 @@ def check_areas(policies: Sequence[PoolPolicy], config: ImitationConfig) -> Floa
 def _check_tasks(config: ImitationConfig) -> list[Any]:
     """Return tasks of the training prior, from a stream of their own that no seed changes."""
     small = replace(config, budget=config.check_budget, max_pool=150)
-    draw = PlayableTasks(block_tasks(small).sampler, config.check_budget)
+    draw = prior_tasks(small, config.check_budget)
     return [draw(generator(0, "imitation_check", i)) for i in range(config.check_tasks)]

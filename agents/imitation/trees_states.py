@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from agents.gain_regression.config import GainConfig
+from agents.imitation.trees_config import TreesConfig
 from agents.training.tasks import feature_lists, training_tasks
 from lal.arrays import Floats, Ints
 from lal.episode import METRICS, Episode
@@ -61,15 +61,15 @@ def load_samples(paths: list[Path]) -> Samples:
     return Samples(**{name: np.concatenate([p[name] for p in parts]) for name in parts[0]})
 
 
-def make_samples(config: GainConfig, segment: int, *, measure: bool = True) -> Samples:
-    """Return the samples of a segment, a function of config and segment alone.
+def make_samples(config: TreesConfig, block: int, *, measure: bool = True) -> Samples:
+    """Return the samples of a block, a function of config and block alone.
 
     Args:
         config: How many, and on which tasks.
-        segment: Number of the segment.
+        block: Number of the block.
         measure: False leaves the gains at zero and saves their fits.
     """
-    first, end = (config.n_states * i // config.n_segments for i in (segment, segment + 1))
+    first, end = (config.n_states * i // config.n_blocks for i in (block, block + 1))
     tasks = training_tasks(config)
     parts = []
     for number in range(first, end):
@@ -80,7 +80,7 @@ def make_samples(config: GainConfig, segment: int, *, measure: bool = True) -> S
 
 
 def _one_state(
-    config: GainConfig, episode: Episode, number: int, rng: np.random.Generator, measure: bool
+    config: TreesConfig, episode: Episode, number: int, rng: np.random.Generator, measure: bool
 ) -> tuple[Floats, Floats, Ints, Ints]:
     bought = int(rng.integers(config.budget))
     _buy(episode, bought, rng)
@@ -102,7 +102,7 @@ def _buy(episode: Episode, n: int, rng: np.random.Generator) -> None:
         episode.label(row)
 
 
-def inputs_of(config: GainConfig, state: QueryState, rows: Ints) -> Floats:
+def inputs_of(config: TreesConfig, state: QueryState, rows: Ints) -> Floats:
     """Return context and candidate features side by side, shape (n, G + F)."""
     candidate_features, context_features = feature_lists(config)
     context = np.tile(context_vector(state, context_features), (len(rows), 1))

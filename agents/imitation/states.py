@@ -1,22 +1,21 @@
 """States, candidates and what their labels gain: played in blocks by the compiled simulator."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
-from functools import partial
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.lookahead.config import LookaheadConfig
-from agents.training.tasks import PlayableTasks, feature_lists, training_tasks
+from agents.imitation.config import ImitationConfig
+from agents.training.prior_tasks import prior_tasks
+from agents.training.tasks import feature_lists
 from envs.simulator.pool import PoolSimulator
 from envs.simulator.pool_rules import METRIC_NAMES
 from envs.simulator.rollout import play
 from envs.simulator.scoring import SlateBatch, score_slates
 from lal.arrays import Bools, Floats, Ints
-from lal.data.prior import PriorConfig, sample_dataset
 from lal.errors import UsageError
 from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
@@ -84,23 +83,8 @@ def pick_gains(states: States, utilities: Floats, balanced_share: float) -> Floa
     return found
 
 
-def block_tasks(config: LookaheadConfig) -> PlayableTasks:
-    """Return what draws the training tasks, with the prior of the config."""
-    prior = PriorConfig(
-        rows=config.rows,
-        columns=config.columns,
-        clean=config.clean,
-        informative=config.informative,
-    )
-    drawn = training_tasks(config)
-    sampler = replace(
-        drawn.sampler, synthetic=partial(sample_dataset, config=prior), reward_share=0.5
-    )
-    return PlayableTasks(sampler, config.budget // 2)
-
-
 def make_states(
-    config: LookaheadConfig, block: int, *, measure: bool = True, gains_of: Gains | None = None
+    config: ImitationConfig, block: int, *, measure: bool = True, gains_of: Gains | None = None
 ) -> States:
     """Play a block of tasks and try candidates along the way.
 
@@ -111,7 +95,7 @@ def make_states(
         gains_of: What measures them; None: after one label.
     """
     rng = generator(config.seed, "block", block)
-    draw = block_tasks(config)
+    draw = prior_tasks(config, config.budget // 2)
     tasks = [draw(rng) for _ in range(config.block_tasks)]
     candidate_features, context_features = feature_lists(config)
     simulator = PoolSimulator(
@@ -128,7 +112,7 @@ def make_states(
 
 
 def _collect(
-    simulator: PoolSimulator, config: LookaheadConfig, rng: np.random.Generator, gains_of: Gains
+    simulator: PoolSimulator, config: ImitationConfig, rng: np.random.Generator, gains_of: Gains
 ) -> States:
     """Play all episodes of a block to the largest size and return the states on the way."""
     simulator.reset(tasks=np.arange(simulator.n_episodes))
@@ -150,7 +134,7 @@ class _Behaviour:
     def __init__(
         self,
         simulator: PoolSimulator,
-        config: LookaheadConfig,
+        config: ImitationConfig,
         rng: np.random.Generator,
         gains_of: Gains,
     ) -> None:
@@ -199,7 +183,7 @@ def _no_gains(simulator: PoolSimulator, episodes: Ints) -> Floats:
     return np.zeros((len(episodes), 1, 2))
 
 
-def own_policy(config: LookaheadConfig) -> PoolPolicy | None:
+def own_policy(config: ImitationConfig) -> PoolPolicy | None:
     """Return the policy whose states are met too, or None.
 
     Raises:

@@ -1,1 +1,0 @@
-"""Regression of what one more label gains, on simulated tasks; see README.md."""

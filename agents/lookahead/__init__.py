@@ -1,1 +1,0 @@
-"""Imitation of look-ahead: gains of single labels, regressed within candidate sets."""
