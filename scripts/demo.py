@@ -1,9 +1,9 @@
 """The whole loop in minutes: train a query policy, then prove or refute it on unseen data.
 
-A policy and its controls (untrained copies, a copy trained on shuffled rewards) learn on some
-families of data sets; random, margin and all of them are then compared on families held out. The
-last lines say whether it learned. Everything lands in one folder; the same command goes on where
-it stopped.
+A policy is trained by reinforcement learning on the compiled `lal/Pool-v0`, and its controls beside
+it: untrained copies, and a copy trained on shuffled rewards. Random, margin, the shipped default
+and all of them are then compared on families of data sets held out of training. The last lines say
+whether it learned. Everything lands in one folder; the same command goes on where it stopped.
 """
 
 import time
@@ -21,21 +21,27 @@ from lal.serialization import read_json, write_json
 from scripts.entry import run_main
 
 HELD_OUT = (
-    "sklearn:breast_cancer",
+    "sklearn:iris",
     "sklearn:wine",
+    "sklearn:breast_cancer",
+    "sklearn:digits",
     "synthetic:tree",
     "synthetic:network",
     "synthetic:mixed",
     "synthetic:rings",
+    "synthetic:categorical",
 )
 """Data sets of the proof: their families are held out of training, real and synthetic."""
+
+BASELINES = ("random", "margin", "default")
+"""What is compared beside the policy and its controls."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """How much to train and to measure."""
 
-    agent: str = "dqn"
+    agent: str = "grpo"
     """Name of the agent that learns."""
 
     preset: str = "demo"
@@ -47,7 +53,7 @@ class Config:
     learners: tuple[str, ...] = ("logistic_regression", "gaussian_nb")
     """Learners that the policy is plugged into."""
 
-    runs: int = 15
+    runs: int = 20
     """Paired runs on every data set and learner."""
 
     budget: int = 20
@@ -115,37 +121,55 @@ def _train_one(job: tuple[str, DataConfig, Path, bool]) -> Path:
 
 def _evaluate(config: Config, policies: dict[str, list[Path]]) -> Evaluation:
     """Return the evaluation of all methods on the data sets of the proof."""
+    from envs.simulator.engine import CompiledEngine  # loads numba
+
     named = {"policy": policies["policy"][0], "shuffled": policies["shuffled"][0]}
     named |= {f"untrained{i}": path for i, path in enumerate(policies["untrained"])}
     found = evaluate(
         EvaluationConfig(
             suite=config.datasets,
-            strategies=("random", "margin", *(f"{k}=policy:{v}" for k, v in named.items())),
+            strategies=(
+                "random",
+                "margin",
+                "default",
+                *(f"{k}=policy:{v}" for k, v in named.items()),
+            ),
             learners=config.learners,
             runs=config.runs,
             budget=config.budget,
             out=config.out / "evaluation",
             jobs=config.jobs,
-        )
+        ),
+        engine=CompiledEngine(config.jobs),
     )
     print(found)
     return found
 
 
 def _conclude(config: Config, evaluation: Evaluation) -> bool:
-    """Print the comparisons and the control test, write the page."""
-    controls = {**find_controls(evaluation.table), "margin": ["margin"]}
+    """Print the comparisons and the control test, write the page and the picture."""
+    controls = {**find_controls(evaluation.table), "margin": ["margin"], "default": ["default"]}
     found = evaluation.control_test("policy", controls=controls)
     page = evaluation.report(config.out / "report.html")
     for comparison in found.comparisons:
         print(f"  policy: {comparison}")
     print(f"\n{'LEARNED' if found.passes_controls else 'DID NOT LEARN'}: {found.sentence}")
     data = read_json(config.out / "policy" / "data.json")
-    print(f"trained on: {', '.join(sorted(data))} and the synthetic prior")
-    print(f"look at {page}")
+    print(f"trained on: {', '.join([*sorted(data), 'the synthetic prior'])}")
+    print(f"look at {page} and {_draw(evaluation, config.out / 'curves.png')}")
     answer = {"learned": found.passes_controls, "sentence": found.sentence}
     write_json(config.out / "control_test.json", answer)
     return found.passes_controls
+
+
+def _draw(evaluation: Evaluation, path: Path) -> Path:
+    """Draw the policy beside what it is compared with."""
+    from lal.evaluation.report.overview import draw_overview  # loads matplotlib
+    from lal.evaluation.report.report import make_page
+
+    untrained = find_controls(evaluation.table)["untrained"]
+    drawn = {name: [name] for name in ("policy", "random", "margin", "shuffled")}
+    return draw_overview(make_page(evaluation.store), {**drawn, "untrained": untrained}, path)
 
 
 if __name__ == "__main__":
