@@ -14,6 +14,7 @@ class Fixed:
 
     def __init__(self, proba):
         self.proba = np.asarray(proba, dtype=float)
+        self.n_classes = self.proba.shape[1]
 
     def predict_proba(self, X):
         return self.proba
