@@ -34,7 +34,7 @@ def test_agent_trains_and_exports_what_torch_says(name, tmp_path):
     envs = learner.make_envs(0)
     model = learner.make_model(envs, seed=0)
     exported = learner.export_model(model, "copy")
-    rows = np.random.default_rng(0).normal(size=(20, learner.make_envs(0).reset().shape[1]))
+    rows = np.random.default_rng(0).normal(size=(20, np.shape(envs.reset())[1]))
     q = model.policy.q_net(torch.tensor(rows, dtype=torch.float32)).detach().numpy()
     found = exported.scorer.run({"candidates": rows, "context": np.zeros(0)})
     np.testing.assert_allclose(found, q[:, 1] - q[:, 0], atol=1e-5)
