@@ -81,6 +81,7 @@ AGENTS: Registry[Agent] = Registry("agent")
 
 AGENTS.add_lazy("dqn", "agents.dqn.config:AGENT")
 AGENTS.add_lazy("gain_regression", "agents.imitation.trees_config:AGENT")
+AGENTS.add_lazy("grpo", "agents.grpo.config:AGENT")
 AGENTS.add_lazy("lal", "agents.lal_regression.config:AGENT")
 AGENTS.add_lazy("lal_rl", "agents.lal_rl.config:AGENT")
 AGENTS.add_lazy("lal_rl_search", "agents.lal_rl.search.config:AGENT")

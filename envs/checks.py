@@ -1,4 +1,8 @@
-"""check_pool_env: the contracts of a labelling environment, for ours and for strangers'."""
+"""The contracts of labelling environments, for ours and for strangers'.
+
+`check_pool_env` is for single environments; `envs.vector_checks.check_pool_vector_env` for the
+compiled ones.
+"""
 
 import random  # noqa: TID251  (only to see that nobody touches it)
 import warnings
@@ -12,10 +16,12 @@ from gymnasium.utils.env_checker import check_env as check_gymnasium
 from gymnasium.utils.env_checker import data_equivalence
 from numpy.typing import NDArray
 
+from envs.contract import ContractError
 from envs.pool_env import PoolEnv
-from lal.errors import LalError
 from lal.registry import require
 from lal.task import Part, Task
+
+__all__ = ["ContractError", "check_contracts", "check_pool_env"]
 
 HARMLESS_WARNINGS = (
     # stable-baselines3 takes a 2-D Box for a badly shaped image. Its own extractor would flatten
@@ -28,10 +34,6 @@ HARMLESS_WARNINGS = (
 
 Trajectory = list[tuple[Any, ...]]
 """The reset's (observation, info), then (observation, reward, terminated, truncated, info)."""
-
-
-class ContractError(LalError, AssertionError):
-    """An environment breaks a contract; the message names it."""
 
 
 def check_pool_env(env: gymnasium.Env[Any, Any], *, seed: int = 0) -> None:

@@ -8,8 +8,10 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.copies import IndependentCopies
 from envs.observations import Observation, Observer
 from envs.rendering import draw_pool
+from envs.simulator.arguments import checked_action, checked_count
 from lal.arrays import Bools, Ints
 from lal.episode import METRICS, Episode, accuracy
 from lal.errors import UsageError
@@ -24,7 +26,7 @@ from lal.tasks.sources import TaskSource, as_source
 from lal.tasks.termination import TARGET_SHARE, TERMINATIONS
 
 
-class PoolEnv(gymnasium.Env[Observation, np.int64]):
+class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
     """One labelling episode: an action names the slot of the offered row whose label is bought.
 
     The environment shares its engine with `lal.episode`: on a fixed task, ``reset(seed=s)`` gives
@@ -69,6 +71,8 @@ class PoolEnv(gymnasium.Env[Observation, np.int64]):
         strict: bool = False,
         render_mode: str | None = None,
     ) -> None:
+        slate_size = checked_count("slate_size", slate_size)
+        batch_size = checked_count("batch_size", batch_size)
         self._slate_rule = SLATES[slate_rule]
         self._reward, self._termination = REWARDS[reward], TERMINATIONS[termination]
         if self._reward.needs_whole_budget and self._termination.at_target:
@@ -91,6 +95,19 @@ class PoolEnv(gymnasium.Env[Observation, np.int64]):
         self.render_mode = render_mode
         self._episode: Episode | None = None
         self._over = True
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "PoolEnv":
+        """Return a twin at the same point of the same episode.
+
+        The hidden labels are not copied along with what a strategy may hold (an `Oracle` refuses);
+        the episode is forked.
+        """
+        twin: PoolEnv = object.__new__(type(self))
+        memo[id(self)] = twin
+        if self._episode is not None:
+            memo[id(self._episode)] = self._episode.fork()
+        twin.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return twin
 
     @property
     def candidate_features(self) -> tuple[str, ...]:
@@ -153,7 +170,7 @@ class PoolEnv(gymnasium.Env[Observation, np.int64]):
         episode = self._running()
         if self._over:
             raise UsageError("the episode is over; call reset before the next step")
-        slot, invalid = self._legal_slot(int(action))
+        slot, invalid = self._legal_slot(checked_action(action, len(self._slate)))
         row = int(self._slate[slot])
         self._pending.append(row)
         self._slate[slot] = -1
@@ -172,7 +189,8 @@ class PoolEnv(gymnasium.Env[Observation, np.int64]):
 
     def with_tasks(self, tasks: TaskSource | Task | Sequence[Task]) -> "PoolEnv":
         """Return an environment of the same options over other tasks, before its first reset."""
-        twin = copy.copy(self)
+        twin: PoolEnv = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
         twin.action_space = copy.deepcopy(self.action_space)
         twin.observation_space = copy.deepcopy(self.observation_space)
         twin._np_random, twin._np_random_seed = None, None
@@ -247,8 +265,6 @@ class PoolEnv(gymnasium.Env[Observation, np.int64]):
         self._offered = self._slate[:n].copy()
 
     def _legal_slot(self, action: int) -> tuple[int, bool]:
-        if not 0 <= action < len(self._slate):
-            raise UsageError(f"action {action} is not in 0 to {len(self._slate) - 1}")
         if self._slate[action] >= 0:
             return action, False
         legal = np.flatnonzero(self._slate >= 0)
@@ -318,8 +334,6 @@ def _default_source() -> TaskSource:
 def _check_options(
     slate_size: int, batch_size: int, label_noise: float, render_mode: str | None
 ) -> None:
-    if batch_size < 1:
-        raise UsageError(f"batch_size must be at least 1, got {batch_size}")
     if batch_size > slate_size:
         raise UsageError(
             f"a batch of {batch_size} does not fit into a slate of {slate_size}; raise slate_size"

@@ -1,6 +1,5 @@
 """PoolVectorEnv: `lal/Pool-v0` on the compiled simulator, E episodes a call."""
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from envs.copies import IndependentCopies
 from envs.observations import Observation, Observer
 from envs.simulator.arguments import checked_actions, checked_count
 from envs.simulator.pool import PoolSimulator, Steps
@@ -32,7 +32,7 @@ RESET_OPTIONS = ("reset_mask", "tasks", "starts")
 """What `PoolVectorEnv.reset` takes as options."""
 
 
-class PoolVectorEnv(VectorEnv[Any, Any, Any]):
+class PoolVectorEnv(IndependentCopies, VectorEnv[Any, Any, Any]):
     """E labelling episodes, advanced by compiled code: the fast backend of `lal/Pool-v0`.
 
     Made by ``gymnasium.make_vec("lal/Pool-v0", num_envs=E)``. Observations, actions, rewards,
@@ -132,10 +132,6 @@ class PoolVectorEnv(VectorEnv[Any, Any, Any]):
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._began = False
-
-    def __copy__(self) -> "PoolVectorEnv":
-        """Return a twin that shares nothing, as `copy.deepcopy` does."""
-        return copy.deepcopy(self)
 
     @property
     def tasks(self) -> tuple[Task, ...]:

@@ -1,4 +1,11 @@
-"""Ids of our environments; entry points are strings, so registering loads nothing heavy."""
+"""Ids of our environments; entry points are strings, so registering loads nothing heavy.
+
+Gymnasium 1.0 and later no longer load the entry points ``gymnasium.envs``. So that
+``gymnasium.make("lal/Pool-v0")`` works without ``import envs``, and in the child processes of a
+`SubprocVecEnv`, the wheel ships `autoload.pth`: Python runs it when it starts, and it calls
+`register_envs` once `gymnasium.envs.registration` is imported. It imports nothing before, never
+raises, and leaves another project's package called ``envs`` alone.
+"""
 
 from gymnasium.envs.registration import register, registry
 

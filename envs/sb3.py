@@ -7,6 +7,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
+from envs.copies import IndependentCopies
 from envs.observations import Observation
 from lal.arrays import Floats, Ints
 from lal.errors import UsageError
@@ -16,7 +17,7 @@ require("stable_baselines3", "train")
 from stable_baselines3.common.vec_env import VecEnv  # noqa: E402
 
 
-class CompiledVecEnv(VecEnv):
+class CompiledVecEnv(IndependentCopies, VecEnv):
     """A vector environment of ours as stable-baselines3 wants it.
 
     Episodes that end begin anew in the same step; their infos hold ``terminal_observation``,

@@ -21,7 +21,8 @@ _WHERE = {
     "make_learner": "lal.learners:make_learner",
     "run_episode": "lal.episode:run_episode",
     "Curve": "lal.curve:Curve",
-    "Campaign": "lal.labelling.project:Campaign",
+    "LabellingProject": "lal.labelling.project:LabellingProject",
+    "Campaign": "lal.labelling.project:LabellingProject",
     "LalError": "lal.errors:LalError",
 }
 

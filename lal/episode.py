@@ -194,6 +194,7 @@ def run_episode(
     *,
     seed: int,
     batch_size: int = 1,
+    batch_rule: str | None = None,
     part: str = "test",
     metrics: Mapping[str, Metric] = METRICS,
 ) -> Curve:
@@ -204,6 +205,7 @@ def run_episode(
         task: What is played.
         seed: Names every stream; equal seeds pair strategies (common random numbers).
         batch_size: Labels bought between refits.
+        batch_rule: Chooses batches; see `lal.strategies.base.select`.
         part: ``"test"`` for evaluation, ``"reward"`` for training.
         metrics: What is measured, by name.
 
@@ -221,7 +223,8 @@ def run_episode(
         size = min(batch_size, episode.budget_total - episode.spent)
         state = episode.state()
         began = time.perf_counter()
-        chosen = select(strategy, state, streams["strategy"], streams["ties"], size)
+        pair = streams["strategy"], streams["ties"]
+        chosen = select(strategy, state, *pair, size, batch_rule=batch_rule)
         clock.append(time.perf_counter() - began)
         for index in chosen:
             episode.label(int(index))

@@ -4,14 +4,15 @@ LONGEST = 500
 """Letters of a message that repeats what a stranger wrote."""
 
 
-def printable(text: object) -> str:
+def printable(text: object, *, longest: int = LONGEST) -> str:
     """Return text of unknown origin as one printable line: no escape sequences, no line ends.
 
     Args:
         text: A text, or an error whose message quotes one; it can say anything.
+        longest: Letters that are kept.
     """
-    said = "".join(c if c.isprintable() else "?" for c in str(text)[: 2 * LONGEST])
-    return said[:LONGEST] or type(text).__name__
+    said = "".join(c if c.isprintable() else "?" for c in str(text)[:longest])
+    return said or type(text).__name__
 
 
 class LalError(Exception):

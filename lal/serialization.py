@@ -92,7 +92,8 @@ def _value(hint: Any, value: Any, *, where: str) -> Any:
         return _any_of(arguments, value, where)
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
         return from_mapping(typing.cast("type", hint), value, where=where)
-    if origin is tuple and isinstance(value, list | tuple):
+    if origin is tuple:
+        _check(isinstance(value, list | tuple), value, "a list", where)
         kinds = [arguments[0]] * len(value) if arguments[1:] == (...,) else arguments
         _check(len(kinds) == len(value), value, f"{len(kinds)} values", where)
         return tuple(_value(k, v, where=where) for k, v in zip(kinds, value, strict=True))

@@ -1,7 +1,7 @@
 """QueryState: all that a strategy, a feature or a policy may look at."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -34,10 +34,6 @@ class View(Protocol):
 
     def rows(self, rows: Ints) -> Floats:
         """Return some encoded rows, shape (n, d)."""
-        ...
-
-    def is_reference(self, rows: Ints) -> bool:
-        """Whether the array passed is `reference` itself; does not make it."""
         ...
 
     def hashes(self) -> NDArray[np.uint64]:
@@ -96,10 +92,6 @@ class Geometry:
         """Indices of at most 1 024 rows, chosen by a hash of their content, shape (R,)."""
         return self.view.reference
 
-    def is_reference(self, rows: Ints) -> bool:
-        """Whether the array passed is `reference` itself, not only equal to it."""
-        return self.view.is_reference(rows)
-
     @cached_property
     def Z_reference(self) -> Floats:
         """Encoded rows of the reference set, shape (R, d)."""
@@ -123,6 +115,21 @@ class Geometry:
 
 
 @dataclass(frozen=True, eq=False)
+class Assumption:
+    """A label that nobody gave.
+
+    Attributes:
+        row: The row.
+        code: The code of its assumed class.
+        before: What the state before it kept; see `QueryState.memo`.
+    """
+
+    row: int
+    code: int
+    before: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
 class QueryState:
     """A pool as it stands before a query.
 
@@ -138,6 +145,7 @@ class QueryState:
         budget: Labels that may be bought in all, start included; None when unknown.
         sample_weight: Weights of the labelled samples, shape (L,), or None.
         learner: What fitted `model`, for strategies that refit it; None without one.
+        assumption: The last label that was assumed; None where every label was given.
     """
 
     X: Rows
@@ -151,6 +159,7 @@ class QueryState:
     budget: int | None = None
     sample_weight: Floats | None = None
     learner: Any = None
+    assumption: Assumption | None = None
 
     @property
     def N(self) -> int:
@@ -194,12 +203,52 @@ class QueryState:
         """What several features of one state share; see `memo`."""
         return {}
 
-    def memo(self, key: str, make: Callable[[], T]) -> T:
-        """Return the quantity called `key`, made at most once per state."""
+    def memo(self, key: str, make: Callable[[], T], update: Callable[[T], T] | None = None) -> T:
+        """Return the quantity called `key`, made at most once per state.
+
+        Args:
+            key: Its name.
+            make: Computes it from nothing.
+            update: Turns its value before the last assumed label into the present one, where that
+                costs less.
+        """
         if key not in self.memo_store:
-            self.memo_store[key] = make()
+            before = {} if update is None or self.assumption is None else self.assumption.before
+            known = update is not None and key in before
+            self.memo_store[key] = update(before[key]) if known and update else make()
         value: T = self.memo_store[key]
         return value
+
+    def predicted_label(self, row: int) -> int:
+        """Return the code of the likeliest class of a row, the first of equally likely ones.
+
+        Before there is a model, it is the class that has most labels so far.
+        """
+        if self.proba is not None:
+            return int(np.argmax(self.proba[row]))
+        return int(np.argmax(np.bincount(self.labels, minlength=1)))
+
+    def assume_label(self, row: int, code: int) -> "QueryState":
+        """Return the state in which a row has a label; nothing is refitted.
+
+        Probabilities and model stay as they are. A row that has a label keeps it.
+        """
+        place = int(np.searchsorted(self.labelled, row))
+        if place < len(self.labelled) and self.labelled[place] == row:
+            return self
+        weights = self.sample_weight
+        after = replace(
+            self,
+            labelled=np.insert(self.labelled, place, row),
+            labels=np.insert(self.labels, place, code),
+            n_classes=max(self.n_classes, code + 1),
+            sample_weight=None if weights is None else np.insert(weights, place, 1.0),
+            assumption=Assumption(row, code, self.memo_store),
+        )
+        for name in ("committee", "variance"):
+            if name in self.__dict__:
+                after.__dict__[name] = self.__dict__[name]
+        return after
 
 
 @runtime_checkable

@@ -1,7 +1,8 @@
 """Benchmarks and reproductions that are too slow for the tests: one sub-command each.
 
-Run ``python -m scripts.benchmark NAME --help``. Speeds are ratios, measured side by side in one
-process; they are printed, never asserted.
+Run ``python -m scripts.benchmark NAME --help``; names are written with - or _. ``--json FILE`` also
+writes the rows with their provenance, and ``tables`` makes the tables in docs/ from such files.
+Speeds are ratios, measured side by side in one process; they are printed, never asserted.
 """
 
 import sys
@@ -20,7 +21,6 @@ BENCHMARKS.add_lazy("lal_rl_search", "scripts.benchmarks.reproduction.lal_rl_sea
 BENCHMARKS.add_lazy("lal_rl_roads", "scripts.benchmarks.reproduction.lal_rl_backends:main")
 BENCHMARKS.add_lazy("albl", "scripts.benchmarks.reproduction.albl:main")
 BENCHMARKS.add_lazy("simulator", "scripts.benchmarks.speed.simulator:main")
-BENCHMARKS.add_lazy("learned", "scripts.benchmarks.agents.learned:main")
 BENCHMARKS.add_lazy("learners", "scripts.benchmarks.speed.learners:main")
 BENCHMARKS.add_lazy("agreement", "scripts.benchmarks.speed.agreement:main")
 BENCHMARKS.add_lazy("report", "scripts.benchmarks.speed.report:main")
@@ -33,10 +33,12 @@ BENCHMARKS.add_lazy("stream_policies", "scripts.benchmarks.agents.streams:main")
 BENCHMARKS.add_lazy("fuzz", "scripts.benchmarks.robustness.fuzz:main")
 BENCHMARKS.add_lazy("parity", "scripts.benchmarks.speed.parity:main")
 BENCHMARKS.add_lazy("prior", "scripts.benchmarks.speed.prior:main")
-BENCHMARKS.add_lazy("panel", "scripts.benchmarks.policies.panel:main")
+BENCHMARKS.add_lazy("batches", "scripts.benchmarks.policies.batches:main")
 BENCHMARKS.add_lazy("picks", "scripts.benchmarks.policies.picks:main")
 BENCHMARKS.add_lazy("dependence", "scripts.benchmarks.policies.dependence:main")
 BENCHMARKS.add_lazy("task", "scripts.benchmarks.speed.task:main")
+BENCHMARKS.add_lazy("check_strategies", "scripts.benchmarks.robustness.check_strategies:main")
+BENCHMARKS.add_lazy("tables", "scripts.benchmarks.tables:main")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{__doc__}\nsub-commands: {', '.join(BENCHMARKS.names())}")
         return 0
     try:
-        command = BENCHMARKS[arguments[0]]
+        command = BENCHMARKS[arguments[0].replace("-", "_")]
     except UnknownNameError as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""Data and stores: fetch a suite, verify or compare run stores, read the log of a sealed suite."""
+"""Data and stores: fetch a suite, verify or compare run stores, read an access log."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +10,7 @@ import tyro
 
 from lal.data.suites import Suite, load_suite
 from lal.errors import DataError, UsageError
-from lal.evaluation.holdout.access_log import read_openings
+from lal.evaluation.holdout.access_log import read_access_log
 from lal.evaluation.runs.store import RunStore
 from lal.serialization import config_hash, write_json
 from scripts.entry import run_main
@@ -32,7 +32,7 @@ class Fetch:
 
 @dataclass(frozen=True)
 class Verify:
-    """Read every cell of a run store; damaged files are moved to its folder quarantine."""
+    """Read every run of a run store; damaged files are moved to its folder quarantine."""
 
     store: Annotated[Path, tyro.conf.Positional] = Path("runs/eval")
     """Run store of scripts.evaluate."""
@@ -47,8 +47,8 @@ class Compare:
 
 
 @dataclass(frozen=True)
-class Openings:
-    """Show who evaluated what on a sealed suite, and when."""
+class AccessLog:
+    """Show who evaluated what on a locked suite, and when."""
 
     suite: Annotated[str, tyro.conf.Positional] = "."
     """A folder or a .json list that says "wall": "sealed"."""
@@ -58,9 +58,7 @@ def fetch(config: Fetch) -> None:
     """Fetch a suite; what is there already is only checked."""
     suite = load_suite(config.suite)
     if suite.log is not None:
-        raise UsageError(
-            f"suite {suite.name!r} is sealed; its data are looked at by an evaluation only"
-        )
+        raise UsageError(f"suite {suite.name!r} is locked; only an evaluation looks at its data")
     items, failed = _fetched(suite, config.keep_going)
     out = config.out or Path(f"{suite.name}.lock.json")
     write_json(out, {"name": suite.name, "datasets": items})
@@ -94,15 +92,15 @@ def verify(config: Verify) -> None:
     """Check a store.
 
     Raises:
-        DataError: Files were set aside; the command that plays them again is in the message.
+        DataError: Files were set aside; the command that repeats them is in the message.
     """
     found = RunStore.existing(config.store).verify()
-    counts = ", ".join(f"{n} {status}" for status, n in sorted(found.counts.items())) or "no cells"
+    counts = ", ".join(f"{n} {status}" for status, n in sorted(found.counts.items())) or "no runs"
     print(f"{counts}; {found.missing} of the latest evaluation missing")
     if found.quarantined:
         raise DataError(
             f"{len(found.quarantined)} files are in {str(config.store / 'quarantine')!r}; run the "
-            "evaluation again to play their cells, and delete the folder when you have seen it"
+            "evaluation again to repeat these runs, and delete the folder when you have seen it"
         )
 
 
@@ -116,46 +114,50 @@ def compare(config: Compare) -> None:
         raise UsageError("name two run stores or more, for example runs/one runs/two")
     results = [dict(_digests(RunStore.existing(folder))) for folder in config.stores]
     for folder, found in zip(config.stores, results, strict=True):
-        print(f"{folder}: {len(found)} cells, results {config_hash(found)}")
+        print(f"{folder}: {len(found)} runs, results {config_hash(found)}")
     first, every = results[0], {key for found in results for key in found}
     unequal = [k for k in sorted(every) if any(f.get(k) != first.get(k) for f in results)]
     if unequal:
         raise DataError(
-            f"{len(unequal)} of {len(every)} cells differ or are missing, the first {unequal[0]}"
+            f"{len(unequal)} of {len(every)} runs differ or are missing, the first {unequal[0]}"
         )
-    print("the same cells, the same rows asked for, the same metrics to the last digit")
+    print("the same runs, the same rows queried, the same metrics to the last digit")
 
 
 def _digests(store: RunStore) -> Iterator[tuple[str, str]]:
-    """Yield the key of every cell and a hash of what does not depend on the machine's speed."""
-    for cell in store:
-        curves = {name: values.tolist() for name, values in cell.metrics.items()}
-        points = {"n_labels": cell.n_labels.tolist(), "queried": cell.queried.tolist()}
-        yield cell.key, config_hash({"status": cell.status, **points, "metrics": curves})
+    """Yield the key of every run and a hash of what does not depend on the machine's speed."""
+    for run in store:
+        curves = {name: values.tolist() for name, values in run.metrics.items()}
+        points = {"n_labels": run.n_labels.tolist(), "queried": run.queried.tolist()}
+        yield run.key, config_hash({"status": run.status, **points, "metrics": curves})
 
 
-def openings(config: Openings) -> None:
-    """Print the openings log of a sealed suite."""
+def access_log(config: AccessLog) -> None:
+    """Print the access log of a locked suite."""
     suite = load_suite(config.suite)
     if suite.log is None:
-        raise UsageError(f"suite {suite.name!r} is not sealed; it has no openings log")
-    found = read_openings(suite.log)
-    for opening in found:
-        policies = ", ".join(f"{k} {v[:12]}" for k, v in opening.policies.items()) or "no policy"
-        print(f"{opening.when} {opening.who}: protocol {opening.protocol}, {policies}")
-    print(f"{suite.name}: {len(found)} openings")
+        raise UsageError(f"suite {suite.name!r} is not locked; it has no access log")
+    found = read_access_log(suite.log)
+    for access in found:
+        policies = ", ".join(f"{k} {v[:12]}" for k, v in access.policies.items()) or "no policy"
+        print(f"{access.when} {access.who}: protocol {access.protocol}, {policies}")
+    print(f"{suite.name}: {len(found)} accesses")
 
 
 COMMANDS: dict[str, tuple[Callable[[Any], None], type]] = {
     "fetch": (fetch, Fetch),
     "verify": (verify, Verify),
     "compare": (compare, Compare),
-    "openings": (openings, Openings),
+    "access-log": (access_log, AccessLog),
 }
+
+RENAMED = {"openings": "access-log"}
+"""Commands of earlier releases."""
 
 
 def run(argv: Sequence[str]) -> int:
     """Run one command; return the exit code."""
+    argv = [RENAMED.get(argv[0], argv[0]), *argv[1:]] if argv else []
     if not argv or argv[0] not in COMMANDS:
         print(__doc__.strip())
         for name, (_, config) in COMMANDS.items():

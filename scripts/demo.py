@@ -1,9 +1,9 @@
 """The whole loop in minutes: train a query policy, then prove or refute it on unseen data.
 
-A policy and its controls (untrained copies, a copy trained on shuffled rewards) learn on some
-families of data sets; random, margin and all of them are then compared on families held out. The
-last lines say whether it learned. Everything lands in one folder; the same command goes on where
-it stopped.
+A policy is trained by reinforcement learning on the compiled `lal/Pool-v0`, and its controls beside
+it: untrained copies, and a copy trained on shuffled rewards. Random, margin, the shipped default
+and all of them are then compared on families of data sets held out of training. The last lines say
+whether it learned. Everything lands in one folder; the same command goes on where it stopped.
 """
 
 import time
@@ -11,30 +11,37 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 from agents import AGENTS, Agent
 from agents.training.config import DataConfig
 from lal.errors import UsageError
+from lal.evaluation import Evaluation, EvaluationConfig, evaluate
+from lal.evaluation.analysis.control_tests import find_controls
 from lal.serialization import read_json, write_json
 from scripts.entry import run_main
 
 HELD_OUT = (
-    "sklearn:breast_cancer",
+    "sklearn:iris",
     "sklearn:wine",
+    "sklearn:breast_cancer",
+    "sklearn:digits",
     "synthetic:tree",
     "synthetic:network",
     "synthetic:mixed",
     "synthetic:rings",
+    "synthetic:categorical",
 )
 """Data sets of the proof: their families are held out of training, real and synthetic."""
+
+BASELINES = ("random", "margin", "default")
+"""What is compared beside the policy and its controls."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """How much to train and to measure."""
 
-    agent: str = "dqn"
+    agent: str = "grpo"
     """Name of the agent that learns."""
 
     preset: str = "demo"
@@ -46,11 +53,11 @@ class Config:
     learners: tuple[str, ...] = ("logistic_regression", "gaussian_nb")
     """Learners that the policy is plugged into."""
 
-    runs: int = 15
+    runs: int = 20
     """Paired runs on every data set and learner."""
 
     budget: int = 20
-    """Labels bought in a run after its start."""
+    """Labels acquired in a run after its start."""
 
     n_untrained: int = 5
     """Copies with random weights; their mean is a control."""
@@ -63,16 +70,16 @@ class Config:
 
 
 def main(config: Config) -> bool:
-    """Train, compare, print the verdict; returns whether the policy learned."""
+    """Train, compare, print the control test; returns whether the policy learned."""
     began = time.monotonic()
     agent, options = _settings(config)
     print(f"1/3 training {agent.name} and a copy on shuffled rewards; held out: ", end="")
     print(", ".join(options.hold_out), flush=True)
     policies = _train(config, agent, options)
     print(f"2/3 comparing on {', '.join(config.datasets)}", flush=True)
-    table = _evaluate(config, policies)
-    print("3/3 verdict\n", flush=True)
-    learned = _conclude(config, table, policies)
+    evaluation = _evaluate(config, policies)
+    print("3/3 did it learn?\n", flush=True)
+    learned = _conclude(config, evaluation)
     print(f"\n{time.monotonic() - began:.0f} s in all; everything is in {config.out}")
     return learned
 
@@ -112,45 +119,57 @@ def _train_one(job: tuple[str, DataConfig, Path, bool]) -> Path:
     return AGENTS[name].train(options, folder, progress=progress)
 
 
-def _evaluate(config: Config, policies: dict[str, list[Path]]) -> Any:
-    """Return the tidy table of all strategies on the data sets of the proof."""
-    from lal.evaluation.runs.store import RunStore
-    from scripts import evaluate
+def _evaluate(config: Config, policies: dict[str, list[Path]]) -> Evaluation:
+    """Return the evaluation of all methods on the data sets of the proof."""
+    from envs.simulator.engine import CompiledEngine  # loads numba
 
     named = {"policy": policies["policy"][0], "shuffled": policies["shuffled"][0]}
     named |= {f"untrained{i}": path for i, path in enumerate(policies["untrained"])}
-    evaluate.main(
-        evaluate.Config(
+    found = evaluate(
+        EvaluationConfig(
             suite=config.datasets,
-            strategies=("random", "margin", *(f"{k}=policy:{v}" for k, v in named.items())),
+            strategies=(
+                "random",
+                "margin",
+                "default",
+                *(f"{k}=policy:{v}" for k, v in named.items()),
+            ),
             learners=config.learners,
             runs=config.runs,
             budget=config.budget,
             out=config.out / "evaluation",
             jobs=config.jobs,
-        )
+        ),
+        engine=CompiledEngine(config.jobs),
     )
-    return RunStore(config.out / "evaluation").to_table()
+    print(found)
+    return found
 
 
-def _conclude(config: Config, table: Any, policies: dict[str, list[Path]]) -> bool:
-    """Print the comparisons and the verdict, write the page and the picture."""
-    from lal.evaluation.analysis.control_tests import verdict
-    from scripts import report
-
-    untrained = [f"untrained{i}" for i in range(len(policies["untrained"]))]
-    controls = {"random": "random", "untrained": untrained, "shuffled": "shuffled"}
-    found = verdict(table, "policy", {**controls, "margin": "margin"})
-    page = config.out / "report.html"
-    report.main(report.Config(store=config.out / "evaluation", out=page))
+def _conclude(config: Config, evaluation: Evaluation) -> bool:
+    """Print the comparisons and the control test, write the page and the picture."""
+    controls = {**find_controls(evaluation.table), "margin": ["margin"], "default": ["default"]}
+    found = evaluation.control_test("policy", controls=controls)
+    page = evaluation.report(config.out / "report.html")
     for comparison in found.comparisons:
         print(f"  policy: {comparison}")
-    print(f"\n{'LEARNED' if found.learned else 'DID NOT LEARN'}: {found.sentence}")
+    print(f"\n{'LEARNED' if found.passes_controls else 'DID NOT LEARN'}: {found.sentence}")
     data = read_json(config.out / "policy" / "data.json")
-    print(f"trained on: {', '.join(sorted(data))} and the synthetic prior")
-    print(f"look at {page}")
-    write_json(config.out / "verdict.json", {"learned": found.learned, "sentence": found.sentence})
-    return found.learned
+    print(f"trained on: {', '.join([*sorted(data), 'the synthetic prior'])}")
+    print(f"look at {page} and {_draw(evaluation, config.out / 'curves.png')}")
+    answer = {"learned": found.passes_controls, "sentence": found.sentence}
+    write_json(config.out / "control_test.json", answer)
+    return found.passes_controls
+
+
+def _draw(evaluation: Evaluation, path: Path) -> Path:
+    """Draw the policy beside what it is compared with."""
+    from lal.evaluation.report.overview import draw_overview  # loads matplotlib
+    from lal.evaluation.report.report import make_page
+
+    untrained = find_controls(evaluation.table)["untrained"]
+    drawn = {name: [name] for name in ("policy", "random", "margin", "shuffled")}
+    return draw_overview(make_page(evaluation.store), {**drawn, "untrained": untrained}, path)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,20 @@
 """How a command starts: flags, saved configs, and errors as one line with exit code 2."""
 
+import contextlib
+import os
 import shlex
+import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 from lal.errors import LalError, UsageError
 from lal.serialization import from_mapping, read_json, to_mapping
+from scripts.terminal import one_line, printable, printable_output
 
 C = TypeVar("C")
 
@@ -34,18 +41,62 @@ def run_main(
         start: Makes the config that the flags then change, where defaults depend on flags.
 
     Returns:
-        0; 2 after a `LalError`, whose message is printed on stderr as one line; 130 after Ctrl-C.
+        0; 2 after a `LalError`, a missing package or a file that cannot be used, which are printed
+        on stderr as one line; 130 after Ctrl-C, 141 when nobody reads the output any more, 143
+        after SIGTERM.
     """
     flags = list(sys.argv[1:] if argv is None else argv)
     try:
-        main(parse(config_type, flags, start=start))
-    except LalError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        with termination_raises():
+            config = parse(config_type, flags, start=start)
+            with printable_output():
+                main(config)
+                sys.stdout.flush()
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
+        return _end(130, "interrupted; the same command goes on from here")
+    except Terminated:
+        return _end(143, "terminated; the same command goes on from here")
+    except BrokenPipeError:
+        _drop_output()
+        return _end(141, "nobody reads the output any more")
+    except (LalError, ImportError, OSError) as error:
+        sentence = one_line(error)
+        if sentence is None:
+            raise
+        return _end(2, f"error: {sentence}")
     return 0
+
+
+class Terminated(BaseException):
+    """SIGTERM came; not an `Exception`, so that nobody's handler swallows it."""
+
+
+@contextmanager
+def termination_raises() -> Iterator[None]:
+    """Have SIGTERM unwind the stack as Ctrl-C does, so that workers and files are put away."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(code: int, sentence: str) -> int:
+    print(printable(sentence), file=sys.stderr)
+    return code
+
+
+def _drop_output() -> None:
+    """Let the interpreter flush what is left at its end without another error."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def flags_of(config: Any, default: Any) -> str:

@@ -7,16 +7,20 @@ The table is never changed: the labels are filled into a copy (NAME.labelled.csv
 """
 
 import sys
+import warnings
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
+from shutil import copyfileobj
 from typing import Annotated
 
 import tyro
 
-from lal.errors import UsageError
-from lal.labelling import Campaign
-from lal.labelling.session import Session, suggestions_csv
+from lal.errors import DataWarning, UsageError
+from lal.labelling import LabellingProject
+from lal.labelling.session import LabellingSession, suggestions_csv
 from lal.policies.kinds import list_policies
+from lal.registry import require
 from scripts.entry import run_main
 from scripts.label_prompt import run_prompt
 
@@ -67,7 +71,8 @@ class Config:
     """Say when predictions are stable (Bloodgood and Vijay-Shanker 2009)."""
 
     out: Path | None = None
-    """CSV with the labels filled in; NAME.labelled.csv beside the table when not given."""
+    """CSV with the labels filled in; NAME.labelled.csv beside the journal when not given. What is
+    there already is replaced only if it is an earlier copy."""
 
     journal: Path | None = None
     """Where answers are kept; NAME.journal.jsonl beside the table when not given."""
@@ -82,37 +87,60 @@ def main(config: Config) -> None:
         raise UsageError("suggest must be at least 0 and port 0 to 65535")
     if config.suggest and config.web:
         raise UsageError("--suggest only prints; leave out --web")
-    with open_campaign(config) as campaign:
-        out = config.out or config.table.with_suffix(".labelled.csv")
-        session = Session(campaign, out=out, stop=config.stop)
+    with open_project(config) as project:
+        out = config.out or default_out(project.store.journal.path)
+        session = LabellingSession(project, out=out, stop=config.stop)
+        if config.answers is not None or not config.suggest:
+            project.check_output(out)
         if config.answers is not None:
-            n = campaign.take_answers(config.answers)
+            n = project.take_answers(config.answers)
             session.save()
             print(f"{n} new answers; labels are in {out}", file=sys.stderr)
         if config.suggest:
-            print(suggestions_csv(campaign, campaign.suggest(config.suggest)), end="")
+            _print_csv(suggestions_csv(project, project.suggest(config.suggest)))
         elif config.web:
             _serve(session, config.port)
         elif config.answers is None or sys.stdin.isatty():
-            _sit(session)
+            _prompt(session)
 
 
-def open_campaign(config: Config) -> Campaign:
-    """Return the campaign that the flags describe."""
-    return Campaign(
-        config.table,
-        target=config.target,
-        classes=config.classes or None,
-        id_column=config.id or None,
-        policy=config.policy,
-        learner=config.learner,
-        journal=config.journal,
-        ignore=config.ignore,
-        seed=config.seed,
-    )
+def open_project(config: Config) -> LabellingProject:
+    """Return the project that the flags describe; what must be said about its cells is printed."""
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always", DataWarning)
+        project = LabellingProject(
+            config.table,
+            target=config.target,
+            classes=config.classes or None,
+            id_column=config.id or None,
+            policy=config.policy,
+            learner=config.learner,
+            journal=config.journal,
+            ignore=config.ignore,
+            seed=config.seed,
+        )
+    for note in notes:
+        print(f"note: {note.message}", file=sys.stderr)
+    return project
 
 
-def _sit(session: Session) -> None:
+def default_out(journal: Path) -> Path:
+    """Return where labels go: two projects on one table, with a journal each, have a copy each."""
+    name = journal.name.removesuffix(".jsonl").removesuffix(".journal")
+    return journal.with_name(f"{name}.labelled.csv")
+
+
+def _print_csv(text: str) -> None:
+    """Print cells as they are into a file or a pipe, where no terminal obeys them."""
+    if sys.stdout.isatty():
+        print(text, end="")
+        return
+    sys.stdout.flush()
+    copyfileobj(BytesIO(text.encode()), sys.stdout.buffer)  # in pieces: a long write may fall short
+    sys.stdout.buffer.flush()
+
+
+def _prompt(session: LabellingSession) -> None:
     try:
         run_prompt(session)
     finally:
@@ -120,7 +148,9 @@ def _sit(session: Session) -> None:
     print("\n".join(session.closing()))
 
 
-def _serve(session: Session, port: int) -> None:
+def _serve(session: LabellingSession, port: int) -> None:
+    require("starlette", "web")
+    require("uvicorn", "web")
     from scripts.label_web.server import LabelServer
 
     with LabelServer(session, port=port) as server:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 from lal.errors import LalError
 from lal.labelling.project import Suggestion
-from lal.labelling.session import Session, reason
+from lal.labelling.session import LabellingSession, reason
+from scripts.terminal import printable
 
 Read = Callable[[str], str]
 """Shows a prompt and returns a line; EOFError when there are no more."""
@@ -12,10 +13,10 @@ Read = Callable[[str], str]
 COMMANDS = {"s": "skip", "u": "undo", "p": "progress", "q": "quit"}
 
 
-def run_prompt(session: Session, read: Read = input) -> None:
+def run_prompt(session: LabellingSession, read: Read = input) -> None:
     """Ask for one row after the other until the person quits or none is left."""
     print("\n".join(session.about()))
-    print(session.campaign.progress())
+    print(session.project.progress())
     message = ""
     while True:
         if session.look():
@@ -35,32 +36,35 @@ def run_prompt(session: Session, read: Read = input) -> None:
             return
 
 
-def _ask(session: Session, row: Suggestion, read: Read) -> str:
+def _ask(session: LabellingSession, row: Suggestion, read: Read) -> str:
     """Show a row, read until something was done, and return what."""
-    classes = session.campaign.classes
+    classes = session.project.classes
     print("\n".join(["", *card(row)]))
     while True:
-        text = read(f"{menu(classes)} > ").strip()
+        text = read(printable(f"{menu(classes)} > ")).strip()  # input() may pass by sys.stdout
         do = understand(text, classes)
         if do == ("quit", ""):
             return "quit"
         if do == ("progress", ""):
-            print("\n".join([str(session.campaign.progress()), session.campaign.accuracy_line()]))
+            print("\n".join([str(session.project.progress()), session.project.accuracy_line()]))
             continue
         if do is None:
             if text:
-                print(f"{text!r} is no class and no command")
+                print(f"{text!r} is neither a class nor a command")
             continue
         try:
-            return session.act(do[0], row.row, do[1] or None)
+            return session.act(do[0], None if do[0] == "undo" else row.row, do[1] or None)
         except LalError as error:
             print(f"error: {error}")
 
 
 def card(row: Suggestion) -> list[str]:
     """Return a row as lines."""
-    width = max(map(len, row.cells))
-    cells = [f"  {name:<{width}}  {cell}" for name, cell in row.cells.items()]
+    width = max(map(len, row.cells), default=0)
+    indent = f"\n{'':{width + 4}}"  # so that no line of a cell looks like one of ours
+    cells = [
+        f"  {name:<{width}}  {indent.join(cell.splitlines())}" for name, cell in row.cells.items()
+    ]
     return [f"row {row.name}", *cells, f"  ({reason(row)})"]
 
 

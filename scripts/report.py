@@ -7,17 +7,18 @@ from typing import Annotated
 import tyro
 
 from lal.errors import DataError, UsageError
-from lal.evaluation.analysis.tables import strategies_of
+from lal.evaluation.analysis.tables import list_strategies, read_table
 from lal.evaluation.report.advice import write_which
+from lal.evaluation.report.charts import all_charts, curve_charts
 from lal.evaluation.report.export import write_tables
 from lal.evaluation.report.figures import write_figures
-from lal.evaluation.report.leaderboard import Evaluation, whole_runs, write_leaderboard
+from lal.evaluation.report.leaderboard import complete_repetitions, write_leaderboard
 from lal.evaluation.report.report import Page, headline, make_page, write_report
-from lal.evaluation.reproduction.lu2023_page import load_bridge
+from lal.evaluation.reproduction.lu2023_page import load_reproduction
 from lal.evaluation.runs.replay import rerun
 from lal.evaluation.runs.store import RunStore
-from scripts.benchmarks.policies.panel_parts import PANEL, panel_evaluation
 from scripts.entry import run_main
+from scripts.evaluate import make_engine
 
 
 @dataclass(frozen=True)
@@ -34,19 +35,19 @@ class Config:
     """Strategy the page is about; the best policy when not given."""
 
     untrained: tuple[str, ...] = ()
-    """Labels of its untrained copies; those starting with untrained when not given."""
+    """Labels of its untrained copies; found by their role when not given."""
 
     shuffled: tuple[str, ...] = ()
-    """Labels of its shuffled copies; those starting with shuffled when not given."""
+    """Labels of its copies trained on shuffled targets; found by their role when not given."""
 
     samples: int = 10_000
     """Bootstrap samples of each interval."""
 
-    bridge: str = ""
+    reproduction: Annotated[str, tyro.conf.arg(aliases=("--bridge",))] = ""
     """Lines of scripts.benchmark bridge --out, shown beside the published numbers."""
 
     figures: str = ""
-    """Folder for every chart as SVG and PNG (needs matplotlib)."""
+    """Folder for every chart as SVG, PNG and PDF."""
 
     tables: str = ""
     """Folder for every table as CSV and LaTeX."""
@@ -55,14 +56,13 @@ class Config:
     """Markdown file for the leaderboard; no page is written then."""
 
     which: str = ""
-    """Markdown file for “which strategy should I use”; no page is written then. Here the store may
-    be a folder of scripts.benchmark panel, too."""
+    """Markdown file for “which strategy should I use”; no page is written then."""
 
     more: tuple[str, ...] = ()
     """Other run stores shown on that page: of larger batches, of other data sets."""
 
     rerun: str = ""
-    """Key of a cell, or how it begins: play it again and compare; nothing is written."""
+    """Key of a run, or how it begins: execute it again and compare; nothing is written."""
 
 
 def main(config: Config) -> Page | None:
@@ -72,7 +72,7 @@ def main(config: Config) -> Page | None:
         return None
     store = RunStore.existing(config.store)
     if config.rerun:
-        play_again(store, config.rerun)
+        execute_again(store, config.rerun)
         return None
     page = make_page(
         store,
@@ -80,11 +80,13 @@ def main(config: Config) -> Page | None:
         controls=controls_of(store, config),
         n_samples=config.samples,
     )
-    bridge = load_bridge(Path(config.bridge)) if config.bridge else []
-    write_report(page, store, config.out, bridge=bridge)
+    rows = load_reproduction(Path(config.reproduction)) if config.reproduction else []
+    write_report(page, store, config.out, reproduction=rows)
     written = [config.out]
     if config.figures:
-        written += write_figures(page, Path(config.figures))
+        written += write_figures(
+            [*all_charts(page), *curve_charts(page).values()], Path(config.figures)
+        )
     if config.tables:
         written += write_tables(page, Path(config.tables))
     print(headline(page))
@@ -93,14 +95,14 @@ def main(config: Config) -> Page | None:
 
 
 def controls_of(store: RunStore, config: Config) -> dict[str, list[str]] | None:
-    """Return the controls that the flags name, None to find them by their labels.
+    """Return the controls that the flags name, None to find them by their roles.
 
     Raises:
         UsageError: A strategy is named that the store does not have.
     """
     asked = {*config.untrained, *config.shuffled, *filter(None, [config.policy])}
     if asked:
-        known = strategies_of(store.to_table())
+        known = list_strategies(read_table(store))
         if unknown := sorted(asked - set(known)):
             raise UsageError(
                 f"{', '.join(unknown)} not in the store; its strategies: {', '.join(known)}"
@@ -114,19 +116,20 @@ def controls_of(store: RunStore, config: Config) -> dict[str, list[str]] | None:
     }
 
 
-def play_again(store: RunStore, key: str) -> None:
-    """Play one cell again and say whether it gives what is stored.
+def execute_again(store: RunStore, key: str) -> None:
+    """Execute one run again and say whether it gives what is stored.
 
     Raises:
         DataError: It does not.
     """
-    found = rerun(store, key)
+    used = store.manifest()["config"].get("engine", "reference")
+    found = rerun(store, key, make_engine(used))
     if not found.same:
         raise DataError(
-            f"cell {found.key} gave something else than the store holds (largest difference of a "
+            f"run {found.key} gave something else than the store holds (largest difference of a "
             f"metric {found.largest:g}); the machine or a library differs"
         )
-    print(f"cell {found.key}: the same rows asked for, the same metrics to the last digit")
+    print(f"run {found.key}: the same rows queried, the same metrics to the last digit")
 
 
 def overviews(config: Config) -> None:
@@ -138,19 +141,12 @@ def overviews(config: Config) -> None:
         write_leaderboard(store, Path(config.leaderboard), command=asked, n_samples=samples)
         print(config.leaderboard)
     if config.which:
-        more = [evaluation(Path(folder)) for folder in config.more]
+        more = [complete_repetitions(RunStore.existing(Path(folder))) for folder in config.more]
         beside = f" --more {' '.join(config.more)}" if more else ""
         asked = f"{command} --which {config.which}{beside}"
-        first = evaluation(config.store)
+        first = complete_repetitions(RunStore.existing(config.store))
         write_which(first, Path(config.which), command=asked, n_samples=samples, more=more)
         print(config.which)
-
-
-def evaluation(folder: Path) -> Evaluation:
-    """Return the cells of a run store, or of a folder of finished panel parts."""
-    if (folder / PANEL).is_file():
-        return panel_evaluation(folder)
-    return whole_runs(RunStore.existing(folder))
 
 
 if __name__ == "__main__":

@@ -68,25 +68,26 @@ def main(config: Config) -> None:
 
 
 def evidence(folder: Path, strategy: str, *, seen: Iterable[str] = ()) -> dict[str, Any]:
-    """Return what a store says of a strategy, in points of its metric, as plain JSON.
+    """Return what a store says of a strategy, in AUBC points, as plain JSON.
 
-    Data sets of families that the policy has seen are no evidence and are left out.
+    Data sets of families that the policy saw in training do not count and are left out.
 
     Raises:
         UsageError: The strategy is not in the store, or every data set is left out.
     """
     from lal.evaluation.analysis.summary import summarise
+    from lal.evaluation.analysis.tables import read_table
     from lal.evaluation.runs.store import RunStore
 
     store = RunStore.existing(folder)
-    met = {*seen, *store.manifest().get("seen", {}).get(strategy, ())}
-    rows = {row.strategy: row for row in summarise(store.to_table(), seen={strategy: met})}
+    families = {*seen, *store.manifest().get("seen", {}).get(strategy, ())}
+    rows = {row.strategy: row for row in summarise(read_table(store), seen={strategy: families})}
     if strategy not in rows:
         raise UsageError(f"{strategy!r} is not in {folder}; expected one of {', '.join(rows)}")
     row = rows[strategy]
     if row.n_sets == 0:
         raise UsageError(
-            f"{strategy!r} has met every family of {folder} in training; evaluate it on others"
+            f"{strategy!r} saw every family of {folder} in training; evaluate it on others"
         )
     against = {
         name: {

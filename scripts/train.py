@@ -13,9 +13,9 @@ import tyro
 
 from agents import AGENTS, RunConfig
 from lal.errors import UsageError
+from lal.provenance import provenance
 from lal.serialization import config_hash, from_mapping, read_json, write_json
 from scripts.entry import run_main
-from scripts.provenance import provenance
 
 ALIASES: Mapping[str, tuple[str, str]] = {"default": ("lookahead", "full")}
 """Names that stand for an agent and a preset. default: what made the

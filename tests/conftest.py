@@ -15,6 +15,10 @@ from lal.task import Part, Task
 from lal.tasks.splits import make_task
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=3, help="processes that kill tests kill")
+
+
 @pytest.fixture(scope="session")
 def tiny_task() -> Task:
     """Four rows at 0, 1, 0.8 and 3 of classes 0, 1, 0 and 1; one nearest neighbour.

@@ -52,7 +52,7 @@ class Player:
         self.engine, self.view = engine, view
         E = engine.n_episodes
         self.pad = engine.pool_pad
-        self.random = np.array([seed], dtype=np.int64)
+        self.random = np.array([seed], dtype=np.uint64)
         self.states = np.zeros(E * kernels.STATE_PAD, dtype=np.float32)
         self.planes = np.zeros(E * kernels.N_FEATURES * self.pad, dtype=np.float32)
         self.actions = np.zeros(E, dtype=np.int64)

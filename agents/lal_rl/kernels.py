@@ -12,9 +12,9 @@ import math
 import numpy as np
 
 from envs.simulator.compile import kernel
-from envs.simulator.kernels.counters import GOLDEN, mix
-from envs.simulator.kernels.simd import load, logistic, splat, store
-from envs.simulator.kernels.simd import total as lane_sum
+from envs.simulator.kernels.lal_rl.standardise import standardise
+from envs.simulator.kernels.random_numbers import uniform
+from envs.simulator.kernels.simd import load, logistic, reduce_sum, splat, store
 
 N_STATE, N_HIDDEN, N_JOINT, N_FEATURES = 30, 10, 5, 3
 W1 = 0
@@ -34,15 +34,6 @@ ABSENT = np.float32(-1.0)
 
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
 LOWEST = np.float32(-1e8)
-_SHIFT = np.uint64(11)
-
-
-@kernel(forceinline=True)
-def uniform(random):
-    """Advance the stream in ``random[0]`` and return a number in [0, 1)."""
-    state = np.uint64(random[0]) + GOLDEN
-    random[0] = np.int64(state)
-    return np.float64(mix(state) >> _SHIFT) * (1.0 / 9007199254740992.0)
 
 
 @kernel
@@ -59,7 +50,7 @@ def state_layer(theta, states, at, hidden, joint):
         hidden[i] = ZERO
     units = load(hidden, 0)
     for k in range(N_JOINT):
-        joint[k] = theta[B2 + k] + lane_sum(units * load(theta, W2 + k * 16))
+        joint[k] = theta[B2 + k] + reduce_sum(units * load(theta, W2 + k * 16))
 
 
 @kernel
@@ -165,29 +156,8 @@ def _make_symmetric(states, first, planes, at, mask, open_at, pad):
             j -= 1
         states[first + j] = value
     for plane in range(1, N_FEATURES):
-        _standardise(planes, at + plane * pad, mask, open_at, pad)
-
-
-@kernel
-def _standardise(planes, at, mask, open_at, pad):
-    """Count a plane in standard deviations from the mean of its open candidates, clipped to 3."""
-    n = 0
-    mean = 0.0
-    for i in range(pad):
-        if mask[open_at + i] != 0:
-            n += 1
-            mean += planes[at + i]
-    mean /= max(n, 1)
-    square = 0.0
-    for i in range(pad):
-        if mask[open_at + i] != 0:
-            square += (planes[at + i] - mean) ** 2
-    spread = math.sqrt(square / max(n, 1))
-    for i in range(pad):
-        value = 0.0
-        if mask[open_at + i] != 0 and spread > 1e-6:
-            value = min(max((planes[at + i] - mean) / spread, -3.0), 3.0)
-        planes[at + i] = np.float32(value)
+        begin = at + plane * pad
+        standardise(planes[begin : begin + pad], mask[open_at : open_at + pad], pad)
 
 
 @kernel(forceinline=True)

@@ -7,10 +7,10 @@ import numpy as np
 from sb3_contrib import MaskablePPO
 from stable_baselines3.common.vec_env import VecEnv
 
+from agents.export.start import Start, load_start
 from agents.export.torch_layers import slate_program
 from agents.ppo.config import PPOConfig
 from agents.ppo.network import CandidatePPOPolicy
-from agents.ppo.start import Start, load_start
 from agents.training.pool_envs import make_pool_envs
 from agents.training.pool_learner import PoolSb3Learner
 from agents.training.tasks import feature_lists

@@ -1,6 +1,6 @@
 """The actor-critic of PPO: one scorer for every slate row, a critic over their mean.
 
-With a start, the scorer is what is added to a fixed policy's utility; see `agents.ppo.start`.
+With a start, the scorer is what is added to a fixed policy's utility; see `agents.export.start`.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3.common.torch_layers import create_mlp
 from torch import nn
 
-from agents.ppo.start import Start
+from agents.export.start import Start
 from agents.training.candidate_network import WholeObservation, joined
 
 Observation = dict[str, torch.Tensor]

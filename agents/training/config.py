@@ -8,6 +8,7 @@ Hyperparameters have stable-baselines3's names, those of boosted trees scikit-le
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lal.data.prior import PriorConfig
 from lal.errors import UsageError
 
 Control = Literal["none", "untrained", "shuffled_reward", "shuffled_everywhere", "uncertainty_only"]
@@ -90,6 +91,18 @@ class PoolEnvConfig(PoolConfig):
     slate_rule: str = "half_uncertain"
     """How the offered rows are drawn: random or half_uncertain."""
 
+    rows: tuple[int, int] = PriorConfig.rows
+    """Smallest and largest number of rows of a synthetic data set."""
+
+    columns: tuple[int, int] = PriorConfig.columns
+    """Smallest and largest number of columns of a synthetic data set."""
+
+    reward_share: float = 0.4
+    """Share of the rows that rewards are measured on; gains of one label are small, so many."""
+
+    n_tasks: int = 48
+    """Tasks drawn at a time; each is played by 16 episodes on average."""
+
     n_envs: int = 8
     """Environments that are stepped together."""
 
@@ -122,9 +135,10 @@ class PoolEnvConfig(PoolConfig):
         super().__post_init__()
         check_at_least(
             self, total_timesteps=1, n_segments=1, n_envs=1, slate_size=2, batch_size=1,
-            n_dev_tasks=1,
+            n_dev_tasks=1, n_tasks=1,
         )  # fmt: skip
         check_above(self, 0.0, "learning_rate", "reward_scale")
+        check_within(self, "reward_share", 0.05, 0.95)
         check_within(self, "gamma", 0.0, 1.0)
 
 

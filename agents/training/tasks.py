@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from agents.training.config import PoolConfig
+from agents.training.config import PoolConfig, PoolEnvConfig
 from lal.arrays import Floats
 from lal.data.datasets import Dataset, load_dataset
 from lal.data.families import family_of
-from lal.data.prior import PRIOR_VERSION
+from lal.data.prior import PRIOR_VERSION, PriorConfig, sample_dataset
 from lal.episode import run_episode
 from lal.errors import DataError, UsageError
 from lal.features import DEFAULT_CANDIDATE_FEATURES, DEFAULT_CONTEXT_FEATURES
@@ -84,6 +85,11 @@ def _load(name: str) -> Sequence[Dataset]:
 
 def training_tasks(config: PoolConfig) -> PlayableTasks:
     """Return what draws training tasks; classes and budget are unknown in half of them."""
+    chosen: dict[str, Any] = {}
+    if isinstance(config, PoolEnvConfig):
+        prior = PriorConfig(rows=config.rows, columns=config.columns)
+        chosen["synthetic"] = partial(sample_dataset, config=prior)
+        chosen["reward_share"] = config.reward_share
     sampler = TaskSampler(
         datasets=training_datasets(config),
         learners=config.learners,
@@ -91,6 +97,7 @@ def training_tasks(config: PoolConfig) -> PlayableTasks:
         hold_out=held_out_families(config),
         share_synthetic=config.share_synthetic,
         max_pool=config.max_pool,
+        **chosen,
     )
     return PlayableTasks(sampler, config.budget)
 

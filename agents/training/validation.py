@@ -4,7 +4,9 @@ from typing import Any
 
 from agents.training.config import PoolConfig
 from agents.training.slate_check import compare_with_slate
-from agents.training.tasks import aubc, dev_tasks
+from agents.training.tasks import dev_tasks
+from envs.simulator.rankers import policy_ranker
+from envs.simulator.rollout import rollout
 from lal.policies.pool_policy import PoolPolicy
 
 
@@ -25,8 +27,17 @@ class PoolValidation:
         self.tasks = dev_tasks(config, n_tasks)
 
     def score(self, policy: PoolPolicy) -> float:
-        """Return the mean AUBC on the reward parts; larger is better."""
-        return float(aubc(policy, self.tasks, seed=self.seed).mean())
+        """Return the mean AUBC of accuracy and balanced accuracy on the reward parts.
+
+        Whole pools are ranked, in the compiled simulator.
+        """
+        found = rollout(
+            self.tasks,
+            [policy_ranker(policy)],
+            features=(policy.candidate_features, policy.context_features),
+            seed=self.seed,
+        )
+        return float(found.mixed_areas(0.5).mean())
 
     def slate_check(self, policy: PoolPolicy) -> dict[str, Any]:
         """Return how ranking whole pools compares with ranking slates, as an entry of a card."""

@@ -8,6 +8,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from envs.copies import IndependentCopies
 from envs.design.models import log_likelihood, make_model
 from envs.text_rendering import text_image
 from lal.errors import UsageError
@@ -18,7 +19,7 @@ REACH = 100.0
 Observation = NDArray[np.float32]
 
 
-class DesignEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
+class DesignEnv(IndependentCopies, gymnasium.Env[Observation, NDArray[np.float32]]):
     """Sequential Bayesian design as a Markov decision process (Blau et al. 2022).
 
     The reward of a step is what it adds to the contrastive bound, so the undiscounted return is
@@ -53,6 +54,7 @@ class DesignEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         self.action_space = spaces.Box(-1.0, 1.0, (self.model.n_design,), np.float32)
         self._history = np.zeros((n_steps, width), dtype=np.float32)
         self._t = 0
+        self._parameters: NDArray[np.float64] = np.zeros((0, 0))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -70,9 +72,11 @@ class DesignEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         self, action: NDArray[np.float32]
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Run an experiment; actions are scaled from [-1, 1] to the model's box and clipped."""
+        if len(self._parameters) == 0:
+            raise UsageError("no episode yet; call reset first")
         if self._t >= self.n_steps:
-            raise UsageError("the episode is over; call reset")
-        design = self.to_design(np.asarray(action, dtype=np.float64))
+            raise UsageError("the episode is over; call reset before the next step")
+        design = self.to_design(self._checked(action))
         noise = self.model.noise * self.np_random.standard_normal()
         outcome = float(self.model.mean(self._parameters[0], design)) + noise
         before = self._bound()
@@ -87,6 +91,19 @@ class DesignEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         info = {"step": self._t, "design": design, "outcome": outcome}
         done = self._t == self.n_steps
         return self._history.ravel().copy(), self._bound() - before, done, False, info
+
+    def _checked(self, action: Any) -> NDArray[np.float64]:
+        """Return the action as finite numbers of the right shape."""
+        try:
+            numbers = np.asarray(action, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"an action must be numbers, got {action!r}") from error
+        if numbers.shape != (self.model.n_design,) or not np.isfinite(numbers).all():
+            raise UsageError(
+                f"an action must be {self.model.n_design} finite numbers, one a coordinate of the "
+                f"design; got {action!r}"
+            )
+        return numbers
 
     def to_design(self, action: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the design of an action."""

@@ -8,7 +8,9 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from envs.class_banks import Split, load_bank
+from envs.copies import IndependentCopies
 from envs.few_shot.episodes import FewShot, Layout, draw_few_shot, prototype_accuracy
+from envs.simulator.arguments import checked_action
 from envs.text_rendering import text_image
 from lal.errors import UsageError
 
@@ -18,7 +20,7 @@ REACH = 100.0
 """Bound of the observed samples, far beyond what is drawn."""
 
 
-class FewShotEnv(gymnasium.Env[Any, np.int64]):
+class FewShotEnv(IndependentCopies, gymnasium.Env[Any, np.int64]):
     """Select items of a pool for labelling in short episodes over classes drawn afresh.
 
     Args:
@@ -64,7 +66,7 @@ class FewShotEnv(gymnasium.Env[Any, np.int64]):
         D, support = self.bank.n_columns, n_classes * shots
         self.observation_space = spaces.Dict(
             {
-                "items": spaces.Box(-REACH, REACH, (n_pool, D), np.float32),
+                "candidates": spaces.Box(-REACH, REACH, (n_pool, D), np.float32),
                 "labels": spaces.Box(-1, n_classes, (n_pool,), np.int64),
                 "support": spaces.Box(-REACH, REACH, (max(support, 1), D), np.float32),
                 "mask": spaces.MultiBinary(n_pool),
@@ -87,10 +89,10 @@ class FewShotEnv(gymnasium.Env[Any, np.int64]):
 
     def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Buy a label; an item bought already is replaced by one drawn from the others."""
-        drawn = self._episode
-        if drawn is None or len(self._chosen) >= self.budget:
-            raise UsageError("the episode is over; call reset")
-        index = int(action)
+        drawn = self._running()
+        if len(self._chosen) >= self.budget:
+            raise UsageError("the episode is over; call reset before the next step")
+        index = checked_action(action, self.layout.n_pool)
         invalid = index in self._chosen
         if invalid:
             index = int(self.np_random.choice(np.flatnonzero(self.action_masks())))
@@ -104,9 +106,15 @@ class FewShotEnv(gymnasium.Env[Any, np.int64]):
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Return which items can still be bought, shape (N,)."""
+        self._running()
         mask = np.ones(self.layout.n_pool, dtype=bool)
         mask[self._chosen] = False
         return mask
+
+    def _running(self) -> FewShot:
+        if self._episode is None:
+            raise UsageError("no episode yet; call reset first")
+        return self._episode
 
     def _score(self, drawn: FewShot) -> float:
         samples = np.concatenate([drawn.support[0], drawn.pool[0, self._chosen]])
@@ -122,7 +130,7 @@ class FewShotEnv(gymnasium.Env[Any, np.int64]):
         if len(support) == 0:
             support = np.zeros((1, self.bank.n_columns), dtype=np.float32)
         return {
-            "items": drawn.pool[0].copy(), "labels": labels, "support": support.copy(),
+            "candidates": drawn.pool[0].copy(), "labels": labels, "support": support.copy(),
             "mask": self.action_masks().astype(np.int8),
         }  # fmt: skip
 

@@ -5,7 +5,6 @@ overwrites them, so copy what you keep. The single environment returns copies. B
 extra ``fast``) when they are made, not on import.
 """
 
-import copy
 from typing import Any
 
 import gymnasium
@@ -14,6 +13,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from envs.copies import IndependentCopies
 from envs.observations import Observation
 from envs.simulator.arguments import checked_action, checked_actions
 from envs.vector import (
@@ -50,16 +50,27 @@ def lal_rl_spaces(pool_size: int) -> tuple[gymnasium.spaces.Dict, gymnasium.spac
 
 
 def make_lal_rl_simulator(data: Any, n_episodes: int, *, seed: int | None, **options: Any) -> Any:
-    """Return a `LalRlSimulator` over whatever `binary_pairs` accepts; a fresh seed for None."""
+    """Return a `LalRlSimulator` over whatever `binary_pairs` accepts.
+
+    Its seed orders the data, so it must not be a fresh one: a reset's seed names all that follows.
+    """
     from envs.simulator.lal_rl import LalRlSimulator
     from envs.simulator.lal_rl_data import binary_pairs
 
-    if seed is None:
-        seed = int(np.random.SeedSequence().generate_state(1)[0])
-    return LalRlSimulator(binary_pairs(data), n_episodes, seed=seed, **options)
+    return LalRlSimulator(binary_pairs(data), n_episodes, seed=seed or 0, **options)
 
 
-class LalRlVectorEnv(VectorEnv[Any, Any, Any]):
+def first_seed(seed: int | None, own: int | None) -> int | None:
+    """Return the seed of the first reset: its own, that of the constructor, or a fresh one.
+
+    None stands for that of the constructor, which the simulator knows already.
+    """
+    if seed is None and own is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    return seed
+
+
+class LalRlVectorEnv(IndependentCopies, VectorEnv[Any, Any, Any]):
     """E LAL-RL episodes, advanced by one compiled call; see `LalRlSimulator` for the task.
 
     An episode that ends begins anew in the same step: the observation returned is the first of
@@ -91,7 +102,7 @@ class LalRlVectorEnv(VectorEnv[Any, Any, Any]):
         render_mode: None = None,
         **options: Any,
     ) -> None:
-        self.render_mode = render_mode
+        self.render_mode, self._seed = render_mode, checked_seed(seed)
         self.simulator = make_lal_rl_simulator(
             data,
             num_envs,
@@ -105,10 +116,6 @@ class LalRlVectorEnv(VectorEnv[Any, Any, Any]):
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._began = False
-
-    def __copy__(self) -> "LalRlVectorEnv":
-        """Return a twin that shares nothing, as `copy.deepcopy` does."""
-        return copy.deepcopy(self)
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
@@ -124,8 +131,10 @@ class LalRlVectorEnv(VectorEnv[Any, Any, Any]):
         number = checked_seed(seed)
         if mask is not None and not self._began:
             raise UsageError("a reset_mask goes on with other episodes; reset all of them first")
-        self.simulator.reset(number, mask=mask)
         super().reset(seed=number)
+        if not self._began:
+            number = first_seed(number, self._seed)
+        self.simulator.reset(number, mask=mask)
         self._began = True
         chosen = np.ones(self.num_envs, dtype=np.bool_) if mask is None else mask
         infos = {"accuracy": self.simulator.accuracy.copy()}
@@ -158,7 +167,7 @@ class LalRlVectorEnv(VectorEnv[Any, Any, Any]):
         return as_dict(self.simulator.observations)
 
 
-class LalRlEnv(gymnasium.Env[Any, Any]):
+class LalRlEnv(IndependentCopies, gymnasium.Env[Any, Any]):
     """One LAL-RL episode at a time over the compiled simulator.
 
     Args:
@@ -180,21 +189,17 @@ class LalRlEnv(gymnasium.Env[Any, Any]):
         render_mode: None = None,
         **options: Any,
     ) -> None:
-        self.render_mode = render_mode
+        self.render_mode, self._seed = render_mode, checked_seed(seed)
         self.simulator = make_lal_rl_simulator(data, 1, seed=seed, pool_size=pool_size, **options)
         self.observation_space, self.action_space = lal_rl_spaces(pool_size)
         self._began, self._over = False, False
-
-    def __copy__(self) -> "LalRlEnv":
-        """Return a twin that shares nothing, as `copy.deepcopy` does."""
-        return copy.deepcopy(self)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Begin an episode: number 0 under a new seed, else the next."""
         super().reset(seed=seed)
-        self.simulator.reset(seed)
+        self.simulator.reset(seed if self._began else first_seed(seed, self._seed))
         self._began, self._over = True, False
         return self._observation(), {"accuracy": float(self.simulator.accuracy[0])}
 

@@ -8,7 +8,9 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from envs.class_banks import Split, load_bank
+from envs.copies import IndependentCopies
 from envs.one_shot.episodes import Episodes, draw_episodes
+from envs.simulator.arguments import checked_action
 from envs.text_rendering import text_image
 from lal.errors import UsageError
 
@@ -18,7 +20,7 @@ REACH = 100.0
 Observation = NDArray[np.float32]
 
 
-class OneShotEnv(gymnasium.Env[Observation, np.int64]):
+class OneShotEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
     """Predict or ask (Woodward and Finn 2016).
 
     Args:
@@ -76,11 +78,14 @@ class OneShotEnv(gymnasium.Env[Observation, np.int64]):
 
     def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Answer 0 .. C-1, or ask with C; what was asked for comes with the next observation."""
-        if self._episode is None or self._t >= self.n_items:
-            raise UsageError("the episode is over; call reset")
+        if self._episode is None:
+            raise UsageError("no episode yet; call reset first")
+        if self._t >= self.n_items:
+            raise UsageError("the episode is over; call reset before the next step")
         label, C = int(self._episode.labels[0, self._t]), self.n_classes
         instance = int(self._episode.instances[0, self._t])
-        asked, right = int(action) == C, int(action) == label
+        action = checked_action(action, C + 1)
+        asked, right = action == C, action == label
         outcome = "ask" if asked else "right" if right else "wrong"
         self._told.append(f"  item {self._t}, number {instance} of its class: {outcome}")
         self._t += 1

@@ -117,22 +117,22 @@ def _numbers(value: Any, what: str) -> NDArray[Any]:
     except ValueError as error:
         raise UsageError(f"{what} must be integers, got a ragged list") from error
     if values.dtype.kind not in "iuf":
-        raise UsageError(f"{what} must be integers, got {_described(value, values)}")
+        shown = repr(value) if values.ndim == 0 else f"an array of {values.dtype}"
+        raise UsageError(f"{what} must be {_kind(values)}, got {shown}")
     return values
 
 
-def _described(value: Any, values: NDArray[Any]) -> str:
-    if values.dtype.kind == "b":
-        return "booleans" if values.ndim else repr(value)
-    return repr(value) if values.ndim == 0 else f"an array of {values.dtype}"
+def _kind(values: NDArray[Any]) -> str:
+    return "an integer" if values.ndim == 0 else "integers"
 
 
 def _whole(values: NDArray[Any], what: str) -> Ints:
     """Return a new int64 array; refuse numbers that are not whole or do not fit."""
     if values.dtype.kind == "f" and not (np.isfinite(values) & (values == np.floor(values))).all():
-        raise UsageError(f"{what} must be integers, got {values.ravel()[:4].tolist()}")
-    if values.size and not (values.min() > -(2.0**62) and values.max() < 2.0**62):
-        raise UsageError(f"{what} must be integers of at most 62 bits, got {values.max()}")
+        shown = values.item() if values.ndim == 0 else values.ravel()[:4].tolist()
+        raise UsageError(f"{what} must be {_kind(values)}, got {shown}")
+    if values.dtype.kind in "fu" and values.size and not np.abs(values).max() < 2.0**62:
+        raise UsageError(f"{what} must be {_kind(values)} of at most 62 bits, got {values.max()}")
     whole: Ints = np.array(values, dtype=np.int64, order="C")
     return whole
 

@@ -19,7 +19,7 @@ from envs.simulator.arguments import (
 from envs.simulator.fits import Fits
 from envs.simulator.generations import FixedTasks, oldest_and_newest, task_supply
 from envs.simulator.kernels.episodes import acquire, assume_label
-from envs.simulator.kernels.features.observe import NEEDS_COMMITTEE, NEEDS_LEVERAGE, NEEDS_VARIANCE
+from envs.simulator.kernels.features.names import NEEDS_COMMITTEE, NEEDS_LEVERAGE, NEEDS_VARIANCE
 from envs.simulator.outcomes import Outcomes, Steps
 from envs.simulator.pool_rules import (
     EPISODES_PER_TASK,

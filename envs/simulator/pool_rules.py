@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.simulator.arguments import checked_starts
-from envs.simulator.kernels.features.observe import CANDIDATE_KERNELS, CONTEXT_KERNELS
+from envs.simulator.kernels.features.names import CANDIDATE_KERNELS, CONTEXT_KERNELS
 from envs.simulator.kernels.layout import Episodes
 from envs.simulator.tables import SLOW_ROAD, TaskTables
 from lal.arrays import Bools, Floats, Ints
@@ -46,6 +46,7 @@ _REWARDS: dict[str, Callable[[Purchases], Floats]] = {
     "step_cost": lambda b: np.where(b.reached_before, 0.0, -b.n_bought.astype(np.float64)),
     "accuracy_gain": lambda b: b.after[:, 0] - b.before[:, 0],
     "balanced_accuracy_gain": lambda b: b.after[:, 1] - b.before[:, 1],
+    "mean_accuracy_gain": lambda b: (b.after[:, :2] - b.before[:, :2]).mean(axis=1),
     "log_loss_gain": lambda b: b.after[:, 2] - b.before[:, 2],
     "area": lambda b: 0.5 * (b.before[:, 0] + b.after[:, 0]) * b.n_bought / b.n_budget,
     "advantage_over_margin": lambda b: b.after[:, 0] - b.rival[:, 0],

@@ -8,13 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.simulator.kernels.episodes import draw_slates
-from envs.simulator.kernels.features.observe import (
-    CANDIDATE_KERNELS,
-    CONTEXT_KERNELS,
-    NEEDS_VARIANCE,
-    SHARED,
-    observe,
-)
+from envs.simulator.kernels.features.names import CANDIDATE_KERNELS, CONTEXT_KERNELS, NEEDS_VARIANCE
+from envs.simulator.kernels.features.observe import SHARED, observe
 from envs.simulator.pool_rules import value_limits
 from envs.simulator.tables import TaskTables
 from lal.arrays import Bools, Ints

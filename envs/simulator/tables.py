@@ -19,8 +19,7 @@ from envs.simulator.kernels.layout import (
     Tables,
 )
 from envs.simulator.kernels.learners.updates import fit_sizes
-from envs.simulator.kernels.simd import WIDTH as LANES
-from envs.simulator.kernels.simd import padded
+from envs.simulator.kernels.simd import WIDTH, padded
 from lal.arrays import Floats
 from lal.data.view import make_geometry
 from lal.errors import DataError, UsageError
@@ -253,7 +252,7 @@ def _in_vectors(pool: Floats, reward: Floats) -> Floats:
 
 def _enter_points(kind: int, X: Floats, flats: dict[str, _Flat], s: Any) -> None:
     """Write the points in the forms that a learner reads: columns, or tiles of 16 points."""
-    tiles = X.reshape(-1, LANES, X.shape[1]).transpose(0, 2, 1)
+    tiles = X.reshape(-1, WIDTH, X.shape[1]).transpose(0, 2, 1)
     s.at_x = -1 if kind in (FOREST, GP) else flats["x"].put(X.T)
     s.at_x32 = flats["x32"].put(X.T) if kind == FOREST else -1
     s.at_tiles = flats["tiles"].put(tiles) if kind in (LOGISTIC, RIDGE, GP) else -1

@@ -7,6 +7,8 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.copies import IndependentCopies
+from envs.simulator.arguments import checked_action
 from lal.errors import UsageError
 from lal.rng import generator
 from lal.streams.features import (
@@ -55,7 +57,7 @@ class DriftingTables:
         return TableWorld(make_stream(name, self.n, rng=rng), learner=self.learner)
 
 
-class StreamEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
+class StreamEnv(IndependentCopies, gymnasium.Env[NDArray[np.float32], np.int64]):
     """Items pass one at a time; action 1 buys the present item's label, 0 lets it go.
 
     See docs/envs/stream.md. The engine is that of `lal.streams.loop.run_stream`: a label that
@@ -116,17 +118,16 @@ class StreamEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         if self._running().over:
             raise UsageError("the episode is over; call reset before the next step")
         episode = self._running()
-        if int(action) not in (0, 1):
-            raise UsageError(f"action must be 0 (skip) or 1 (ask), got {action!r}")
+        ask = checked_action(action, 2) == 1
         t = episode.t
         affordable = episode.spent + episode.item().cost <= episode.total + 1e-9
         gains = self.reward == "quality_gain" and affordable
-        before = episode.world.quality(t) if gains and int(action) == 1 else 0.0
-        event = episode.decide(bool(int(action)))
+        before = episode.world.quality(t) if gains and ask else 0.0
+        event = episode.decide(ask)
         reward = 1.0 - float(episode.errors[t])
         if self.reward == "quality_gain":
             reward = 0.0
-            if event.asked and int(action) == 1:  # a label forced at the end earns nothing
+            if event.asked and ask:  # a label forced at the end earns nothing
                 gain = episode.world.quality(t) - before
                 reward = 10.0 * gain / event.item.cost - self.price
         self._record = follow(self._record, event.item, asked=event.asked, error=event.error)

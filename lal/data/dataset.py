@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lal.arrays import Ints, Rows
+from lal.data.encoding import is_number_column
 from lal.data.hashing import content_sha256, is_missing
 from lal.data.targets import encode_target
 from lal.errors import DataError
@@ -120,11 +121,13 @@ def stack_columns(columns: Sequence[Sequence[object]]) -> Rows:
     """
     if not columns:
         raise DataError("the table has a target but no other column; expected features")
-    numeric = [all(is_missing(v) or isinstance(v, int | float) for v in c) for c in columns]
+    numeric = [is_number_column(column) for column in columns]
     X = np.empty((len(columns[0]), len(columns)), dtype=object)
     for j, column in enumerate(columns):
-        cells = [np.nan if is_missing(v) else (v if numeric[j] else str(v)) for v in column]
-        X[:, j] = cells
+        if set(map(type, column)) <= {float, int, bool}:
+            X[:, j] = column
+            continue
+        X[:, j] = [np.nan if is_missing(v) else (v if numeric[j] else str(v)) for v in column]
     return X.astype(np.float64) if all(numeric) else X
 
 

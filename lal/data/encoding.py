@@ -69,13 +69,24 @@ def numeric_part(X: Rows, columns: tuple[int, ...]) -> Floats:
     """Return columns of numbers as floats, nan where missing."""
     part = X[:, list(columns)]
     if part.dtype.kind == "O":
-        part = np.array([[np.nan if is_missing(v) else v for v in row] for row in part.tolist()])
+        part = _plain_numbers(part)
     return np.asarray(part, dtype=np.float64).reshape(len(X), len(columns))
 
 
-def is_number_column(column: Rows) -> bool:
+def _plain_numbers(part: Rows) -> Rows:
+    """Return cells of objects as floats, nan where missing."""
+    try:
+        return part.astype(np.float64)
+    except (TypeError, ValueError):  # None, or pandas' NA
+        return np.array([[np.nan if is_missing(v) else v for v in row] for row in part.tolist()])
+
+
+def is_number_column(column: Rows | Sequence[object]) -> bool:
     """Whether every present cell of a column is a number."""
-    return all(is_missing(v) or isinstance(v, int | float) for v in column.tolist())
+    cells = column.tolist() if isinstance(column, np.ndarray) else column
+    if set(map(type, cells)) <= {float, int, bool}:  # the usual case, several times as fast
+        return True
+    return all(isinstance(v, int | float) or is_missing(v) for v in cells)
 
 
 def texts(column: Rows) -> Rows:

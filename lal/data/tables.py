@@ -14,6 +14,7 @@ from lal.data.csv_text import read_csv
 from lal.data.dataset import Dataset, make_dataset, stack_columns
 from lal.data.hashing import is_missing
 from lal.data.names import nearest_name
+from lal.data.numbers import read_numbers
 from lal.errors import DataError, DataWarning, MissingDependencyError
 from lal.registry import require
 from lal.serialization import check_file
@@ -32,6 +33,13 @@ MISSING_NAMES = ("na", "n/a", "nan", "null", "nat", "<na>", "#n/a")
 
 UNNAMED = re.compile(r"|Unnamed: \d+|__index_level_\d+__")
 """Names of columns that have none: empty in the file, or given by pandas."""
+
+NOT_A_NUMBER = re.compile(
+    r"^(?!(?:-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?)?$)", re.MULTILINE
+)
+"""A line that is neither empty nor surely a number in the sense of `lal.data.numbers`."""
+
+INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 
 NO_NAME = "it has no name, as the row numbers have that a data frame was saved with"
 
@@ -209,18 +217,24 @@ def _warn_of_missing_names(labels: Sequence[str | None], name: str) -> None:
 
 
 def csv_column(cells: Sequence[str]) -> list[object]:
-    """Return numbers where every present cell is one, else texts; None where missing."""
+    """Return numbers where every present cell is one, else texts; None where missing.
+
+    What a number is `lal.data.numbers` says; infinite ones are read, so that they can be refused.
+    """
+    if _all_printed(cells):  # the usual case, several times as fast
+        return [float(c) if c else None for c in cells]
     present = [None if c.strip().lower() in MISSING else c.strip() for c in cells]
-    try:
-        return [None if c is None else _number(c) for c in present]
-    except ValueError:
+    marked = [float(c) if c is not None and INFINITE.fullmatch(c) else c for c in present]
+    numbers = read_numbers(marked)
+    if numbers is None:
         return list(present)
+    return [None if np.isnan(v) else v for v in numbers.tolist()]
 
 
-def _number(cell: str) -> float:
-    if "_" in cell:  # Python reads 1_000 as a number; people do not write it
-        raise ValueError(cell)
-    return float(cell)
+def _all_printed(cells: Sequence[str]) -> bool:
+    """Whether every cell is empty or a number of moderate size, in one pass over the text."""
+    lines = "\n".join(cells)
+    return lines.count("\n") == len(cells) - 1 and NOT_A_NUMBER.search(lines) is None
 
 
 def _read_parquet(path: Path, target: str | None) -> dict[str, Any]:

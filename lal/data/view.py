@@ -112,10 +112,6 @@ class _View:
             return np.arange(self.n_rows, dtype=np.int64)
         return smallest(self._hashes, REFERENCE_SIZE)
 
-    def is_reference(self, rows: Ints) -> bool:
-        """Whether the array passed is `reference` itself; does not make it."""
-        return rows is self.__dict__.get("reference")
-
     def encode(self, X: Rows) -> Floats:
         """Return further rows, encoded exactly as the pool's, (n, D) to (n, d)."""
         return self._encoder.transform(X)

@@ -13,6 +13,7 @@ from lal.state import QueryState
 
 Scope = Literal["candidate", "context"]
 Need = Literal["proba", "committee", "variance"]
+Reads = Literal["nothing", "counts", "places"]
 Compute = Callable[[QueryState, Ints], Floats]
 
 
@@ -31,6 +32,9 @@ class Feature:
         undefined: Value where a need is not met (no model yet, one class, no committee).
         needs: What must be there.
         class_symmetric: Renaming classes leaves the values as they are.
+        of_labels: What it reads of the labelled rows besides the model: ``"nothing"`` (an assumed
+            label leaves the values as they are), ``"counts"`` (how many there are, and of which
+            class), or ``"places"`` (where they lie, such as distances to them).
         cost: Growth of the work per query, in the letters of the project.
         source: Paper or reason.
     """
@@ -44,6 +48,7 @@ class Feature:
     undefined: float = 0.0
     needs: tuple[Need, ...] = ()
     class_symmetric: bool = True
+    of_labels: Reads = "places"
     cost: str = "N"
     source: str = ""
 
@@ -76,15 +81,47 @@ def check_scopes(ids: Sequence[str], scope: Scope) -> None:
             raise UsageError(f"feature {name!r} is a {FEATURES[name].scope} feature, not {scope}")
 
 
+NO_ROWS = np.zeros(0, dtype=np.int64)
+"""What context features are given for rows."""
+
+
+class FeatureTable:
+    """Features of the same rows in one state after another.
+
+    The states after the first one must come from it by `QueryState.assume_label`: what does not
+    read the labelled rows is computed once.
+
+    Args:
+        ids: Features of one scope.
+        rows: Row indices (n,), which contexts ignore.
+    """
+
+    def __init__(self, ids: Sequence[str], rows: Ints) -> None:
+        self.features = [FEATURES[name] for name in ids]
+        self.rows = rows
+        self.kept: dict[str, Floats] = {}
+
+    def values(self, state: QueryState) -> Floats:
+        """Return the values side by side, (n, F) for candidates, (G,) for contexts."""
+        parts = [self._part(feature, state) for feature in self.features]
+        if parts:
+            return np.concatenate(parts, axis=-1)
+        return np.zeros((len(self.rows), 0))
+
+    def _part(self, feature: Feature, state: QueryState) -> Floats:
+        if feature.id in self.kept:
+            return self.kept[feature.id]
+        values = feature.values(state, self.rows)
+        if feature.of_labels == "nothing":
+            self.kept[feature.id] = values
+        return values
+
+
 def candidate_matrix(state: QueryState, ids: Sequence[str], rows: Ints | None = None) -> Floats:
     """Return the candidate features of the given rows (all when None), shape (n, F)."""
-    rows = np.arange(state.N) if rows is None else rows
-    parts = [FEATURES[name].values(state, rows) for name in ids]
-    return np.concatenate(parts, axis=1) if parts else np.zeros((len(rows), 0))
+    return FeatureTable(ids, np.arange(state.N) if rows is None else rows).values(state)
 
 
 def context_vector(state: QueryState, ids: Sequence[str]) -> Floats:
     """Return the context features of the state, shape (G,)."""
-    none = np.zeros(0, dtype=np.int64)
-    parts = [FEATURES[name].values(state, none) for name in ids]
-    return np.concatenate(parts) if parts else np.zeros(0)
+    return FeatureTable(ids, NO_ROWS).values(state) if ids else np.zeros(0)

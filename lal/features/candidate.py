@@ -7,8 +7,10 @@ from lal.features.base import define
 from lal.features.geometry import rank_in, reference_of, squash
 from lal.features.labelled import (
     around,
+    assumption_of,
     class_counts,
     class_distances,
+    encoded,
     entropy,
     for_rows,
     given,
@@ -23,7 +25,14 @@ from lal.features.labelled import (
 from lal.state import QueryState
 
 
-@define("margin@1", "candidate", needs=("proba",), cost="N C", source="Scheffer et al. 2001")
+@define(
+    "margin@1",
+    "candidate",
+    of_labels="nothing",
+    needs=("proba",),
+    cost="N C",
+    source="Scheffer et al. 2001",
+)
 def margin(state: QueryState, rows: Ints) -> Floats:
     """Largest minus second largest probability; 0 is least certain."""
     first, second = top_two(state, rows)
@@ -33,6 +42,7 @@ def margin(state: QueryState, rows: Ints) -> Floats:
 @define(
     "max_proba@1",
     "candidate",
+    of_labels="nothing",
     undefined=0.5,
     needs=("proba",),
     cost="N C",
@@ -46,6 +56,7 @@ def max_proba(state: QueryState, rows: Ints) -> Floats:
 @define(
     "entropy@1",
     "candidate",
+    of_labels="nothing",
     undefined=1.0,
     needs=("proba",),
     cost="N C",
@@ -56,13 +67,28 @@ def proba_entropy(state: QueryState, rows: Ints) -> Floats:
     return entropy(proba_of(state, rows))
 
 
-@define("margin_rank@1", "candidate", undefined=0.5, needs=("proba",), cost="R log R + N log R")
+@define(
+    "margin_rank@1",
+    "candidate",
+    of_labels="nothing",
+    undefined=0.5,
+    needs=("proba",),
+    cost="R log R + N log R",
+)
 def margin_rank(state: QueryState, rows: Ints) -> Floats:
     """Share of the reference set with a smaller margin."""
     return rank_in(margin(state, rows), margin(state, state.reference))
 
 
-@define("margin_z@1", "candidate", low=-3.0, high=3.0, needs=("proba",), cost="N + R")
+@define(
+    "margin_z@1",
+    "candidate",
+    of_labels="nothing",
+    low=-3.0,
+    high=3.0,
+    needs=("proba",),
+    cost="N + R",
+)
 def margin_z(state: QueryState, rows: Ints) -> Floats:
     """Margin in standard deviations from the mean of the reference set, clipped to 3."""
     reference = margin(state, state.reference)
@@ -151,7 +177,11 @@ def neighbour_entropy(state: QueryState, rows: Ints) -> Floats:
 
 
 @define(
-    "density@1", "candidate", cost="N R D once", source="Settles and Craven 2008, k-nearest form"
+    "density@1",
+    "candidate",
+    of_labels="nothing",
+    cost="N R D once",
+    source="Settles and Craven 2008, k-nearest form",
 )
 def density(state: QueryState, rows: Ints) -> Floats:
     """Nearness of the ten nearest reference rows, 1 / (1 + mean distance in pool scales)."""
@@ -159,19 +189,25 @@ def density(state: QueryState, rows: Ints) -> Floats:
     return 1.0 / (1.0 + mean)
 
 
-@define("wide_density@1", "candidate", cost="N R D once", source="Settles and Craven 2008")
+@define(
+    "wide_density@1",
+    "candidate",
+    of_labels="nothing",
+    cost="N R D once",
+    source="Settles and Craven 2008",
+)
 def wide_density(state: QueryState, rows: Ints) -> Floats:
     """Mean similarity 1 / (1 + (d / h)^2) to the reference set, h half the pool scale."""
     return around(state, rows).wide
 
 
-@define("density_rank@1", "candidate", cost="N R D once")
+@define("density_rank@1", "candidate", of_labels="nothing", cost="N R D once")
 def density_rank(state: QueryState, rows: Ints) -> Floats:
     """Share of the reference set in a less dense place."""
     return rank_in(density(state, rows), density(state, state.reference))
 
 
-@define("wide_density_rank@1", "candidate", cost="N R D once")
+@define("wide_density_rank@1", "candidate", of_labels="nothing", cost="N R D once")
 def wide_density_rank(state: QueryState, rows: Ints) -> Floats:
     """Share of the reference set with a smaller wide density."""
     return rank_in(np.round(wide_density(state, rows), 5), _wide_reference(state))
@@ -220,7 +256,13 @@ def leverage(state: QueryState, rows: Ints) -> Floats:
 
 
 def _leverage(state: QueryState, rows: Ints) -> Floats:
-    return for_rows(state, "leverage", rows, lambda: _ridge_leverage(state, rows))
+    return for_rows(
+        state,
+        "leverage",
+        rows,
+        lambda: _ridge_leverage(state, rows),
+        lambda before: _leverage_one_more(state, rows, before),
+    )
 
 
 def _ridge_leverage(state: QueryState, rows: Ints) -> Floats:
@@ -233,6 +275,27 @@ def _ridge_leverage(state: QueryState, rows: Ints) -> Floats:
         inner, K = np.linalg.inv(A @ A.T + np.eye(len(A))), Z @ A.T
         values = (Z * Z).sum(axis=1) - ((K @ inner) * K).sum(axis=1)
     return np.maximum(values, 0.0)
+
+
+def _leverage_one_more(state: QueryState, rows: Ints, before: Floats) -> Floats:
+    """Return the leverage from that before the last assumed label, by Sherman and Morrison.
+
+    With a the assumed row and M the matrix with it, h falls by (z'M^-1 a)^2 / (1 - a'M^-1 a).
+    """
+    a, weights = state.memo("features.assumed_weights", lambda: _assumed_weights(state))
+    shared = encoded(state, rows) @ weights[1:] + weights[0]
+    values: Floats = before - shared**2 / (1.0 - float(a @ weights))
+    return np.maximum(values, 0.0)
+
+
+def _assumed_weights(state: QueryState) -> tuple[Floats, Floats]:
+    """Return the last assumed row a with a one before it, and M^-1 a, both of shape (1 + d,)."""
+    new = state.geometry.rows(np.array([assumption_of(state).row]))[0]
+    a = np.concatenate([[1.0], new])
+    A = np.column_stack([np.ones(len(state.labelled)), state.Z_labelled])
+    if len(A) >= A.shape[1]:
+        return a, np.linalg.solve(A.T @ A + np.eye(A.shape[1]), a)
+    return a, a - A.T @ np.linalg.solve(A @ A.T + np.eye(len(A)), A @ a)
 
 
 @define(
@@ -249,7 +312,14 @@ def studentised_margin(state: QueryState, rows: Ints) -> Floats:
     return squash(odds / np.sqrt(np.maximum(_leverage(state, rows), 1e-6)))
 
 
-@define("variance@1", "candidate", needs=("variance",), undefined=0.5, cost="the model's own")
+@define(
+    "variance@1",
+    "candidate",
+    of_labels="nothing",
+    needs=("variance",),
+    undefined=0.5,
+    cost="the model's own",
+)
 def variance(state: QueryState, rows: Ints) -> Floats:
     """The model's own variance v, as v / (1 + v); 1/2 where it has none."""
     return squash(np.maximum(given(state.variance, "variance")[rows], 0.0))
@@ -258,6 +328,7 @@ def variance(state: QueryState, rows: Ints) -> Floats:
 @define(
     "committee_spread@1",
     "candidate",
+    of_labels="nothing",
     needs=("committee",),
     cost="M N C",
     source="mutual information: Houlsby et al. 2011, over log C",
@@ -283,6 +354,7 @@ def nearest_disagreement(state: QueryState, rows: Ints) -> Floats:
 @define(
     "scarcity@1",
     "candidate",
+    of_labels="counts",
     undefined=0.5,
     needs=("proba",),
     cost="N C",
@@ -300,6 +372,7 @@ def scarcity(state: QueryState, rows: Ints) -> Floats:
 @define(
     "dense_doubt@1",
     "candidate",
+    of_labels="nothing",
     undefined=0.5,
     needs=("proba",),
     cost="N R D once",

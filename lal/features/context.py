@@ -14,19 +14,19 @@ def _log_share(value: float, whole: float) -> Floats:
     return np.array([np.log1p(value) / np.log1p(whole)])
 
 
-@define("n_labelled@1", "context", cost="1")
+@define("n_labelled@1", "context", of_labels="counts", cost="1")
 def n_labelled(state: QueryState, rows: Ints) -> Floats:
     """Labels bought, log(1 + L) / log(1001)."""
     return _log_share(len(state.labelled), 1000.0)
 
 
-@define("labels_per_class@1", "context", cost="1")
+@define("labels_per_class@1", "context", of_labels="counts", cost="1")
 def labels_per_class(state: QueryState, rows: Ints) -> Floats:
     """Labels per seen class, log(1 + L / S) / log(1001)."""
     return _log_share(len(state.labelled) / max(len(seen_classes(state)), 1), 1000.0)
 
 
-@define("class_entropy@1", "context", cost="L")
+@define("class_entropy@1", "context", of_labels="counts", cost="L")
 def class_entropy(state: QueryState, rows: Ints) -> Floats:
     """Entropy of the labels bought over log S; 0 with fewer than two seen classes."""
     counts = class_counts(state)[seen_classes(state)]
@@ -35,7 +35,7 @@ def class_entropy(state: QueryState, rows: Ints) -> Floats:
     return np.array([float(entropy(counts / counts.sum()))])
 
 
-@define("smallest_share@1", "context", cost="L")
+@define("smallest_share@1", "context", of_labels="counts", cost="L")
 def smallest_share(state: QueryState, rows: Ints) -> Floats:
     """Share of the rarest seen class times S: 1 when balanced, 0 without two classes."""
     counts = class_counts(state)[seen_classes(state)]
@@ -44,31 +44,40 @@ def smallest_share(state: QueryState, rows: Ints) -> Floats:
     return np.array([counts.min() * len(counts) / counts.sum()])
 
 
-@define("n_classes@1", "context", cost="1")
+@define("n_classes@1", "context", of_labels="counts", cost="1")
 def n_classes(state: QueryState, rows: Ints) -> Floats:
     """Classes seen, log(1 + S) / log(31)."""
     return _log_share(len(seen_classes(state)), 30.0)
 
 
-@define("margin_mean@1", "context", needs=("proba",), cost="R C")
+@define("margin_mean@1", "context", of_labels="nothing", needs=("proba",), cost="R C")
 def margin_mean(state: QueryState, rows: Ints) -> Floats:
     """Mean margin of the reference set."""
     return np.array([margin(state, state.reference).mean()])
 
 
-@define("margin_std@1", "context", needs=("proba",), cost="R C")
+@define("margin_std@1", "context", of_labels="nothing", needs=("proba",), cost="R C")
 def margin_std(state: QueryState, rows: Ints) -> Floats:
     """Standard deviation of the margin over the reference set, doubled to reach 1."""
     return np.array([2.0 * margin(state, state.reference).std()])
 
 
-@define("entropy_mean@1", "context", undefined=1.0, needs=("proba",), cost="R C")
+@define(
+    "entropy_mean@1", "context", of_labels="nothing", undefined=1.0, needs=("proba",), cost="R C"
+)
 def entropy_mean(state: QueryState, rows: Ints) -> Floats:
     """Mean entropy over log C of the reference set."""
     return np.array([proba_entropy(state, state.reference).mean()])
 
 
-@define("predicted_entropy@1", "context", undefined=1.0, needs=("proba",), cost="R C")
+@define(
+    "predicted_entropy@1",
+    "context",
+    of_labels="nothing",
+    undefined=1.0,
+    needs=("proba",),
+    cost="R C",
+)
 def predicted_entropy(state: QueryState, rows: Ints) -> Floats:
     """Entropy over log C of the mean probabilities of the reference set."""
     return np.array([float(entropy(proba_of(state, state.reference).mean(axis=0)))])
@@ -104,14 +113,14 @@ def reached(state: QueryState, rows: Ints) -> Floats:
     return np.array([min_distance(state, state.reference).mean()])
 
 
-@define("spacing@1", "context", cost="R^2 D once")
+@define("spacing@1", "context", of_labels="nothing", cost="R^2 D once")
 def spacing(state: QueryState, rows: Ints) -> Floats:
     """Mean distance to the ten nearest over the pool scale: near 1 in many effective columns."""
     near = surroundings(state.geometry, reference_of(state.geometry).rows)
     return np.array([near.distance.mean()])
 
 
-@define("spent_share@1", "context", low=-1.0, undefined=-1.0, cost="1")
+@define("spent_share@1", "context", of_labels="counts", low=-1.0, undefined=-1.0, cost="1")
 def spent_share(state: QueryState, rows: Ints) -> Floats:
     """Labels bought over the budget; -1 when the budget is unknown."""
     if state.budget is None:
@@ -119,13 +128,13 @@ def spent_share(state: QueryState, rows: Ints) -> Floats:
     return np.array([len(state.labelled) / max(state.budget, 1)])
 
 
-@define("n_columns@1", "context", cost="1")
+@define("n_columns@1", "context", of_labels="nothing", cost="1")
 def n_columns(state: QueryState, rows: Ints) -> Floats:
     """Columns of Z, log(1 + d) / log(513)."""
     return _log_share(state.Z_labelled.shape[1], 512.0)
 
 
-@define("n_reference@1", "context", cost="1")
+@define("n_reference@1", "context", of_labels="nothing", cost="1")
 def n_reference(state: QueryState, rows: Ints) -> Floats:
     """Rows of the pool up to 1 024, log(1 + R) / log(1025)."""
     return _log_share(len(state.reference), 1024.0)

@@ -4,7 +4,7 @@ import numpy as np
 
 from lal.arrays import Floats, Ints
 from lal.features.base import define
-from lal.features.labelled import class_counts, given
+from lal.features.labelled import class_counts, given, unchanged
 from lal.state import QueryState
 
 MOST = 1e6
@@ -17,6 +17,7 @@ MOST = 1e6
     dim=8,
     high=MOST,
     needs=("committee",),
+    of_labels="counts",
     class_symmetric=False,
     cost="M N log L",
     source="Konyushkova, Sznitman and Fua 2017",
@@ -29,7 +30,7 @@ def lal_forest(state: QueryState, rows: Ints) -> Floats:
     the second over the open rows, mean depth of the trees, number of labels. All zero where the
     committee is not the trees of a forest.
     """
-    statistics = state.memo("forest_statistics", lambda: forest_statistics(state))
+    statistics = state.memo("forest_statistics", lambda: forest_statistics(state), unchanged)
     if state.committee is None or statistics is None:
         return np.zeros((len(rows), 8))
     members = state.committee[:, :, 0]
@@ -52,6 +53,7 @@ def lal_forest(state: QueryState, rows: Ints) -> Floats:
     dim=8,
     high=MOST,
     needs=("committee",),
+    of_labels="counts",
     cost="M N log L + M N C",
     source="LAL's features without class names, for any number of classes; ours",
 )
@@ -62,10 +64,12 @@ def lal_forest_folded(state: QueryState, rows: Ints) -> Floats:
     of half of it; smallest share of labels of a seen class times their number; the rest as
     published, the sixth being the mean of the second over the open rows.
     """
-    statistics = state.memo("forest_statistics", lambda: forest_statistics(state))
+    statistics = state.memo("forest_statistics", lambda: forest_statistics(state), unchanged)
     if state.committee is None or statistics is None:
         return np.zeros((len(rows), 8))
-    gap, spread = state.memo("forest_gaps", lambda: _gaps(given(state.committee, "committee")))
+    gap, spread = state.memo(
+        "forest_gaps", lambda: _gaps(given(state.committee, "committee")), unchanged
+    )
     out_of_bag, importance, depth = statistics
     counts = class_counts(state)
     seen = counts[counts > 0]

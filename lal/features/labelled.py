@@ -15,25 +15,60 @@ from lal.features.geometry import (
     squared_distances,
     surroundings,
 )
-from lal.state import QueryState
+from lal.state import Assumption, QueryState
 
 T = TypeVar("T")
+
+KEPT = 4
+"""Arrays for which `for_rows` keeps a quantity: candidates, reference, its open rows, labels."""
 
 TIE = 1e-9
 """Probabilities and distances nearer than this count as equal."""
 
 
-def for_rows(state: QueryState, key: str, rows: Ints, make: Callable[[], T]) -> T:
-    """Return what several features need of the same rows, kept until other rows are asked for.
+def for_rows(
+    state: QueryState,
+    key: str,
+    rows: Ints,
+    make: Callable[[], T],
+    update: Callable[[T], T] | None = None,
+) -> T:
+    """Return what several features need of the same rows, kept until others are asked for.
 
-    The reference set has a slot of its own, because ranks and contexts return to it.
+    Args:
+        state: The state that keeps it.
+        key: Name of the quantity.
+        rows: Known again by being the same array, not by content.
+        make: Computes it from nothing.
+        update: Turns its value before the last assumed label into the present one.
     """
-    slot = f"features.{key}.{'reference' if state.geometry.is_reference(rows) else 'rows'}"
-    held = state.memo_store.get(slot)
-    if held is None or held[0] is not rows:
-        held = (rows, make())
-        state.memo_store[slot] = held
-    value: T = held[1]
+    slot = f"features.{key}"
+    entries: list[tuple[Ints, T]] = state.memo_store.setdefault(slot, [])
+    for held, value in entries:
+        if held is rows:
+            return value
+    value = _made(state, slot, rows, (make, update))
+    entries.insert(0, (rows, value))
+    del entries[KEPT:]
+    return value
+
+
+def _made(
+    state: QueryState,
+    slot: str,
+    rows: Ints,
+    ways: tuple[Callable[[], T], Callable[[T], T] | None],
+) -> T:
+    make, update = ways
+    if update is not None and state.assumption is not None:
+        for held, value in state.assumption.before.get(slot, ()):
+            if held is rows:
+                return update(value)
+    return make()
+
+
+def unchanged(value: T) -> T:
+    """Return the value: the update of what does not depend on the labelled rows."""
     return value
 
 
@@ -41,7 +76,12 @@ def around(state: QueryState, rows: Ints) -> Surroundings:
     """Return what lies around the given rows; see `lal.features.geometry.surroundings`."""
     if state.N <= WHOLE:  # kept with the pool
         return surroundings(state.geometry, rows)
-    return for_rows(state, "around", rows, lambda: surroundings(state.geometry, rows))
+    return for_rows(state, "around", rows, lambda: surroundings(state.geometry, rows), unchanged)
+
+
+def encoded(state: QueryState, rows: Ints) -> Floats:
+    """Return rows of Z, kept as long as labels are assumed, shape (n, d)."""
+    return for_rows(state, "encoded", rows, lambda: state.geometry.rows(rows), unchanged)
 
 
 def class_counts(state: QueryState) -> Ints:
@@ -67,7 +107,13 @@ def mean_distances(state: QueryState, rows: Ints) -> Floats:
 
 
 def _labelled(state: QueryState, rows: Ints) -> tuple[Floats, Floats]:
-    return for_rows(state, "labelled", rows, lambda: _measure(state, rows))
+    return for_rows(
+        state,
+        "labelled",
+        rows,
+        lambda: _measure(state, rows),
+        lambda before: _measure_one_more(state, rows, *before),
+    )
 
 
 def _measure(state: QueryState, rows: Ints) -> tuple[Floats, Floats]:
@@ -82,6 +128,31 @@ def _measure(state: QueryState, rows: Ints) -> tuple[Floats, Floats]:
             nearest[part, column] = squares[:, member].min(axis=1)
         mean[part] = np.sqrt(squares).mean(axis=1)
     return np.sqrt(nearest) / scale, mean / scale
+
+
+def assumption_of(state: QueryState) -> Assumption:
+    """Return the last assumed label, which whoever updates a quantity knows to be there."""
+    if state.assumption is None:
+        raise UsageError("the state assumes no label; make it with QueryState.assume_label")
+    return state.assumption
+
+
+def _measure_one_more(
+    state: QueryState, rows: Ints, nearest: Floats, mean: Floats
+) -> tuple[Floats, Floats]:
+    """Return what `_measure` does from its values before the last assumed label."""
+    assumed = assumption_of(state)
+    new = state.geometry.rows(np.array([assumed.row]))
+    squares = squared_distances(encoded(state, rows), new)[:, 0]
+    away = np.sqrt(squares) / reference_of(state.geometry).scale
+    seen = seen_classes(state)
+    column = int(np.searchsorted(seen, assumed.code))
+    if nearest.shape[1] < len(seen):
+        nearest = np.insert(nearest, column, away, axis=1)
+    else:
+        nearest = nearest.copy()
+        np.minimum(nearest[:, column], away, out=nearest[:, column])
+    return nearest, mean + (away - mean) / len(state.labelled)
 
 
 def min_distances(state: QueryState, rows: Ints) -> Floats:
@@ -122,7 +193,7 @@ def predicted_classes(state: QueryState, rows: Ints) -> Bools:
 
 def top_two(state: QueryState, rows: Ints) -> tuple[Floats, Floats]:
     """Return the largest and second largest probability of some rows, each of shape (n,)."""
-    return for_rows(state, "top_two", rows, lambda: _top_two(proba_of(state, rows)))
+    return for_rows(state, "top_two", rows, lambda: _top_two(proba_of(state, rows)), unchanged)
 
 
 def _top_two(proba: Floats) -> tuple[Floats, Floats]:

@@ -12,11 +12,14 @@ from lal.features.base import define
 from lal.features.candidate import margin
 from lal.features.labelled import (
     TIE,
+    assumption_of,
     class_counts,
+    for_rows,
     predicted_classes,
     proba_of,
     seen_classes,
     top_two,
+    unchanged,
 )
 from lal.state import QueryState
 
@@ -30,6 +33,7 @@ LEVELS = np.arange(1, N_STATE + 1) / (N_STATE + 1)
 @define(
     "first_proba@1",
     "candidate",
+    of_labels="nothing",
     undefined=0.5,
     needs=("proba",),
     class_symmetric=False,
@@ -66,14 +70,30 @@ def cosine_labelled_z(state: QueryState, rows: Ints) -> Floats:
     return _standardised(cosine_labelled(state, rows), cosine_labelled(state, sample))
 
 
-@define("log_odds_z@1", "candidate", low=-3.0, high=3.0, needs=("proba",), cost="N + R")
+@define(
+    "log_odds_z@1",
+    "candidate",
+    of_labels="counts",
+    low=-3.0,
+    high=3.0,
+    needs=("proba",),
+    cost="N + R",
+)
 def log_odds_z(state: QueryState, rows: Ints) -> Floats:
     """Log-odds of the two likeliest classes, in deviations from its mean over open rows."""
     sample = _open_reference(state)
     return _standardised(_log_odds(state, rows), _log_odds(state, sample))
 
 
-@define("angle_z@1", "candidate", low=-3.0, high=3.0, needs=("proba",), cost="(N + R) D")
+@define(
+    "angle_z@1",
+    "candidate",
+    of_labels="counts",
+    low=-3.0,
+    high=3.0,
+    needs=("proba",),
+    cost="(N + R) D",
+)
 def angle_z(state: QueryState, rows: Ints) -> Floats:
     """Log-odds over the length of the row, in deviations from its mean over open rows."""
     sample = _open_reference(state)
@@ -108,8 +128,7 @@ def cosine_disagreement(state: QueryState, rows: Ints) -> Floats:
     seen = seen_classes(state)
     if len(seen) == 0:
         return np.full(len(rows), 0.5)
-    cosines = _cosines(state, rows)
-    best = np.stack([cosines[:, state.labels == code].max(axis=1) for code in seen], axis=1)
+    best = _cosines(state, rows)[0]
     nearest = best >= best.max(axis=1, keepdims=True) - TIE
     agreed = (proba_of(state, rows)[:, seen] * nearest).sum(axis=1) / nearest.sum(axis=1)
     left: Floats = 1.0 - agreed
@@ -119,6 +138,7 @@ def cosine_disagreement(state: QueryState, rows: Ints) -> Floats:
 @define(
     "first_proba_quantiles@1",
     "context",
+    of_labels="nothing",
     dim=N_STATE,
     undefined=0.5,
     needs=("proba",),
@@ -133,7 +153,13 @@ def first_proba_quantiles(state: QueryState, rows: Ints) -> Floats:
 
 
 @define(
-    "doubt_quantiles@1", "context", dim=N_STATE, undefined=1.0, needs=("proba",), cost="R log R"
+    "doubt_quantiles@1",
+    "context",
+    of_labels="nothing",
+    dim=N_STATE,
+    undefined=1.0,
+    needs=("proba",),
+    cost="R log R",
 )
 def doubt_quantiles(state: QueryState, rows: Ints) -> Floats:
     """Thirty quantiles of one minus the margin over the reference set."""
@@ -143,7 +169,10 @@ def doubt_quantiles(state: QueryState, rows: Ints) -> Floats:
 
 def _directions(state: QueryState, rows: Ints) -> Floats:
     """Return rows of Z at length 1; rows of zeros stay, at distance 1 from everything."""
-    Z = state.Z[rows]
+    return for_rows(state, "directions", rows, lambda: _unit(state.Z[rows]), unchanged)
+
+
+def _unit(Z: Floats) -> Floats:
     lengths = np.sqrt((Z * Z).sum(axis=1, keepdims=True))
     directions: Floats = Z / np.where(lengths > 0.0, lengths, 1.0)
     return directions
@@ -158,8 +187,16 @@ def _to_mean(state: QueryState, rows: Ints, others: Ints) -> Floats:
 
 
 def _open_reference(state: QueryState) -> Ints:
-    rows: Ints = np.setdiff1d(state.reference, state.labelled)
-    return rows
+    return state.memo(
+        "features.open_reference",
+        lambda: np.setdiff1d(state.reference, state.labelled),
+        lambda before: _without(before, assumption_of(state).row),
+    )
+
+
+def _without(rows: Ints, row: int) -> Ints:
+    """Return the rows but one; the same array where it is not among them."""
+    return rows[rows != row] if (rows == row).any() else rows
 
 
 def _standardised(values: Floats, sample: Floats) -> Floats:
@@ -178,31 +215,69 @@ def _log_odds(state: QueryState, rows: Ints) -> Floats:
 
 def _per_length(state: QueryState, rows: Ints) -> Floats:
     """Return log-odds over lengths in Z; 0 for a row that has none, as if it were on the border."""
-    Z = state.Z[rows]
-    lengths = np.sqrt((Z * Z).sum(axis=1))
+    lengths = for_rows(state, "lengths", rows, lambda: _lengths(state.Z[rows]), unchanged)
     return np.where(lengths > 0.0, _log_odds(state, rows) / np.where(lengths > 0, lengths, 1), 0.0)
 
 
-def _cosines(state: QueryState, rows: Ints) -> Floats:
-    """Return cosines between rows and labelled rows, shape (n, L)."""
-    cosines: Floats = _directions(state, rows) @ _directions(state, state.labelled).T
-    return cosines
+def _lengths(Z: Floats) -> Floats:
+    lengths: Floats = np.sqrt((Z * Z).sum(axis=1))
+    return lengths
+
+
+def _cosines(state: QueryState, rows: Ints) -> tuple[Floats, Floats]:
+    """Return the largest cosine to a label of each seen class, (n, S), and their sums, (n, C)."""
+    return for_rows(
+        state,
+        "cosines",
+        rows,
+        lambda: _measure(state, rows),
+        lambda before: _measure_one_more(state, rows, *before),
+    )
+
+
+def _measure(state: QueryState, rows: Ints) -> tuple[Floats, Floats]:
+    cosines = _directions(state, rows) @ _directions(state, state.labelled).T
+    codes = np.arange(len(class_counts(state)))
+    sums = cosines @ (state.labels[:, None] == codes).astype(np.float64)
+    members = [cosines[:, state.labels == code].max(axis=1) for code in seen_classes(state)]
+    return np.stack(members, axis=1), sums
+
+
+def _measure_one_more(
+    state: QueryState, rows: Ints, best: Floats, sums: Floats
+) -> tuple[Floats, Floats]:
+    """Return what `_measure` does from its values before the last assumed label."""
+    assumed = assumption_of(state)
+    new = _unit(state.geometry.rows(np.array([assumed.row])))[0]
+    cosines = _directions(state, rows) @ new
+    seen = seen_classes(state)
+    column = int(np.searchsorted(seen, assumed.code))
+    if best.shape[1] < len(seen):
+        best = np.insert(best, column, cosines, axis=1)
+    else:
+        best = best.copy()
+        best[:, column] = np.maximum(best[:, column], cosines)
+    wider = np.zeros((len(sums), len(class_counts(state)) - sums.shape[1]))
+    sums = np.concatenate([sums, wider], axis=1)
+    sums[:, assumed.code] += cosines
+    return best, sums
 
 
 def _nearest_cosine(state: QueryState, rows: Ints) -> Floats:
     if len(state.labelled) == 0:
         return np.ones(len(rows))
-    distances: Floats = 1.0 - _cosines(state, rows).max(axis=1)
+    distances: Floats = 1.0 - _cosines(state, rows)[0].max(axis=1)
     return distances
 
 
 def _class_gap(state: QueryState, rows: Ints) -> Floats:
     """Return mean cosines to the predicted class less those to others; classes that tie share."""
     predicted = predicted_classes(state, rows)
+    if len(state.labelled) == 0:
+        return np.zeros(len(rows))
     C = predicted.shape[1]
-    of_class = (state.labels[:, None] == np.arange(C)).astype(np.float64)
     counts = class_counts(state)[:C].astype(np.float64)
-    sums = _cosines(state, rows) @ of_class
+    sums = _cosines(state, rows)[1][:, :C]
     others = sums.sum(axis=1, keepdims=True) - sums
     gaps = sums / np.maximum(counts, 1) - others / np.maximum(counts.sum() - counts, 1)
     shared: Floats = (gaps * predicted).sum(axis=1) / predicted.sum(axis=1)

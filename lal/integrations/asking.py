@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from lal.arrays import Ints, Rows
+from lal.arrays import Rows
 from lal.errors import UnknownNameError, UsageError
 from lal.policies.kinds import list_policies, load_as
 from lal.policies.pool_policy import PoolPolicy
-from lal.policies.query.request import Options, Request, read_request
+from lal.policies.query.request import Options, answer, read_request
 from lal.state import Strategy
-from lal.strategies.base import STRATEGIES, make_strategy, select_top
+from lal.strategies.base import STRATEGIES, choose_batch, make_batch, make_strategy, select
+from lal.strategies.selection import Picks
 
 Asked = PoolPolicy | Strategy | str | Path
 """A policy, a strategy, the name of one, or the path of a policy file."""
@@ -93,29 +94,14 @@ def ask(
             X, y, clf, batch_size=batch_size, return_utilities=return_utilities, **given
         )
     request = read_request(X, y, clf, options)
-    utilities = strategy.utilities(request.state, request.streams["strategy"])
-    chosen = _choose(strategy, request, utilities, batch_size) - request.offset
-    if not return_utilities:
-        return chosen
-    table = np.full((batch_size, request.width), np.nan)
-    table[:, request.rows - request.offset] = utilities[request.rows]
-    for i, index in enumerate(chosen):
-        table[i + 1 :, index] = np.nan
-    return chosen, table
-
-
-def _choose(strategy: Strategy, request: Request, utilities: Any, batch_size: int) -> Ints:
-    whole = getattr(strategy, "select_batch", None)
-    ties = request.streams["ties"]
-    if whole is None or batch_size == 1:
-        return select_top(utilities, request.rows, ties, batch_size)
-    if not np.array_equal(request.rows, request.state.open):
-        raise UsageError(
-            f"{strategy!r} chooses whole batches among all rows without a label; ask it with "
-            "candidates=None, or with batch_size=1"
-        )
-    picked: Ints = whole(request.state, request.streams["strategy"], ties, batch_size)
-    return picked
+    state, (rng, ties) = request.state, request.pair
+    batch = make_batch(strategy, state, rng, request.rows, batch_size)
+    if hasattr(strategy, "select_batch") and batch_size > 1:
+        chosen = select(strategy, state, rng, ties, batch_size, rows=request.rows)
+        picks = Picks(chosen, [batch.utilities])
+    else:
+        picks = choose_batch(strategy, batch, request.pair)
+    return answer(request, picks, batch.rows) if return_utilities else request.index(picks.rows)
 
 
 def labels_with_gaps(n: int, labelled: Any, labels: Any) -> np.ndarray:

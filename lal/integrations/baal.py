@@ -35,8 +35,9 @@ def flat(sample: Any) -> Floats:
 class LearnedScores:
     """``ActiveLearningLoop(dataset, LearnedScores(dataset, ...), ranking(), query_size=n)``.
 
-    A batch is the top of the ranking; a policy's own selection step is not used, and baal breaks
-    ties by position. Give either `clf` or `predict`.
+    baal labels the top of the ranking. With `query_size` the batch that the policy chooses comes
+    first; all other items follow by utility, and baal breaks ties by position. Give either `clf`
+    or `predict`.
 
     Args:
         dataset: The `ActiveLearningDataset` of the loop; items are pairs of sample and label.
@@ -46,6 +47,7 @@ class LearnedScores:
             ``wrapper.predict_on_dataset``; iterations are averaged.
         features: Sample to a row of numbers (D,).
         random_state: Seeds the learner.
+        query_size: As the loop's.
 
     Raises:
         UsageError: Both or neither of `clf` and `predict`.
@@ -60,13 +62,14 @@ class LearnedScores:
         predict: Callable[[Any], Any] | None = None,
         features: Callable[[Any], Floats] = flat,
         random_state: int = 0,
+        query_size: int = 1,
     ) -> None:
         if (clf is None) == (predict is None):
             raise UsageError("give either clf, a scikit-learn classifier, or predict")
         self.dataset = dataset
         self.policy = resolve(policy)
         self.clf, self.predict, self.features = clf, predict, features
-        self.random_state = random_state
+        self.random_state, self.query_size = random_state, query_size
 
     def __call__(self, pool: Any, **_: Any) -> Floats:
         """Return the utility of every item of the pool, or of the part drawn from it, shape (n,).
@@ -80,9 +83,14 @@ class LearnedScores:
         labels = [np.asarray(item[1]).item() for item in held]
         y = labels_with_gaps(len(rows), np.arange(len(held)), labels)
         options = Options(proba=self._proba(pool), random_state=self.random_state)
-        _, table = ask(self.policy, np.stack(rows), y, self.clf, options, return_utilities=True)
-        scores: Floats = table[0, len(held) :]
-        return scores
+        size = max(min(self.query_size, len(pool)), 1)
+        chosen, table = ask(
+            self.policy, np.stack(rows), y, self.clf, options, batch_size=size,
+            return_utilities=True,
+        )  # fmt: skip
+        scores: Floats = table[0]
+        scores[chosen] = np.nanmax(scores) + np.arange(size, 0.0, -1.0)
+        return scores[len(held) :]
 
     def _proba(self, pool: Any) -> Floats | None:
         """Return the probabilities of the labelled items, then of the pool, shape (n, C)."""

@@ -1,5 +1,8 @@
-"""Labelling a table on disk: what to ask next, answers that are never lost, progress."""
+"""Labelling a table on disk: which row comes next, answers that are never lost, progress."""
 
-from lal.labelling.project import Campaign
+from lal.labelling.project import LabellingProject
 
-__all__ = ["Campaign"]
+Campaign = LabellingProject
+"""The name of earlier releases."""
+
+__all__ = ["Campaign", "LabellingProject"]

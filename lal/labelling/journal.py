@@ -1,4 +1,4 @@
-"""The journal of a campaign: one line an event, on the disk before the answer counts."""
+"""The journal of a labelling project: one line an event, on disk before an answer counts."""
 
 import errno
 import json
@@ -9,11 +9,18 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from lal.errors import DataError, UsageError
+from lal.serialization import check_file, parse_json
 
 SCHEMA = 1
 """Version of the journal's lines."""
 
 Kind = Literal["label", "skip", "undo"]
+
+HEADER_BEGINS = b'{"schema": '
+"""How the first line of every journal begins."""
+
+EVENT_BEGINS = b'{"do": "'
+"""How every other line begins."""
 
 
 @dataclass(frozen=True)
@@ -38,26 +45,31 @@ class Journal:
 
     Every event is written and flushed to the disk (fsync) before `append` returns, so a killed
     process loses at most an answer that was never acknowledged: a torn last line is cut off when
-    the journal is opened again.
+    the journal is opened again. A file that does not begin as a journal is never changed.
 
     Args:
         path: The file, made when absent.
         about: What it belongs to (fingerprint of the table, target, classes); an existing journal
             must say the same.
 
+    Attributes:
+        standing: The events that stand, oldest first.
+        given: Every (row, label) that was ever given, taken back or not.
+
     Raises:
-        UsageError: Another process has it open, or it belongs to another table.
-        DataError: A line in the middle is damaged.
+        UsageError: Another process has it open, it is not a journal, or of another table.
+        DataError: A line in the middle is damaged, or the file cannot be opened.
     """
 
     def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self.standing: list[Event] = []
+        self.given: set[tuple[int, str]] = set()
         fresh = not path.exists()
-        self._file: BinaryIO = path.open("a+b", buffering=0)
+        self._file = _open(path)
         try:
             _lock(self._file, path)
-            self.standing = self._replay(dict(about))
+            self._replay(dict(about))
         except BaseException:
             self._file.close()
             raise
@@ -71,43 +83,68 @@ class Journal:
             UsageError: An undo with nothing to take back, or the journal is closed.
         """
         if self._file.closed:
-            raise UsageError(f"the journal {self.path.name!r} is closed; open the campaign again")
+            raise UsageError(f"the journal {self.path.name!r} is closed; open the project again")
         if event.do == "undo" and not self.standing:
             raise UsageError("there is nothing to undo")
         self._write({k: v for k, v in asdict(event).items() if v is not None})
-        _apply(self.standing, event)
+        self._apply(event)
 
     def close(self) -> None:
         """Close the file, which lets others open it."""
         self._file.close()
 
-    def _replay(self, about: dict[str, Any]) -> list[Event]:
-        """Return the events that stand, oldest first."""
-        lines = self._whole_lines()
-        if not lines:
-            self._write({"schema": SCHEMA, **about})
-            return []
-        self._check_header(self._parse(lines[0], 1), about)
-        standing: list[Event] = []
-        for number, line in enumerate(lines[1:], start=2):
-            try:
-                _apply(standing, _event(self._parse(line, number)))
-            except (TypeError, IndexError, ValueError) as error:
-                raise self._damaged(number) from error
-        return standing
-
-    def _whole_lines(self) -> list[bytes]:
-        """Return the lines that end; what is behind the last line end was never acknowledged."""
+    def _replay(self, about: dict[str, Any]) -> None:
+        """Read the events, oldest first; write the first line where there is none."""
+        header = json.dumps({"schema": SCHEMA, **about}, ensure_ascii=False).encode() + b"\n"
         self._file.seek(0)
         content = self._file.read()
         end = content.rfind(b"\n") + 1
-        if end < len(content):
+        lines, torn = content[:end].split(b"\n")[:-1], content[end:]
+        if content and not _begins(content, HEADER_BEGINS if lines else header):
+            raise UsageError(
+                f"{str(self.path)!r} is not a journal of answers; it was left as it is, name "
+                "another file for the journal"
+            )
+        if len(lines) == 1 and not torn and self._is_unused(lines[0], about):
+            self._file.truncate(0)
+            lines = []
+        if lines:
+            self._check_header(self._parse(lines[0], 1), about)
+        whole = bool(lines) and _is_event(torn)  # an editor may leave out the last line end
+        self._read_events([*lines[1:], torn] if whole else lines[1:])
+        if lines and not _begins(torn, EVENT_BEGINS):
+            raise self._damaged(len(lines) + 1)
+        if whole:
+            self._write_line(b"\n")
+        elif torn:  # a killed write left it; it was never acknowledged
             self._file.truncate(end)
-        return content[:end].splitlines()
+        if not lines:
+            self._write_line(header)
+
+    def _is_unused(self, line: bytes, about: dict[str, Any]) -> bool:
+        """Whether a journal without answers was begun for another table, and may serve this one."""
+        held = self._parse(line, 1)
+        ours = held.keys() == {"schema", *about} and held["schema"] == SCHEMA
+        return ours and any(held[key] != value for key, value in about.items())
+
+    def _read_events(self, lines: list[bytes]) -> None:
+        for number, line in enumerate(lines, start=2):
+            try:
+                self._apply(_event(self._parse(line, number)))
+            except (TypeError, IndexError, ValueError) as error:
+                raise self._damaged(number) from error
+
+    def _apply(self, event: Event) -> None:
+        if event.do == "undo":
+            self.standing.pop()
+            return
+        self.standing.append(event)
+        if event.row is not None and event.label is not None:
+            self.given.add((event.row, event.label))
 
     def _parse(self, line: bytes, number: int) -> dict[str, Any]:
         try:
-            value = json.loads(line)
+            value = parse_json(line)
         except ValueError as error:
             raise self._damaged(number) from error
         if not isinstance(value, dict):
@@ -134,7 +171,9 @@ class Journal:
                 )
 
     def _write(self, value: Mapping[str, Any]) -> None:
-        line = json.dumps(value, ensure_ascii=False).encode() + b"\n"
+        self._write_line(json.dumps(value, ensure_ascii=False).encode() + b"\n")
+
+    def _write_line(self, line: bytes) -> None:
         before = os.fstat(self._file.fileno()).st_size
         try:
             written = self._file.write(line)
@@ -163,11 +202,35 @@ def _event(fields: dict[str, Any]) -> Event:
     return event
 
 
-def _apply(standing: list[Event], event: Event) -> None:
-    if event.do == "undo":
-        standing.pop()
-    else:
-        standing.append(event)
+def _is_event(line: bytes) -> bool:
+    try:
+        _event(parse_json(line))
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _begins(content: bytes, start: bytes) -> bool:
+    """Whether content begins so, or is cut off while it does."""
+    return content.startswith(start) or start.startswith(content)
+
+
+def _open(path: Path) -> BinaryIO:
+    """Return the file, open for reading and appending; it is made when absent.
+
+    Raises:
+        DataError: It cannot be opened, or is a folder, a pipe or a device.
+    """
+    if path.exists():
+        check_file(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+b", buffering=0)
+    except OSError as error:
+        raise DataError(
+            f"the journal {str(path)!r} cannot be opened ({error.strerror}); answers need a place "
+            "that can be written to, name another (journal=, --journal)"
+        ) from error
 
 
 def _lock(file: BinaryIO, path: Path) -> None:

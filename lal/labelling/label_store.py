@@ -1,5 +1,6 @@
-"""The ledger of a campaign: labels and skips as they stand, from the table and the journal."""
+"""The label store of a project: labels and skips as they stand, from the table and the journal."""
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,21 +9,25 @@ import numpy as np
 
 from lal.arrays import Ints
 from lal.errors import DataError, UsageError
+from lal.labelling.classes import check_classes, class_name, class_names, given_labels
 from lal.labelling.journal import Event, Journal
-from lal.labelling.table import Table, is_empty_label, read_table, row_finder
+from lal.labelling.table import Table, read_table, row_finder
 
 ROW = "_row"
 """Column of answer files that holds row numbers, from 1, where there is no id column."""
 
+CANNOT_TELL = "?"
+"""Answer of a file that skips a row; an empty one leaves it for later."""
+
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a campaign is.
+    """How far a project is.
 
     Attributes:
         n_rows: Rows of the table, N.
         n_labelled: Rows with a label, L.
-        n_answers: Labels and skips given in this campaign that still stand.
+        n_answers: Labels and skips given in this project that still stand.
         skipped: Names of the skipped rows.
         counts: Labels of each class.
     """
@@ -35,7 +40,7 @@ class Progress:
 
     @property
     def n_left(self) -> int:
-        """Rows that may still be asked."""
+        """Rows that may still be queried."""
         return self.n_rows - self.n_labelled - len(self.skipped)
 
     def __str__(self) -> str:
@@ -47,7 +52,7 @@ class Progress:
         )
 
 
-class Ledger:
+class LabelStore:
     """Which rows of a table have which label, and which were skipped.
 
     Args:
@@ -57,9 +62,13 @@ class Ledger:
         id_column: Column of unique ids, or None.
         journal: Where events are kept.
 
+    Attributes:
+        notes: Sentences on cells of the target that may not mean what they seem to.
+
     Raises:
         DataError: A table or a journal that cannot be used.
-        UsageError: Too few classes, or a journal of another table.
+        UsageError: Too few classes, a target spelled like another column, or a journal of another
+            table.
     """
 
     def __init__(
@@ -67,16 +76,19 @@ class Ledger:
         table: Table,
         *,
         target: str,
-        classes: Sequence[str] | None,
+        classes: Sequence[object] | None,
         id_column: str | None,
         journal: Path,
     ) -> None:
         self.table, self.target, self.id_column = table, target, id_column
-        self._given = _given_labels(table, target)
-        self.classes = _classes(classes, self._given)
+        named = None if classes is None else class_names(classes)
+        self._given, self.notes = given_labels(table, target, named)
+        self.classes = check_classes(sorted(set(self._given.values())) if named is None else named)
         self._find = row_finder(table, id_column)
         self.version = 0
-        about = {"target": target, "table": table.fingerprint(target)}
+        self.labels_version = 0
+        self.fingerprint = table.fingerprint(target)
+        about = {"target": target, "table": self.fingerprint}
         self.journal = Journal(journal, about)
         try:
             self._replay()
@@ -89,8 +101,11 @@ class Ledger:
         self.labels = {row: self._code(name) for row, name in self._given.items()}
         self.skipped: dict[int, None] = {}
         for event in self.journal.standing:
-            if event.row is None or event.row >= len(self.table.rows):
-                raise DataError(f"the journal names row {event.row}, which is not in the table")
+            if event.row is None or event.row >= self.table.n_rows:
+                raise DataError(
+                    f"the journal {str(self.journal.path)!r} names row {event.row}, which is not "
+                    "in the table; restore it from a copy"
+                )
             if event.do == "skip":
                 if event.row not in self.labels:
                     self.skipped[event.row] = None
@@ -103,12 +118,17 @@ class Ledger:
                     "the journal; empty the cell in the table, or start a new journal"
                 )
             self.skipped.pop(event.row, None)
+        self._count(labels=True)
+
+    def _count(self, *, labels: bool) -> None:
+        """Count a change, so that whoever keeps what follows from it knows that it is old."""
         self.version += 1
+        self.labels_version += labels
 
     def _code(self, label: str) -> int:
         if label not in self.classes:
             raise DataError(
-                f"{label!r} is no class; expected one of {', '.join(map(repr, self.classes))}"
+                f"{label!r} is not a class; expected one of {', '.join(map(repr, self.classes))}"
             )
         return self.classes.index(label)
 
@@ -116,20 +136,20 @@ class Ledger:
         """Return what people call a row: its id, or its number from 1."""
         if self.id_column is None:
             return str(row + 1)
-        return self.table.rows[row][self.table.place(self.id_column)].strip()
+        return self.table.csv.columns[self.table.place(self.id_column)][row].strip()
 
     def find(self, name: str) -> int:
         """Return the position of the row that people call `name`."""
         return self._find(name)
 
-    def label(self, row: int, label: str) -> None:
+    def label(self, row: int, label: object) -> None:
         """Write down an answer; on return it is on the disk. A skipped row may be labelled.
 
         Raises:
             UsageError: No such row, or it has a label.
             DataError: No such class, or the disk is full.
         """
-        self._check_row(row)
+        row, label = self._checked_row(row), class_name(label)
         code = self._code(label)
         if row in self.labels:
             raise UsageError(
@@ -139,42 +159,62 @@ class Ledger:
         self.journal.append(Event("label", row, label, name=self.name(row)))
         self.labels[row] = code
         self.skipped.pop(row, None)
-        self.version += 1
+        self._count(labels=True)
 
     def skip(self, row: int) -> None:
-        """Put a row aside; it is not asked again.
+        """Put a row aside; it is not queried again.
 
         Raises:
             UsageError: No such row, or it has a label or was skipped before.
         """
-        self._check_row(row)
+        row = self._checked_row(row)
         if row in self.labels or row in self.skipped:
             done = "labelled" if row in self.labels else "skipped"
             raise UsageError(f"row {self.name(row)} is {done} already")
         self.journal.append(Event("skip", row, name=self.name(row)))
         self.skipped[row] = None
-        self.version += 1
+        self._count(labels=False)
 
-    def undo(self) -> Event:
+    def undo(self, row: int | None = None) -> Event:
         """Take back the last answer or skip that stands, and return it.
 
+        Args:
+            row: The row that the last answer must be of; whatever it is when None.
+
         Raises:
-            UsageError: There is none; labels that came with the table cannot be undone.
+            UsageError: There is none, or it is of another row; labels that came with the table
+                cannot be undone.
         """
-        last = self.journal.standing[-1] if self.journal.standing else Event("undo")
+        last = self.last
+        if row is not None and (last is None or last.row != self._checked_row(row)):
+            raise UsageError(
+                f"the last answer is not that of row {self.name(row)} any more; it was taken back "
+                "or another was given since"
+            )
         self.journal.append(Event("undo"))
         self._replay()
-        return last
+        return Event("undo") if last is None else last
 
-    def _check_row(self, row: int) -> None:
-        if not 0 <= row < len(self.table.rows):
-            raise UsageError(f"row must be 0 to {len(self.table.rows) - 1}, got {row}")
+    @property
+    def last(self) -> Event | None:
+        """The last answer or skip that stands, which `undo` takes back."""
+        return self.journal.standing[-1] if self.journal.standing else None
+
+    def _checked_row(self, row: int) -> int:
+        try:
+            place = operator.index(row)
+        except TypeError:
+            raise UsageError(f"row must be a whole number, got {row!r}") from None
+        if not 0 <= place < self.table.n_rows:
+            raise UsageError(f"row must be 0 to {self.table.n_rows - 1}, got {place}")
+        return place
 
     def take_answers(self, path: str | Path) -> int:
         """Write down all answers of a CSV file and return how many were new.
 
-        The file needs the target column and the id column (`_row`, numbers from 1, without ids);
-        rows without an answer are passed over, and equal answers to rows that have them.
+        The file needs the target column and the id column (`_row`, numbers from 1, without ids).
+        Rows whose answer is empty are left for later, rows answered ``?`` are skipped; equal
+        answers to rows that have them are passed over.
 
         Raises:
             DataError: An answer that contradicts a label, or is no class; nothing is taken then.
@@ -183,30 +223,40 @@ class Ledger:
         names = answers.column(self.id_column or ROW)
         new: dict[int, str] = {}
         for name, label in zip(names, answers.column(self.target), strict=True):
-            if is_empty_label(label):
+            if label == "":
                 continue
-            row, code = self.find(name), self._code(label)
-            held = self._code(new[row]) if row in new else self.labels.get(row, code)
-            if held != code:
-                raise DataError(
-                    f"{answers.path.name!r} says {label!r} for row {name}, which is labelled "
-                    f"{self.classes[held]!r}; nothing was taken from the file"
-                )
-            if row not in self.labels:
+            row = self.find(name)
+            if label != CANNOT_TELL:
+                self._check_agrees(row, label, new, answers.path.name)
+            if row not in self.labels and not (label == CANNOT_TELL and row in self.skipped):
                 new[row] = label
         for row, label in new.items():
-            self.label(row, label)
+            if label == CANNOT_TELL:
+                self.skip(row)
+            else:
+                self.label(row, label)
         return len(new)
+
+    def _check_agrees(self, row: int, label: str, new: Mapping[int, str], file: str) -> None:
+        code = self._code(label)
+        held = self.labels.get(row, code)
+        if new.get(row, CANNOT_TELL) != CANNOT_TELL:
+            held = self._code(new[row])
+        if held != code:
+            raise DataError(
+                f"{file!r} says {label!r} for row {self.name(row)}, which is labelled "
+                f"{self.classes[held]!r}; nothing was taken from the file"
+            )
 
     def cells(self) -> dict[int, str]:
         """Return the labels by row, as the target column holds them."""
         return {row: self.classes[code] for row, code in self.labels.items()}
 
     def progress(self) -> Progress:
-        """Return how far the campaign is."""
+        """Return how far the project is."""
         counts = np.bincount(self.codes, minlength=len(self.classes)).tolist()
         return Progress(
-            n_rows=len(self.table.rows),
+            n_rows=self.table.n_rows,
             n_labelled=len(self.labels),
             n_answers=len(self.journal.standing),
             skipped=tuple(self.name(row) for row in self.skipped),
@@ -222,22 +272,3 @@ class Ledger:
     def codes(self) -> Ints:
         """Their class codes, shape (L,)."""
         return np.array([self.labels[row] for row in sorted(self.labels)], dtype=np.int64)
-
-
-def _given_labels(table: Table, target: str) -> dict[int, str]:
-    if target not in table.header:
-        return {}
-    cells = enumerate(table.column(target))
-    return {row: cell for row, cell in cells if not is_empty_label(cell)}
-
-
-def _classes(classes: Sequence[str] | None, given: Mapping[int, str]) -> tuple[str, ...]:
-    names = tuple(sorted(set(given.values()))) if classes is None else tuple(classes)
-    if len(names) < 2:
-        raise UsageError(
-            f"labelling needs two classes, got {list(names)}; name all of them (classes=, or "
-            "--classes a b c)"
-        )
-    if len(set(names)) != len(names) or any(is_empty_label(name) for name in names):
-        raise UsageError(f"classes must be different names and not empty, got {list(names)}")
-    return names

@@ -1,5 +1,7 @@
-"""Campaign: label a CSV file, row by row, without ever losing an answer."""
+"""LabellingProject: label a CSV file, row by row, without ever losing an answer."""
 
+import operator
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,13 +10,14 @@ from types import TracebackType
 
 import numpy as np
 
-from lal.errors import DataError, UsageError
+from lal.errors import DataWarning, UsageError
 from lal.labelling.journal import Event
-from lal.labelling.label_store import Ledger, Progress
+from lal.labelling.label_store import LabelStore, Progress
+from lal.labelling.output import LabelledCopy
 from lal.labelling.progress import Accuracy, cross_validated, labels_missing
-from lal.labelling.query import Asking
+from lal.labelling.query import ProjectQuery
 from lal.labelling.stopping import StabilisingPredictions, Stability
-from lal.labelling.table import Learned, Table, learned_columns, read_table, write_text
+from lal.labelling.table import Learned, Table, learned_columns, read_table
 from lal.state import QueryState, Strategy
 
 CAVEAT = (
@@ -42,7 +45,7 @@ class Suggestion:
     why: tuple[str, ...]
 
 
-class Campaign:
+class LabellingProject:
     """A table being labelled. The table itself is never written to; answers go to a journal.
 
     Use it in a ``with`` block, or `close` it; meanwhile no other process can open the journal.
@@ -60,7 +63,10 @@ class Campaign:
 
     Raises:
         DataError: A table or a journal that cannot be used.
-        UsageError: Too few classes, or a journal of another table.
+        UsageError: Too few classes, a journal of another table, or arguments of the wrong kind.
+
+    Warns:
+        DataWarning: Cells of the target may not mean what they seem to.
     """
 
     def __init__(
@@ -68,7 +74,7 @@ class Campaign:
         path: str | Path,
         *,
         target: str,
-        classes: Sequence[str] | None = None,
+        classes: Sequence[object] | None = None,
         id_column: str | None = None,
         policy: Strategy | str | Path = "margin",
         learner: object = "logistic_regression",
@@ -80,77 +86,94 @@ class Campaign:
         self.learned: Learned = learned_columns(
             self.table, _left_out(self.table, target, id_column, ignore)
         )
-        where = self.table.path.with_suffix(".journal.jsonl") if journal is None else Path(journal)
-        self.ledger = Ledger(
-            self.table, target=target, classes=classes, id_column=id_column, journal=where
+        where = self.table.path.with_suffix(".journal.jsonl") if journal is None else journal
+        if not isinstance(where, str | Path):
+            raise UsageError(f"a journal is given by its path, got {type(where).__name__}")
+        self.store = LabelStore(
+            self.table, target=target, classes=classes, id_column=id_column, journal=Path(where)
         )
         try:
-            self.asking = Asking(
+            self.query = ProjectQuery(
                 self.learned.X,
                 policy=policy,
                 learner=learner,
                 n_classes=len(self.classes),
                 seed=seed,
             )
+            for note in self.store.notes:
+                warnings.warn(note, DataWarning, stacklevel=2)
         except BaseException:
             self.close()
             raise
+        self._copy = LabelledCopy(self.store)
         self._state: tuple[int, QueryState] | None = None
+        self._suggested: tuple[tuple[int, int], tuple[Suggestion, ...]] | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes."""
-        return self.ledger.classes
+        return self.store.classes
 
-    def label(self, row: int, label: str) -> None:
-        """Write down an answer; on return it is on the disk. See `Ledger.label`."""
-        self.ledger.label(row, label)
+    def label(self, row: int, label: object) -> None:
+        """Write down an answer; on return it is on the disk. See `LabelStore.label`."""
+        self.store.label(row, label)
 
     def skip(self, row: int) -> None:
-        """Put a row aside; it is not asked again. See `Ledger.skip`."""
-        self.ledger.skip(row)
+        """Put a row aside; it is not queried again. See `LabelStore.skip`."""
+        self.store.skip(row)
 
-    def undo(self) -> Event:
-        """Take back the last answer or skip that stands, and return it. See `Ledger.undo`."""
-        return self.ledger.undo()
+    def undo(self, row: int | None = None) -> Event:
+        """Take back the last answer or skip that stands, and return it. See `LabelStore.undo`."""
+        return self.store.undo(row)
 
     def take_answers(self, path: str | Path) -> int:
-        """Write down the answers of a CSV file, return how many. See `Ledger.take_answers`."""
-        return self.ledger.take_answers(path)
+        """Write down the answers of a CSV file, return how many. See `LabelStore.take_answers`."""
+        taken = self.store.take_answers(path)
+        self._copy.keep(Path(path))
+        return taken
 
     def progress(self) -> Progress:
-        """Return how far the campaign is."""
-        return self.ledger.progress()
+        """Return how far the project is."""
+        return self.store.progress()
 
     def state(self) -> QueryState:
-        """Return what the policy may look at now; made once between changes."""
-        if self._state is None or self._state[0] != self.ledger.version:
-            self._state = (self.ledger.version, self.asking.state(self.ledger.labels))
+        """Return what the policy may look at now; made once between changes of the labels."""
+        version = self.store.labels_version
+        if self._state is None or self._state[0] != version:
+            self._state = (version, self.query.state(self.store.labels))
         return self._state[1]
 
     def suggest(self, n: int = 1) -> tuple[Suggestion, ...]:
         """Return the next n rows to label, best first; fewer where fewer are left.
 
-        Rows with a label and skipped rows are never among them.
+        Rows with a label and skipped rows are never among them. Between two changes the same call
+        gives the same rows and costs nothing.
         """
+        try:
+            n = operator.index(n)
+        except TypeError:
+            raise UsageError(f"expected a whole number of rows to suggest, got {n!r}") from None
         if n < 1:
             raise UsageError(f"expected at least 1 row to suggest, got {n}")
         n = min(n, self.progress().n_left)
         if n == 0:
             return ()
-        state = self.state()
-        rows = self.asking.choose(state, self.ledger.skipped.keys(), n).tolist()
-        return tuple(self._suggestion(state, row) for row in rows)
+        asked = (self.store.version, n)
+        if self._suggested is None or self._suggested[0] != asked:
+            state = self.state()
+            rows = self.query.choose(state, self.store.skipped.keys(), n).tolist()
+            self._suggested = (asked, tuple(self._suggestion(state, row) for row in rows))
+        return self._suggested[1]
 
     def _suggestion(self, state: QueryState, row: int) -> Suggestion:
-        cells = dict(zip(self.table.header, self.table.rows[row], strict=True))
-        cells.pop(self.ledger.target, None)
+        cells = self.table.row(row)
+        cells.pop(self.store.target, None)
         guess: dict[str, float] = {}
         if state.proba is not None:
             best = np.argsort(-state.proba[row], kind="stable").tolist()
             guess = {self.classes[c]: float(state.proba[row, c]) for c in best}
-        why = self.asking.reasons(state, row)
-        return Suggestion(row, self.ledger.name(row), cells, guess, why)
+        why = self.query.reasons(state, row)
+        return Suggestion(row, self.store.name(row), cells, guess, why)
 
     def accuracy(self) -> Accuracy | None:
         """Return the cross-validated accuracy on the labelled rows; None with too few labels.
@@ -159,52 +182,47 @@ class Campaign:
         the rows asked, not of the whole table.
         """
         return cross_validated(
-            self.asking.learner,
-            self.asking.X[self.ledger.rows],
-            self.ledger.codes,
+            self.query.learner,
+            self.query.X[self.store.rows],
+            self.store.codes,
             n_classes=len(self.classes),
-            seed=self.asking.seed,
+            seed=self.query.seed,
         )
 
     def accuracy_line(self) -> str:
         """Return the accuracy as a sentence, or why there is none."""
-        missing = labels_missing(self.ledger.codes)
+        missing = labels_missing(self.store.codes)
         return missing if missing else f"{self.accuracy()}; {CAVEAT}"
 
     @cached_property
     def _rule(self) -> StabilisingPredictions:
-        asking = self.asking
+        query = self.query
         return StabilisingPredictions(
-            asking.learner, asking.X, n_classes=asking.n_classes, seed=asking.seed
+            query.learner, query.X, n_classes=query.n_classes, seed=query.seed
         )
 
     def stability(self) -> Stability:
         """Return what the stopping rule says; see `StabilisingPredictions`."""
-        return self._rule.judge(list(self.ledger.labels.items()))
+        return self._rule.judge(list(self.store.labels.items()))
 
     def write(self, path: str | Path) -> None:
         """Write the table with the labels filled in, atomically; skipped rows stay empty.
 
         Raises:
-            UsageError: The path is the table's own.
+            UsageError: The path is an input's, or holds something else than an earlier copy.
             DataError: The file cannot be written.
         """
-        path = Path(path)
-        if path.resolve() == self.table.path.resolve():
-            raise UsageError(f"{str(path)!r} is the table itself, which is never changed")
-        try:
-            write_text(path, self.table.filled(self.ledger.target, self.ledger.cells()))
-        except OSError as error:
-            raise DataError(
-                f"cannot write {str(path)!r} ({error.strerror}); the answers are safe in "
-                f"{str(self.ledger.journal.path)!r}"
-            ) from error
+        self._copy.write(Path(path))
+
+    def check_output(self, path: str | Path) -> None:
+        """Refuse what `write` would refuse, before anything is done."""
+        self._copy.check(Path(path))
 
     def close(self) -> None:
         """Close the journal."""
-        self.ledger.journal.close()
+        self.store.journal.close()
 
-    def __enter__(self) -> "Campaign":
+    def __enter__(self) -> "LabellingProject":
         """Return itself."""
         return self
 
@@ -221,7 +239,16 @@ class Campaign:
 def _left_out(
     table: Table, target: str, id_column: str | None, ignore: Sequence[str]
 ) -> dict[str, str]:
-    """Return the columns that are no features, with the reason."""
+    """Return the columns that are not features, with the reason."""
+    names: dict[str, object] = {
+        "target": target,
+        "id_column": "" if id_column is None else id_column,
+    }
+    wrong = [f"{key}={value!r}" for key, value in names.items() if not isinstance(value, str)]
+    if wrong or not target:
+        raise UsageError(f"columns are given by their names, got {', '.join(wrong) or 'no target'}")
+    if isinstance(ignore, str):
+        raise UsageError(f"ignore must be a sequence of columns, got the text {ignore!r}")
     for name in (*ignore, *filter(None, [id_column])):
         table.place(name)
     reasons = dict.fromkeys(ignore, "left out on request")

@@ -1,4 +1,4 @@
-"""Which row to ask about next, and why, from the labels as they stand."""
+"""Which row to query next, and why, from the labels as they stand."""
 
 from collections.abc import Mapping, Set
 from functools import cached_property
@@ -15,7 +15,7 @@ from lal.policies.kinds import list_policies, load_as
 from lal.policies.pool_policy import PoolPolicy
 from lal.rng import Streams, integer_seed
 from lal.state import Geometry, QueryState, Strategy
-from lal.strategies.base import make_strategy, select, select_top
+from lal.strategies.base import make_strategy, select
 from lal.task import Learner
 
 N_REASONS = 3
@@ -51,7 +51,7 @@ WORDS = {
 """Candidate features in plain words; both directions can speak for a row."""
 
 
-def make_asker(name: str | Path) -> Strategy:
+def load_strategy(name: str | Path) -> Strategy:
     """Return a shipped policy, a policy file, or a strategy; a policy's name wins.
 
     Raises:
@@ -64,7 +64,7 @@ def make_asker(name: str | Path) -> Strategy:
     return make_strategy(text)
 
 
-class Asking:
+class ProjectQuery:
     """Turns labels into states, states into the next rows, and rows into reasons.
 
     The geometry of the rows is made once, so a query costs a fit and one pass over the rows.
@@ -87,7 +87,7 @@ class Asking:
         seed: int,
     ) -> None:
         self.X = X
-        self.policy = make_asker(policy) if isinstance(policy, str | Path) else policy
+        self.policy = load_strategy(policy) if isinstance(policy, str | Path) else policy
         self.learner: Learner = make_learner(learner)
         self.n_classes = n_classes
         self.seed = seed
@@ -99,7 +99,7 @@ class Asking:
 
     def query_seed(self, n_labelled: int) -> int:
         """Return the seed of the query on `n_labelled` labels: resumed equals undisturbed."""
-        return integer_seed(self.seed, "campaign", n_labelled)
+        return integer_seed(self.seed, "campaign", n_labelled)  # the stream's name, kept for good
 
     def state(self, codes: Mapping[int, int]) -> QueryState:
         """Return the state of the labels given as row to class code, as `query` would make it."""
@@ -122,7 +122,7 @@ class Asking:
         )
 
     def choose(self, state: QueryState, skipped: Set[int], n: int) -> Ints:
-        """Return the rows to ask next, best first, without labelled and skipped ones.
+        """Return the rows to query next, best first, without labelled and skipped ones.
 
         Raises:
             UsageError: Fewer than n rows are left.
@@ -132,9 +132,9 @@ class Asking:
             raise UsageError(f"{n} rows were asked for and {len(left)} are left to label")
         streams = Streams(self.query_seed(len(state.labelled)))
         rng, ties = streams["strategy"], streams["ties"]
-        if n == 1:
-            return select_top(self.policy.utilities(state, rng), left, ties)
-        # Selection steps choose among all open rows; so many more that n remain after skips.
+        if not hasattr(self.policy, "select_batch"):
+            return select(self.policy, state, rng, ties, n, rows=left)
+        # Such a strategy chooses among all open rows; so many more that n remain after skips.
         wanted = min(n + len(state.open) - len(left), len(state.open))
         picked = select(self.policy, state, rng, ties, wanted)
         return picked[np.isin(picked, left)][:n]

@@ -1,12 +1,12 @@
-"""A sitting at a campaign: answers in, progress out; the prompt and the web page share it."""
+"""An interactive labelling session, shared by the prompt and the web page."""
 
 import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from lal.errors import LalError
-from lal.labelling import Campaign
+from lal.errors import LalError, UsageError
+from lal.labelling import LabellingProject
 from lal.labelling.label_store import ROW
 from lal.labelling.progress import labels_missing
 from lal.labelling.project import Suggestion
@@ -15,31 +15,33 @@ EVERY = 10
 """Answers after which accuracy and stopping rule are looked at again and the output is written."""
 
 
-class Session:
-    """Labels a campaign and keeps its output file up to date.
+class LabellingSession:
+    """Labels a project and keeps its output file up to date.
 
     Args:
-        campaign: What is labelled.
+        project: What is labelled.
         out: The CSV file with the labels filled in.
         stop: Whether the stopping rule is looked at.
     """
 
-    def __init__(self, campaign: Campaign, *, out: Path, stop: bool = False) -> None:
-        self.campaign, self.out, self.stop = campaign, out, stop
+    def __init__(self, project: LabellingProject, *, out: Path, stop: bool = False) -> None:
+        self.project, self.out, self.stop = project, out, stop
         self._news: tuple[str, ...] = ()
         self._looked_at: tuple[int, bool] | None = None
 
     def about(self) -> list[str]:
         """Return what is labelled and what is learned from, in lines."""
-        learned, table = self.campaign.learned, self.campaign.table
+        learned, table = self.project.learned, self.project.table
         lines = [f"{table.path.name}: learning from {', '.join(learned.used)}"]
-        target = self.campaign.ledger.target
-        unused = [f"{name} ({why})" for name, why in learned.unused.items() if name != target]
+        target = self.project.store.target
+        unused = [
+            f"{name or 'one'} ({why})" for name, why in learned.unused.items() if name != target
+        ]
         return lines + ([f"not learned from: {', '.join(unused)}"] if unused else [])
 
     def next(self) -> Suggestion | None:
-        """Return the row to ask about, or None when none is left."""
-        rows = self.campaign.suggest(1)
+        """Return the row to query, or None when none is left."""
+        rows = self.project.suggest(1)
         return rows[0] if rows else None
 
     def act(self, do: str, row: int | None = None, label: str | None = None) -> str:
@@ -47,33 +49,36 @@ class Session:
 
         Args:
             do: ``"label"``, ``"skip"`` or ``"undo"``.
-            row: Row to label or skip.
+            row: Row to label or skip; for undo, the row of the last answer as it was shown, or
+                None to take back whatever was last.
             label: Its class.
 
         Raises:
             LalError: It cannot be done; nothing has changed then.
         """
-        name = self.campaign.ledger.name
-        if do == "undo" or row is None:
-            event = self.campaign.undo()
+        name = self.project.store.name
+        if do == "undo":
+            event = self.project.undo(row)
             what = "skip" if event.do == "skip" else f"label {event.label}"
             return f"took back the {what} of row {event.name}"
-        if do == "skip" or label is None:
-            self.campaign.skip(row)
+        if row is None or (do == "label" and label is None):
+            raise UsageError(f"{do} needs a row, and label a class")
+        if do == "skip":
+            self.project.skip(row)
             return f"skipped row {name(row)}"
-        self.campaign.label(row, label)
+        self.project.label(row, label)
         return f"row {name(row)} is {label}"
 
     def look(self) -> bool:
         """Renew accuracy, stopping rule and output file once every ten labels; say whether."""
-        codes = self.campaign.ledger.codes
+        codes = self.project.store.codes
         now = (len(codes) // EVERY, labels_missing(codes) is None)
         if now == self._looked_at:
             return False
         self._looked_at = now
-        self._news = (self.campaign.accuracy_line(),)
+        self._news = (self.project.accuracy_line(),)
         if self.stop:
-            self._news += (f"stopping rule: {self.campaign.stability()}",)
+            self._news += (f"stopping rule: {self.project.stability()}",)
         try:
             self.save()
         except LalError as error:  # the answers are in the journal; labelling goes on
@@ -83,24 +88,24 @@ class Session:
     @property
     def news(self) -> tuple[str, ...]:
         """Accuracy, stopping rule, and what went wrong with the output, as last looked at."""
-        missing = labels_missing(self.campaign.ledger.codes)
+        missing = labels_missing(self.project.store.codes)
         return self._news if missing is None else (missing, *self._news[1:])
 
     def save(self) -> None:
         """Write the output file."""
-        self.campaign.write(self.out)
+        self.project.write(self.out)
 
     def closing(self) -> list[str]:
-        """Return what a sitting ends with: progress, accuracy, skipped rows, output file."""
-        progress = self.campaign.progress()
-        lines = [str(progress), self.campaign.accuracy_line()]
+        """Return what a session ends with: progress, accuracy, skipped rows, output file."""
+        progress = self.project.progress()
+        lines = [str(progress), self.project.accuracy_line()]
         if progress.skipped:
             lines.append(f"skipped rows: {', '.join(progress.skipped)}")
         return [*lines, f"labels are in {self.out}"]
 
 
 def reason(suggestion: Suggestion) -> str:
-    """Return why a row is asked, in one line."""
+    """Return why a row is queried, in one line."""
     if not suggestion.guess:
         return "no model yet: two classes must be labelled first, until then the choice is random"
     shown = list(suggestion.guess.items())[:3]
@@ -110,14 +115,14 @@ def reason(suggestion: Suggestion) -> str:
     return f"{likely}; what spoke for it: {'; '.join(suggestion.why)}"
 
 
-def suggestions_csv(campaign: Campaign, rows: Sequence[Suggestion]) -> str:
+def suggestions_csv(project: LabellingProject, rows: Sequence[Suggestion]) -> str:
     """Return rows as a CSV with an empty target column, ready to be filled in as answers."""
-    ledger = campaign.ledger
-    columns = [name for name in campaign.table.header if name != ledger.target]
-    numbered = [] if ledger.id_column else [ROW]
+    store = project.store
+    columns = [name for name in project.table.header if name != store.target]
+    numbered = [] if store.id_column else [ROW]
     out = io.StringIO()
-    writer = csv.writer(out, delimiter=campaign.table.delimiter, lineterminator="\n")
-    writer.writerow([*numbered, *columns, ledger.target, "_why"])
+    writer = csv.writer(out, delimiter=project.table.csv.delimiter, lineterminator="\n")
+    writer.writerow([*numbered, *columns, store.target, "_why"])
     for row in rows:
         number = [row.name] if numbered else []
         writer.writerow([*number, *(row.cells[name] for name in columns), "", reason(row)])

@@ -1,8 +1,6 @@
-"""A CSV file as people keep it: read cell by cell, written back with the labels filled in."""
+"""The table being labelled: cells as the file has them, columns as a learner wants them."""
 
-import csv
 import hashlib
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,16 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from lal.arrays import Rows
-from lal.data.dataset import stack_columns
-from lal.data.tables import MISSING, MISSING_LABEL
-from lal.errors import DataError
-from lal.serialization import write_atomic
+from lal.data.csv_text import CsvText, read_csv
+from lal.data.dataset import LARGEST, stack_columns
+from lal.data.names import nearest_name
+from lal.data.tables import MISSING_LABEL, NO_NAME, csv_column, is_unnamed
+from lal.errors import DataError, UsageError
+from lal.serialization import write_bytes
 
 MAX_DISTINCT = 0.5
 """A text column with more different texts than this share of the rows is not learned from."""
-
-MAX_CELL = 16_000_000
-"""Longest cell in characters; the csv module's own limit is too short for documents."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,96 +26,75 @@ class Table:
 
     Attributes:
         path: Where it was read from.
-        header: Names of the columns.
-        rows: N rows of cells, each as long as the header.
-        delimiter: What separates cells.
+        csv: Its text and cells.
     """
 
     path: Path
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    delimiter: str
+    csv: CsvText
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return self.csv.header
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, N."""
+        return self.csv.n_rows
+
+    def row(self, row: int) -> dict[str, str]:
+        """Return the cells of a row by column, as they stand in the file."""
+        return {name: cells[row] for name, cells in zip(self.header, self.csv.columns, strict=True)}
 
     def place(self, column: str) -> int:
         """Return the position of a column.
 
         Raises:
-            DataError: No such column.
+            DataError: No such column; the message has the nearest name.
         """
         if column not in self.header:
             known = ", ".join(map(repr, self.header))
-            raise DataError(f"{self.path.name!r} has no column {column!r}; it has {known}")
+            hint = nearest_name(column, self.header)
+            raise DataError(f"{self.path.name!r} has no column {column!r}; {hint}it has {known}")
         return self.header.index(column)
 
     def column(self, column: str) -> list[str]:
         """Return the cells of a column, without the spaces around them."""
-        place = self.place(column)
-        return [row[place].strip() for row in self.rows]
+        return [cell.strip() for cell in self.csv.columns[self.place(column)]]
 
     def fingerprint(self, leave_out: str) -> str:
-        """Return 16 hexadecimal digits of the SHA-256 of all cells without one column."""
-        place = self.header.index(leave_out) if leave_out in self.header else None
-        digest = hashlib.sha256()
-        for row in (self.header, *self.rows):
-            kept = [cell for j, cell in enumerate(row) if j != place]
-            digest.update(("\x1f".join(kept) + "\x1e").encode())
-        return digest.hexdigest()[:16]
+        """Return 16 hexadecimal digits of the SHA-256 of all cells without one column.
 
-    def filled(self, column: str, cells: Mapping[int, str]) -> str:
-        """Return the file's text with cells of a column replaced; the column is added if absent.
-
-        Args:
-            column: Name of the column.
-            cells: Row to its new cell; all other cells stay as they are.
+        Line ends inside cells count as one character, as in the journals of earlier releases.
         """
-        known = column in self.header
-        place = self.header.index(column) if known else len(self.header)
-        out = io.StringIO()
-        writer = csv.writer(out, delimiter=self.delimiter, lineterminator="\n")
-        writer.writerow(self.header if known else (*self.header, column))
-        for i, row in enumerate(self.rows):
-            cell = cells.get(i, row[place] if known else "")
-            writer.writerow((*row[:place], cell, *row[place + 1 :]))
-        return out.getvalue()
+        place = self.header.index(leave_out) if leave_out in self.header else None
+        columns = [
+            (name, *cells)
+            for j, (name, cells) in enumerate(zip(self.header, self.csv.columns, strict=True))
+            if j != place
+        ]
+        rows = ("\x1f".join(row) + "\x1e" for row in zip(*columns, strict=True))
+        whole = "".join(rows) if columns else "\x1e" * (self.n_rows + 1)
+        plain = whole.replace("\r\n", "\n").replace("\r", "\n")
+        return hashlib.sha256(plain.encode()).hexdigest()[:16]
 
 
 def read_table(path: str | Path) -> Table:
-    """Return the table in a CSV file; commas, semicolons and tabs are told apart by the header.
+    """Return the table in a CSV file; see `lal.data.csv_text.read_csv`.
 
     Raises:
-        DataError: No such file, not UTF-8, empty, uneven rows, or columns of one name.
+        DataError: It cannot be read as a table.
+        UsageError: Something else than a path was given.
     """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path.name!r} is not UTF-8 text ({error}); save it as UTF-8") from error
-    except OSError as error:
-        raise DataError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    first = text.split("\n", 1)[0]
-    delimiter = max((",", ";", "\t"), key=first.count)
-    csv.field_size_limit(MAX_CELL)
-    try:
-        lines = [r for r in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if r]
-    except csv.Error as error:
-        raise DataError(f"cannot read {path.name!r} as CSV: {error}") from error
-    if len(lines) < 2:
-        raise DataError(f"{path.name!r} is empty; expected a header and rows")
-    header = tuple(cell.strip() for cell in lines[0])
-    for number, line in enumerate(lines[1:], start=1):
-        if len(line) != len(header):
-            raise DataError(
-                f"row {number} of {path.name!r} has {len(line)} cells; the header has {len(header)}"
-            )
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise DataError(f"{path.name!r} has two columns called {twice[0]!r}; rename one")
-    return Table(path, header, tuple(map(tuple, lines[1:])), delimiter)
+    if not isinstance(path, str | Path):
+        raise UsageError(f"a table is given by its path, got {type(path).__name__}")
+    where = Path(path)
+    return Table(where, read_csv(where))
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically, as UTF-8 and with its line ends as they are."""
-    write_atomic(path, lambda part: part.write_text(text, encoding="utf-8", newline=""))
+    write_bytes(path, text.encode())
 
 
 def is_empty_label(cell: str) -> bool:
@@ -156,40 +132,25 @@ def learned_columns(table: Table, leave_out: Mapping[str, str]) -> Learned:
         leave_out: Columns that are not features, with the reason.
 
     Raises:
-        DataError: Nothing is left to learn from.
+        DataError: Nothing is left to learn from, or a column has numbers that are too large.
     """
     unused = dict(leave_out)
     used, columns = [], []
-    for name in table.header:
-        if name in unused:
+    for name, texts in zip(table.header, table.csv.columns, strict=True):
+        if name in leave_out:
             continue
-        cells = read_cells(table.column(name))
-        reason = _useless(cells)
+        cells = csv_column(texts)
+        reason = NO_NAME if is_unnamed(name) else _useless(cells)
         if reason:
             unused[name] = reason
             continue
+        _check_magnitude(cells, name, table.path.name)
         used.append(name)
         columns.append(cells)
     if not columns:
         reasons = "; ".join(f"{name!r}: {reason}" for name, reason in unused.items())
         raise DataError(f"{table.path.name!r} has no column to learn from ({reasons})")
     return Learned(tuple(used), unused, stack_columns(columns))
-
-
-def read_cells(cells: Sequence[str]) -> list[object]:
-    """Return numbers where every present cell is one, else texts; None where missing."""
-    present = [None if c.lower() in MISSING else c for c in cells]
-    numbers = [_number(c) for c in present]
-    if any(c is not None and v is None for c, v in zip(present, numbers, strict=True)):
-        return list(present)
-    return [None if v is None or not np.isfinite(v) else v for v in numbers]
-
-
-def _number(cell: str | None) -> float | None:
-    try:
-        return None if cell is None or "_" in cell else float(cell)
-    except ValueError:
-        return None
 
 
 def _useless(cells: Sequence[object]) -> str | None:
@@ -202,6 +163,16 @@ def _useless(cells: Sequence[object]) -> str | None:
     return None
 
 
+def _check_magnitude(cells: Sequence[object], column: str, name: str) -> None:
+    """Refuse numbers that `make_dataset` refuses too."""
+    present = [v for v in cells if v is not None]
+    if isinstance(present[0], float) and np.abs(np.array(present)).max() > LARGEST:
+        raise DataError(
+            f"column {column!r} of {name!r} has infinite values or values beyond {LARGEST:g}; "
+            "empty or clip these cells, or leave the column out (ignore=, --ignore)"
+        )
+
+
 RowFinder = Callable[[str], int]
 """What a person calls a row (an id, or its number from 1) to its position."""
 
@@ -212,7 +183,7 @@ def row_finder(table: Table, id_column: str | None) -> RowFinder:
     Raises:
         DataError: Ids are missing or not unique.
     """
-    names = [str(i + 1) for i in range(len(table.rows))]
+    names = [str(i + 1) for i in range(table.n_rows)]
     if id_column is not None:
         names = table.column(id_column)
         _check_ids(names, id_column)

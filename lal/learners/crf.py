@@ -70,13 +70,25 @@ class CRFTagger:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model"
             trainer.train(str(path))
-            tagger = self._library.Tagger()
-            model = path.read_bytes()
-            tagger.open_inmemory(model)
+            self._open(path.read_bytes())
+
+    def _open(self, model: bytes) -> None:
+        tagger = self._library.Tagger()
+        tagger.open_inmemory(model)
         # the library keeps a bare pointer into these bytes: they must outlive the tagger
         self._tagger = None
         self._model = model
         self._tagger, self._known = tagger, tagger.labels()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the settings and the model; the library's own objects cannot be copied."""
+        return {**self.__dict__, "_library": None, "_tagger": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take up the settings and open the model, if there is one."""
+        self.__dict__.update(state, _library=require("pycrfsuite", EXTRA))
+        if self._model:
+            self._open(self._model)
 
     def tag(self, features: Sequence[Sequence[str]]) -> list[str]:
         """Return the best tags; all the first tag before a fit."""

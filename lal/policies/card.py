@@ -5,9 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lal.errors import printable
 from lal.policies.scoring.ops import need
 
 NOT_MEASURED = "not measured"
+
+LONGEST_LINE = 20_000
+"""Letters of a line of a card: long lists of data sets fit, a whole file does not."""
 
 AGAINST = ("margin", "random", "untrained", "shuffled")
 """What every card compares with; a comparison that is missing is shown as missing."""
@@ -30,7 +34,7 @@ class Card(dict[str, Any]):
 
     Args:
         values: The JSON values.
-        about: What is known of the policy itself: name, features, selection, screening.
+        about: What is known of the policy itself: name, features, batch rule, screening.
     """
 
     def __init__(self, values: Mapping[str, Any], about: Mapping[str, Any]) -> None:
@@ -42,7 +46,10 @@ class Card(dict[str, Any]):
         return Card, (dict(self), self.about)
 
     def sections(self) -> list[Section]:
-        """Return the parts of the card in order."""
+        """Return the parts of the card in order; what a stranger wrote is one printable line."""
+        return [_shown(part) for part in self._sections()]
+
+    def _sections(self) -> list[Section]:
         return [
             Section("Trained on", [*_trained_on(self)]),
             Section("Made for", [*_made_for(self)]),
@@ -51,34 +58,42 @@ class Card(dict[str, Any]):
             Section("Do not use when", [*_warnings(self)]),
         ]
 
+    @property
+    def _name(self) -> str:
+        return printable(self.about["name"])
+
+    @property
+    def _summary(self) -> str:
+        return printable(self.get("summary", ""), longest=LONGEST_LINE) if "summary" in self else ""
+
     def __str__(self) -> str:
         """Return the card as text for a terminal."""
-        lines = [f"policy {self.about['name']}", str(self.get("summary", ""))]
+        lines = [f"policy {self._name}", self._summary]
         for section in self.sections():
             lines += ["", section.title, *[f"  {line}" for line in section.lines]]
             lines += [f"  {line}" for line in _columns([section.header, *section.rows])]
         return "\n".join(lines)
 
     def to_markdown(self) -> str:
-        """Return the card as Markdown."""
-        lines = [f"# Policy {self.about['name']}", "", str(self.get("summary", ""))]
+        """Return the card as Markdown; raw HTML and links of the file are escaped."""
+        lines = [f"# Policy {_escaped(self._name)}", "", _escaped(self._summary)]
         for section in self.sections():
             lines += ["", f"## {section.title}"]
-            lines += [f"- {line}" for line in section.lines]
+            lines += [f"- {_escaped(line)}" for line in section.lines]
             if section.rows:
                 lines += [
                     "",
-                    f"| {' | '.join(section.header)} |",
+                    f"| {' | '.join(map(_escaped, section.header))} |",
                     "|---" * len(section.header) + "|",
                 ]
-                lines += [f"| {' | '.join(row)} |" for row in section.rows]
+                lines += [f"| {' | '.join(map(_escaped, row))} |" for row in section.rows]
         return "\n".join([*lines, ""])
 
     def to_html(self) -> str:
         """Return the card as a piece of HTML; everything from the file is escaped."""
         parts = [
-            f"<h2>Policy {html.escape(str(self.about['name']))}</h2>",
-            f"<p>{html.escape(str(self.get('summary', '')))}</p>",
+            f"<h2>Policy {html.escape(self._name)}</h2>",
+            f"<p>{html.escape(self._summary)}</p>",
         ]
         for section in self.sections():
             parts.append(f"<h3>{html.escape(section.title)}</h3>")
@@ -93,6 +108,19 @@ class Card(dict[str, Any]):
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""
         return self.to_html()
+
+
+def _shown(part: Section) -> Section:
+    """Return a part without line ends and escape sequences, which a terminal would obey."""
+    lines = [printable(line, longest=LONGEST_LINE) for line in part.lines]
+    rows = [[printable(cell) if cell else "" for cell in row] for row in (part.header, *part.rows)]
+    return Section(part.title, lines, rows[0], rows[1:])
+
+
+def _escaped(text: str) -> str:
+    """Return text that Markdown shows as it stands: no HTML, no link, no further column."""
+    safe = html.escape(text, quote=False).replace("|", "\\|").replace("`", "\\`")
+    return safe.replace("](", "]\\(")
 
 
 def _html_row(cells: Sequence[str], tag: str) -> str:
@@ -152,7 +180,7 @@ def _looks_at(about: Mapping[str, Any]) -> Iterator[str]:
     yield f"candidate features: {_words(about['candidate_features'])}"
     if about["context_features"]:
         yield f"context features: {_words(about['context_features'])}"
-    yield f"batch: {about['selection']}"
+    yield f"batch: {about['batch_rule']}"
     if about["screening"] == "none":
         yield "large pools: every row is scored"
     else:

@@ -10,19 +10,18 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from lal.arrays import Floats, Ints
-from lal.errors import DataError, PolicyFileError, UsageError
-from lal.features import FEATURES, candidate_matrix, context_vector
-from lal.features.base import check_scopes
+from lal.errors import PolicyFileError, UsageError
+from lal.features import FEATURES, candidate_matrix
+from lal.features.base import NO_ROWS, check_scopes
 from lal.policies.card import Card, check_card
 from lal.policies.files import UNNAMED_KIND, Field, check_ids, save_policy
-from lal.policies.query.request import Options, Request, read_request
+from lal.policies.query.request import Options, answer, read_request
+from lal.policies.query.scoring import Scoring
 from lal.policies.query.screening import SCREENED, SCREENS, default_screen, scored_rows
 from lal.policies.scoring.scorer import Scorer, compile_program
 from lal.state import QueryState
-from lal.strategies.selection import PRESELECT, SELECTIONS, Batch
-
-CHUNK = 20_000
-"""Rows whose features are held at once."""
+from lal.strategies.base import choose_batch
+from lal.strategies.selection import PRESELECT, SELECTIONS, Batch, check_size
 
 
 class PolicyRangeWarning(UserWarning):
@@ -39,7 +38,7 @@ class PoolPolicy:
         context_features: Ids of the context features.
         program: Scorer program over ``candidates``, ``context`` and ``reference``.
         tensors: Arrays that the program names.
-        selection: Named step from utilities to a batch.
+        selection: Named batch rule; "top" leaves it to `batch_rule`.
         screening: Named screen that chooses the rows scored in full where more than 20 000 may
             be asked; see `lal.policies.query.screening`. "" takes "none" where a row costs little.
         class_symmetric: Renaming classes changes no utility.
@@ -96,7 +95,7 @@ class PoolPolicy:
 
     def _card(self) -> Card:
         check_card(self.card)
-        about = ("name", "candidate_features", "context_features", "selection", "screening")
+        about = ("name", "candidate_features", "context_features", "batch_rule", "screening")
         told = {field: getattr(self, field) for field in (*about, "class_symmetric")}
         return Card(self.card, {**told, "screened": SCREENED})
 
@@ -118,6 +117,17 @@ class PoolPolicy:
         """Return itself: nothing in a policy changes, so copies may share it."""
         return self
 
+    @property
+    def batch_rule(self) -> str:
+        """Name of the rule that chooses batches of more than one row.
+
+        "top" is what a file says that names no rule. A policy that looks at where labelled rows
+        lie then takes "greedy", because the rows of highest utility are neighbours of the first.
+        """
+        ids = (*self.candidate_features, *self.context_features)
+        places = any(FEATURES[i].of_labels == "places" for i in ids)
+        return "greedy" if self.selection == "top" and places else self.selection
+
     def utilities(self, state: QueryState, rng: np.random.Generator | None = None) -> Floats:
         """Return the utility of every row, shape (N,); a function of the state alone.
 
@@ -128,20 +138,10 @@ class PoolPolicy:
         """
         if self._scores_all(state):
             return self.score(state)
-        return self._spread(state, self._scored(state, state.open, 1))
+        return self.make_batch(state, state.open, 1).utilities
 
     def _scores_all(self, state: QueryState) -> bool:
         return state.N <= SCREENED or self.screening == "none"
-
-    def _scored(self, state: QueryState, rows: Ints, batch_size: int) -> Ints:
-        return scored_rows(self.screening, state, rows, PRESELECT * batch_size)
-
-    def _spread(self, state: QueryState, rows: Ints) -> Floats:
-        """Return utilities of the whole pool, of which only the given rows are scored."""
-        values = self.score(state, rows)
-        utilities = np.full(state.N, values.min(initial=0.0) - 1.0)
-        utilities[rows] = values
-        return utilities
 
     def score(self, state: QueryState, rows: Ints | None = None) -> Floats:
         """Return the utilities of the given rows (all when None), whatever screening would say.
@@ -149,52 +149,35 @@ class PoolPolicy:
         Raises:
             DataError: The program gives numbers that are not finite.
         """
-        given = self._given(state)
-        n = state.N if rows is None else len(rows)
-        utilities = np.empty(n)
-        for first in range(0, n, CHUNK):
-            last = min(first + CHUNK, n)
-            part = np.arange(first, last) if rows is None else rows[first:last]
-            candidates = candidate_matrix(state, self.candidate_features, part)
-            values = self.scorer.run({**given, "candidates": candidates})
-            utilities[first:last] = values
-        if not np.isfinite(utilities).all():
-            raise DataError(f"policy {self.name!r} gives utilities that are not finite numbers")
-        return utilities
+        return self._scoring(np.arange(state.N) if rows is None else rows).score(state)
 
-    def _given(self, state: QueryState) -> dict[str, Floats]:
-        given = {"context": context_vector(state, self.context_features)}
-        if "reference" in self.scorer.reads:
-            given["reference"] = candidate_matrix(state, self.candidate_features, state.reference)
-        return given
+    def _scoring(self, rows: Ints) -> Scoring:
+        return Scoring((self.candidate_features, self.context_features), self.scorer, rows)
 
-    def select_batch(
-        self,
-        state: QueryState,
-        rng: np.random.Generator,
-        ties: np.random.Generator,
-        batch_size: int,
-    ) -> Ints:
-        """Return the open rows to ask for by the policy's selection step, best first."""
-        return self._choose(state, state.open, (rng, ties), batch_size)[0]
-
-    def _choose(
-        self,
-        state: QueryState,
-        rows: Ints,
-        streams: tuple[np.random.Generator, np.random.Generator],
-        size: int,
-    ) -> tuple[Ints, Floats, Ints]:
-        """Return the chosen rows, the utilities of the pool, and the rows that were scored."""
-        if not 1 <= size <= len(rows):
-            raise UsageError(
-                f"batch_size must be 1 to {len(rows)}, the rows that may be asked; got {size}"
-            )
+    def make_batch(
+        self, state: QueryState, rows: Ints, size: int, *, detailed: bool = False
+    ) -> Batch:
+        """Return what a batch rule chooses `size` of the given rows from; see `Batch`."""
+        check_size(size, len(rows))
         whole = self._scores_all(state)
-        scored = rows if whole else self._scored(state, rows, size)
-        utilities = self.utilities(state) if whole else self._spread(state, scored)
-        batch = Batch(utilities, scored, state.geometry, size)
-        return SELECTIONS[self.selection](batch, *streams), utilities, scored
+        scored = np.arange(state.N)
+        if not whole:
+            scored = scored_rows(self.screening, state, rows, PRESELECT * size)
+        scoring = self._scoring(scored)
+        values = scoring.score(state)
+        if whole:
+            utilities, rows = values, rows
+        else:
+            utilities, rows = np.full(state.N, values.min(initial=0.0) - 1.0), scored
+            utilities[scored] = values
+
+        def score(later: QueryState, wanted: Ints) -> Floats:
+            nonlocal scoring
+            if scoring.rows is not wanted:
+                scoring = self._scoring(wanted)
+            return scoring.score(later)
+
+        return Batch(state, utilities, rows, scored, score, size, detailed)
 
     def query(
         self,
@@ -211,6 +194,7 @@ class PoolPolicy:
         sample_weight: Any = None,
         random_state: Any = 0,
         return_utilities: bool = False,
+        batch_rule: str | None = None,
     ) -> Any:
         """Return the rows to label next, best first.
 
@@ -227,6 +211,9 @@ class PoolPolicy:
             sample_weight: Weights of the rows of X, shape (N,).
             random_state: Seeds the learner and breaks ties.
             return_utilities: Also return the utilities.
+            batch_rule: How a batch is chosen: "greedy" (one row after the other, each given its
+                predicted label before the next is chosen), "top" (highest utilities), "gumbel" or
+                "greedy_diverse". By default the policy's own, the attribute `batch_rule`.
 
         Returns:
             Row numbers of X (of `candidates` when these are samples), shape (batch_size,). With
@@ -252,19 +239,9 @@ class PoolPolicy:
             raise UsageError("every row has a label or candidates is empty; nothing is left to ask")
         self._warn_outside(request.state)
         self._warn_featureless(request.state)
-        return self._answer(request, batch_size, return_utilities)
-
-    def _answer(self, request: Request, batch_size: int, return_utilities: bool) -> Any:
-        pair = request.streams["strategy"], request.streams["ties"]
-        chosen, utilities, scored = self._choose(request.state, request.rows, pair, batch_size)
-        answer = chosen - request.offset
-        if not return_utilities:
-            return answer
-        table = np.full((batch_size, request.width), np.nan)
-        table[:, scored - request.offset] = utilities[scored]
-        for i, index in enumerate(answer):
-            table[i + 1 :, index] = np.nan
-        return answer, table
+        batch = self.make_batch(request.state, request.rows, batch_size, detailed=return_utilities)
+        picks = choose_batch(self, batch, request.pair, batch_rule)
+        return answer(request, picks, batch.rows) if return_utilities else request.index(picks.rows)
 
     def explain(self, X: Any, y: Any, clf: Any, index: int, **options: Any) -> dict[str, float]:
         """Return how the utility of a row changes when a feature is set to its pool median.
@@ -300,7 +277,9 @@ class PoolPolicy:
             row = own.copy()
             row[start:end] = median[start:end]
             variants.append(row)
-        values = self.scorer.run({**self._given(state), "candidates": np.stack(variants)})
+        values = self.scorer.run(
+            {**self._scoring(NO_ROWS).given(state), "candidates": np.stack(variants)}
+        )
         changes = (values[1:] - values[0]).tolist()
         return dict(zip(self.candidate_features, changes, strict=True))
 

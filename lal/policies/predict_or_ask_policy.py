@@ -8,7 +8,7 @@ import numpy as np
 from lal.arrays import Floats, Ints
 from lal.errors import UsageError
 from lal.policies.program_policy import Event, Memory, ProgramPolicy, Signature
-from lal.policies.scoring.ops import Shape, need
+from lal.policies.scoring.ops import Shape
 
 NEXT = ("h_next", "c_next")
 """Registers in which the program ``step`` leaves the memory's next hidden and cell vectors."""
@@ -28,10 +28,9 @@ class PredictOrAskPolicy(ProgramPolicy):
     def signatures(self) -> Mapping[str, Signature]:
         """Return the widths of the program."""
         C, hidden = self.size("classes"), self.size("hidden")
-        written = {out for op in self.programs["step"]["ops"] for out in op["out"]}
-        need(set(NEXT) <= written, "the program 'step' must write h_next and c_next")
         memory = {name: Shape("vector", hidden) for name in ("h", "c")}
-        return {"step": Signature(output=C + 1, context=C + self.size("columns"), extra=memory)}
+        width = C + self.size("columns")
+        return {"step": Signature(output=C + 1, context=width, extra=memory, keep=NEXT)}
 
     def start(self, info: Event | None = None) -> Memory:
         """Return the memory at the start; ``info = {"episodes": E}`` plays E at once."""

@@ -26,12 +26,13 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Signature:
-    """The widths of a program: its given vectors and rows, and its output."""
+    """The widths of a program: its given vectors and rows, its output, and what else is kept."""
 
     output: int
     context: int = 0
     rows: int = 0
     extra: Mapping[str, Shape] = field(default_factory=dict)
+    keep: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -87,6 +88,7 @@ class ProgramPolicy:
                 n_context=widths.context,
                 extra=widths.extra,
                 n_output=widths.output,
+                keep=widths.keep,
             )
             for role, widths in wanted.items()
         }

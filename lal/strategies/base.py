@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lal.arrays import Floats, Ints
-from lal.errors import DataError, UsageError
+from lal.errors import UsageError
 from lal.registry import Registry
 from lal.state import QueryState, Strategy
+from lal.strategies.selection import SELECTIONS, Batch, Picks
+from lal.strategies.selection import select_top as select_top
 
 STRATEGIES: Registry[Callable[..., Strategy]] = Registry("strategy")
 for _name, _where in {
@@ -38,51 +40,73 @@ def make_strategy(name: str, **options: Any) -> Strategy:
     return STRATEGIES[name](**options)
 
 
-def select_top(
-    utilities: Floats, candidates: Ints, rng: np.random.Generator, batch_size: int = 1
-) -> Ints:
-    """Return the `batch_size` candidates of highest utility, best first; ties break by `rng`.
-
-    Args:
-        utilities: One finite number per row, shape (N,).
-        candidates: Rows that may be asked.
-        rng: The tie stream; drawn from exactly once, whatever the ties.
-        batch_size: Number of rows to return.
-    """
-    if batch_size < 1:
-        raise UsageError(f"batch_size must be at least 1, got {batch_size}")
-    if batch_size > len(candidates):
-        raise UsageError(
-            f"batch_size {batch_size} is more than the {len(candidates)} rows that may be asked"
-        )
-    keys = rng.random(len(utilities))
-    values = utilities[candidates]
-    if not (np.isfinite(values.max()) and np.isfinite(values.min())):
-        raise DataError(f"{(~np.isfinite(values)).sum()} utilities are not finite numbers")
-    few = np.arange(len(values))
-    if len(values) > batch_size:  # sort no more than those that may come first
-        last = values.max() if batch_size == 1 else np.partition(values, -batch_size)[-batch_size]
-        few = np.flatnonzero(values >= last)
-    order = np.lexsort((keys[candidates[few]], -values[few]))
-    return candidates[few[order[:batch_size]]]
-
-
 def select(
     strategy: Strategy,
     state: QueryState,
     rng: np.random.Generator,
     ties: np.random.Generator,
     batch_size: int = 1,
+    *,
+    rows: Ints | None = None,
+    batch_rule: str | None = None,
 ) -> Ints:
-    """Return the open rows that the strategy asks for, best first, shape (batch_size,).
+    """Return the rows that the strategy asks for, best first, shape (batch_size,).
 
-    A strategy that chooses whole batches has ``select_batch(state, rng, ties, batch_size)``.
+    A strategy that chooses whole batches has ``select_batch(state, rng, ties, batch_size)``; one
+    with a batch rule of its own names it in the attribute `batch_rule`.
+
+    Args:
+        strategy: Ranks the rows.
+        state: The pool as it stands.
+        rng: The strategy's stream.
+        ties: Breaks ties.
+        batch_size: Rows to choose.
+        rows: Rows that may be asked; all without a label when None.
+        batch_rule: Name in `lal.strategies.selection.SELECTIONS`; the strategy's own when None.
+
+    Raises:
+        UsageError: More rows than there are, or a rule or rows named for a strategy that chooses
+            whole batches.
     """
-    choose = getattr(strategy, "select_batch", None)
-    if choose is not None and batch_size > 1:
-        picked: Ints = choose(state, rng, ties, batch_size)
+    asked = state.open if rows is None else rows
+    whole = getattr(strategy, "select_batch", None)
+    if whole is not None and batch_size > 1:
+        if batch_rule is not None or not np.array_equal(asked, state.open):
+            raise UsageError(
+                f"{strategy!r} chooses whole batches itself, among all rows without a label; ask "
+                "it with candidates=None and batch_rule=None, or with batch_size=1"
+            )
+        picked: Ints = whole(state, rng, ties, batch_size)
         return picked
-    return select_top(strategy.utilities(state, rng), state.open, ties, batch_size)
+    batch = make_batch(strategy, state, rng, asked, batch_size)
+    return choose_batch(strategy, batch, (rng, ties), batch_rule).rows
+
+
+def make_batch(
+    strategy: Strategy, state: QueryState, rng: np.random.Generator, rows: Ints, size: int
+) -> Batch:
+    """Return what a batch rule chooses from, by the strategy's own ``make_batch`` if it has one."""
+    own = getattr(strategy, "make_batch", None)
+    if own is not None:
+        made: Batch = own(state, rows, size)
+        return made
+
+    def score(later: QueryState, wanted: Ints) -> Floats:
+        return strategy.utilities(later, rng)[wanted]
+
+    utilities = strategy.utilities(state, rng)
+    return Batch(state, utilities, rows, np.arange(state.N), score, size)
+
+
+def choose_batch(
+    strategy: Strategy,
+    batch: Batch,
+    streams: tuple[np.random.Generator, np.random.Generator],
+    batch_rule: str | None = None,
+) -> Picks:
+    """Return what the named rule picks, or the strategy's own, "top" where it names none."""
+    rule = getattr(strategy, "batch_rule", "top") if batch_rule is None else batch_rule
+    return SELECTIONS[rule](batch, *streams)
 
 
 class EpisodeStart(NamedTuple):

@@ -71,6 +71,11 @@ def balanced_accuracy_gain(bought: Purchase) -> float:
     return bought.gain("balanced_accuracy")
 
 
+def mean_accuracy_gain(bought: Purchase) -> float:
+    """Return the mean of the gains of accuracy and of balanced accuracy."""
+    return 0.5 * (bought.gain("accuracy") + bought.gain("balanced_accuracy"))
+
+
 def log_loss_gain(bought: Purchase) -> float:
     """Return the fall of the log loss in nats a row (floored at log 1e-15)."""
     return bought.gain("log_likelihood")
@@ -95,6 +100,7 @@ def advantage_over_margin(bought: Purchase) -> float:
 REWARDS.add("step_cost", Reward(step_cost, needs_target=True))
 REWARDS.add("accuracy_gain", Reward(accuracy_gain))
 REWARDS.add("balanced_accuracy_gain", Reward(balanced_accuracy_gain))
+REWARDS.add("mean_accuracy_gain", Reward(mean_accuracy_gain))
 REWARDS.add("log_loss_gain", Reward(log_loss_gain))
 REWARDS.add("area", Reward(area, needs_whole_budget=True))
 REWARDS.add("advantage_over_margin", Reward(advantage_over_margin, needs_rival=True))

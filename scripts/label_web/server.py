@@ -1,68 +1,182 @@
 """The web page's server: this machine only, a random token, and no request from elsewhere."""
 
-import json
 import secrets
-from collections.abc import Mapping
+import socket
+from collections.abc import Awaitable, Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Lock
+from types import TracebackType
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
-from lal.errors import LalError
-from lal.labelling.session import Session, reason
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from lal.errors import LalError, UsageError
+from lal.labelling.session import LabellingSession, reason
+from lal.serialization import parse_json
 
 MAX_BODY = 10_000
 """Bytes a request may carry."""
 
 PAGE = Path(__file__).with_name("page.html")
 
-ACTIONS = {"/label": "label", "/skip": "skip", "/undo": "undo"}
+ACTIONS = ("label", "skip", "undo")
 
-JSON = "application/json; charset=utf-8"
+ALWAYS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+"""Headers of every response."""
+
+Answer = Callable[[Request], Awaitable[Response]]
 
 
-class LabelServer(ThreadingHTTPServer):
+class LabelServer:
     """Serves one session on the loopback interface.
 
-    Threads keep idle connections of the browser from blocking others; a lock lets one request at a
-    time at the campaign.
+    A lock lets one request at a time at the project; requests wait for it in threads, so that idle
+    or slow clients hold up nobody.
 
     Args:
         session: What is labelled.
         port: Port, any free one when 0.
+
+    Raises:
+        UsageError: The port is in use.
     """
 
-    daemon_threads = True
-
-    def __init__(self, session: Session, *, port: int = 0) -> None:
+    def __init__(self, session: LabellingSession, *, port: int = 0) -> None:
         self.session = session
         self.token = secrets.token_urlsafe(32)
         self.csrf = secrets.token_urlsafe(32)
         self.lock = Lock()
-        super().__init__(("127.0.0.1", port), Handler)
+        self._socket = _listen(port)
+        config = uvicorn.Config(
+            self.application(),
+            http="h11",
+            loop="asyncio",
+            lifespan="off",
+            ws="none",
+            proxy_headers=False,
+            access_log=False,
+            log_level="error",
+            server_header=False,
+            timeout_graceful_shutdown=3,
+        )
+        self._server = uvicorn.Server(config)
+
+    @property
+    def server_address(self) -> tuple[str, int]:
+        """Where it listens."""
+        host, port = self._socket.getsockname()
+        return host, port
 
     @property
     def hosts(self) -> tuple[str, str]:
         """The names under which this server answers; others mean a rebound name."""
-        return f"127.0.0.1:{self.server_port}", f"localhost:{self.server_port}"
+        port = self.server_address[1]
+        return f"127.0.0.1:{port}", f"localhost:{port}"
 
     @property
     def cookie(self) -> str:
         """Name of the cookie; cookies are shared between ports, so it has the port in it."""
-        return f"lal_label_{self.server_port}"
+        return f"lal_label_{self.server_address[1]}"
 
     @property
     def address(self) -> str:
         """The address to open, token included."""
         return f"http://{self.hosts[0]}/?token={self.token}"
 
-    def state(self, message: str = "") -> dict[str, Any]:
+    def serve_forever(self) -> None:
+        """Answer requests until `shutdown`, Ctrl-C or SIGTERM."""
+        self._server.run(sockets=[self._socket])
+
+    def shutdown(self) -> None:
+        """End `serve_forever`; may be called from another thread."""
+        self._server.should_exit = True
+
+    def __enter__(self) -> "LabelServer":
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def application(self) -> Starlette:
+        """Return the page and its four routes; there are no files to be reached."""
+        routes = [
+            Route("/", guarded(self, self.send_page)),
+            Route("/state", guarded(self, self.send_state)),
+            *(Route(f"/{do}", guarded(self, self.take_answer), methods=["POST"]) for do in ACTIONS),
+            Route("/{rest:path}", guarded(self, no_such_page), methods=["GET", "POST"]),
+        ]
+        return Starlette(routes=routes, exception_handlers={HTTPException: say_refusal})
+
+    async def send_page(self, request: Request) -> Response:
+        """Answer with the page; the token of the address becomes a cookie and leaves the bar."""
+        token = request.query_params.get("token")
+        if token is not None:
+            _check_equal(token, self.token, "wrong token; open the address that was printed")
+            cookie = f"{self.cookie}={token}; HttpOnly; SameSite=Strict; Path=/"
+            return RedirectResponse("/", status_code=303, headers={"Set-Cookie": cookie})
+        nonce = secrets.token_urlsafe(16)
+        page = PAGE.read_text(encoding="utf-8")
+        policy = (
+            f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
+            "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+            "frame-ancestors 'none'"
+        )
+        return HTMLResponse(
+            page.replace("__NONCE__", nonce).replace("__CSRF__", self.csrf),
+            headers={"Content-Security-Policy": policy},
+        )
+
+    async def send_state(self, request: Request) -> Response:
+        """Answer with what the page shows."""
+        return JSONResponse(await run_in_threadpool(self.locked_state))
+
+    async def take_answer(self, request: Request) -> Response:
+        """Take an answer and reply with the next row."""
+        do = request.url.path.strip("/")
+        body = await _body(request)
+        row, label = body.get("row"), body.get("label")
+        if type(row) is not int or (do == "label" and type(label) is not str):
+            raise HTTPException(400, "expected a row number and, for labels, a class")
+        status, state = await run_in_threadpool(self.act, do, row, label)
+        return JSONResponse(state, status_code=status)
+
+    def act(self, do: str, row: int, label: str | None) -> tuple[int, dict[str, Any]]:
+        """Return the status and the state after an answer, or after its refusal."""
+        with self.lock:
+            try:
+                message = self.session.act(do, row, label)
+            except LalError as error:
+                return 409, {**self.state(), "error": str(error)}
+            return 200, self.state(message)
+
+    def locked_state(self) -> dict[str, Any]:
         """Return what the page shows."""
-        session, campaign = self.session, self.session.campaign
+        with self.lock:
+            return self.state()
+
+    def state(self, message: str = "") -> dict[str, Any]:
+        """Return what the page shows; the lock must be held."""
+        session, project = self.session, self.session.project
         session.look()
-        progress, row = campaign.progress(), session.next()
+        progress, row, last = project.progress(), session.next(), project.store.last
         card = None
         if row is not None:
             card = {
@@ -73,150 +187,112 @@ class LabelServer(ThreadingHTTPServer):
             }
         return {
             "card": card,
-            "classes": list(campaign.classes),
+            "classes": list(project.classes),
             "progress": str(progress),
             "done": progress.n_labelled + len(progress.skipped),
             "n_rows": progress.n_rows,
-            "can_undo": progress.n_answers > 0,
+            "undo": None if last is None else last.row,
             "skipped": list(progress.skipped),
             "news": list(session.news),
             "message": message,
         }
 
+    def check(self, request: Request) -> None:
+        """Refuse what does not come from this machine's own page.
 
-class RefusedError(Exception):
-    """A request that is not answered; the status and one sentence."""
+        Raises:
+            HTTPException: Another host name, no token, or a request that another site's page
+                could send with this machine's cookie.
+        """
+        if request.headers.get("host") not in self.hosts:
+            raise HTTPException(403, "this page is for this machine only")
+        if (
+            request.url.path == "/"
+            and request.method == "GET"
+            and request.query_params.get("token")
+        ):
+            return  # the page checks it
+        held = _cookie(request.headers.get("cookie", ""), self.cookie)
+        _check_equal(held, self.token, "no token; open the address that the command printed")
+        if request.method != "POST":
+            return
+        if request.headers.get("origin") != f"http://{request.headers.get('host')}":
+            raise HTTPException(403, "the request comes from another page")
+        sent = request.headers.get("x-csrf-token", "")
+        _check_equal(sent, self.csrf, "the page is from an earlier start; load it again")
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise HTTPException(415, "expected JSON")
 
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status = status
 
+def guarded(server: LabelServer, answer: Answer) -> Answer:
+    """Return a route's function behind the server's checks, with the headers of every response."""
 
-class Handler(BaseHTTPRequestHandler):
-    """Answers the page and its four routes; there are no files to be reached."""
-
-    server: LabelServer
-    timeout = 30
-    server_version = "lal"
-    sys_version = ""
-
-    def do_GET(self) -> None:
-        """Answer with the page or its state."""
+    async def checked(request: Request) -> Response:
         try:
-            self._check_host()
-            url = urlsplit(self.path)
-            token = parse_qs(url.query).get("token")
-            if url.path == "/" and token:
-                self._enter(token[0])
-                return
-            self._check_cookie()
-            if url.path == "/":
-                self._send_page()
-            elif url.path == "/state":
-                with self.server.lock:
-                    state = self.server.state()
-                self._send_json(200, state)
-            else:
-                raise RefusedError(404, "there is no such page")
-        except RefusedError as refused:
-            self._send_json(refused.status, {"error": str(refused)})
+            server.check(request)
+            response = await answer(request)
+        except LalError as error:
+            raise HTTPException(409, str(error)) from error
+        except ClientDisconnect:
+            response = Response(status_code=400)  # nobody reads it
+        response.headers.update(ALWAYS)
+        return response
 
-    def do_POST(self) -> None:
-        """Take an answer and reply with the next row."""
-        try:
-            self._check_host()
-            self._check_cookie()
-            self._check_sender()
-            do = ACTIONS.get(urlsplit(self.path).path)
-            if do is None:
-                raise RefusedError(404, "there is no such action")
-            self._send_json(*self._act(do, self._body()))
-        except RefusedError as refused:
-            self._send_json(refused.status, {"error": str(refused)})
+    return checked
 
-    def _act(self, do: str, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
-        row, label = body.get("row"), body.get("label")
-        if (do != "undo" and type(row) is not int) or (do == "label" and type(label) is not str):
-            raise RefusedError(400, "expected a row number and, for labels, a class")
-        with self.server.lock:
-            try:
-                message = self.server.session.act(do, row, label)
-            except LalError as error:
-                return 409, {**self.server.state(), "error": str(error)}
-            return 200, self.server.state(message)
 
-    def _check_host(self) -> None:
-        if self.headers.get("Host") not in self.server.hosts:
-            raise RefusedError(403, "this page is for this machine only")
+async def no_such_page(request: Request) -> Response:
+    """Answer any other path."""
+    raise HTTPException(404, "there is no such page")
 
-    def _enter(self, token: str) -> None:
-        """Change the token of the address for a cookie, so that it leaves the address bar."""
-        if not secrets.compare_digest(token.encode(), self.server.token.encode()):
-            raise RefusedError(403, "wrong token; open the address that the command printed")
-        cookie = f"{self.server.cookie}={token}; HttpOnly; SameSite=Strict; Path=/"
-        self._send(303, "", b"", {"Location": "/", "Set-Cookie": cookie})
 
-    def _check_cookie(self) -> None:
-        try:
-            morsel = SimpleCookie(self.headers.get("Cookie", "")).get(self.server.cookie)
-        except CookieError:
-            morsel = None
-        held = "" if morsel is None else morsel.value
-        if not secrets.compare_digest(held.encode(), self.server.token.encode()):
-            raise RefusedError(403, "no token; open the address that the command printed")
+async def say_refusal(request: Request, refused: Exception) -> Response:
+    """Answer a refusal with its sentence."""
+    status, sentence = 500, str(refused)
+    if isinstance(refused, HTTPException):
+        status, sentence = refused.status_code, refused.detail
+    return JSONResponse({"error": sentence}, status_code=status, headers=ALWAYS)
 
-    def _check_sender(self) -> None:
-        """Refuse what another site's page could send with this machine's cookie."""
-        if self.headers.get("Origin") != f"http://{self.headers.get('Host')}":
-            raise RefusedError(403, "the request comes from another page")
-        held = self.headers.get("X-CSRF-Token", "")
-        if not secrets.compare_digest(held.encode(), self.server.csrf.encode()):
-            raise RefusedError(403, "the page is from an earlier start; load it again")
-        if self.headers.get_content_type() != "application/json":
-            raise RefusedError(415, "expected JSON")
 
-    def _body(self) -> Mapping[str, Any]:
-        length = self.headers.get("Content-Length", "")
-        if not (length.isascii() and length.isdecimal()):
-            raise RefusedError(411, "expected Content-Length")
-        if len(length) > 9 or int(length) > MAX_BODY:
-            raise RefusedError(413, f"expected at most {MAX_BODY} bytes")
-        try:
-            value = json.loads(self.rfile.read(int(length)))
-        except (ValueError, RecursionError):
-            raise RefusedError(400, "expected JSON") from None
-        if not isinstance(value, dict):
-            raise RefusedError(400, "expected a JSON object")
-        return value
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
+        raise UsageError(
+            f"port {port} of this machine cannot be used ({error.strerror}); give another, or "
+            "leave out --port for any free one"
+        ) from error
+    return listening
 
-    def _send_page(self) -> None:
-        nonce = secrets.token_urlsafe(16)
-        page = PAGE.read_text(encoding="utf-8")
-        page = page.replace("__NONCE__", nonce).replace("__CSRF__", self.server.csrf)
-        policy = (
-            f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
-            "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-            "frame-ancestors 'none'"
-        )
-        headers = {"Content-Security-Policy": policy}
-        self._send(200, "text/html; charset=utf-8", page.encode(), headers)
 
-    def _send_json(self, status: int, value: Mapping[str, Any]) -> None:
-        self._send(status, JSON, json.dumps(value).encode(), {})
+def _check_equal(sent: str, kept: str, sentence: str) -> None:
+    if not secrets.compare_digest(sent.encode(), kept.encode()):
+        raise HTTPException(403, sentence)
 
-    def _send(self, status: int, kind: str, content: bytes, headers: Mapping[str, str]) -> None:
-        self.send_response(status)
-        always = {
-            "Content-Length": str(len(content)),
-            "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "no-referrer",
-        }
-        kinds = {"Content-Type": kind} if kind else {}
-        for name, value in {**kinds, **always, **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Keep the terminal quiet; addresses with tokens are not logged."""
+def _cookie(header: str, name: str) -> str:
+    try:
+        morsel = SimpleCookie(header).get(name)
+    except CookieError:
+        morsel = None
+    return "" if morsel is None else morsel.value
+
+
+async def _body(request: Request) -> Mapping[str, Any]:
+    length = request.headers.get("content-length", "")
+    if not (length.isascii() and length.isdecimal()):
+        raise HTTPException(411, "expected Content-Length")
+    if len(length) > 9 or int(length) > MAX_BODY:
+        raise HTTPException(413, f"expected at most {MAX_BODY} bytes")
+    try:
+        value = parse_json(await request.body())
+    except ValueError:
+        raise HTTPException(400, "expected JSON") from None
+    if not isinstance(value, dict):
+        raise HTTPException(400, "expected a JSON object")
+    return value

@@ -9,7 +9,7 @@ pytest.importorskip("sb3_contrib")
 pytest.importorskip("numba")
 
 from agents import AGENTS
-from agents.registry import Control
+from agents.training.config import Control
 from lal.errors import UsageError
 from lal.policies.kinds import load_policy
 

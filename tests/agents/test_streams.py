@@ -5,9 +5,16 @@ import pytest
 
 import lal
 from agents import AGENTS
+from agents.stream_dqn.config import StreamQConfig
 from agents.stream_dqn.learner import StreamLearner
 from agents.training.config import StreamConfig
 from lal.streams.features import StreamItem
+
+
+def stream_preset(name) -> StreamQConfig:
+    config = AGENTS[name].preset("smoke")
+    assert isinstance(config, StreamQConfig)
+    return config
 
 
 @pytest.mark.slow
@@ -17,16 +24,17 @@ def test_agent_trains_and_exports_what_torch_says(name, tmp_path):
 
     if name == "pal":
         pytest.importorskip("pycrfsuite")
-    config = AGENTS[name].preset("smoke")
+    config = stream_preset(name)
     path = AGENTS[name].train(config, tmp_path / "run")
     policy = lal.load_stream_policy(path)
     assert AGENTS[name].train(config, tmp_path / "run") == path  # finished: nothing is done
     assert policy.card["steps"] == config.total_timesteps
     learner = AGENTS[name].learner_type(config)
+    assert isinstance(learner, StreamLearner)
     envs = learner.make_envs(0)
     model = learner.make_model(envs, seed=0)
     exported = learner.export_model(model, "copy")
-    rows = np.random.default_rng(0).normal(size=(20, envs.observation_space.shape[0]))
+    rows = np.random.default_rng(0).normal(size=(20, learner.make_envs(0).reset().shape[1]))
     q = model.policy.q_net(torch.tensor(rows, dtype=torch.float32)).detach().numpy()
     found = exported.scorer.run({"candidates": rows, "context": np.zeros(0)})
     np.testing.assert_allclose(found, q[:, 1] - q[:, 0], atol=1e-5)
@@ -54,7 +62,7 @@ def test_a_run_that_was_killed_ends_in_the_same_policy(name, tmp_path, monkeypat
     """Runs are short: one that was cut off starts again and ends in the same bytes."""
     if name == "pal":
         pytest.importorskip("pycrfsuite")
-    config = AGENTS[name].preset("smoke")
+    config = stream_preset(name)
     whole = AGENTS[name].train(config, tmp_path / "whole")
 
     def stop(*arguments):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("docs/extend/*.md"), ROOT / "README.md"])
+PAGES = sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("docs/e*/*.md"), ROOT / "README.md"])
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -29,3 +29,15 @@ def test_links_lead_somewhere():
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_registered_environment_has_a_page_in_the_index():
+    import envs
+
+    index = (ROOT / "docs/envs/index.md").read_text(encoding="utf-8")
+    for name in envs.registered_ids():
+        page = re.search(rf"\[{name}\]\((.+?)\)", index)
+        assert page, f"docs/envs/index.md does not list {name}"
+        text = (ROOT / "docs/envs" / page.group(1)).read_text(encoding="utf-8")
+        for part in ("Action space", "Observation space", "## Rewards", "## Episode end"):
+            assert part in text, f"{page.group(1)} lacks {part}"

@@ -55,7 +55,7 @@ def test_verify_counts_and_names_the_damage(tmp_path, capsys):
     assert "3 done; 1 of the latest evaluation missing" in said.out
     assert "1 files are in" in said.err
     assert run_main(main, Config, flags) == 0
-    assert "3 cells were finished, 1 played" in capsys.readouterr().out
+    assert "3 runs were finished, 1 executed" in capsys.readouterr().out
 
 
 def test_equal_stores_are_told_from_others(tmp_path, capsys):
@@ -67,10 +67,10 @@ def test_equal_stores_are_told_from_others(tmp_path, capsys):
     assert run(["compare", str(one), str(two)]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0].split("results")[1] == said[1].split("results")[1]
-    assert said[2].startswith("the same cells")
+    assert said[2].startswith("the same runs")
     next(two.glob("cells/??/*")).unlink()
     assert run(["compare", str(one), str(two)]) == 2
-    assert "1 of 4 cells differ or are missing" in capsys.readouterr().err
+    assert "1 of 4 runs differ or are missing" in capsys.readouterr().err
     assert run(["compare", str(one)]) == 2
     assert "two run stores or more" in capsys.readouterr().err
 
@@ -83,21 +83,21 @@ def test_no_store_no_command(tmp_path, capsys):
     assert "scripts.data verify" in capsys.readouterr().out
 
 
-def test_a_sealed_suite_is_logged_before_it_is_played_and_never_fetched(sealed, tmp_path, capsys):
+def test_a_locked_suite_is_logged_first_and_never_fetched(sealed, tmp_path, capsys):
     assert run(["fetch", str(sealed)]) == 2
-    assert "is sealed" in capsys.readouterr().err
+    assert "is locked" in capsys.readouterr().err
     for budget in ("3", "3", "4"):
         flags = ["--suite", str(sealed), *SMALL[:-1], budget, "--out", str(tmp_path / "store")]
         assert run_main(main, Config, flags) == 0
     manifest = json.loads((tmp_path / "store" / "evaluation.json").read_text())
-    assert len(manifest["openings"]) == 2
-    assert manifest["openings"][1]["protocol"] == manifest["protocol_hash"]
+    assert len(manifest["test_set_access"]) == 2
+    assert manifest["test_set_access"][1]["protocol"] == manifest["protocol_hash"]
     capsys.readouterr()
     assert run(["openings", str(sealed)]) == 0
-    assert "vault: 2 openings" in capsys.readouterr().out
+    assert "vault: 2 accesses" in capsys.readouterr().out
 
 
-def test_a_mistake_opens_nothing(sealed, tmp_path, capsys):
+def test_a_mistake_accesses_nothing(sealed, tmp_path, capsys):
     flags = ["--suite", str(sealed), "--out", str(tmp_path / "store"), *SMALL[:-1], "100000"]
     assert run_main(main, Config, flags) == 2
     assert "more than the pool" in capsys.readouterr().err
@@ -106,7 +106,7 @@ def test_a_mistake_opens_nothing(sealed, tmp_path, capsys):
     assert not log.exists()
 
 
-def test_a_policy_that_met_relatives_opens_nothing(sealed, tmp_path, capsys):
+def test_a_policy_that_saw_relatives_accesses_nothing(sealed, tmp_path, capsys):
     path = tmp_path / "met.safetensors"
     policy = margin_policy()
     replace(policy, card={**policy.card, "families": ["checkerboard"]}).save(path)
@@ -115,15 +115,15 @@ def test_a_policy_that_met_relatives_opens_nothing(sealed, tmp_path, capsys):
     assert run_main(main, Config, flags) == 2
     said = capsys.readouterr().err
     assert "checkerboard: mine against board" in said
-    assert "nothing was opened" in said
+    assert "nothing was accessed" in said
     log = load_suite(sealed).log
     assert log is not None
     assert not log.exists()
-    flags[flags.index(str(sealed))] = "synthetic:xor@1"  # not sealed: played, marked, not averaged
+    flags[flags.index(str(sealed))] = "synthetic:xor@1"  # not locked: marked, not averaged
     assert run_main(main, Config, flags) == 0
     assert "mine: xor seen in training, left out" in capsys.readouterr().out
 
 
-def test_what_is_not_sealed_has_no_log(capsys):
+def test_what_is_not_locked_has_no_log(capsys):
     assert run(["openings", "bundled"]) == 2
-    assert "not sealed" in capsys.readouterr().err
+    assert "not locked" in capsys.readouterr().err

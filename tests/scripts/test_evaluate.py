@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lal.evaluation.analysis.tables import read_table
 from lal.evaluation.runs.store import RunStore
+from scripts import report
 from scripts.entry import run_main
-from scripts.evaluate import Config, command, main
+from scripts.evaluate import Config, command, current_flags, main, saved_config
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--suite", "synthetic:xor@1", "--learners", "gaussian_nb", "--runs", "2", "--budget", "5"]
@@ -25,12 +27,12 @@ def test_one_command_gives_table_config_and_provenance(tmp_path, capsys):
     assert run("--strategies", "random", "margin", "--out", out) == 0
     said = capsys.readouterr().out
     assert "vs margin" in said
-    assert "6 played in " in said
+    assert "6 executed in " in said
     assert "memory peak" in said
     manifest = json.loads((out / "evaluation.json").read_text())
     assert {"command", "protocol", "protocol_hash", "versions", "git", "data"} <= set(manifest)
     assert list(manifest["data"]) == ["xor"]
-    table = RunStore(out).to_table()
+    table = read_table(RunStore(out))
     assert set(table["strategy"]) == {"random", "margin", "@full"}
     assert len(table) == 2 * (6 + 6 + 1)
 
@@ -40,12 +42,44 @@ def test_saved_config_reruns_and_plays_nothing_twice(tmp_path, capsys):
     assert run("--strategies", "random", "margin", "--out", out) == 0
     capsys.readouterr()
     assert run_main(main, Config, ["--config", str(out / "config.json")]) == 0
-    assert "6 cells were finished, 0 played" in capsys.readouterr().out
+    assert "6 runs were finished, 0 executed" in capsys.readouterr().out
+
+
+def test_the_compiled_engine_executes_and_repeats_its_own_runs(tmp_path, capsys):
+    pytest.importorskip("numba")
+    out = tmp_path / "eval"
+    flags = ["--engine", "compiled", "--strategies", "random", "default", "--out", out]
+    assert run(*flags) == 0
+    assert "6 executed in " in capsys.readouterr().out
+    assert run(*flags) == 0
+    assert "6 runs were finished, 0 executed" in capsys.readouterr().out
+    manifest = json.loads((out / "evaluation.json").read_text())
+    assert "--engine compiled" in manifest["command"]
+    key = next(r.key for r in RunStore(out) if r.about["strategy"] == "default")
+    assert run_main(report.main, report.Config, [str(out), "--rerun", key[:12]]) == 0
+    assert "the same rows queried, the same metrics" in capsys.readouterr().out
+    # the reference's runs are others, beside them in the same store
+    assert run("--strategies", "random", "--out", out) == 0
+    assert "2 runs were finished, 2 executed" in capsys.readouterr().out
+
+
+def test_what_the_compiled_engine_cannot_execute_is_refused_by_name(tmp_path, capsys):
+    pytest.importorskip("numba")
+    flags = ["--engine", "compiled", "--strategies", "query_by_committee", "--out", tmp_path / "e"]
+    assert run(*flags) == 2
+    said = capsys.readouterr().err
+    assert (
+        "the compiled-1 engine cannot execute every run: query_by_committee with gaussian_nb"
+        in said
+    )
+    assert not list(tmp_path.glob("e/**/*.parquet"))
+    assert run(*flags[:2], "--strategies", "random", "--out", tmp_path / "e", "--dry-run") == 0
+    assert "2 by the compiled-1 engine, whose time is not predicted" in capsys.readouterr().out
 
 
 def test_dry_run_writes_nothing(tmp_path, capsys):
     assert run("--strategies", "random", "--out", tmp_path / "eval", "--dry-run") == 0
-    assert "4 cells, 0 finished" in capsys.readouterr().out
+    assert "4 runs, 0 finished" in capsys.readouterr().out
     assert not (tmp_path / "eval").exists()
 
 
@@ -53,9 +87,9 @@ def test_controls_come_with_one_flag(tmp_path, capsys):
     out = tmp_path / "eval"
     assert run("--strategies", "random", "--controls", "all", "--dry-run", "--out", out) == 0
     said = capsys.readouterr()
-    assert "26 cells, 0 finished" in said.out
+    assert "26 runs, 0 finished" in said.out
     assert "@oracle_other" in said.out
-    assert "no copy trained on shuffled targets is listed" in said.err
+    assert "no copy trained on shuffled targets is listed" in said.out
     assert not out.exists()
 
 
@@ -63,6 +97,15 @@ def test_command_names_what_differs_from_the_defaults():
     config = Config(runs=3, strategies=("a b", "margin"), dry_run=True, out=Path("x"))
     assert command(config) == "--strategies 'a b' margin --runs 3 --out x --dry-run"
     assert command(Config()) == ""
+
+
+def test_flags_and_configs_of_earlier_releases_still_work():
+    assert current_flags(["--cell-seconds", "3", "--give-up=2", "--runs", "5"]) == [
+        "--run-seconds", "3", "--max-timeouts=2", "--runs", "5",
+    ]  # fmt: skip
+    assert saved_config([], {"cell_seconds": 3.0, "give_up": 2}) == Config(
+        run_seconds=3.0, max_timeouts=2
+    )
 
 
 @pytest.fixture

@@ -77,12 +77,12 @@ def test_what_a_line_means(text, classes, meaning):
     assert understand(text, classes) == meaning
 
 
-def test_a_sitting(monkeypatch, table, capsys):
+def test_a_session(monkeypatch, table, capsys):
     before = table.read_bytes()
     assert run(monkeypatch, table, "1\nbee\nu\ns\nwhat\np\n3\nq\n") == 0
     out = capsys.readouterr().out
     assert "took back the label bee" in out
-    assert "'what' is no class and no command" in out
+    assert "'what' is neither a class nor a command" in out
     assert "not enough labels: 2 of at least 20" in out
     assert "the choice is random" in out
     assert "the model says" in out
@@ -138,6 +138,72 @@ def test_wrong_flags_give_one_line(monkeypatch, table, capsys, flags, message):
     monkeypatch.chdir(table.parent)
     assert run(monkeypatch, table, "", *flags) == 2
     assert message in capsys.readouterr().err
+
+
+def test_files_that_are_something_else_are_left_alone(monkeypatch, table, capsys):
+    """Each of these replaced or cut the file once, with exit code 0."""
+    monkeypatch.chdir(table.parent)
+    kept = {
+        "notes.txt": "remember",
+        "other.csv": "a,b\n1,2",
+        "data.labelled.csv": "key,label\n1-bee,cow\n",
+        "answers.csv": "key,label\n" + table.read_text().split("\n")[1].split(",")[0] + ",ant\n",
+    }
+    for name, text in kept.items():
+        table.with_name(name).write_text(text)
+    out = ("--out", "mine.csv")
+    for flags, message in (
+        (("--journal", "notes.txt", *out), "is not a journal"),
+        (("--journal", "other.csv", *out), "is not a journal"),
+        (("--journal", "data.csv", *out), "is not a journal"),
+        ((), "data.labelled.csv' is there already and is not a copy of the table"),
+        (("--out", "other.csv"), "is there already"),
+        (("--out", "data.journal.jsonl"), "is the journal, which is never changed"),
+        (("--answers", "answers.csv", "--out", "answers.csv"), "is there already"),
+        (("--out", "/dev/null"), "is not a regular file"),
+    ):
+        assert run(monkeypatch, table, "1\nq\n", *flags) == 2
+        assert message in capsys.readouterr().err
+    for name, text in kept.items():
+        assert table.with_name(name).read_text() == text
+    journal = table.with_name("data.journal.jsonl").read_text()
+    assert journal.count("\n") == 1  # and no answer was taken before the refusal
+
+
+def test_a_second_project_on_a_table_has_a_copy_of_its_own(monkeypatch, table, tmp_path):
+    assert run(monkeypatch, table, "1\nq\n") == 0
+    first = labels_of(tmp_path / "data.labelled.csv")
+    journal = str(tmp_path / "random.journal.jsonl")
+    assert run(monkeypatch, table, "2\nq\n", "--policy", "random", "--journal", journal) == 0
+    assert labels_of(tmp_path / "data.labelled.csv") == first
+    assert list(labels_of(tmp_path / "random.labelled.csv").values()) == ["bee"]
+    assert label.default_out(Path("x/answers")) == Path("x/answers.labelled.csv")
+
+
+def test_no_control_sequence_reaches_the_terminal(monkeypatch, tmp_path, capsys):
+    path = tmp_path / "data.csv"
+    head = "key,p\x1b[31m,note,label\n"
+    rows = (f"{i},{i % 3},\x1b]0;x\x07\u202e{i % 2}\x9b2J," for i in range(9))
+    path.write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
+    classes = ["ant", "bee\x1b[1m"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("1\nbee\x1b[1m\nx\x1b[2J\nu\nq\n"))
+    flags = [str(path), "--classes", *classes, "--id", "key", "--policy", "margin"]
+    assert run_main(label.main, label.Config, flags) == 0
+    said = capsys.readouterr()
+    assert not set("\x1b\x07\x9b\u202e") & set(said.out + said.err)
+    assert "\\x1b]0;x\\x07\\u202e" in said.out
+    assert run_main(label.main, label.Config, [*flags, "--suggest", "2"]) == 0
+    assert "\x1b]0;x\x07" in capsys.readouterr().out  # a file keeps its cells
+
+
+def test_labels_like_missing_values_get_a_word(monkeypatch, tmp_path, capsys):
+    path = tmp_path / "t.csv"
+    path.write_text("a,label\n" + "1,no\n2,yes\n3,NA\n" * 3)
+    monkeypatch.setattr("sys.stdin", io.StringIO("q\n"))
+    assert run_main(label.main, label.Config, [str(path), "--policy", "margin"]) == 0
+    said = capsys.readouterr()
+    assert "note: 3 cells of 'label' hold 'NA'" in said.err
+    assert "6 of 9 rows labelled (no 3, yes 3), 0 skipped, 3 left" in said.out
 
 
 class Labeller:

@@ -1,15 +1,20 @@
-"""The labelling page: refusals at the level of HTTP, and a sitting in a real browser."""
+"""The labelling page: refusals at the level of HTTP, and a session in a real browser."""
 
 import http.client
 import json
 import shutil
+import socket
+import struct
 import threading
 
 import numpy as np
 import pytest
 
-from lal.labelling import Campaign
-from lal.labelling.session import Session
+from lal.errors import UsageError
+from lal.labelling import LabellingProject
+from lal.labelling.session import LabellingSession
+
+pytest.importorskip("uvicorn", reason="the page needs the extra web")
 from scripts.label_web.server import MAX_BODY, PAGE, LabelServer
 
 CLASSES = ("ant", "bee", "<cow>")
@@ -28,10 +33,10 @@ def server(tmp_path):
     path = tmp_path / "data.csv"
     path.write_text("\n".join(lines))
     with (
-        Campaign(path, target="label", classes=CLASSES, id_column="key") as campaign,
-        LabelServer(Session(campaign, out=tmp_path / "out.csv")) as server,
+        LabellingProject(path, target="label", classes=CLASSES, id_column="key") as project,
+        LabelServer(LabellingSession(project, out=tmp_path / "out.csv")) as server,
     ):
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server
         server.shutdown()
@@ -43,7 +48,7 @@ class Client:
 
     def __init__(self, server):
         self.server = server
-        self.host = f"127.0.0.1:{server.server_port}"
+        self.host = f"127.0.0.1:{server.server_address[1]}"
         self.good = {
             "Cookie": f"{server.cookie}={server.token}",
             "Origin": f"http://{self.host}",
@@ -59,7 +64,7 @@ class Client:
             content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
             connection.request(method, path, body=content, headers=given)
             response = connection.getresponse()
-            return response.status, dict(response.getheaders()), response.read()
+            return response.status, response.headers, response.read()
         finally:
             connection.close()
 
@@ -81,7 +86,7 @@ def test_listens_on_this_machine_only(server):
 @pytest.mark.parametrize("path", ["/", "/state", "/?token=wrong", "/?token=%C3%A9", "/page.html"])
 @pytest.mark.parametrize("cookie", [None, "x=y", "lal_label=;;;=", "lal_label_{port}=wrong"])
 def test_without_the_token_nothing_is_shown(client, server, path, cookie):
-    cookie = cookie and cookie.format(port=server.server_port)
+    cookie = cookie and cookie.format(port=server.server_address[1])
     status, _, content = client.send("GET", path, headers={"Cookie": cookie})
     assert status == 403
     assert server.csrf.encode() not in content
@@ -116,9 +121,8 @@ def test_the_token_becomes_a_cookie_and_leaves_the_address(client, server):
         ({"Content-Type": "text/plain"}, 415, "expected JSON"),
         ({"Content-Type": None}, 415, "expected JSON"),
         ({"Content-Length": str(MAX_BODY + 1)}, 413, "at most"),
-        ({"Content-Length": "9" * 400}, 413, "at most"),
-        ({"Content-Length": "-1"}, 411, "Content-Length"),
-        ({"Content-Length": "x"}, 411, "Content-Length"),
+        ({"Content-Length": "9" * 12}, 413, "at most"),
+        ({"Transfer-Encoding": "chunked", "Content-Length": None}, 411, "Content-Length"),
     ],
 )
 def test_a_post_from_elsewhere_is_refused(client, headers, status, error):
@@ -169,7 +173,7 @@ def test_label_skip_undo(client, server):
     first = client.state()["card"]
     status, _, content = client.send("POST", "/label", body={"row": first["row"], "label": "ant"})
     state = json.loads(content)
-    assert (status, state["done"], state["can_undo"]) == (200, 1, True)
+    assert (status, state["done"], state["undo"]) == (200, 1, first["row"])
     assert state["message"] == f"row {first['name']} is ant"
     again, _, content = client.send("POST", "/label", body={"row": first["row"], "label": "bee"})
     assert again == 409  # a second click on the same card does not label the next row
@@ -177,16 +181,80 @@ def test_label_skip_undo(client, server):
     second = client.state()["card"]
     assert client.send("POST", "/skip", body={"row": second["row"]})[0] == 200
     assert client.state()["skipped"] == [second["name"]]
-    assert client.send("POST", "/undo", body={})[0] == 200
+    assert client.send("POST", "/undo", body={"row": second["row"]})[0] == 200
     assert client.state()["card"] == second
-    assert client.send("POST", "/undo", body={})[0] == 200
+    assert client.send("POST", "/undo", body={"row": first["row"]})[0] == 200
     assert client.state()["card"] == first
-    assert client.send("POST", "/undo", body={})[0] == 409
+    assert client.state()["undo"] is None
+    assert client.send("POST", "/undo", body={"row": first["row"]})[0] == 409
+
+
+def test_two_tabs_do_not_take_back_two_answers(client):
+    rows = []
+    for _ in range(2):
+        rows.append(client.state()["card"]["row"])
+        client.send("POST", "/label", body={"row": rows[-1], "label": "ant"})
+    shown = client.state()["undo"]  # in both tabs
+    assert client.send("POST", "/undo", body={"row": shown})[0] == 200
+    status, _, content = client.send("POST", "/undo", body={"row": shown})
+    assert status == 409
+    assert "the last answer is not that of row" in json.loads(content)["error"]
+    assert client.state()["done"] == 1
+    assert client.send("POST", "/undo", body={})[0] == 400
+
+
+@pytest.mark.parametrize("length", ["-1", "x", "9" * 400, "1, 2"])
+def test_lengths_that_are_none_never_reach_the_page(client, length):
+    body = {"row": client.state()["card"]["row"], "label": "ant"}
+    status, _, _ = client.send("POST", "/label", headers={"Content-Length": length}, body=body)
+    assert status == 400
+    assert client.state()["done"] == 0
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET / HT",
+        b"\x16\x03\x01\x02\x00",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20_000,
+        b"POST /label HTTP/1.1\r\n{good}Content-Length: 50\r\n\r\nhalf",
+        b"GET /state HTTP/1.1\r\n{good}\r\n",
+    ],
+)
+def test_clients_that_go_away_or_talk_rubbish_leave_no_trace(client, capfd, sent):
+    good = {"Host": client.host, **client.good}
+    head = "".join(f"{name}: {value}\r\n" for name, value in good.items()).encode()
+    connection = socket.create_connection(client.server.server_address, timeout=20)
+    connection.sendall(sent.replace(b"{good}", head))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()  # with a reset
+    assert client.state()["done"] == 0
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_reload_fits_and_ranks_nothing_again(client, server, monkeypatch):
+    first = client.state()
+
+    def refuse(*_args, **_options):
+        raise AssertionError("it was computed again")
+
+    monkeypatch.setattr(server.session.project.query, "state", refuse)
+    monkeypatch.setattr(server.session.project.query, "choose", refuse)
+    assert client.state() == first
+
+
+def test_a_port_in_use_is_named(server):
+    with pytest.raises(UsageError, match=r"cannot be used .* leave out --port"):
+        LabelServer(server.session, port=server.server_address[1])
 
 
 def test_other_methods_and_broken_requests_leave_the_server_up(client):
-    for method in ("PUT", "DELETE", "OPTIONS", "HEAD"):
-        assert client.send(method, "/state")[0] == 501
+    for method in ("PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "LABEL"):
+        assert client.send(method, "/state")[0] == 405
+    assert client.send("HEAD", "/state", headers={"Cookie": None})[0] == 403
+    assert client.send("HEAD", "/label")[0] == 404
     assert client.state()["done"] == 0
 
 
@@ -269,11 +337,9 @@ def test_thirty_answers_a_skip_and_an_undo_in_a_browser(page, server, tmp_path):
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "undo"
 
-    campaign = server.session.campaign
-    assert {
-        campaign.ledger.name(row): cell for row, cell in campaign.ledger.cells().items()
-    } == given
-    assert campaign.progress().skipped == (skipped,)
+    project = server.session.project
+    assert {project.store.name(row): cell for row, cell in project.store.cells().items()} == given
+    assert project.progress().skipped == (skipped,)
     origin = server.address.split("?")[0]
     assert all(url.startswith((origin, "data:")) for url in requests)
     assert errors == []

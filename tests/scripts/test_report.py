@@ -1,4 +1,4 @@
-"""scripts.report: one self-contained page, the verdict first; files; cells played again."""
+"""scripts.report: one self-contained page, the answer first; files; cells played again."""
 
 import csv
 import re
@@ -8,12 +8,15 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-import scripts.evaluate as evaluate
 import scripts.report as report
+from lal.evaluation import EvaluationConfig, evaluate
+from lal.evaluation.analysis.tables import read_table
+from lal.evaluation.report.draw import Dot, dot_chart
 from lal.evaluation.report.export import to_latex
-from lal.evaluation.report.figures import resolve, style_rules
+from lal.evaluation.report.figures import Chart, write_figures
 from lal.evaluation.report.leaderboard import leaderboard
 from lal.evaluation.report.player import script_json
+from lal.evaluation.report.theme import DARK, LIGHT
 from lal.evaluation.runs.replay import flat_view, rerun
 from lal.evaluation.runs.store import RunStore
 from lal.serialization import read_json
@@ -22,14 +25,17 @@ from scripts.entry import run_main
 pytest.importorskip("matplotlib", reason="matplotlib is absent")
 pytest.importorskip("jinja2", reason="jinja2 is absent")
 
-STRATEGIES = [
-    "random", "margin", "mine=entropy", "untrained1=random?stream=1",
-    "untrained2=random?stream=2", "shuffled=random?stream=3",
-]  # fmt: skip
+STRATEGIES = (
+    "random", "margin", "mine=entropy", "untrained1=random?stream=1&role=untrained",
+    "untrained2=random?stream=2&role=untrained", "shuffled=random?stream=3&role=shuffled",
+)  # fmt: skip
 PARTS = [
-    "verdict-panel", "strategies", "differences", "labels", "heat", "ranks", "profiles",
-    "penalties", "sets", "cost", "seen", "failures", "bridge", "again",
+    "answer-panel", "strategies", "differences", "labels", "heat", "ranks", "profiles",
+    "penalties", "sets", "cost", "seen", "failures", "reproduction", "again",
 ]  # fmt: skip
+
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 class Balanced(HTMLParser):
@@ -56,12 +62,13 @@ class Balanced(HTMLParser):
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     out = tmp_path_factory.mktemp("store")
-    flags = [
-        "--suite", "synthetic:xor@1", "synthetic:rings@1", "sklearn:iris", "--learners",
-        "gaussian_nb", "--runs", "4", "--budget", "5", "--out", str(out), "--seen", "iris",
-        "--strategies", *STRATEGIES,
-    ]  # fmt: skip
-    assert run_main(evaluate.main, evaluate.Config, flags) == 0
+    evaluate(
+        EvaluationConfig(
+            suite=("synthetic:xor@1", "synthetic:rings@1", "sklearn:iris"), seen=("iris",),
+            strategies=STRATEGIES, learners=("gaussian_nb",), runs=4, budget=5, out=out,
+        ),
+        command="python -m scripts.evaluate --suite synthetic:xor@1",
+    )  # fmt: skip
     return out
 
 
@@ -80,7 +87,7 @@ def page(store, tmp_path_factory):
 
 def test_the_page_is_one_file_and_asks_for_nothing(page):
     text = (page / "r.html").read_text()
-    outside = re.findall(r'(?:src|href)="(?!data:)[^"]*"|https?://(?!www\.w3\.org)[^"\s]*', text)
+    outside = re.findall(r'(?:src|href)="(?!data:|#)[^"]*"|https?://(?!www\.w3\.org)[^"\s]*', text)
     assert outside == []
     assert "@import" not in text
     parser = Balanced()
@@ -88,16 +95,16 @@ def test_the_page_is_one_file_and_asks_for_nothing(page):
     assert parser.open == []
 
 
-def test_the_verdict_comes_first_and_everything_else_is_there(page):
+def test_the_answer_comes_first_and_everything_else_is_there(page):
     text = (page / "r.html").read_text()
-    (verdict,) = re.findall(r'id="verdict">([^<]*)<', text)
-    assert verdict.startswith(("mine learned: ", "mine did not learn: "))
-    assert re.search(r"[+-]\d+\.\d\d points \[[+-]", verdict)
-    assert text.index('id="verdict"') < text.index("<table>")
+    (answer,) = re.findall(r'id="answer">([^<]*)<', text)
+    assert answer.startswith(("mine learned: ", "mine did not learn: "))
+    assert re.search(r"[+-]\d+\.\d\d points \[[+-]", answer)
+    assert text.index('id="answer"') < text.index("<table>")
     for part in PARTS:
         assert f'role="tabpanel" id="{part}"' in text
         assert f'aria-controls="{part}"' in text
-    for chart in ("ladder", "minus_margin", "curve_minus_margin", "labels_against_random",
+    for chart in ("reference_levels", "minus_margin", "curve_minus_margin", "labels_against_random",
                   "heat_minus_margin", "profiles", "cost", "ranks"):  # fmt: skip
         assert f'id="chart-{chart}"' in text
     assert "two classes (" in text
@@ -107,32 +114,63 @@ def test_the_verdict_comes_first_and_everything_else_is_there(page):
     assert "80 % power" in text
 
 
-def test_every_chart_is_a_picture_in_two_formats(page):
+def test_every_chart_is_a_picture_in_three_formats(page):
     files = sorted((page / "figures").iterdir())
-    assert {f.suffix for f in files} == {".png", ".svg"}
-    assert {"ladder.svg", "minus_margin.png", "curves_iris.png"} <= {f.name for f in files}
+    assert {f.suffix for f in files} == {".png", ".svg", ".pdf"}
+    assert {"reference_levels.svg", "minus_margin.png", "curves_iris.pdf"} <= {
+        f.name for f in files
+    }
+    begins = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
     for file in files:
-        if file.suffix == ".png":
-            assert file.read_bytes().startswith(b"\x89PNG")
-        else:
-            assert ElementTree.fromstring(file.read_text()).find(".//*[@class]") is not None
+        content = file.read_bytes()
+        assert content.startswith(begins[file.suffix])
+        assert b"20" + b"26-" not in content  # no date: the same store gives the same bytes
+    labels = ElementTree.parse(page / "figures" / "minus_margin.svg").iter(f"{SVG}text")
+    assert {"iris", "rings", "xor"} <= {text.text for text in labels}  # text stays text
 
 
-def test_every_class_of_a_chart_has_a_style(page):
-    rules = style_rules()
-    used = set()
-    for file in (page / "figures").glob("*.svg"):
-        for element in ElementTree.fromstring(file.read_text()).iter():
-            used.update(element.attrib.get("class", "").split())
-    plain = {"axis", "cell", "value", "hm2t", "hm1t", "hm0t", "hp0t", "hp1t", "hp2t", "h-nonet"}
-    assert used - set(rules) <= plain
-    assert resolve(["line", "c1"], rules)["stroke"] == "#c04f00"
+def test_charts_take_every_colour_from_the_theme(page):
+    found = re.findall(r'<figure id="chart-([^"]+)".*?(<svg role.*?</svg>)',
+                       (page / "r.html").read_text(), flags=re.S)  # fmt: skip
+    assert len(found) > 10
+    defined = {f"--{name}" for name in LIGHT}
+    for name, svg in found:
+        assert re.findall(r"#[0-9a-f]{6}", svg) == [], name  # no colour that dark mode keeps
+        assert set(re.findall(r"var\((--\w+)\)", svg)) <= defined
+        assert "var(--ink)" in svg or "var(--soft)" in svg
+    assert set(LIGHT) == set(DARK)
+    assert len(set(LIGHT.values())) == len(LIGHT)  # else a colour could become the wrong variable
+
+
+def test_ids_of_the_page_are_unique_and_marks_say_their_value(page):
+    text = (page / "r.html").read_text()
+    ids = re.findall(r'\bid="([^"]*)"', text)
+    assert len(ids) == len(set(ids))
+    for reference in re.findall(r'(?:xlink:href="#|url\(#)([^")]+)', text):
+        assert reference in ids
+    assert re.search(r"<title>rings: [+-]\d+\.\d\d \[[+-]", text)
+
+
+def test_names_with_markup_and_formulas_stay_names(tmp_path):
+    dots = [Dot('a<b> & $x_1$ "q"', 1.0, 0.5, 1.5), Dot("plain", 0.0, -1.0, 1.0)]
+    chart = Chart("odd/name", "x", "t <1>", dot_chart(dots, x_label="$ per label_1"))
+    root = ElementTree.fromstring(chart.svg)
+    texts = [node.text for node in root.iter(f"{SVG}text")]
+    assert 'a<b> & $x_1$ "q"' in texts
+    assert "$ per label_1" in texts
+    assert root.attrib["aria-label"] == "t <1>"
+    assert any(
+        (n.text or "").startswith('a<b> & $x_1$ "q": +1.00') for n in root.iter(f"{SVG}title")
+    )
+    assert [p.name for p in write_figures([chart], tmp_path)] == [
+        "odd_name.svg", "odd_name.png", "odd_name.pdf",
+    ]  # fmt: skip
 
 
 def test_tables_are_csv_and_latex(page):
     names = {f.name for f in (page / "tables").iterdir()}
     assert {"strategies.csv", "strategies.tex", "two_classes.csv", "failures.csv"} <= names
-    assert "ladder.csv" in names
+    assert "reference_levels.csv" in names
     with (page / "tables" / "strategies.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert {r["strategy"] for r in rows} == {s.partition("=")[0] for s in STRATEGIES}
@@ -159,20 +197,20 @@ def test_seen_sets_are_grey_and_not_averaged(store, tmp_path):
     assert run(tmp_path / "s", "--out", tmp_path / "r.html", "--policy", "mine") == 0
     text = (tmp_path / "r.html").read_text()
     assert "trained on iris: left out" in text
-    assert 'class="mark seen"' in text
+    assert re.search(r"<title>iris: [^<]*, seen in training</title>", text)
     assert "iris: seen in training by mine, not averaged" in text
     assert re.search(r"With 2 data sets of 4 paired runs", text)
 
 
-def test_a_cell_is_played_again_from_its_key(store, capsys):
+def test_a_run_is_executed_again_from_its_key(store, capsys):
     key = RunStore.existing(store).listed()[0]
     assert run(store, "--rerun", key[:12]) == 0
-    assert "the same rows asked for, the same metrics to the last digit" in capsys.readouterr().out
+    assert "the same rows queried, the same metrics to the last digit" in capsys.readouterr().out
     assert run(store, "--rerun", "zz") == 2
-    assert "0 cells have keys that start with 'zz'" in capsys.readouterr().err
+    assert "0 runs have keys that start with 'zz'" in capsys.readouterr().err
 
 
-def test_a_cell_that_gives_something_else_is_noticed(store, tmp_path):
+def test_a_run_that_gives_something_else_is_noticed(store, tmp_path):
     copy = RunStore(tmp_path / "s", "json")
     old = RunStore.existing(store)
     result = next(r for r in old if r.about["strategy"] == "margin")
@@ -206,7 +244,7 @@ def test_overviews_say_where_they_come_from(store, tmp_path):
     assert run(store, "--leaderboard", board, "--which", which) == 0
     text = board.read_text()
     assert "| `margin` |" in text
-    assert "paired runs of each: 4; 72 cells finished and 0 failed" in text
+    assert "paired runs of each: 4; 72 runs finished and 0 failed" in text
     assert f"--leaderboard {board}" in text
     assert "12 of 12" in text
     assert "Preliminary" not in text
@@ -227,17 +265,19 @@ def test_an_unfinished_evaluation_shows_whole_runs_only(store, tmp_path):
             part.put(cell)
     part.write_manifest(RunStore.existing(store).manifest(), [c.key for c in cells])
     text = leaderboard(part, command="again", n_samples=100)
-    assert "**2 of 4 runs.** 45 of 84 planned cells were there" in text
-    assert "paired runs of each: 2; 36 cells finished" in text
+    assert "**2 of 4 repetitions.** 45 of 84 planned runs were there" in text
+    assert "paired runs of each: 2; 36 runs finished" in text
     assert "6 of 6" in text
 
 
 def test_other_stores_stand_beside_the_advice(store, tmp_path):
     out = tmp_path / "batch"
-    flags = ["--suite", "sklearn:iris", "--learners", "gaussian_nb", "--runs", "2",
-             "--budget", "6", "--batch-size", "3", "--out", out, "--strategies", "random",
-             "margin"]  # fmt: skip
-    assert run_main(evaluate.main, evaluate.Config, [*map(str, flags)]) == 0
+    evaluate(
+        EvaluationConfig(
+            suite=("sklearn:iris",), learners=("gaussian_nb",), runs=2, budget=6, batch_size=3,
+            out=out,
+        )
+    )  # fmt: skip
     which = tmp_path / "which.md"
     assert run(store, "--which", which, "--more", out, store) == 0
     text = which.read_text()
@@ -267,9 +307,9 @@ def test_no_store_is_one_line(tmp_path, capsys):
 def test_an_empty_store_is_one_line(tmp_path, capsys):
     (tmp_path / "s" / "cells").mkdir(parents=True)
     assert run(tmp_path / "s", "--out", tmp_path / "r.html") == 2
-    assert "holds no cells" in capsys.readouterr().err
+    assert "holds no runs" in capsys.readouterr().err
 
 
 def test_the_rows_of_the_page_are_those_of_the_store(store):
-    table = RunStore.existing(store).to_table()
-    assert table["cell"].nunique() == len(read_json(store / "cells.json"))
+    table = read_table(RunStore.existing(store))
+    assert table["run_key"].nunique() == len(read_json(store / "cells.json"))

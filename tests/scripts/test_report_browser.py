@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-import scripts.evaluate as evaluate
 import scripts.report as report
+from lal.evaluation import EvaluationConfig, evaluate
 from scripts.benchmarks.speed.report import Config, make_store
 from scripts.entry import run_main
 
@@ -33,13 +33,15 @@ def browser():
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    flags = [
-        "--suite", "sklearn:iris", "sklearn:wine", "synthetic:xor@1", "--learners", "gaussian_nb",
-        "--runs", "4", "--budget", "12", "--out", str(folder / "s"), "--strategies", "random",
-        "margin", "mine=k_farthest_then_margin", "untrained1=random?stream=1",
-        "shuffled=random?stream=3",
-    ]  # fmt: skip
-    assert run_main(evaluate.main, evaluate.Config, flags) == 0
+    evaluate(
+        EvaluationConfig(
+            suite=("sklearn:iris", "sklearn:wine", "synthetic:xor@1"), learners=("gaussian_nb",),
+            strategies=("random", "margin", "mine=k_farthest_then_margin",
+                        "untrained1=random?stream=1&role=untrained",
+                        "shuffled=random?stream=3&role=shuffled"),
+            runs=4, budget=12, out=folder / "s",
+        )
+    )  # fmt: skip
     out = ["--out", str(folder / "r.html"), "--policy", "mine", "--samples", "300"]
     assert run_main(report.main, report.Config, [str(folder / "s"), *out]) == 0
     return folder / "r.html"
@@ -80,20 +82,20 @@ def test_every_tab_opens_and_only_one_at_a_time(page):
         assert panel.get_attribute("id") == tab.get_attribute("aria-controls")
         assert panel.query_selector("h2").is_visible()
         assert tab.get_attribute("aria-selected") == "true"
-    page.click("#tab-verdict")
-    picture(page, "report-verdict")
+    page.click("#tab-answer")
+    picture(page, "report-answer")
     page.click("#tab-differences")
     picture(page, "report-differences")
 
 
 def test_tabs_follow_the_arrow_keys(page):
-    page.focus("#tab-verdict")
+    page.focus("#tab-answer")
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.id") == "tab-strategies"
     page.keyboard.press("End")
     assert page.is_visible("#again")
     page.keyboard.press("ArrowRight")
-    assert page.is_visible("#verdict-panel")
+    assert page.is_visible("#answer-panel")
 
 
 def asked(page):
@@ -159,10 +161,10 @@ def test_dark_mode_by_button_and_by_system(page, browser, path):
         assert ground(other) == dark
 
 
-def test_the_command_of_one_cell_names_a_key_of_the_store(page, path):
+def test_the_command_of_one_run_names_a_key_of_the_store(page, path):
     page.click("#tab-again")
-    page.select_option("#cell-strategy", label="margin")
-    key = page.inner_text("#cell-command").split()[-1]
+    page.select_option("#run-strategy", label="margin")
+    key = page.inner_text("#run-command").split()[-1]
     found = list((path.parent / "s" / "cells").rglob(f"{key}*"))
     assert len(found) == 1
 

@@ -1,15 +1,17 @@
 """Shipping: weights unchanged, names never reused, evidence read from a store."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from lal.errors import UsageError
+from lal.evaluation import EvaluationConfig, evaluate
+from lal.evaluation.analysis.tables import read_table
 from lal.evaluation.runs.store import RunStore
 from lal.policies.kinds import load_policy
 from lal.policies.margin import margin_policy
-from scripts import evaluate
 from scripts.ship import Config, evidence, main
 
 
@@ -23,8 +25,8 @@ def trained(tmp_path):
 @pytest.fixture
 def store(tmp_path, trained):
     folder = tmp_path / "store"
-    evaluate.main(
-        evaluate.Config(
+    evaluate(
+        EvaluationConfig(
             suite=("sklearn:iris",),
             strategies=("random", "margin", f"mine=policy:{trained}"),
             learners=("gaussian_nb",),
@@ -70,13 +72,25 @@ def test_strange_names_and_unknown_strategies_are_refused(trained, store, tmp_pa
 
 
 def test_what_was_seen_is_no_evidence(store):
-    with pytest.raises(UsageError, match="has met every family"):
+    with pytest.raises(UsageError, match="saw every family"):
         evidence(store, "mine", seen=["iris"])
     assert evidence(store, "mine", seen=["wine"])["seen_and_left_out"] == []
 
 
+def test_families_on_the_card_are_left_out_though_the_store_does_not_know_them(
+    trained, store, tmp_path
+):
+    later = tmp_path / "later.safetensors"
+    policy = load_policy(trained)
+    replace(policy, card={**policy.card, "families": ["iris"]}).save(later)
+    config = Config(policy=later, name="mine-2", store=store, strategy="mine", folder=tmp_path)
+    with pytest.raises(UsageError, match=r"saw every family of .* in training"):
+        main(config)
+    assert not (tmp_path / "mine-2.safetensors").exists()
+
+
 def test_another_headline_metric_renames_no_old_area(store, trained):
-    config = evaluate.Config(
+    config = EvaluationConfig(
         suite=("sklearn:iris",),
         strategies=("random", "margin", f"mine=policy:{trained}"),
         learners=("gaussian_nb",),
@@ -86,8 +100,8 @@ def test_another_headline_metric_renames_no_old_area(store, trained):
         store_format="json",
         metric="log_likelihood",
     )
-    evaluate.main(config)
-    table = RunStore.existing(store).to_table()
+    evaluate(config)
+    table = read_table(RunStore.existing(store))
     assert set(table["metric"]) == {"log_likelihood"}
     assert np.allclose(table["area"], table["area_log_likelihood"])
     assert not np.allclose(table["area"], table["area_balanced_accuracy"])

@@ -7,8 +7,16 @@ writes whole vectors; padding must hold zeros where it would matter.
 import numpy as np
 
 from envs.simulator.compile import kernel
-from envs.simulator.kernels.simd import absolute, agreement, largest, load, maximum, splat, store
-from envs.simulator.kernels.simd import total as lane_sum
+from envs.simulator.kernels.simd import (
+    absolute,
+    load,
+    maximum,
+    reduce_max,
+    reduce_sum,
+    same_sign_mask,
+    splat,
+    store,
+)
 
 ZERO = np.float32(0.0)
 
@@ -161,7 +169,7 @@ def dot(F, a_at, G, b_at, n_vectors):
     s = splat(ZERO)
     for v in range(n_vectors):
         s = s + load(F, a_at + v * 16) * load(G, b_at + v * 16)
-    return lane_sum(s)
+    return reduce_sum(s)
 
 
 @kernel(forceinline=True)
@@ -170,7 +178,7 @@ def largest_absolute(F, at, n_vectors):
     m = splat(ZERO)
     for v in range(n_vectors):
         m = maximum(m, absolute(load(F, at + v * 16)))
-    return largest(m)
+    return reduce_max(m)
 
 
 @kernel
@@ -262,8 +270,10 @@ def count_correct(M, at, n_rows, c, c_at, bias, n, ramp):
             a2 = a2 + k * load(M, p + 2 * tile)
             a3 = a3 + k * load(M, p + 3 * tile)
             p += 16
-        hits = hits + (agreement(a0, load(M, p)) + agreement(a1, load(M, p + tile)))
-        hits = hits + (agreement(a2, load(M, p + 2 * tile)) + agreement(a3, load(M, p + 3 * tile)))
+        hits = hits + (same_sign_mask(a0, load(M, p)) + same_sign_mask(a1, load(M, p + tile)))
+        hits = hits + (
+            same_sign_mask(a2, load(M, p + 2 * tile)) + same_sign_mask(a3, load(M, p + 3 * tile))
+        )
         v += 4
     while v * 16 < n:
         p = at + v * tile
@@ -272,6 +282,6 @@ def count_correct(M, at, n_rows, c, c_at, bias, n, ramp):
             a0 = a0 + splat(c[c_at + j]) * load(M, p)
             p += 16
         left = min(n - v * 16, 16)
-        hits = hits + load(ramp, 16 - left) * agreement(a0, load(M, p))
+        hits = hits + load(ramp, 16 - left) * same_sign_mask(a0, load(M, p))
         v += 1
-    return np.int64(lane_sum(hits))
+    return np.int64(reduce_sum(hits))

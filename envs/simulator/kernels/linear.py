@@ -1,4 +1,4 @@
-"""Linear scores of many points in float32 lanes, and the probabilities made of them.
+"""Linear scores of many points in float32 vectors, and the probabilities made of them.
 
 Points lie in tiles of 16: tile v of a task begins at ``at + 16 D v`` and holds D rows of 16
 numbers, one a column of the data. Probability tables have one row of whole tiles a class.

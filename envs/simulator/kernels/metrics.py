@@ -6,16 +6,16 @@ import numpy as np
 
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.simd import (
-    counting,
-    exceeds,
     exponent,
+    greater_mask,
+    iota,
     load,
     mantissa,
     maximum,
-    product,
+    reduce_product,
+    reduce_sum,
     splat,
 )
-from envs.simulator.kernels.simd import total as lane_sum
 
 ONE, HALF = np.float32(1.0), np.float32(0.5)
 LN2 = math.log(2.0)
@@ -60,19 +60,23 @@ def measure(proba, ends, p, metrics):
             after = never
             for k in range(c + 1, p.C):
                 after = maximum(after, load(proba, k * stride + at))
-            place = counting(np.float32(i) + HALF)
-            inside = exceeds(place, splat(np.float32(a))) * exceeds(splat(np.float32(b)), place)
-            right = right + inside * (exceeds(mine, before) * (one - exceeds(after, mine)))
+            place = iota(np.float32(i) + HALF)
+            inside = greater_mask(place, splat(np.float32(a))) * greater_mask(
+                splat(np.float32(b)), place
+            )
+            right = right + inside * (
+                greater_mask(mine, before) * (one - greater_mask(after, mine))
+            )
             factors = factors * (inside * maximum(mine, least) + (one - inside))
             exponents = exponents + exponent(factors)
             factors = mantissa(factors)
-        total = lane_sum(right)
+        total = reduce_sum(right)
         hits += float(total)
         balanced += total / (b - a)
         present += 1
     metrics[0] = _ratio(hits, float(ends[p.C]))
     metrics[1] = balanced / present
-    logarithm = math.log(product(factors)) + LN2 * float(lane_sum(exponents))
+    logarithm = math.log(reduce_product(factors)) + LN2 * float(reduce_sum(exponents))
     metrics[2] = logarithm / ends[p.C]
 
 

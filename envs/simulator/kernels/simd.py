@@ -1,4 +1,4 @@
-"""Sixteen float32 lanes as one value inside kernels, for loops too short for the vectoriser.
+"""Vectors of sixteen float32 numbers inside kernels, for loops too short for the vectoriser.
 
 `load` and `store` move 16 consecutive numbers of a flat float32 array; ``+ - *`` work on lanes.
 Arrays are padded to multiples of 16, so no loop has a remainder. LLVM maps the lanes to what the
@@ -15,7 +15,7 @@ from numba import config, types
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
 WIDTH = 16
-"""Number of lanes."""
+"""Numbers in a vector, its lanes."""
 
 _VECTOR = ir.VectorType(ir.FloatType(), WIDTH)
 _INTS = ir.VectorType(ir.IntType(32), WIDTH)
@@ -27,16 +27,16 @@ def padded(n: int) -> int:
     return -(-n // WIDTH) * WIDTH
 
 
-class _Lanes(types.Type):  # type: ignore[misc]
+class _VectorType(types.Type):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__(name="float32x16")
 
 
-lanes = _Lanes()
+vector = _VectorType()
 
 
-@register_model(_Lanes)
-class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+@register_model(_VectorType)
+class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, manager: Any, fe_type: Any) -> None:
         super().__init__(manager, fe_type, _VECTOR)
 
@@ -65,7 +65,7 @@ def _load(typing, array, index):  # type: ignore[no-untyped-def]
         loaded.align = 4
         return loaded
 
-    return lanes(array, types.intp), generate
+    return vector(array, types.intp), generate
 
 
 @intrinsic
@@ -78,7 +78,7 @@ def _store(typing, array, index, value):  # type: ignore[no-untyped-def]
         builder.store(args[2], pointer).align = 4
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, lanes), generate
+    return types.void(array, types.intp, vector), generate
 
 
 @intrinsic
@@ -91,17 +91,17 @@ def _splat(typing, value):  # type: ignore[no-untyped-def]
             one, ir.Constant(_VECTOR, ir.Undefined), ir.Constant(_INTS, [0] * WIDTH)
         )
 
-    return lanes(types.float32), generate
+    return vector(types.float32), generate
 
 
 def _give_operator(symbol: Any, name: str) -> None:
-    """Let lanes be combined by an operator of Python, as one instruction."""
+    """Let vectors be combined by an operator of Python, as one instruction."""
 
     @type_callable(symbol)
     def type_of(context):  # type: ignore[no-untyped-def]
-        return lambda a, b: lanes if a is lanes and b is lanes else None
+        return lambda a, b: vector if a is vector and b is vector else None
 
-    @lower_builtin(symbol, lanes, lanes)
+    @lower_builtin(symbol, vector, vector)
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         return getattr(builder, name)(args[0], args[1], flags=_FLAGS)
 
@@ -112,35 +112,38 @@ _give_operator(operator.mul, "fmul")
 _give_operator(operator.truediv, "fdiv")
 
 
-def _halves(builder: Any, vector: Any, combine: Any) -> Any:
-    """Fold the lanes pairwise by `combine` and return the scalar."""
+def _fold(builder: Any, value: Any, combine: Any) -> Any:
+    """Fold the lanes pairwise by `combine` and return the scalar.
+
+    The order is the same on every machine, which a sum left to LLVM is not.
+    """
     width = WIDTH
     while width > 1:
         width //= 2
         indices = list(range(width, 2 * width)) + [0] * (WIDTH - width)
-        upper = builder.shuffle_vector(vector, vector, ir.Constant(_INTS, indices))
-        vector = combine(vector, upper)
-    return builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
+        upper = builder.shuffle_vector(value, value, ir.Constant(_INTS, indices))
+        value = combine(value, upper)
+    return builder.extract_element(value, ir.Constant(ir.IntType(32), 0))
 
 
 @intrinsic
-def _total(typing, value):  # type: ignore[no-untyped-def]
+def _reduce_sum(typing, value):  # type: ignore[no-untyped-def]
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        return _halves(builder, args[0], lambda a, b: builder.fadd(a, b, flags=_FLAGS))
+        return _fold(builder, args[0], lambda a, b: builder.fadd(a, b, flags=_FLAGS))
 
-    return types.float32(lanes), generate
+    return types.float32(vector), generate
 
 
-def _largest_of(builder: Any, a: Any, b: Any) -> Any:
+def _greater_of(builder: Any, a: Any, b: Any) -> Any:
     return builder.select(builder.fcmp_ordered(">", a, b), a, b)
 
 
 @intrinsic
 def _maximum(typing, a, b):  # type: ignore[no-untyped-def]
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        return _largest_of(builder, args[0], args[1])
+        return _greater_of(builder, args[0], args[1])
 
-    return lanes(lanes, lanes), generate
+    return vector(vector, vector), generate
 
 
 @intrinsic
@@ -148,15 +151,15 @@ def _minimum(typing, a, b):  # type: ignore[no-untyped-def]
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         return builder.select(builder.fcmp_ordered("<", args[0], args[1]), args[0], args[1])
 
-    return lanes(lanes, lanes), generate
+    return vector(vector, vector), generate
 
 
 @intrinsic
-def _largest(typing, value):  # type: ignore[no-untyped-def]
+def _reduce_max(typing, value):  # type: ignore[no-untyped-def]
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        return _halves(builder, args[0], lambda a, b: _largest_of(builder, a, b))
+        return _fold(builder, args[0], lambda a, b: _greater_of(builder, a, b))
 
-    return types.float32(lanes), generate
+    return types.float32(vector), generate
 
 
 @intrinsic
@@ -166,11 +169,11 @@ def _absolute(typing, value):  # type: ignore[no-untyped-def]
         clear = builder.and_(bits, ir.Constant(_INTS, [0x7FFFFFFF] * WIDTH))
         return builder.bitcast(clear, _VECTOR)
 
-    return lanes(lanes), generate
+    return vector(vector), generate
 
 
 @intrinsic
-def _agreement(typing, value, label):  # type: ignore[no-untyped-def]
+def _same_sign_mask(typing, value, label):  # type: ignore[no-untyped-def]
     """Lanes where (value > 0) equals (label > 0), as 1.0 or 0.0."""
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
@@ -182,34 +185,34 @@ def _agreement(typing, value, label):  # type: ignore[no-untyped-def]
         )
         return builder.select(same, _constant(1.0), zero)
 
-    return lanes(lanes, lanes), generate
+    return vector(vector, vector), generate
 
 
 @intrinsic
-def _exceeds(typing, a, b):  # type: ignore[no-untyped-def]
+def _greater_mask(typing, a, b):  # type: ignore[no-untyped-def]
     """Lanes where a > b, as 1.0 or 0.0."""
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         larger = builder.fcmp_ordered(">", args[0], args[1])
         return builder.select(larger, _constant(1.0), _constant(0.0))
 
-    return lanes(lanes, lanes), generate
+    return vector(vector, vector), generate
 
 
 @intrinsic
-def _counting(typing, first):  # type: ignore[no-untyped-def]
+def _iota(typing, first):  # type: ignore[no-untyped-def]
     """Lanes of first, first + 1, first + 2 and so on."""
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         one = builder.insert_element(
             ir.Constant(_VECTOR, ir.Undefined), args[0], ir.Constant(ir.IntType(32), 0)
         )
-        all_lanes = builder.shuffle_vector(
+        everywhere = builder.shuffle_vector(
             one, ir.Constant(_VECTOR, ir.Undefined), ir.Constant(_INTS, [0] * WIDTH)
         )
-        return builder.fadd(all_lanes, ir.Constant(_VECTOR, [float(i) for i in range(WIDTH)]))
+        return builder.fadd(everywhere, ir.Constant(_VECTOR, [float(i) for i in range(WIDTH)]))
 
-    return lanes(types.float32), generate
+    return vector(types.float32), generate
 
 
 @intrinsic
@@ -222,7 +225,7 @@ def _mantissa(typing, value):  # type: ignore[no-untyped-def]
         scaled = builder.or_(kept, ir.Constant(_INTS, [0x3F800000] * WIDTH))
         return builder.bitcast(scaled, _VECTOR)
 
-    return lanes(lanes), generate
+    return vector(vector), generate
 
 
 @intrinsic
@@ -233,15 +236,15 @@ def _exponent(typing, value):  # type: ignore[no-untyped-def]
         bits = builder.lshr(builder.bitcast(args[0], _INTS), ir.Constant(_INTS, [23] * WIDTH))
         return builder.sitofp(builder.sub(bits, ir.Constant(_INTS, [127] * WIDTH)), _VECTOR)
 
-    return lanes(lanes), generate
+    return vector(vector), generate
 
 
 @intrinsic
-def _product(typing, value):  # type: ignore[no-untyped-def]
+def _reduce_product(typing, value):  # type: ignore[no-untyped-def]
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        return _halves(builder, args[0], lambda a, b: builder.fmul(a, b, flags=_FLAGS))
+        return _fold(builder, args[0], lambda a, b: builder.fmul(a, b, flags=_FLAGS))
 
-    return types.float32(lanes), generate
+    return types.float32(vector), generate
 
 
 # 2^f on [-0.5, 0.5]: near-minimax, from the Taylor series of exp(f ln 2), 2e-8 relative.
@@ -287,7 +290,7 @@ def _exponential(typing, value):  # type: ignore[no-untyped-def]
         x = builder.fmul(_clamped(builder, args[0]), _constant(_LOG2E), flags=_FLAGS)
         return _power_of_two(builder, x)
 
-    return lanes(lanes), generate
+    return vector(vector), generate
 
 
 @intrinsic
@@ -299,7 +302,7 @@ def _logistic(typing, value):  # type: ignore[no-untyped-def]
         one = _constant(1.0)
         return builder.fdiv(one, builder.fadd(one, _power_of_two(builder, x)))
 
-    return lanes(lanes), generate
+    return vector(vector), generate
 
 
 def _load_slice(array: Any, index: int) -> Any:
@@ -330,17 +333,17 @@ _COMPILED: dict[str, Any] = {
     "load": _load,
     "store": _store,
     "splat": _splat,
-    "total": _total,
-    "largest": _largest,
+    "reduce_sum": _reduce_sum,
+    "reduce_max": _reduce_max,
     "maximum": _maximum,
     "minimum": _minimum,
     "absolute": _absolute,
-    "agreement": _agreement,
-    "exceeds": _exceeds,
-    "counting": _counting,
+    "same_sign_mask": _same_sign_mask,
+    "greater_mask": _greater_mask,
+    "iota": _iota,
     "mantissa": _mantissa,
     "exponent": _exponent,
-    "product": _product,
+    "reduce_product": _reduce_product,
     "exponential": _exponential,
     "logistic": _logistic,
 }
@@ -348,17 +351,17 @@ _INTERPRETED: dict[str, Any] = {
     "load": _load_slice,
     "store": _store_slice,
     "splat": lambda value: np.full(WIDTH, value, dtype=np.float32),
-    "total": np.sum,
-    "largest": np.max,
+    "reduce_sum": np.sum,
+    "reduce_max": np.max,
     "maximum": np.maximum,
     "minimum": np.minimum,
     "absolute": np.abs,
-    "agreement": lambda value, label: ((value > 0) == (label > 0)).astype(np.float32),
-    "exceeds": lambda a, b: (a > b).astype(np.float32),
-    "counting": lambda first: np.arange(WIDTH, dtype=np.float32) + np.float32(first),
+    "same_sign_mask": lambda value, label: ((value > 0) == (label > 0)).astype(np.float32),
+    "greater_mask": lambda a, b: (a > b).astype(np.float32),
+    "iota": lambda first: np.arange(WIDTH, dtype=np.float32) + np.float32(first),
     "mantissa": _mantissa_slice,
     "exponent": _exponent_slice,
-    "product": np.prod,
+    "reduce_product": np.prod,
     "exponential": _exponential_slice,
     "logistic": _logistic_slice,
 }
@@ -370,28 +373,28 @@ store: Any = _chosen["store"]
 """``store(array, index, value)``: write 16 numbers from `index` on."""
 splat: Any = _chosen["splat"]
 """``splat(number)``: the float32 number in every lane."""
-total: Any = _chosen["total"]
-"""``total(value)``: the sum of the lanes."""
-largest: Any = _chosen["largest"]
-"""``largest(value)``: the largest lane."""
+reduce_sum: Any = _chosen["reduce_sum"]
+"""``reduce_sum(value)``: the sum of the lanes."""
+reduce_max: Any = _chosen["reduce_max"]
+"""``reduce_max(value)``: the largest lane."""
 maximum: Any = _chosen["maximum"]
 """``maximum(a, b)`` lane by lane."""
 minimum: Any = _chosen["minimum"]
 """``minimum(a, b)`` lane by lane."""
 absolute: Any = _chosen["absolute"]
 """``absolute(value)`` lane by lane."""
-agreement: Any = _chosen["agreement"]
-"""``agreement(a, b)``: 1 where both or neither are positive, else 0."""
-exceeds: Any = _chosen["exceeds"]
-"""``exceeds(a, b)``: 1 where a > b, else 0."""
-counting: Any = _chosen["counting"]
-"""``counting(number)``: the float32 number, one more, two more and so on."""
+same_sign_mask: Any = _chosen["same_sign_mask"]
+"""``same_sign_mask(a, b)``: 1 where both or neither are positive, else 0."""
+greater_mask: Any = _chosen["greater_mask"]
+"""``greater_mask(a, b)``: 1 where a > b, else 0."""
+iota: Any = _chosen["iota"]
+"""``iota(number)``: the float32 number, one more, two more and so on."""
 mantissa: Any = _chosen["mantissa"]
 """``mantissa(value)`` of positive normal numbers, at least 1 and below 2."""
 exponent: Any = _chosen["exponent"]
 """``exponent(value)``: the power of two that `mantissa` leaves out."""
-product: Any = _chosen["product"]
-"""``product(value)``: the product of the lanes."""
+reduce_product: Any = _chosen["reduce_product"]
+"""``reduce_product(value)``: the product of the lanes."""
 exponential: Any = _chosen["exponential"]
 """``exponential(value)``: exp(value), relative error below 1e-5 at the ends of +-80."""
 logistic: Any = _chosen["logistic"]

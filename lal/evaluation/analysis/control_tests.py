@@ -1,6 +1,6 @@
-"""Verdict: did a policy learn anything? Ahead of random and of its own unlearned copies."""
+"""Control test: did a policy learn anything? Ahead of random and of its own unlearned copies."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,19 +8,41 @@ import numpy as np
 from lal.errors import UsageError
 from lal.evaluation.analysis.bootstrap import Interval, Paired, bootstrap_interval
 from lal.evaluation.analysis.statistics import ROPE
-from lal.evaluation.analysis.tables import Table, paired
+from lal.evaluation.analysis.tables import Table, get_roles, paired
 
 REQUIRED = ("random", "untrained", "shuffled")
 """Controls that a learned policy must be ahead of."""
 
 
+def passes_controls(lower_ends: Mapping[str, float], required: Sequence[str] = REQUIRED) -> bool:
+    """Return whether a policy learned: every required control's interval lies above 0.
+
+    This is the one decision for every agent, whatever its measure: paired differences, higher
+    favours the policy; ``untrained`` is the mean of the untrained copies.
+
+    Args:
+        lower_ends: Lower end of the interval of the paired difference to each control, by name;
+            controls that are not required decide nothing.
+        required: Controls that count; those of `REQUIRED` always do.
+
+    Raises:
+        UsageError: A required control is missing.
+    """
+    needed = list(dict.fromkeys([*REQUIRED, *required]))
+    if missing := [name for name in needed if name not in lower_ends]:
+        raise UsageError(
+            f"the control test needs the controls {', '.join(needed)}; {', '.join(missing)} missing"
+        )
+    return all(lower_ends[name] > 0 for name in needed)
+
+
 @dataclass(frozen=True)
 class Comparison:
-    """A policy against one control, paired.
+    """A policy compared with one control, paired.
 
     Attributes:
         control: Name of the control.
-        members: Strategies whose mean it is.
+        members: Methods whose mean it is.
         interval: Mean difference with its interval over new data sets.
         these_sets: The same over new runs of the listed sets.
         wins, ties, losses: Data sets above, within and below the region of equivalence.
@@ -35,12 +57,12 @@ class Comparison:
     losses: int
 
     @property
-    def ahead(self) -> bool:
-        """Whether the interval lies above 0."""
-        return self.interval.low > 0
+    def low(self) -> float:
+        """Lower end of the interval over new data sets."""
+        return self.interval.low
 
     def __str__(self) -> str:
-        """Return the comparison in points of the metric."""
+        """Return the comparison in AUBC points."""
         i = self.interval
         return (
             f"{100 * i.mean:+.2f} points [{100 * i.low:+.2f}, {100 * i.high:+.2f}] "
@@ -49,11 +71,11 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ControlTest:
     """Whether a policy learned, the sentence that says so, and the numbers behind it."""
 
     policy: str
-    learned: bool
+    passes_controls: bool
     sentence: str
     comparisons: tuple[Comparison, ...]
 
@@ -62,15 +84,15 @@ class Verdict:
         return next(c for c in self.comparisons if c.control == control)
 
 
-def verdict(
+def control_test(
     table: Table,
     policy: str,
-    controls: Mapping[str, str | Sequence[str]],
+    controls: Mapping[str, str | Sequence[str]] | None = None,
     *,
     column: str = "area",
     seed: int = 0,
     n_samples: int = 10_000,
-) -> Verdict:
+) -> ControlTest:
     """Return whether a policy learned.
 
     It did when it is ahead (paired, 95 % interval above 0) of random, of the mean of untrained
@@ -78,10 +100,10 @@ def verdict(
     reported and decide nothing.
 
     Args:
-        table: A tidy table of `RunStore.to_table`, of data sets the policy has not seen.
-        policy: Strategy of the table.
-        controls: Control names to the strategies whose mean each is; ``random``, ``untrained``
-            and ``shuffled`` are required.
+        table: A table of `tables.read_table`, of data sets that the policy has not seen.
+        policy: Method of the table.
+        controls: Control names to the methods whose mean each is; ``random``, ``untrained`` and
+            ``shuffled`` are required. Found by the roles of the table when None.
         column: Area to compare.
         seed: Seed of the bootstrap.
         n_samples: Bootstrap samples.
@@ -89,18 +111,34 @@ def verdict(
     Raises:
         UsageError: A required control is missing.
     """
-    if missing := [name for name in REQUIRED if name not in controls]:
-        raise UsageError(
-            f"the verdict needs the controls {', '.join(REQUIRED)}; {', '.join(missing)} missing"
-        )
-    compared = tuple(
-        compare(table, policy, names, control=name, column=column, seed=seed, n_samples=n_samples)
-        for name, names in controls.items()
-    )
-    behind = [c for c in compared if c.control in REQUIRED and not c.ahead]
-    word = "learned" if not behind else "did not learn"
-    why = "; ".join(str(c) for c in (behind or [c for c in compared if c.control in REQUIRED]))
-    return Verdict(policy, not behind, f"{policy} {word}: {why}.", compared)
+    wanted = find_controls(table) if controls is None else controls
+    compared = {
+        name: compare(table, policy, names, control=name, column=column, seed=seed,
+                      n_samples=n_samples)
+        for name, names in wanted.items()
+    }  # fmt: skip
+    passed = passes_controls({name: c.low for name, c in compared.items()})
+    said = [c for name, c in compared.items() if name in REQUIRED and (passed or c.low <= 0)]
+    word = "learned" if passed else "did not learn"
+    sentence = f"{policy} {word}: {'; '.join(map(str, said))}."
+    return ControlTest(policy, passed, sentence, tuple(compared.values()))
+
+
+def find_controls(table: Table, among: Iterable[str] | None = None) -> dict[str, list[str]]:
+    """Return the methods of each required control, by the roles of a table; absent ones left out.
+
+    Args:
+        table: A table of `tables.read_table`.
+        among: Methods to look at; all when None.
+    """
+    roles = get_roles(table)
+    names = sorted(roles) if among is None else list(among)
+    found = {
+        "random": [s for s in names if s == "random"],
+        "untrained": [s for s in names if roles.get(s) == "untrained"],
+        "shuffled": [s for s in names if roles.get(s) == "shuffled"],
+    }
+    return {control: members for control, members in found.items() if members}
 
 
 def compare(
@@ -113,7 +151,7 @@ def compare(
     seed: int = 0,
     n_samples: int = 10_000,
 ) -> Comparison:
-    """Return a strategy against the mean of some others, with both intervals."""
+    """Return a method compared with the mean of some others, with both intervals."""
     members = (names,) if isinstance(names, str) else tuple(names)
     sample = paired(table, policy, members, column)
     rng = np.random.default_rng(seed)

@@ -1,19 +1,20 @@
 """All curves of a table on common label counts: paired differences, their band, labels saved."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from lal.arrays import Floats
 from lal.errors import UsageError
+from lal.evaluation.analysis.bootstrap import Interval, Paired, bootstrap_interval
 from lal.evaluation.analysis.metrics import Reached, labels_to_reach
 from lal.evaluation.analysis.statistics import penalty_matrix
-from lal.evaluation.analysis.tables import RUN, Table
-from lal.evaluation.runs.cells import DONE
+from lal.evaluation.analysis.tables import PAIRED_BY, Table
 from lal.evaluation.runs.methods import FULL_LABEL
+from lal.evaluation.runs.run import DONE
 
-Run = tuple[str, int, int]
+RunKey = tuple[str, int, int]
 """Learner, split and start."""
 
 CEILING = 0.99
@@ -33,7 +34,7 @@ class CurveSet:
 
     metric: str
     n: dict[str, Floats] = field(default_factory=dict)
-    curves: dict[str, dict[str, dict[Run, Floats]]] = field(default_factory=dict)
+    curves: dict[str, dict[str, dict[RunKey, Floats]]] = field(default_factory=dict)
     full: dict[str, float] = field(default_factory=dict)
 
     def runs(self, dataset: str, strategies: Sequence[str]) -> Floats | None:
@@ -72,10 +73,10 @@ def collect_curves(table: Table, metric: str) -> CurveSet:
 
 
 def _collect_set(found: CurveSet, dataset: str, rows: Table) -> None:
-    rows = rows.sort_values(["strategy", *RUN, "n_labels"], kind="stable")
+    rows = rows.sort_values(["strategy", *PAIRED_BY, "n_labels"], kind="stable")
     n = rows["n_labels"].to_numpy(dtype=np.float64)
     values = rows[found.metric].to_numpy(dtype=np.float64)
-    codes = rows["cell"].to_numpy()
+    codes = rows["run_key"].to_numpy()
     begin = np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))
     end = np.append(begin[1:], len(codes))
     grid = np.arange(n[begin].max(), n[end - 1].min() + 1)
@@ -83,7 +84,7 @@ def _collect_set(found: CurveSet, dataset: str, rows: Table) -> None:
         return
     first = rows.iloc[begin]
     names = zip(first["strategy"], first["learner"], first["split"], first["start"], strict=True)
-    by: dict[str, dict[Run, Floats]] = {}
+    by: dict[str, dict[RunKey, Floats]] = {}
     for (strategy, learner, split, start), a, b in zip(names, begin, end, strict=True):
         curve = np.interp(grid, n[a:b], values[a:b])
         by.setdefault(str(strategy), {})[str(learner), int(split), int(start)] = curve
@@ -96,7 +97,7 @@ class Band:
     """Mean difference of two strategies over data sets, by labels; all arrays of shape (T,).
 
     Attributes:
-        n: Labels bought.
+        n: Labels acquired.
         mean: Mean over data sets.
         low, high: Simultaneous 95 % band over data sets (the mean itself with fewer than three).
         n_sets: Data sets at every point.
@@ -233,12 +234,14 @@ def _reach(n: Floats, runs: Floats) -> tuple[Reached, Reached]:
     return labels_to_reach(n, mine, level), labels_to_reach(n, base, level)
 
 
-def mean_saving(found: Sequence[Saving], rng: np.random.Generator, n_samples: int = 4000) -> Floats:
-    """Return the geometric mean ratio and its 95 % interval over data sets, shape (3,)."""
+def mean_saving(found: Sequence[Saving], rng: np.random.Generator) -> Interval:
+    """Return the geometric mean ratio with its 95 % interval over data sets."""
+    codes = np.arange(len(found))
+    zeros = np.zeros(len(found), dtype=np.int64)
     logs = np.log([s.ratio for s in found])
-    means = logs[rng.integers(0, len(logs), (n_samples, len(logs)))].mean(axis=1)
-    answer: Floats = np.exp([logs.mean(), *np.quantile(means, [0.025, 0.975])])
-    return answer
+    over = bootstrap_interval(Paired(logs, codes, codes, zeros, zeros, zeros), rng)
+    mean, low, high = (float(np.exp(v)) for v in (over.mean, over.low, over.high))
+    return replace(over, mean=mean, low=low, high=high)
 
 
 def penalties(curves: CurveSet, strategies: Sequence[str], datasets: Sequence[str]) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 
 from lal.arrays import Floats
 from lal.evaluation.analysis.statistics import holm
-from lal.evaluation.analysis.tables import RUN, Table, cell_rows
+from lal.evaluation.analysis.tables import PAIRED_BY, Table, run_rows
 
 ALPHA = 0.05
 """Two-sided level of the pairwise tests after Holm's rule."""
@@ -95,8 +95,8 @@ def duplicates(table: Table, column: str = "area") -> dict[str, str]:
     at batch size 1 and two classes margin, entropy and least confident are one rule, and a second
     entry would only move everybody's mean rank.
     """
-    rows = cell_rows(table)
-    wide = rows.pivot_table(index=RUN, columns="strategy", values=column, aggfunc="first")
+    rows = run_rows(table)
+    wide = rows.pivot_table(index=PAIRED_BY, columns="strategy", values=column, aggfunc="first")
     names, areas = list(wide.columns), wide.to_numpy(dtype=np.float64)
     found: dict[str, str] = {}
     for i, name in enumerate(names):

@@ -1,22 +1,32 @@
-"""The ladder from random to what the labels would allow."""
+"""Reference levels: from random to what the labels would allow."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from lal.evaluation.analysis.tables import Table, set_areas
-from lal.evaluation.runs.methods import FULL_LABEL
+from lal.evaluation.analysis.tables import Table, get_roles, set_areas
+from lal.evaluation.runs.methods import FULL_LABEL, ORACLE_LABELS
 
-BEST = "best of all, afterwards"
+BEST = "best in hindsight"
 """The best strategy of every data set, chosen with hindsight: no strategy reaches it by design."""
+
+NAMES = {FULL_LABEL: "fully labelled pool"}
+
+NOTES = {
+    ORACLE_LABELS["other"]: "selects with true labels of one half of the test rows, scored on the "
+    "other half: the honest ceiling; no strategy may read those labels",
+    ORACLE_LABELS["seen"]: "selects with true test labels and is scored on the same: not reachable",
+    FULL_LABEL: "the learner fitted to the whole labelled pool",
+    BEST: "chosen with hindsight, so biased upwards",
+}
 
 
 @dataclass(frozen=True)
-class Rung:
-    """A level of the ladder.
+class ReferenceLevel:
+    """A level that a strategy is compared with.
 
     Attributes:
-        name: What stands there.
+        name: What reaches it.
         area: Mean area over the data sets.
         note: What it may look at that a strategy may not; empty for strategies.
     """
@@ -26,45 +36,23 @@ class Rung:
     note: str = ""
 
 
-NOTES = {
-    "other": "picks with true labels of one half of the test rows, scored on the other half: the "
-    "honest ceiling; no strategy may read those labels",
-    "seen": "picks with true test labels and is scored on the same: not reachable",
-}
+def reference_levels(table: Table, focus: str, column: str = "area") -> list[ReferenceLevel]:
+    """Return random, margin, the focus, hindsight, oracles and all labels, lowest first.
 
-
-def oracle_kind(strategy: str) -> str:
-    """Return ``"other"`` or ``"seen"`` for the curves of a greedy oracle, else nothing."""
-    if not strategy.startswith(("@", "oracle")):
-        return ""
-    return next((kind for kind in NOTES if kind in strategy), "")
-
-
-def ladder(table: Table, focus: str, column: str = "area") -> list[Rung]:
-    """Return the rungs from the lowest: random, margin, the focus, hindsight, oracles, all labels.
-
-    Only data sets on which every rung has finished cells are averaged, so rungs compare. Oracles
+    Only data sets on which each of them has finished runs are averaged, so levels compare. Oracles
     are measured on halves of the test rows, all others on the whole.
     """
     means = set_areas(table, column)
-    oracles = [s for s in means if oracle_kind(s)]
-    players = [s for s in means if s != FULL_LABEL and s not in oracles]
+    roles = get_roles(table)
+    oracles = [s for s in means if roles[s] == "oracle"]
+    strategies = [s for s in means if roles[s] not in ("oracle", "full_labels")]
     asked = ["random", "margin", focus, *oracles, FULL_LABEL]
     wanted = list(dict.fromkeys(s for s in asked if s in means))
     kept = means[means[wanted].notna().all(axis=1)]
     if len(kept) == 0:
         return []
-    rungs = [Rung(_name(s), float(kept[s].mean()), _note(s)) for s in wanted]
-    best = np.nanmax(kept[players].to_numpy(dtype=np.float64), axis=1)
-    rungs.append(Rung(BEST, float(best.mean()), "chosen with hindsight, so biased upwards"))
-    return sorted(rungs, key=lambda r: r.area)
-
-
-def _name(strategy: str) -> str:
-    return "every label of the pool" if strategy == FULL_LABEL else strategy
-
-
-def _note(strategy: str) -> str:
-    if strategy == FULL_LABEL:
-        return "the learner fitted to the whole labelled pool"
-    return NOTES.get(oracle_kind(strategy), "")
+    areas = {s: float(kept[s].mean()) for s in wanted}
+    best = np.nanmax(kept[strategies].to_numpy(dtype=np.float64), axis=1)
+    areas[BEST] = float(best.mean())
+    levels = [ReferenceLevel(NAMES.get(s, s), a, NOTES.get(s, "")) for s, a in areas.items()]
+    return sorted(levels, key=lambda level: level.area)

@@ -68,25 +68,6 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return {name: adjusted[name] for name in p_values}
 
 
-def sign_flip_p(differences: Floats, rng: np.random.Generator, *, n_samples: int = 10_000) -> float:
-    """Return the two-sided p-value of the paired sign-flip permutation test of the mean.
-
-    All 2^n flips are counted up to n = 13; beyond, `n_samples` random ones and the observed one.
-    """
-    d = np.asarray(differences, dtype=np.float64)
-    if len(d) == 0:
-        raise UsageError("the permutation test needs at least one difference")
-    observed = abs(d.sum()) * (1 - 1e-12)
-    if len(d) <= 13:
-        bits = (np.arange(2 ** len(d))[:, None] >> np.arange(len(d))) & 1
-        return float(np.mean(np.abs((1 - 2 * bits) @ d) >= observed))
-    hits = 1
-    for begin in range(0, n_samples, 1000):
-        n = min(1000, n_samples - begin)
-        hits += int((np.abs((1 - 2 * rng.integers(0, 2, (n, len(d)))) @ d) >= observed).sum())
-    return hits / (n_samples + 1)
-
-
 @dataclass(frozen=True)
 class Rope:
     """Posterior probabilities that one is practically worse, equal, or better."""
@@ -130,39 +111,6 @@ def signed_rank_rope(
     mass[:, 1] = 1 - mass[:, 0] - mass[:, 2]
     most = np.bincount(np.argmax(mass, axis=1), minlength=3) / n_samples
     return Rope(float(most[0]), float(most[1]), float(most[2]))
-
-
-def iqm(values: Floats) -> float:
-    """Return the interquartile mean: the mean of the middle half (Agarwal et al. 2021)."""
-    from scipy.stats import trim_mean
-
-    return float(trim_mean(np.asarray(values, dtype=np.float64).ravel(), 0.25))
-
-
-def probability_of_improvement(x: Floats, y: Floats) -> float:
-    """Return the mean over data sets of P(run of x > run of y), ties counting half.
-
-    Args:
-        x: Runs of one strategy, shape (runs, D).
-        y: Runs of the other, shape (runs, D); not paired.
-    """
-    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    wins = x[:, None, :] > y[None, :, :]
-    ties = x[:, None, :] == y[None, :, :]
-    return float((wins + 0.5 * ties).mean(axis=(0, 1)).mean())
-
-
-def performance_profile(values: Floats, thresholds: Floats) -> Floats:
-    """Return the share of runs above each threshold, averaged over data sets, shape (T,).
-
-    Args:
-        values: Runs, shape (runs, D).
-        thresholds: Levels, shape (T,).
-    """
-    values = np.asarray(values, dtype=np.float64)
-    above = values[None] > np.asarray(thresholds)[:, None, None]
-    shares: Floats = above.mean(axis=(1, 2))
-    return shares
 
 
 def penalty_matrix(curves: Floats, *, alpha: float = 0.05, ceiling: float | None = None) -> Floats:

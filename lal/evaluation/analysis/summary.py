@@ -2,55 +2,61 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from lal.evaluation.analysis.control_tests import Comparison, compare
-from lal.evaluation.analysis.metrics import harm_rate
+from lal.evaluation.analysis.metrics import harm_rate, tail_quantile
 from lal.evaluation.analysis.tables import (
-    RUN,
+    PAIRED_BY,
     Table,
-    cell_rows,
     drop_seen,
     failures,
+    get_roles,
+    list_strategies,
     paired,
+    run_rows,
     set_areas,
-    strategies_of,
 )
-from lal.evaluation.runs.cells import DONE
-from lal.evaluation.runs.methods import FULL_LABEL
+from lal.evaluation.runs.methods import FULL_LABEL, Role
+from lal.evaluation.runs.run import DONE
 
 BASELINES = ("margin", "random")
 """What every strategy is compared with, where listed."""
 
 Seen = Mapping[str, Iterable[str]]
-"""Families met in training, by strategy."""
+"""Families seen in training, by method."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A strategy over the data sets it has not seen.
+    """A method over the data sets it has not seen.
 
     Attributes:
         strategy: Label.
+        role: What it is for.
         area: Mean over data sets of the headline area; nan without finished cells.
         n_sets: Data sets averaged.
-        seen_sets: Data sets left out because their family was met in training.
+        seen_sets: Data sets left out because their family was seen in training.
         against: Comparisons by baseline; a baseline without common runs is absent.
         harm_rate: Share of data sets below random; nan without random.
         worst: Data set of the lowest difference to margin (or random), and that difference.
+        tail: 10 % quantile over data sets of that difference; nan without a baseline.
         query_ms: Milliseconds of a query: median over cells of their mean, and of the time that
             95 % of a cell's queries stayed under (nan where cells did not keep it).
         failed: Failures and time-outs.
     """
 
     strategy: str
+    role: Role
     area: float
     n_sets: int
     seen_sets: tuple[str, ...]
     against: Mapping[str, Comparison]
     harm_rate: float
     worst: tuple[str, float] | None
+    tail: float
     query_ms: tuple[float, float]
     failed: int
 
@@ -62,13 +68,15 @@ def summarise(
 
     Args:
         table: A tidy table.
-        seen: Families that a strategy met in training: marked, never averaged in.
+        seen: Families that a strategy seen in training: marked, never averaged in.
         column: Area to compare.
         n_samples: Bootstrap samples of each interval.
     """
-    rows = cell_rows(table)
+    rows = run_rows(table)
     families = {name: set(kin) for name, kin in (seen or {}).items()}
-    found = [_row(rows, s, families.get(s, set()), column, n_samples) for s in strategies_of(rows)]
+    found = [
+        _row(rows, s, families.get(s, set()), column, n_samples) for s in list_strategies(rows)
+    ]
     return sorted(found, key=_order)
 
 
@@ -92,12 +100,13 @@ def _row(rows: Table, strategy: str, seen: set[str], column: str, n_samples: int
     bad = failures(rows)
     return Row(
         strategy=strategy,
+        role=get_roles(rows)[strategy],
         area=float(np.mean(means)),
         n_sets=int(mine["dataset"].nunique()),
         seen_sets=tuple(sorted(left_out)),
         against=against,
         harm_rate=_harm(fair, strategy, column) if "random" in against else float("nan"),
-        worst=_worst(fair, strategy, list(against), column),
+        **_downside(fair, strategy, list(against), column),
         query_ms=_query_ms(mine),
         failed=int((bad["strategy"] == strategy).sum()),
     )
@@ -116,27 +125,26 @@ def common_runs(rows: Table, first: str, second: str) -> bool:
     if first == second:
         return bool(((rows["status"] == DONE) & (rows["strategy"] == first)).any())
     done = rows[(rows["status"] == DONE) & rows["strategy"].isin([first, second])]
-    return bool(done.drop_duplicates(["strategy", *RUN]).duplicated(RUN).any())
+    return bool(done.drop_duplicates(["strategy", *PAIRED_BY]).duplicated(PAIRED_BY).any())
 
 
 def _harm(rows: Table, strategy: str, column: str) -> float:
     return harm_rate(paired(rows, strategy, "random", column).set_means())
 
 
-def _worst(
-    rows: Table, strategy: str, baselines: Sequence[str], column: str
-) -> tuple[str, float] | None:
+def _downside(rows: Table, strategy: str, baselines: Sequence[str], column: str) -> dict[str, Any]:
     if not baselines:
-        return None
+        return {"worst": None, "tail": float("nan")}
     sample = paired(rows, strategy, baselines[0], column)
     means = sample.set_means()
     at = int(np.argmin(means))
-    return sample.names[at], float(means[at])
+    return {"worst": (sample.names[at], float(means[at])), "tail": tail_quantile(means)}
 
 
 def format_summary(rows: Sequence[Row]) -> str:
     """Return the rows as a plain text table; differences are in points (hundredths)."""
-    head = ["strategy", "area", "sets", "vs margin", "W/T/L", "vs random", "W/T/L", "ms", "failed"]
+    head = ["strategy", "area", "sets", "vs margin", "W/T/L", "vs random", "W/T/L", "10 %", "worst",
+            "ms", "failed"]  # fmt: skip
     lines = [head, *(_cells(row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     text = [
@@ -160,7 +168,20 @@ def _cells(row: Row) -> list[str]:
     for baseline in BASELINES:
         versus += comparison_cells(row.against.get(baseline))
     area = "-" if np.isnan(row.area) else f"{100 * row.area:.2f}"
-    return [row.strategy, area, str(row.n_sets), *versus, speed_cell(row, 1), str(row.failed)]
+    return [
+        row.strategy, area, str(row.n_sets), *versus, tail_cell(row), worst_cell(row),
+        speed_cell(row, 1), str(row.failed),
+    ]  # fmt: skip
+
+
+def tail_cell(row: Row) -> str:
+    """Return the 10 % quantile over data sets, in points; - without a baseline."""
+    return "-" if np.isnan(row.tail) else f"{100 * row.tail:+.2f}"
+
+
+def worst_cell(row: Row) -> str:
+    """Return the data set of the lowest difference with that difference; - without a baseline."""
+    return "-" if row.worst is None else f"{row.worst[0]} {100 * row.worst[1]:+.2f}"
 
 
 def speed_cell(row: Row, digits: int = 2) -> str:
@@ -179,6 +200,6 @@ def comparison_cells(found: Comparison | None) -> list[str]:
 
 def full_label_area(table: Table, column: str = "area") -> float:
     """Return the mean level of the learner on the whole labelled pool; nan where not measured."""
-    rows = cell_rows(table)
+    rows = run_rows(table)
     rows = rows[(rows["strategy"] == FULL_LABEL) & (rows["status"] == DONE)]
     return float(set_areas(rows, column)[FULL_LABEL].mean()) if len(rows) else float("nan")

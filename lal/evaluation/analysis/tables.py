@@ -1,6 +1,7 @@
 """Tables: the tidy long table of a store, and paired differences taken from it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -9,8 +10,9 @@ from lal.curve import aubc
 from lal.errors import UsageError
 from lal.evaluation.analysis import metrics
 from lal.evaluation.analysis.bootstrap import Paired
-from lal.evaluation.runs.cells import DONE, CellResult
-from lal.evaluation.runs.methods import FULL_LABEL
+from lal.evaluation.runs.methods import FULL_LABEL, RESERVED, Role, read_methods
+from lal.evaluation.runs.run import DONE, RunResult
+from lal.evaluation.runs.store import RunStore, read_results
 from lal.registry import require
 
 Table: TypeAlias = Any
@@ -22,28 +24,49 @@ HORIZONS = (25, 100)
 ACCURACIES = ("accuracy", "balanced_accuracy")
 """Metrics between chance level, 1/C, and 1: areas over log2 of the labels are taken of these."""
 
-RUN = ["dataset", "learner", "split", "start"]
-"""Columns that name a run: strategies are paired over them."""
+PAIRED_BY = ["dataset", "learner", "split", "start"]
+"""Columns that name what methods are paired over."""
 
 
-def long_table(results: Iterable[CellResult]) -> Table:
-    """Return one row per point of every cell; cells without a curve have one row without values.
+def read_table(store: RunStore) -> Table:
+    """Return the runs of a store's latest evaluation as a tidy data frame; see `long_table`.
 
-    Columns: cell, dataset, family, learner, split, start, strategy, status, n_labels, one column
-    per metric, ``area_<metric>``, ``area``, ``area_25``, ``area_100`` and ``area_all_seen`` of
-    the headline metric (nan where a curve is too short), ``area_all_seen_<metric>`` and
+    Areas are of the latest evaluation's headline metric, whichever it was when a run was executed:
+    runs keep the curves of all metrics.
+    """
+    manifest = store.manifest()
+    roles = {method.label: method.role for method in read_methods(manifest)}
+    results: Iterable[RunResult] = read_results(store, store.listed()).values()
+    headline = manifest.get("protocol", {}).get("metric")
+    if headline is not None:
+        results = [replace(r, about={**r.about, "metric": headline}) for r in results]
+    return long_table(results, roles)
+
+
+def long_table(results: Iterable[RunResult], roles: Mapping[str, Role] | None = None) -> Table:
+    """Return one row per point of every run; runs without a curve have one row without values.
+
+    Columns: run_key, dataset, family, learner, split, start, strategy, role, status, n_labels, one
+    column per metric, ``area_<metric>``, ``area``, ``area_25``, ``area_100`` and ``area_all_seen``
+    of the headline metric (nan where a curve is too short), ``area_all_seen_<metric>`` and
     ``area_log_<metric>`` (over log2 of the labels, 0 at chance) of the accuracies, seconds,
     query_seconds, query_p95, error.
+
+    Args:
+        results: Runs.
+        roles: What each method is for, by label; hand-written strategies when not listed.
     """
     pandas = require("pandas", "tables")
-    frames = [_cell_columns(result) for result in results]
+    known: dict[str, Role] = {**(roles or {}), **RESERVED}
+    frames = [_run_columns(result, known) for result in results]
     if not frames:
-        raise UsageError("the run store holds no cells")
+        raise UsageError("the run store holds no runs")
     names = list(dict.fromkeys(name for frame in frames for name in frame))
     sizes = [len(frame["n_labels"]) for frame in frames]
     columns = {name: _column(name, frames, sizes) for name in names}
     table = pandas.DataFrame(columns)
-    return table.sort_values(["strategy", *RUN, "n_labels"], kind="stable", ignore_index=True)
+    order = ["strategy", *PAIRED_BY, "n_labels"]
+    return table.sort_values(order, kind="stable", ignore_index=True)
 
 
 def _column(name: str, frames: Sequence[dict[str, Any]], sizes: Sequence[int]) -> list[Any]:
@@ -54,10 +77,11 @@ def _column(name: str, frames: Sequence[dict[str, Any]], sizes: Sequence[int]) -
     return column
 
 
-def _cell_columns(result: CellResult) -> dict[str, Any]:
+def _run_columns(result: RunResult, roles: Mapping[str, Role]) -> dict[str, Any]:
     scalars = {
-        "cell": result.key,
+        "run_key": result.key,
         **{k: _number(v) for k, v in result.about.items()},
+        "role": roles.get(result.about["strategy"], "strategy"),
         "status": result.status,
         "seconds": result.seconds,
         "query_seconds": result.query_seconds,
@@ -74,8 +98,8 @@ def _number(value: Any) -> Any:
     return float("nan") if value is None else value
 
 
-def areas(result: CellResult) -> dict[str, float]:
-    """Return the areas of a finished cell, by column."""
+def areas(result: RunResult) -> dict[str, float]:
+    """Return the areas of a finished run, by column."""
     n, headline = result.n_labels, result.metrics[result.about["metric"]]
     seen = result.about.get("n_all_seen")
     named = [name for name in ACCURACIES if name in result.metrics and n[0] >= 1]
@@ -90,14 +114,22 @@ def areas(result: CellResult) -> dict[str, float]:
     }
 
 
-def cell_rows(table: Table) -> Table:
-    """Return one row per cell."""
-    return table.drop_duplicates("cell").reset_index(drop=True)
+def run_rows(table: Table) -> Table:
+    """Return one row per run."""
+    return table.drop_duplicates("run_key").reset_index(drop=True)
 
 
-def strategies_of(table: Table) -> list[str]:
-    """Return the strategies of a table, sorted, without the full-label reference."""
+def list_strategies(table: Table) -> list[str]:
+    """Return the methods of a table, sorted, without the full-label reference."""
     return sorted(s for s in table["strategy"].unique() if s != FULL_LABEL)
+
+
+def get_roles(table: Table) -> dict[str, Role]:
+    """Return what each method of a table is for, by label."""
+    rows = table.drop_duplicates("strategy")
+    if "role" not in rows:
+        return {str(s): RESERVED.get(str(s), "strategy") for s in rows["strategy"]}
+    return dict(zip(rows["strategy"], rows["role"], strict=True))
 
 
 def drop_seen(table: Table, families: Iterable[str]) -> Table:
@@ -109,9 +141,9 @@ def paired(table: Table, first: str, second: str | Sequence[str], column: str = 
     """Return the differences of two strategies over the runs that both finished.
 
     Args:
-        table: A long table or one row per cell.
+        table: A long table or one row per run.
         first: Strategy.
-        second: Strategy to take off, or several whose mean is taken off (a run counts when all
+        second: Strategy to subtract, or several whose mean is subtracted (a run counts when all
             of them finished it).
         column: Area to compare.
 
@@ -119,15 +151,15 @@ def paired(table: Table, first: str, second: str | Sequence[str], column: str = 
         UsageError: A strategy is not in the table, or no run was finished by all.
     """
     others = [second] if isinstance(second, str) else list(second)
-    rows = cell_rows(table)
+    rows = run_rows(table)
     _check_known(rows, [first, *others])
     done = rows[(rows["status"] == DONE) & rows["strategy"].isin([first, *others])]
-    if done.duplicated(["strategy", *RUN]).any():
+    if done.duplicated(["strategy", *PAIRED_BY]).any():
         raise UsageError(
-            "the table holds several results of one run and strategy; take the cells of one "
+            "the table holds several results of one run and strategy; take the runs of one "
             "protocol and one version of each policy"
         )
-    wide = done.pivot(index=RUN, columns="strategy", values=column)
+    wide = done.pivot(index=PAIRED_BY, columns="strategy", values=column)
     missing = [s for s in (first, *others) if s not in wide]
     both = wide[[first, *others]].dropna() if not missing else wide.iloc[:0]
     if len(both) == 0:
@@ -157,13 +189,13 @@ def _check_known(rows: Table, wanted: Sequence[str]) -> None:
 
 def set_areas(table: Table, column: str = "area") -> Table:
     """Return the mean area of every data set and strategy: learners first, then runs."""
-    rows = cell_rows(table)
+    rows = run_rows(table)
     rows = rows[rows["status"] == DONE]
     by_run = rows.groupby(["strategy", "dataset", "split", "start"])[column].mean()
     return by_run.groupby(["strategy", "dataset"]).mean().unstack("strategy")
 
 
 def failures(table: Table) -> Table:
-    """Return the cells that failed or timed out."""
-    rows = cell_rows(table)
+    """Return the runs that failed or timed out."""
+    rows = run_rows(table)
     return rows[rows["status"] != DONE]

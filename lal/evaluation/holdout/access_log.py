@@ -1,4 +1,4 @@
-"""Openings log: who evaluated what on a sealed suite, and when; lines are only ever added.
+"""Test-set access log: who evaluated what on a locked suite, and when; lines are only added.
 
 Every line holds the hash of the one before, so a line that is taken out or changed shows.
 """
@@ -22,15 +22,15 @@ FIRST = "0" * 64
 
 
 @dataclass(frozen=True)
-class Opening:
-    """One evaluation on a sealed suite.
+class TestAccess:
+    """One evaluation on a locked suite.
 
     Attributes:
         who: Name of the account.
         when: UTC, to the second.
         suite: Name of the suite.
         protocol: Hash of the protocol.
-        policies: Hashes of the policy files, by label; hand-written rules have none.
+        policies: Hashes of the policy files, by label; hand-written strategies have none.
         previous: SHA-256 of the line before.
     """
 
@@ -42,13 +42,13 @@ class Opening:
     previous: str
 
 
-def log_opening(
+def log_access(
     path: Path, *, suite: str, protocol: str, policies: Mapping[str, str]
-) -> list[Opening]:
-    """Add a line to the log, on disk before anything is played; return all lines.
+) -> list[TestAccess]:
+    """Add a line to the log, on disk before anything is executed; return all lines.
 
-    The same evaluation gone on with (same suite, protocol and policies as some line) is no new
-    opening.
+    An evaluation that is continued (same suite, protocol and policies as some line) does not count
+    again.
 
     Raises:
         DataError: The log cannot be written, or was tampered with.
@@ -60,21 +60,21 @@ def log_opening(
             log.seek(0)
             known = _parsed(log.read(), path)
             new = {"suite": suite, "protocol": protocol, "policies": dict(policies)}
-            if not any(_same(opening, new) for opening in known):
+            if not any(_same(access, new) for access in known):
                 line = canonical_json({**new, **_now(), "previous": _last(known)})
                 log.write(line + "\n")
                 log.flush()
                 os.fsync(log.fileno())
-                known.append(Opening(**json.loads(line)))
+                known.append(TestAccess(**json.loads(line)))
             return known
     except OSError as error:
         raise DataError(
-            f"the openings log {str(path)!r} cannot be written ({error}); a sealed suite is not "
-            "opened without it"
+            f"the access log {str(path)!r} cannot be written ({error}); a locked suite is not "
+            "evaluated without it"
         ) from error
 
 
-def read_openings(path: Path) -> list[Opening]:
+def read_access_log(path: Path) -> list[TestAccess]:
     """Return all lines of a log; none when it was never written.
 
     Raises:
@@ -87,29 +87,31 @@ def _now() -> dict[str, str]:
     return {"who": getpass.getuser(), "when": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
-def _same(opening: Opening, new: Mapping[str, Any]) -> bool:
-    return all(getattr(opening, name) == value for name, value in new.items())
+def _same(access: TestAccess, new: Mapping[str, Any]) -> bool:
+    return all(getattr(access, name) == value for name, value in new.items())
 
 
-def _last(known: Sequence[Opening]) -> str:
+def _last(known: Sequence[TestAccess]) -> str:
     return _line_hash(known[-1]) if known else FIRST
 
 
-def _line_hash(opening: Opening) -> str:
-    return hashlib.sha256(canonical_json(opening).encode()).hexdigest()
+def _line_hash(access: TestAccess) -> str:
+    return hashlib.sha256(canonical_json(access).encode()).hexdigest()
 
 
-def _parsed(text: str, path: Path) -> list[Opening]:
-    found: list[Opening] = []
+def _parsed(text: str, path: Path) -> list[TestAccess]:
+    found: list[TestAccess] = []
     for number, line in enumerate(text.splitlines(), start=1):
         try:
-            opening = Opening(**json.loads(line))
+            access = TestAccess(**json.loads(line))
         except (ValueError, TypeError) as error:
-            raise DataError(f"line {number} of {str(path)!r} is no opening: {error}") from error
-        if opening.previous != _last(found):
+            raise DataError(
+                f"line {number} of {str(path)!r} is not an access record: {error}"
+            ) from error
+        if access.previous != _last(found):
             raise DataError(
                 f"line {number} of {str(path)!r} does not follow the line before: lines were "
                 "changed or taken out"
             )
-        found.append(opening)
+        found.append(access)
     return found

@@ -5,11 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lal.evaluation.analysis.bootstrap import bootstrap_interval
-from lal.evaluation.analysis.reference_levels import oracle_kind
-from lal.evaluation.analysis.tables import RUN, Table, cell_rows, paired, strategies_of
-from lal.evaluation.report.leaderboard import Evaluation, markdown, provenance, write_text
-from lal.evaluation.runs.cells import DONE
+from lal.evaluation.analysis.tables import (
+    PAIRED_BY,
+    Table,
+    get_roles,
+    list_strategies,
+    paired,
+    run_rows,
+)
+from lal.evaluation.report.leaderboard import Evidence, markdown, provenance, write_text
 from lal.evaluation.runs.methods import FULL_LABEL
+from lal.evaluation.runs.run import DONE
 from lal.rng import generator
 
 SMALL_POOL = 300
@@ -19,11 +25,11 @@ SHOWN = 5
 """Strategies listed for each situation."""
 
 ENOUGH = 0.9
-"""Share of a situation's cells that a strategy must have finished to be recommended in it."""
+"""Share of a situation's runs that a strategy must have finished to be recommended in it."""
 
 
 def write_which(
-    first: Evaluation, path: Path, *, command: str, n_samples: int, more: Sequence[Evaluation] = ()
+    first: Evidence, path: Path, *, command: str, n_samples: int, more: Sequence[Evidence] = ()
 ) -> None:
     """Write the advice from an evaluation, and others beside it, as markdown."""
     write_text(path, which_strategy(first, command=command, n_samples=n_samples, more=more))
@@ -36,7 +42,7 @@ class Situation:
     Attributes:
         kind: Heading it stands under.
         name: What it is.
-        table: Its cells.
+        table: Its runs.
         column: Area that counts in it.
     """
 
@@ -64,8 +70,8 @@ class Choice:
 
 
 def situations(table: Table) -> Iterator[Situation]:
-    """Yield the situations that a table has cells of: all, size, classes, learner, budget."""
-    yield Situation("Everything", "all cells", table)
+    """Yield the situations that a table has runs of: all, size, classes, learner, budget."""
+    yield Situation("Everything", "all runs", table)
     if "n_pool" in table:
         yield from _by_size(table)
     for name, mask in (("two classes", table["n_classes"] == 2), ("more", table["n_classes"] > 2)):
@@ -89,11 +95,12 @@ def choices(
 ) -> list[Choice]:
     """Return the strategies of a situation, largest gain over random first.
 
-    Strategies that finished less than `ENOUGH` of the situation's cells are left out, and so are
-    data sets whose family a policy has met.
+    Strategies that finished less than `ENOUGH` of the situation's runs are left out, and so are
+    data sets whose family a policy has seen.
     """
-    rows = cell_rows(situation.table)
-    names = [s for s in strategies_of(rows) if s != "random" and not oracle_kind(s)]
+    rows = run_rows(situation.table)
+    roles = get_roles(rows)
+    names = [s for s in list_strategies(rows) if s != "random" and roles[s] != "oracle"]
     found = []
     for name in names:
         fair = rows[~rows["family"].isin(list(seen.get(name, ())))]
@@ -124,12 +131,12 @@ def _finished_enough(rows: Table, strategy: str) -> bool:
     random = there[there["status"] == DONE]
     if len(random) == 0:
         return False
-    common = random[RUN].merge(mine[RUN], on=RUN)
+    common = random[PAIRED_BY].merge(mine[PAIRED_BY], on=PAIRED_BY)
     return len(common) >= ENOUGH * len(random)
 
 
 def which_strategy(
-    first: Evaluation, *, command: str, n_samples: int = 10_000, more: Sequence[Evaluation] = ()
+    first: Evidence, *, command: str, n_samples: int = 10_000, more: Sequence[Evidence] = ()
 ) -> str:
     """Return advice by data size, classes, learner, budget and batch.
 
@@ -153,10 +160,10 @@ def which_strategy(
     whole = Situation("", "summary", table)
     parts.append(_summary(choices(whole, first.seen, n_samples=n_samples)))
     parts.append(
-        "Each table lists the strategies that gained most over random sampling in the cells of "
+        "Each table lists the strategies that gained most over random sampling in the runs of "
         "that kind, with the interval over new data sets (families, then sets, are drawn again); "
         "“minus margin” is their mean paired difference to margin sampling. Only strategies that "
-        f"finished {100 * ENOUGH:.0f} % of the cells are listed. Where few data sets stand behind "
+        f"finished {100 * ENOUGH:.0f} % of the runs are listed. Where few data sets stand behind "
         "a row, intervals that reach below zero decide nothing, and the best of many is flattered "
         "by luck."
     )
@@ -169,7 +176,7 @@ def which_strategy(
     return "\n\n".join(parts) + "\n"
 
 
-def _by_batch(first: Evaluation, more: Sequence[Evaluation], n_samples: int) -> Iterator[str]:
+def _by_batch(first: Evidence, more: Sequence[Evidence], n_samples: int) -> Iterator[str]:
     """Yield one table a batch size, and where each comes from."""
     yield _whole(first, n_samples, name=f"batches of {first.batch}", shown=SHOWN)
     others = [other for other in more if other.batch != first.batch]
@@ -185,7 +192,7 @@ def _by_batch(first: Evaluation, more: Sequence[Evaluation], n_samples: int) -> 
 
 
 def _whole(
-    found: Evaluation, n_samples: int, name: str = "all cells", shown: int | None = None
+    found: Evidence, n_samples: int, name: str = "all runs", shown: int | None = None
 ) -> str:
     """Return the table of a whole evaluation."""
     situation = Situation("", name, found.table[found.table["strategy"] != FULL_LABEL])
@@ -194,7 +201,7 @@ def _whole(
 
 def _summary(found: Sequence[Choice]) -> str:
     if not found:
-        return "No strategy finished enough cells to recommend one."
+        return "No strategy finished enough runs to recommend one."
     margin = next((c for c in found if c.strategy == "margin"), None)
     best = found[0]
     if margin is None or best.strategy == "margin":
@@ -205,7 +212,7 @@ def _summary(found: Sequence[Choice]) -> str:
     return (
         f"**In short:** `margin` gains {margin.gain:+.2f} points [{margin.low:+.2f}, "
         f"{margin.high:+.2f}] over random on {margin.n_sets} data sets; the largest gain in "
-        f"these cells is that of `{best.strategy}`, {best.gain:+.2f} [{best.low:+.2f}, "
+        f"these runs is that of `{best.strategy}`, {best.gain:+.2f} [{best.low:+.2f}, "
         f"{best.high:+.2f}], "
         f"which is {best.over_margin:+.2f} against margin."
     )
@@ -214,7 +221,7 @@ def _summary(found: Sequence[Choice]) -> str:
 def _advice(situation: Situation, found: Sequence[Choice], shown: int | None = SHOWN) -> str:
     n_sets = situation.table["dataset"].nunique()
     if not found:
-        return f"**{situation.name}**: nothing finished enough cells."
+        return f"**{situation.name}**: nothing finished enough runs."
     sure = sum(c.sure for c in found)
     head = ("strategy", "minus random [95 %]", "minus margin", "data sets")
     body = [

@@ -1,7 +1,6 @@
-"""The charts of the page, by name: each is SVG text with a caption."""
+"""The charts of the page, by name: each is a figure with a caption."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,44 +14,26 @@ from lal.evaluation.analysis.curve_sets import (
     penalties,
     savings,
 )
-from lal.evaluation.analysis.curves import set_differences
 from lal.evaluation.analysis.ranks import complete_block, duplicates, rank_strategies
-from lal.evaluation.analysis.reference_levels import ladder
+from lal.evaluation.analysis.reference_levels import reference_levels
+from lal.evaluation.analysis.set_differences import set_differences
 from lal.evaluation.analysis.statistics import ROPE
 from lal.evaluation.analysis.summary import BASELINES, common_runs
 from lal.evaluation.analysis.tables import paired, set_areas
-from lal.evaluation.report.maps import Cell, Point, cost_chart, heat_map, rank_diagram
+from lal.evaluation.report.draw import Dot, Line, Point, cost_chart, dot_chart, line_chart
+from lal.evaluation.report.draw_tables import Cell, heat_map, rank_diagram
+from lal.evaluation.report.figures import Chart
 from lal.evaluation.report.model import Page, baseline_of
-from lal.evaluation.report.svg import Dot, Line, dot_chart, line_chart
 from lal.rng import generator
 
 MOST_RANKED = 30
 MOST_PENALISED = 12
 
 
-@dataclass(frozen=True)
-class Chart:
-    """A chart of the page.
-
-    Attributes:
-        name: File name without ending.
-        section: Tab that it belongs to.
-        title: Caption.
-        svg: The picture.
-        note: What to know when reading it.
-    """
-
-    name: str
-    section: str
-    title: str
-    svg: str
-    note: str = ""
-
-
 def all_charts(page: Page) -> list[Chart]:
-    """Return every chart that the store has the cells for, but those of single data sets."""
+    """Return every chart that the store has the runs for, but those of single data sets."""
     makers = (
-        ladder_chart,
+        reference_chart,
         difference_charts,
         band_charts,
         saving_chart,
@@ -70,54 +51,54 @@ def _baselines(page: Page, table: object = None) -> list[str]:
     return [b for b in BASELINES if b != page.focus and common_runs(rows, page.focus, b)]
 
 
-def ladder_chart(page: Page) -> Iterator[Chart]:
-    """Yield the ladder from random to all labels."""
-    rungs = ladder(page.fair(page.focus), page.focus)
-    if not rungs:
+def reference_chart(page: Page) -> Iterator[Chart]:
+    """Yield the reference_levels from random to all labels."""
+    levels = reference_levels(page.fair(page.focus), page.focus)
+    if not levels:
         return
     dots = [
         Dot(r.name, 100 * r.area, 100 * r.area, 100 * r.area, style=int(r.name != page.focus) * 2)
-        for r in reversed(rungs)
+        for r in reversed(levels)
     ]
     title = "From random to what the labels would allow"
     label = f"mean area of {page.metric.replace('_', ' ')}, points"
-    notes = "; ".join(f"{r.name}: {r.note}" for r in rungs if r.note)
-    svg = dot_chart(dots, title=title, x_label=label, reference=None)
-    yield Chart("ladder", "verdict", title, svg, notes)
+    notes = "; ".join(f"{r.name}: {r.note}" for r in levels if r.note)
+    figure = dot_chart(dots, x_label=label, reference=None)
+    yield Chart("reference_levels", "answer", title, figure, notes)
 
 
 def difference_charts(page: Page) -> Iterator[Chart]:
     """Yield the sorted paired differences of the focus to each baseline, seen sets grey."""
     seen = page.seen(page.focus)
-    for baseline in _baselines(page, page.cells):
-        found = set_differences(page.cells, page.focus, baseline)
+    for baseline in _baselines(page, page.runs):
+        found = set_differences(page.runs, page.focus, baseline, n_samples=page.n_samples)
         dots = [
             Dot(d.dataset, 100 * d.mean, 100 * d.low, 100 * d.high, marked=d.dataset in seen)
             for d in found
         ]
         title = f"{page.focus} minus {baseline}, by data set"
-        label = "difference of areas, points"
-        svg = dot_chart(dots, title=title, rope=100 * ROPE, x_label=label)
-        yield Chart(f"minus_{baseline}", "differences", title, svg)
+        label = "difference, AUBC points"
+        figure = dot_chart(dots, rope=100 * ROPE, x_label=label)
+        yield Chart(f"minus_{baseline}", "differences", title, figure)
 
 
 def band_charts(page: Page) -> Iterator[Chart]:
-    """Yield the mean difference to each baseline by labels bought."""
+    """Yield the mean difference to each baseline by labels acquired."""
     datasets = sorted(set(page.datasets) - page.seen(page.focus))
     for baseline in _baselines(page):
         rng = generator(0, "report band", baseline)
         if not set(page.curves.both(page.focus, baseline)) & set(datasets):
             continue
         band = difference_band(page.curves, page.focus, baseline, rng, datasets=datasets)
-        title = f"{page.focus} minus {baseline}, by labels bought"
-        svg = line_chart([_band_line(band, title)], title=title, y_label="points", rope=100 * ROPE)
+        title = f"{page.focus} minus {baseline}, by labels acquired"
+        figure = line_chart([_band_line(band, title)], y_label="points", rope=100 * ROPE)
         note = (
             f"Mean over {int(band.n_sets.max())} data sets; the band holds the whole curve at 95 % "
             "(simultaneous, over data sets)."
             if band.n_sets.max() > 2
             else "Too few data sets for a band."
         )
-        yield Chart(f"curve_minus_{baseline}", "differences", title, svg, note)
+        yield Chart(f"curve_minus_{baseline}", "differences", title, figure, note)
 
 
 def _band_line(band: Band, name: str) -> Line:
@@ -133,18 +114,18 @@ def saving_chart(page: Page) -> Iterator[Chart]:
         fair = [s for s in found if s.dataset not in seen]
         if not fair:
             continue
-        mean, low, high = mean_saving(fair, generator(0, "report mean saving", baseline))
+        over = mean_saving(fair, generator(0, "report mean saving", baseline))
         dots = [_saving_dot(s, s.dataset in seen) for s in found]
-        dots.append(Dot("geometric mean", float(mean), float(low), float(high), style=1))
+        dots.append(Dot("geometric mean", over.mean, over.low, over.high, style=1))
         title = f"Labels {page.focus} needs, against {baseline}"
-        svg = dot_chart(dots, title=title, x_label="ratio of labels; below 1 is fewer", reference=1)
+        figure = dot_chart(dots, x_label="ratio of labels; below 1 is fewer", reference=1)
         censored = sum(s.censored for s in fair)
         note = (
-            f"Labels until the level that random ends on. Geometric mean {mean:.2f} "
-            f"[{low:.2f}, {high:.2f}] over {len(fair)} data sets; {censored} never reached it "
-            "(arrows: at least that many)."
+            f"Labels until the level that random ends on. Geometric mean {over.mean:.2f} "
+            f"[{over.low:.2f}, {over.high:.2f}] over {len(fair)} data sets; {censored} never "
+            "reached it (arrows: at least that many)."
         )
-        yield Chart(f"labels_against_{baseline}", "labels", title, svg, note)
+        yield Chart(f"labels_against_{baseline}", "labels", title, figure, note)
 
 
 def _saving_dot(found: Saving, seen: bool) -> Dot:
@@ -154,9 +135,9 @@ def _saving_dot(found: Saving, seen: bool) -> Dot:
 def heat_charts(page: Page) -> Iterator[Chart]:
     """Yield the differences by data set and learner."""
     seen = page.seen(page.focus)
-    for baseline in _baselines(page, page.cells):
-        sample = paired(page.cells, page.focus, baseline)
-        rows = page.cells
+    for baseline in _baselines(page, page.runs):
+        sample = paired(page.runs, page.focus, baseline)
+        rows = page.runs
         learners = sorted(rows["learner"].unique())
         cells = []
         names = list(sample.names)
@@ -168,8 +149,8 @@ def heat_charts(page: Page) -> Iterator[Chart]:
         for name in names:
             cells.append([_heat_cell(gains, name, learner, name in seen) for learner in learners])
         title = f"{page.focus} minus {baseline}, points, by data set and learner"
-        svg = heat_map(names, learners, cells, title=title)
-        yield Chart(f"heat_minus_{baseline}", "heat", title, svg)
+        figure = heat_map(names, learners, cells)
+        yield Chart(f"heat_minus_{baseline}", "heat", title, figure)
 
 
 def _heat_cell(gains: object, dataset: str, learner: str, seen: bool) -> Cell:
@@ -179,18 +160,18 @@ def _heat_cell(gains: object, dataset: str, learner: str, seen: bool) -> Cell:
 
 def rank_chart(page: Page) -> Iterator[Chart]:
     """Yield the critical-difference diagram over the data sets that no policy has seen."""
-    table = page.fair(*page.players)
+    table = page.fair(*page.compared)
     if len(table) == 0:
         return
     same = duplicates(table)
     means = set_areas(table)
-    names = [s for s in page.players if s not in same][:MOST_RANKED]
+    names = [s for s in page.compared if s not in same][:MOST_RANKED]
     block, left_out = complete_block(means, names)
     if block.shape[1] < 2 or block.shape[0] < 3:
         return
     found = rank_strategies(block.to_numpy(dtype=np.float64), list(block.columns))
     title = f"Mean ranks over {found.n_sets} data sets"
-    svg = rank_diagram(found.names, found.ranks, found.cliques, title=title)
+    figure = rank_diagram(found.names, found.ranks, found.cliques)
     notes = [
         "Bars join strategies that the signed-rank test with Holm's rule over all pairs cannot "
         "tell apart at 5 %. Ranks depend on who is listed: the differences are the result."
@@ -201,7 +182,7 @@ def rank_chart(page: Page) -> Iterator[Chart]:
         )
     if left_out:
         notes.append(f"Left out for unfinished data sets: {', '.join(left_out)}.")
-    yield Chart("ranks", "ranks", title, svg, " ".join(notes))
+    yield Chart("ranks", "ranks", title, figure, " ".join(notes))
 
 
 def profile_chart(page: Page) -> Iterator[Chart]:
@@ -222,11 +203,11 @@ def profile_chart(page: Page) -> Iterator[Chart]:
         share = _shares(100 * gain.values, gain.dataset, levels)
         lines.append(Line(name, page.styles[name], levels, share, share, share))
     title = "Performance profiles"
-    svg = line_chart(
-        lines, title=title, x_label="gain over random of a run, points", y_label="share of runs"
+    figure = line_chart(
+        lines, x_label="gain of a run over random, AUBC points", y_label="share of runs"
     )
     note = "Share of runs (data sets weigh the same) that gain more than x points over random."
-    yield Chart("profiles", "profiles", title, svg, note)
+    yield Chart("profiles", "profiles", title, figure, note)
 
 
 def _shares(gains: Floats, dataset: Ints, levels: Floats) -> Floats:
@@ -237,7 +218,7 @@ def _shares(gains: Floats, dataset: Ints, levels: Floats) -> Floats:
 
 def penalty_chart(page: Page) -> Iterator[Chart]:
     """Yield the pairwise penalty matrix of the best strategies."""
-    done = [s for s in page.players if any(s in by for by in page.curves.curves.values())]
+    done = [s for s in page.compared if any(s in by for by in page.curves.curves.values())]
     names = list(dict.fromkeys([*[s for s in page.drawn if s in done], *done]))[:MOST_PENALISED]
     datasets = sorted(set(page.datasets) - page.seen(*names))
     if len(names) < 2:
@@ -251,13 +232,13 @@ def penalty_chart(page: Page) -> Iterator[Chart]:
         for i in range(len(names))
     ]
     title = "Pairwise penalties: row beats column (net, in data sets)"
-    svg = heat_map(names, names, cells, title=title)
+    figure = heat_map(names, names, cells)
     note = (
         "At each label count with a significant paired t-test over runs (5 %) the winner gains one "
         "part of a data set; the figure is won minus lost, summed over data sets. Neighbouring "
         "label counts hang together: this describes, it does not test."
     )
-    yield Chart("penalties", "penalties", title, svg, note)
+    yield Chart("penalties", "penalties", title, figure, note)
 
 
 def gain_and_cost(page: Page) -> Iterator[Chart]:
@@ -271,8 +252,8 @@ def gain_and_cost(page: Page) -> Iterator[Chart]:
         if (baseline in r.against or r.strategy == baseline) and not np.isnan(r.query_ms[0])
     ]
     title = f"Gain over {baseline} against query time"
-    svg = cost_chart(points, title=title, y_label=f"minus {baseline}, points")
-    yield Chart("cost", "cost", title, svg, "Median over cells of the mean query time.")
+    figure = cost_chart(points, y_label=f"minus {baseline}, AUBC points")
+    yield Chart("cost", "cost", title, figure, "Median over runs of the mean query time.")
 
 
 def _gain(against: object, baseline: str) -> float:
@@ -290,9 +271,9 @@ def curve_charts(page: Page) -> dict[str, Chart]:
         if not lines:
             continue
         measure = page.metric.replace("_", " ")
-        title = f"{dataset}: mean {measure} by labels bought"
-        svg = line_chart(lines, title=title, y_label=measure)
-        found[dataset] = Chart(f"curves_{dataset}", "sets", title, svg)
+        title = f"{dataset}: mean {measure} by labels acquired"
+        figure = line_chart(lines, y_label=measure)
+        found[dataset] = Chart(f"curves_{dataset}", "sets", title, figure)
     return found
 
 

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lal.evaluation.analysis.reference_levels import ladder
+from lal.evaluation.analysis.reference_levels import reference_levels
 from lal.evaluation.report.model import Page
 from lal.evaluation.report.sections import failure_rows, groups, set_cards, what_was_seen
 from lal.serialization import write_atomic
 
 HEAD = (
     "strategy", "area", "sets", "minus margin", "margin these sets", "margin W/T/L",
-    "minus random", "random these sets", "random W/T/L", "below random", "worst set", "query ms",
-    "failed", "seen in training",
+    "minus random", "random these sets", "random W/T/L", "below random", "10 % quantile",
+    "worst set", "query ms", "failed", "seen in training",
 )  # fmt: skip
 
 
 def write_tables(page: Page, folder: Path) -> list[Path]:
-    """Write strategies (all and by group), sets, ladder, what was seen and failures, twice each."""
+    """Write every table as CSV and LaTeX: strategies, sets, levels, what was seen, failures."""
     written = []
     for name, (head, rows) in tables_of(page).items():
         for ending, text in ((".csv", to_csv(head, rows)), (".tex", to_latex(head, rows))):
@@ -48,30 +48,30 @@ def tables_of(page: Page) -> dict[str, tuple[Sequence[str], list[list[str]]]]:
             for r in card["strategies"]
         ],
     )
-    found["ladder"] = (
-        ("rung", "area", "note"),
+    found["reference_levels"] = (
+        ("level", "area", "note"),
         [
             [r.name, f"{100 * r.area:.2f}", r.note]
-            for r in ladder(page.fair(page.focus), page.focus)
+            for r in reference_levels(page.fair(page.focus), page.focus)
         ],
     )
     seen = what_was_seen(page)
     found["seen"] = (tuple(seen[0]), [list(r.values()) for r in seen])
     found["failures"] = (
-        ("strategy", "data set", "learner", "how", "cells"),
+        ("strategy", "data set", "learner", "how", "runs"),
         [[str(v) for v in r.values()] for r in _counts(failure_rows(page))],
     )
     return found
 
 
 def _counts(found: dict[str, Any]) -> list[dict[str, Any]]:
-    order = ("strategy", "dataset", "learner", "status", "cells")
+    order = ("strategy", "dataset", "learner", "status", "runs")
     return [{k: r[k] for k in order} for r in found["counts"]]
 
 
 def _strategy(r: dict[str, Any]) -> list[str]:
     versus = [r[b][k] for b in ("margin", "random") for k in ("new", "these", "counts")]
-    last = [r[k] for k in ("harm", "worst", "ms", "failed", "seen")]
+    last = [r[k] for k in ("harm", "tail", "worst", "ms", "failed", "seen")]
     return [str(v) for v in (r["strategy"], r["area"], r["n_sets"], *versus, *last)]
 
 

@@ -7,12 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from lal.evaluation.analysis.reference_levels import oracle_kind
 from lal.evaluation.analysis.statistics import ROPE
-from lal.evaluation.analysis.summary import Row, comparison_cells, speed_cell, summarise
-from lal.evaluation.analysis.tables import Table, cell_rows
-from lal.evaluation.runs.cells import DONE
+from lal.evaluation.analysis.summary import (
+    Row,
+    comparison_cells,
+    speed_cell,
+    summarise,
+    tail_cell,
+    worst_cell,
+)
+from lal.evaluation.analysis.tables import Table, read_table, run_rows
 from lal.evaluation.runs.methods import FULL_LABEL
+from lal.evaluation.runs.run import DONE
 from lal.evaluation.runs.store import RunStore
 from lal.serialization import write_atomic
 
@@ -33,23 +39,26 @@ def _write_text(path: Path, text: str) -> None:
 
 def leaderboard(store: RunStore, *, command: str, n_samples: int = 10_000) -> str:
     """Return all strategies, best against margin first, with what did not finish."""
-    found = whole_runs(store)
+    found = complete_repetitions(store)
     table = found.table
     rows = summarise(table, seen=found.seen, n_samples=n_samples)
     done = _done_counts(table)
     head = ("strategy", "area", "minus margin [95 %]", "W/T/L", "minus random [95 %]", "W/T/L",
-            "below random", "ms a query: mean / p95", "finished cells")  # fmt: skip
-    body = [_leaderboard_row(r, done) for r in rows if not oracle_kind(r.strategy)]
+            "below random", "ms a query: mean / p95", "finished runs",
+            "10 %", "worst set")  # fmt: skip
+    body = [_leaderboard_row(r, done) for r in rows if r.role != "oracle"]
     seen = [f"- `{r.strategy}`: {', '.join(r.seen_sets)}" for r in rows if r.seen_sets]
     parts = [
         "# Leaderboard",
         *found.caution,
         provenance(found, command),
-        "Differences are in points of the mean area, paired over data set, learner, split and "
-        "start; intervals are over new data sets (families, sets, splits and starts resampled). "
+        "Differences are in AUBC points (hundredths of the mean area under the budget "
+        "curve), paired over data set, learner, split and start; intervals are over new data sets "
+        "(families, sets, splits and starts resampled). "
+        "The 10 % quantile and the worst set are of the difference to margin over data sets. "
         f"A data set counts as won or lost beyond ±{100 * ROPE:.1f} points. Sorted by the "
-        "difference to margin. Cells that timed out are no result and enter no average: a "
-        "strategy that finished fewer cells was compared on fewer.",
+        "difference to margin. Runs that timed out are not a result and enter no average: a "
+        "strategy that finished fewer runs was compared on fewer.",
         markdown(head, body),
     ]
     if seen:
@@ -58,8 +67,8 @@ def leaderboard(store: RunStore, *, command: str, n_samples: int = 10_000) -> st
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
-    """Cells that may be compared, and where they come from.
+class Evidence:
+    """Runs that may be compared, and where they come from.
 
     Attributes:
         table: Tidy table.
@@ -73,50 +82,50 @@ class Evaluation:
 
     @property
     def seen(self) -> Mapping[str, Sequence[str]]:
-        """Families met in training, by strategy."""
+        """Families seen in training, by strategy."""
         found: Mapping[str, Sequence[str]] = self.manifest.get("seen", {})
         return found
 
     @property
     def batch(self) -> str:
-        """Labels bought between refits, as text."""
+        """Labels acquired between refits, as text."""
         return str(self.manifest.get("protocol", {}).get("batch_size", "?"))
 
 
-def whole_runs(store: RunStore) -> Evaluation:
-    """Return the cells of a store that may be compared, with a warning where some are missing.
+def complete_repetitions(store: RunStore) -> Evidence:
+    """Return the runs of a store that may be compared, with a warning where some are missing.
 
-    Of an evaluation that is not finished only those runs count that every strategy has played on
-    every data set and learner; all cells where there is no such run yet.
+    Of an evaluation that is not finished only those repetitions count that every method has
+    finished on every data set and learner; all runs where there is no such repetition yet.
     """
-    table, manifest = store.to_table(), store.manifest()
-    planned, there = len(store.listed()), table["cell"].nunique()
+    table, manifest = read_table(store), store.manifest()
+    planned, there = len(store.listed()), table["run_key"].nunique()
     rules = manifest.get("protocol", {})
     n_runs = int(rules.get("n_splits", 1)) * int(rules.get("n_starts", 1))
     if there >= planned:
-        return Evaluation(table, manifest)
-    played = table.groupby(["split", "start"])["cell"].nunique()
+        return Evidence(table, manifest)
+    played = table.groupby(["split", "start"])["run_key"].nunique()
     whole = played[played * n_runs >= planned].index
     if len(whole) == 0:
         text = (
-            f"**Preliminary.** Only {there} of {planned} planned cells were there and no run was "
-            "complete; most of what follows is noise, and the order will change. The command "
+            f"**Preliminary.** Only {there} of {planned} planned runs were there and no repetition "
+            "was complete; most of what follows is noise, and the order will change. The command "
             "below goes on where it stopped."
         )
-        return Evaluation(table, manifest, (text,))
+        return Evidence(table, manifest, (text,))
     kept = table.set_index(["split", "start"]).index.isin(whole)
     text = (
-        f"**{len(whole)} of {n_runs} runs.** {there} of {planned} planned cells were there. Only "
-        "runs that every strategy has played on every data set and learner are shown. The command "
-        "below goes on where it stopped."
+        f"**{len(whole)} of {n_runs} repetitions.** {there} of {planned} planned runs were there. "
+        "Only those that every method has finished on every data set and learner are shown. The "
+        "command below goes on where it stopped."
     )
-    return Evaluation(table[kept].reset_index(drop=True), manifest, (text,))
+    return Evidence(table[kept].reset_index(drop=True), manifest, (text,))
 
 
-def provenance(found: Evaluation, command: str = "") -> str:
-    """Return what stands behind a page made from these cells, with the commands."""
+def provenance(found: Evidence, command: str = "") -> str:
+    """Return what stands behind a page made from these runs, with the commands."""
     manifest = found.manifest
-    rows = cell_rows(found.table)
+    rows = run_rows(found.table)
     rows = rows[rows["strategy"] != FULL_LABEL]
     done = int((rows["status"] == DONE).sum())
     commit = str((manifest.get("git") or {}).get("commit", "unknown"))
@@ -128,7 +137,7 @@ def provenance(found: Evaluation, command: str = "") -> str:
     return (
         f"{rows['strategy'].nunique()} strategies, {rows['dataset'].nunique()} data sets of "
         f"{rows['family'].nunique()} families, learners {learners}; "
-        f"paired runs of each: {len(rows.drop_duplicates(['split', 'start']))}; {done} cells "
+        f"paired runs of each: {len(rows.drop_duplicates(['split', 'start']))}; {done} runs "
         f"finished and {len(rows) - done} failed or timed out. "
         f"Metric: {protocol.get('metric', '?').replace('_', ' ')}; "
         f"{protocol.get('budget', '?')} labels after the start ({start}), "
@@ -138,7 +147,7 @@ def provenance(found: Evaluation, command: str = "") -> str:
 
 
 def _done_counts(table: Table) -> dict[str, str]:
-    rows = cell_rows(table)
+    rows = run_rows(table)
     by = rows.groupby("strategy")["status"]
     return {s: f"{int((status == DONE).sum())} of {len(status)}" for s, status in by}
 
@@ -148,8 +157,8 @@ def _leaderboard_row(row: Row, done: Mapping[str, str]) -> list[str]:
     harm = "-" if np.isnan(row.harm_rate) else f"{100 * row.harm_rate:.0f} %"
     margin = comparison_cells(row.against.get("margin"))
     random = comparison_cells(row.against.get("random"))
-    cells = [area, *margin, *random, harm, speed_cell(row)]
-    return [f"`{row.strategy}`", *cells, done.get(row.strategy, "0")]
+    cells = [area, *margin, *random, harm, speed_cell(row), done.get(row.strategy, "0")]
+    return [f"`{row.strategy}`", *cells, tail_cell(row), worst_cell(row)]
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lal.evaluation.analysis.control_tests import REQUIRED, verdict
+from lal.evaluation.analysis.control_tests import REQUIRED, control_test, find_controls
 from lal.evaluation.analysis.curve_sets import CurveSet, collect_curves
-from lal.evaluation.analysis.reference_levels import oracle_kind
 from lal.evaluation.analysis.statistics import (
     ROPE,
     detectable_difference,
@@ -18,14 +17,10 @@ from lal.evaluation.analysis.statistics import (
     spread,
 )
 from lal.evaluation.analysis.summary import BASELINES, Row, summarise
-from lal.evaluation.analysis.tables import Table, cell_rows, paired, strategies_of
-from lal.evaluation.report.svg import N_STYLES
-from lal.evaluation.runs.methods import FULL_LABEL
+from lal.evaluation.analysis.tables import Table, paired, read_table, run_rows
+from lal.evaluation.report.theme import N_STYLES
 from lal.evaluation.runs.store import RunStore
 from lal.rng import generator
-
-COPIES = ("untrained", "shuffled", "linear", "margin")
-"""How labels of policies begin that are controls: a page is about none of them unless asked."""
 
 MOST_CURVES = 6
 """Strategies drawn in one chart: policies and baselines first."""
@@ -36,11 +31,11 @@ class Page:
     """What the page is made from.
 
     Attributes:
-        table: Tidy table of the cells.
+        table: Tidy table of the runs.
         manifest: What the evaluation was.
         rows: Summary rows.
         focus: The policy (or strategy) that the page is about.
-        controls: Its controls, for the verdict; empty without.
+        controls: Its controls, for the control test; empty unless all of them are there.
         n_samples: Bootstrap samples of each interval.
     """
 
@@ -57,9 +52,9 @@ class Page:
         return str(self.table["metric"].iloc[0])
 
     @cached_property
-    def cells(self) -> Table:
-        """One row per cell."""
-        return cell_rows(self.table)
+    def runs(self) -> Table:
+        """One row per run."""
+        return run_rows(self.table)
 
     @cached_property
     def curves(self) -> CurveSet:
@@ -69,23 +64,23 @@ class Page:
     @cached_property
     def datasets(self) -> list[str]:
         """All data sets, sorted."""
-        return sorted(self.cells["dataset"].unique())
+        return sorted(self.runs["dataset"].unique())
 
     @cached_property
     def families(self) -> dict[str, str]:
         """Family of every data set."""
-        return dict(zip(self.cells["dataset"], self.cells["family"], strict=True))
+        return dict(zip(self.runs["dataset"], self.runs["family"], strict=True))
 
     def seen(self, *strategies: str) -> set[str]:
-        """Return the data sets whose family one of the strategies met in training."""
+        """Return the data sets whose family one of the methods saw in training."""
         known = self.manifest.get("seen", {})
-        met = {family for s in strategies for family in known.get(s, [])}
-        return {d for d in self.datasets if self.families[d] in met}
+        families = {family for s in strategies for family in known.get(s, [])}
+        return {d for d in self.datasets if self.families[d] in families}
 
     def fair(self, *strategies: str) -> Table:
-        """Return the cells on data sets that none of the strategies has seen, one row each."""
+        """Return the runs on data sets that none of the strategies has seen, one row each."""
         unfair = self.seen(*strategies)
-        return self.cells[~self.cells["dataset"].isin(list(unfair))] if unfair else self.cells
+        return self.runs[~self.runs["dataset"].isin(list(unfair))] if unfair else self.runs
 
     @cached_property
     def row(self) -> Row:
@@ -93,15 +88,15 @@ class Page:
         return next(r for r in self.rows if r.strategy == self.focus)
 
     @cached_property
-    def players(self) -> list[str]:
+    def compared(self) -> list[str]:
         """Strategies in the order of the summary, oracles left out."""
-        return [r.strategy for r in self.rows if not oracle_kind(r.strategy)]
+        return [r.strategy for r in self.rows if r.role != "oracle"]
 
     @cached_property
     def drawn(self) -> list[str]:
         """Strategies that charts draw: the focus, the baselines, then the best."""
-        first = [self.focus, *(b for b in BASELINES if b in self.players)]
-        return list(dict.fromkeys([*first, *self.players]))[:MOST_CURVES]
+        first = [self.focus, *(b for b in BASELINES if b in self.compared)]
+        return list(dict.fromkeys([*first, *self.compared]))[:MOST_CURVES]
 
     @cached_property
     def styles(self) -> dict[str, int]:
@@ -119,38 +114,27 @@ def make_page(
     """Return what a store has to say.
 
     Args:
-        store: Finished cells.
+        store: Finished runs.
         policy: Strategy the page is about; the best policy, or the best strategy, when None.
-        controls: Names of its untrained and shuffled copies; found by their labels
-            (``untrained...``, ``shuffled...``) when None.
+        controls: Names of its untrained and shuffled copies; found by their roles when None.
         n_samples: Bootstrap samples of each interval.
     """
-    table, manifest = store.to_table(), store.manifest()
+    table, manifest = read_table(store), store.manifest()
     rows = summarise(table, seen=manifest.get("seen", {}), n_samples=n_samples)
-    found = find_controls(strategies_of(table)) if controls is None else controls
-    focus = policy or _focus(rows, manifest, found)
+    found = controls
+    if found is None:
+        found = find_controls(table)
+        found = found if set(found) == set(REQUIRED) else {}
+    focus = policy or _focus(rows, found)
     return Page(table, manifest, rows, focus, found, n_samples)
 
 
-def find_controls(strategies: Sequence[str]) -> dict[str, list[str]]:
-    """Return random, untrained... and shuffled... among some labels; empty unless all are there."""
-    found = {
-        "random": [s for s in strategies if s == "random"],
-        "untrained": [s for s in strategies if s.startswith("untrained")],
-        "shuffled": [s for s in strategies if s.startswith("shuffled")],
-    }
-    return found if all(found.values()) else {}
-
-
-def _focus(
-    rows: Sequence[Row], manifest: Mapping[str, Any], controls: Mapping[str, Sequence[str]]
-) -> str:
-    policies = {e["label"] for e in manifest.get("entrants", []) if e.get("sha256")}
-    controls_named = {name for names in controls.values() for name in names}
-    unlearned = controls_named | {s for s in policies if s.startswith(COPIES)}
-    players = [r for r in rows if not oracle_kind(r.strategy) and r.strategy != FULL_LABEL]
-    learned = [r for r in players if r.strategy in policies - unlearned and r.n_sets]
-    others = [r for r in players if r.strategy not in BASELINES] or players
+def _focus(rows: Sequence[Row], controls: Mapping[str, Sequence[str]]) -> str:
+    """Return the best policy that is not a control, or else the best strategy."""
+    named = {name for names in controls.values() for name in names}
+    compared = [r for r in rows if r.role != "oracle"]
+    learned = [r for r in compared if r.role == "policy" and r.strategy not in named and r.n_sets]
+    others = [r for r in compared if r.strategy not in BASELINES] or compared
     return (learned or others)[0].strategy
 
 
@@ -160,7 +144,7 @@ def headline(page: Page, *, n_samples: int | None = None) -> str:
     if page.controls and page.focus not in page.controls["random"] and row.n_sets:
         others = {b: [b] for b in BASELINES if b in row.against}
         fair = page.fair(page.focus)
-        return verdict(fair, page.focus, {**page.controls, **others}, n_samples=n).sentence
+        return control_test(fair, page.focus, {**page.controls, **others}, n_samples=n).sentence
     said = "; ".join(str(c) for c in row.against.values()) or "nothing to compare with"
     missing = (
         ""
@@ -196,15 +180,15 @@ def evidence(page: Page) -> list[tuple[str, str]]:
             f"{rope.better:.2f}, {rope.equal:.2f}, {rope.worse:.2f} (Bayesian signed-rank, region "
             f"of equivalence ±{100 * ROPE:.1f} points)",
         ),
-        ("What could be seen", power_text(page)),
+        ("Minimum detectable difference", power_text(page)),
     ]
 
 
 def power_text(page: Page) -> str:
-    """Return what differences this evaluation could have seen."""
+    """Return the smallest difference that this evaluation would detect."""
     baseline = baseline_of(page)
     if baseline is None:
-        return "Nothing to compare with, so no difference can be seen."
+        return "Nothing to compare with, so no difference can be detected."
     sample = paired(page.fair(page.focus), page.focus, baseline)
     leaves = sample.over_learners()
     n_sets = len(np.unique(leaves.dataset))
@@ -213,6 +197,7 @@ def power_text(page: Page) -> str:
     least = detectable_difference(n_sets, n_runs, between=between, within=within)
     return (
         f"With {n_sets} data sets of {n_runs} paired runs, a spread of {100 * between:.2f} points "
-        f"between sets and of {100 * within:.2f} points between runs, mean differences to "
-        f"{baseline} under {100 * least:.2f} points cannot be seen (80 % power, one-sided 2.5 %)."
+        f"between sets and of {100 * within:.2f} points between runs, mean differences from "
+        f"{baseline} under {100 * least:.2f} points cannot be detected (80 % power, one-sided "
+        "2.5 %)."
     )

@@ -8,12 +8,12 @@ import numpy as np
 
 from lal.errors import LalError
 from lal.evaluation.report.model import Page
-from lal.evaluation.runs.cells import DONE, CellResult
 from lal.evaluation.runs.replay import EpisodeView, view_episode
+from lal.evaluation.runs.run import DONE, RunResult
 from lal.evaluation.runs.store import RunStore
 
 PAIR = ("margin", "random")
-"""What the focus is set beside: margin, or random where the focus is margin."""
+"""What the focus is compared with: margin, or random where the focus is margin."""
 
 
 def episodes(page: Page, store: RunStore) -> dict[str, Any]:
@@ -34,14 +34,14 @@ def _episode(page: Page, store: RunStore, dataset: str) -> dict[str, Any]:
 
 def _first_common_run(
     page: Page, store: RunStore, dataset: str, strategies: Sequence[str]
-) -> list[CellResult]:
-    rows = page.cells
+) -> list[RunResult]:
+    rows = page.runs
     rows = rows[(rows["dataset"] == dataset) & (rows["status"] == DONE)]
     rows = rows[rows["strategy"].isin(list(strategies))]
     if len(rows) == 0:
         return []
     for _, run in rows.groupby(["learner", "split", "start"], sort=True):
-        by = dict(zip(run["strategy"], run["cell"], strict=True))
+        by = dict(zip(run["strategy"], run["run_key"], strict=True))
         kept = [s for s in strategies if s in by]
         if strategies[-1] in by:
             results = [store.get(by[s]) for s in kept]

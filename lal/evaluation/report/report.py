@@ -1,4 +1,4 @@
-"""Report: one self-contained HTML page from a run store, the verdict first."""
+"""Report: one self-contained HTML page from a run store, the answer first."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,42 +6,42 @@ from typing import Any
 
 from lal.evaluation.analysis.statistics import ROPE
 from lal.evaluation.analysis.summary import full_label_area
-from lal.evaluation.analysis.tables import cell_rows
+from lal.evaluation.analysis.tables import run_rows
 from lal.evaluation.report.charts import all_charts, curve_charts, dots_of_runs
 from lal.evaluation.report.model import (
     Page,
     baseline_of,
     evidence,
-    find_controls,
     headline,
     make_page,
 )
 from lal.evaluation.report.player import episodes, script_json
 from lal.evaluation.report.sections import (
-    cell_index,
     failure_rows,
     groups,
+    run_index,
     set_cards,
     what_was_seen,
 )
-from lal.evaluation.reproduction.lu2023 import BridgeRow
-from lal.evaluation.reproduction.lu2023_page import bridge_table, check_bridge
+from lal.evaluation.report.theme import DARK, LIGHT, css_strokes, css_variables
+from lal.evaluation.reproduction.lu2023 import ReproductionRow
+from lal.evaluation.reproduction.lu2023_page import check_reproduction, reproduction_table
 from lal.evaluation.runs.store import RunStore
 from lal.registry import require
 from lal.serialization import write_atomic
 
-__all__ = ["Page", "find_controls", "headline", "make_page", "render", "write_report"]
+__all__ = ["Page", "headline", "make_page", "render", "write_report"]
 
 FOLDER = Path(__file__).parent / "templates"
 
 
-def render(page: Page, store: RunStore, *, bridge: Sequence[BridgeRow] = ()) -> str:
+def render(page: Page, store: RunStore, *, reproduction: Sequence[ReproductionRow] = ()) -> str:
     """Return the page as HTML text; needs jinja2 (extra ``report``).
 
     Args:
         page: What it is made from.
-        store: The cells, for the episode player.
-        bridge: Lines of the literature bridge; its tab says how to make them when empty.
+        store: The runs, for the episode player.
+        reproduction: Lines of the literature reproduction; its tab says how to make them.
     """
     jinja2 = require("jinja2", "report")
     environment = jinja2.Environment(
@@ -51,11 +51,13 @@ def render(page: Page, store: RunStore, *, bridge: Sequence[BridgeRow] = ()) -> 
         lstrip_blocks=True,
         loader=jinja2.FileSystemLoader(FOLDER),
     )
-    text: str = environment.get_template("report.html.j2").render(**context(page, store, bridge))
+    text: str = environment.get_template("report.html.j2").render(
+        **context(page, store, reproduction)
+    )
     return text
 
 
-def context(page: Page, store: RunStore, bridge: Sequence[BridgeRow]) -> dict[str, Any]:
+def context(page: Page, store: RunStore, reproduction: Sequence[ReproductionRow]) -> dict[str, Any]:
     """Return what the template shows."""
     charts = all_charts(page)
     full = full_label_area(page.table)
@@ -72,10 +74,9 @@ def context(page: Page, store: RunStore, bridge: Sequence[BridgeRow]) -> dict[st
         "git": page.manifest.get("git") or {},
         "versions": page.manifest.get("versions", {}),
         "data": page.manifest.get("data", {}),
-        "n_cells": len(cell_rows(page.table)),
+        "n_runs": len(run_rows(page.table)),
         "groups": groups(page),
         "full": "-" if full != full else f"{100 * full:.2f}",
-        "charts": {c.name: c for c in charts},
         "sections": {s: [c for c in charts if c.section == s] for s in {c.section for c in charts}},
         "curves": curve_charts(page),
         "legend": [(style, name) for name, style in page.styles.items()],
@@ -83,20 +84,23 @@ def context(page: Page, store: RunStore, bridge: Sequence[BridgeRow]) -> dict[st
         "dots": {d: dots_of_runs(page, d) for d in page.curves.n},
         "seen": what_was_seen(page),
         "failures": failure_rows(page),
-        "bridge": bridge_table(bridge),
-        "bridge_check": str(check_bridge(bridge)),
-        "bridge_passed": check_bridge(bridge).passed,
+        "reproduction": reproduction_table(reproduction),
+        "reproduction_check": str(check_reproduction(reproduction)),
+        "reproduction_passed": check_reproduction(reproduction).passed,
         "rope": 100 * ROPE,
+        "light": css_variables(LIGHT),
+        "dark": css_variables(DARK),
+        "strokes": css_strokes(),
         "episodes": script_json(episodes(page, store)),
-        "cells": script_json(cell_index(page)),
+        "runs": script_json(run_index(page)),
     }
 
 
 def write_report(
-    page: Page, store: RunStore, path: Path, *, bridge: Sequence[BridgeRow] = ()
+    page: Page, store: RunStore, path: Path, *, reproduction: Sequence[ReproductionRow] = ()
 ) -> None:
     """Write the page, atomically."""
-    text = render(page, store, bridge=bridge)
+    text = render(page, store, reproduction=reproduction)
     write_atomic(path, lambda part: _write_text(part, text))
 
 

@@ -5,10 +5,21 @@ from typing import Any
 
 import numpy as np
 
-from lal.evaluation.analysis.reference_levels import oracle_kind
-from lal.evaluation.analysis.summary import BASELINES, Row, comparison_cells, speed_cell, summarise
+from lal.evaluation.analysis.set_differences import SetDifference, set_differences
+from lal.evaluation.analysis.summary import (
+    BASELINES,
+    Row,
+    common_runs,
+    comparison_cells,
+    speed_cell,
+    summarise,
+    tail_cell,
+    worst_cell,
+)
 from lal.evaluation.analysis.tables import Table, failures
 from lal.evaluation.report.model import Page, baseline_of
+from lal.evaluation.runs.methods import read_methods
+from lal.evaluation.runs.run import DONE
 
 KEY_DIGITS = 12
 MOST_FAILURES = 200
@@ -21,18 +32,18 @@ FEWER_SAMPLES = 5
 def row_cells(row: Row) -> dict[str, Any]:
     """Return the texts of a summary row."""
     versus = {b: _versus(row, b) for b in BASELINES}
-    worst = "-" if row.worst is None else f"{row.worst[0]} {100 * row.worst[1]:+.2f}"
     return {
         "strategy": row.strategy,
         "area": "-" if np.isnan(row.area) else f"{100 * row.area:.2f}",
         "n_sets": row.n_sets,
         **versus,
         "harm": "-" if np.isnan(row.harm_rate) else f"{100 * row.harm_rate:.0f} %",
-        "worst": worst,
+        "tail": tail_cell(row),
+        "worst": worst_cell(row),
         "ms": speed_cell(row),
         "failed": row.failed,
         "seen": ", ".join(row.seen_sets),
-        "oracle": oracle_kind(row.strategy),
+        "oracle": row.role == "oracle",
     }
 
 
@@ -49,13 +60,13 @@ def _versus(row: Row, baseline: str) -> dict[str, str]:
 def groups(page: Page) -> list[dict[str, Any]]:
     """Return the rows of all data sets, and of binary and multi-class ones where both exist."""
     found = [{"name": "all data sets", "rows": [row_cells(r) for r in page.rows]}]
-    binary = page.cells["n_classes"] == 2
+    binary = page.runs["n_classes"] == 2
     if binary.all() or not binary.any():
         return found
     n = max(page.n_samples // FEWER_SAMPLES, 100)
     seen = page.manifest.get("seen", {})
     for name, mask in (("two classes", binary), ("more classes", ~binary)):
-        part = page.cells[mask]
+        part = page.runs[mask]
         rows = summarise(part, seen=seen, n_samples=n)
         sets = part["dataset"].nunique()
         found.append({"name": f"{name} ({sets} data sets)", "rows": [row_cells(r) for r in rows]})
@@ -64,11 +75,24 @@ def groups(page: Page) -> list[dict[str, Any]]:
 
 def set_cards(page: Page) -> dict[str, dict[str, Any]]:
     """Return the facts and the table of every data set."""
-    rows = page.cells
-    return {d: _card(page, rows[rows["dataset"] == d], d) for d in page.datasets}
+    rows, gains = page.runs, _gains(page)
+    return {d: _card(page, rows[rows["dataset"] == d], d, gains.get(d, {})) for d in page.datasets}
 
 
-def _card(page: Page, rows: Table, dataset: str) -> dict[str, Any]:
+def _gains(page: Page) -> dict[str, dict[str, SetDifference]]:
+    """Return the difference to the baseline of every data set and method."""
+    baseline, n = baseline_of(page), max(page.n_samples // FEWER_SAMPLES, 100)
+    found: dict[str, dict[str, SetDifference]] = {}
+    for name in page.compared if baseline else ():
+        if name != baseline and common_runs(page.runs, name, str(baseline)):
+            for d in set_differences(page.runs, name, str(baseline), n_samples=n):
+                found.setdefault(d.dataset, {})[name] = d
+    return found
+
+
+def _card(
+    page: Page, rows: Table, dataset: str, gains: Mapping[str, SetDifference]
+) -> dict[str, Any]:
     first = rows.iloc[0]
     pools = rows["n_pool"].dropna() if "n_pool" in rows else []
     return {
@@ -81,61 +105,39 @@ def _card(page: Page, rows: Table, dataset: str) -> dict[str, Any]:
             ("pool", f"{int(max(pools))} rows" if len(pools) else "unknown"),
             ("sha256", str(first["sha256"])[:16]),
         ],
-        "strategies": _set_rows(page, rows),
+        "strategies": [_set_row(rows, name, gains.get(name)) for name in page.compared],
     }
 
 
-def _set_rows(page: Page, rows: Table) -> list[dict[str, str]]:
-    done = rows[rows["status"] == "done"]
-    wide = done.pivot_table(
-        index=["learner", "split", "start"], columns="strategy", values="area", aggfunc="first"
-    )
-    baseline = baseline_of(page)
-    found = []
-    for name in page.players:
-        if name not in wide:
-            found.append({"strategy": name, "runs": "0", "area": "did not finish", "minus": "-"})
-            continue
-        area = wide[name].dropna()
-        minus = "-"
-        if baseline in wide and baseline != name:
-            minus = _mean_and_interval((wide[name] - wide[baseline]).dropna().to_numpy())
-        found.append(
-            {
-                "strategy": name,
-                "runs": str(len(area)),
-                "area": f"{100 * area.mean():.2f}",
-                "minus": minus,
-            }
-        )
-    return found
-
-
-def _mean_and_interval(gains: Any) -> str:
-    if len(gains) == 0:
-        return "-"
-    if len(gains) == 1:
-        return f"{100 * gains[0]:+.2f}"
-    half = 1.96 * gains.std(ddof=1) / np.sqrt(len(gains))
-    return f"{100 * gains.mean():+.2f} ± {100 * half:.2f}"
+def _set_row(rows: Table, name: str, gain: SetDifference | None) -> dict[str, str]:
+    areas = rows[(rows["strategy"] == name) & (rows["status"] == DONE)]["area"].dropna()
+    if len(areas) == 0:
+        return {"strategy": name, "runs": "0", "area": "did not finish", "minus": "-"}
+    low, high = (100 * gain.low, 100 * gain.high) if gain else (0.0, 0.0)
+    minus = f"{100 * gain.mean:+.2f} [{low:+.2f}, {high:+.2f}]" if gain else "-"
+    return {
+        "strategy": name, "runs": str(len(areas)), "area": f"{100 * areas.mean():.2f}",
+        "minus": minus,
+    }  # fmt: skip
 
 
 def what_was_seen(page: Page) -> list[dict[str, str]]:
-    """Return what every strategy has met in training."""
-    entrants = {e["label"]: e for e in page.manifest.get("entrants", [])}
+    """Return what every strategy has seen in training."""
+    methods = {m.label: m for m in read_methods(page.manifest)}
     seen: Mapping[str, Sequence[str]] = page.manifest.get("seen", {})
     found = []
-    for name in page.players:
-        learned = bool(entrants.get(name, {}).get("sha256"))
+    for name in page.compared:
+        sha256 = methods[name].sha256 if name in methods else ""
+        learned = bool(sha256)
         families = sorted(seen.get(name, []))
-        met = sorted(page.seen(name))
+        sets = sorted(page.seen(name))
         found.append(
             {
                 "strategy": name,
                 "kind": "policy file" if learned else "rule",
-                "sha256": entrants.get(name, {}).get("sha256", "")[:16],
+                "sha256": sha256[:16],
                 "families": ", ".join(families) or ("none named on its card" if learned else "-"),
-                "sets": ", ".join(met) or "none of these data sets",
+                "sets": ", ".join(sets) or "none of these data sets",
             }
         )
     return found
@@ -143,12 +145,12 @@ def what_was_seen(page: Page) -> list[dict[str, str]]:
 
 def failure_rows(page: Page) -> dict[str, Any]:
     """Return counts by strategy, data set and learner, and the first failures in full."""
-    bad = failures(page.cells)
+    bad = failures(page.runs)
     counts = []
     if len(bad):
         by = bad.groupby(["strategy", "dataset", "learner", "status"]).size()
         counts = [
-            {"strategy": s, "dataset": d, "learner": le, "status": st, "cells": int(n)}
+            {"strategy": s, "dataset": d, "learner": le, "status": st, "runs": int(n)}
             for (s, d, le, st), n in by.items()
         ]
     listed = [
@@ -162,9 +164,9 @@ def failure_rows(page: Page) -> dict[str, Any]:
     return {"total": len(bad), "counts": counts, "listed": listed}
 
 
-def cell_index(page: Page) -> dict[str, Any]:
-    """Return the keys of all cells, compact: names once, and one row of positions a cell."""
-    rows = page.cells
+def run_index(page: Page) -> dict[str, Any]:
+    """Return the keys of all runs, compact: names once, and one row of positions per run."""
+    rows = page.runs
     names = {k: sorted(map(str, rows[k].unique())) for k in ("dataset", "learner", "strategy")}
     runs = sorted({(int(s), int(t)) for s, t in zip(rows["split"], rows["start"], strict=True)})
     at = {k: {v: i for i, v in enumerate(found)} for k, found in names.items()}
@@ -177,5 +179,5 @@ def cell_index(page: Page) -> dict[str, Any]:
             at["strategy"][str(r.strategy)],
             place[int(r.split), int(r.start)],
         )
-        keys[".".join(map(str, where))] = str(r.cell)[:KEY_DIGITS]
+        keys[".".join(map(str, where))] = str(r.run_key)[:KEY_DIGITS]
     return {**names, "runs": runs, "keys": keys}

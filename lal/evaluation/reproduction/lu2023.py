@@ -1,9 +1,9 @@
-"""Literature bridge: the published protocol of Lu, Li & Lin (2023), replayed with our pieces.
+"""Literature reproduction: the published protocol of Lu, Li & Lin (2023) with our pieces.
 
 One split a seed; 60 % of the rows are the pool; 20 start labels; an RBF SVM with C=1 and gamma
 ``1 / D`` on standardised columns; one label at a time until the pool is used up. Learner, margin
 rule and states are ours; what the protocol asks for and our own protocol forbids lives here and
-nowhere else: a start in a given order, ties broken by an old sort (`bridge_order`), an area that
+nowhere else: a start in a given order, ties broken by an old sort (`lu2023_order`), an area that
 leaves the start out.
 """
 
@@ -39,7 +39,7 @@ class StartSetError(DataError):
     """The 20 start labels of a seed hold one class only; the published runs drop such seeds."""
 
 
-class _BridgeEpisode(Episode):
+class _GivenOrderEpisode(Episode):
     """An episode whose start is the first rows of the pool."""
 
     def _buy_start(self) -> None:
@@ -48,7 +48,7 @@ class _BridgeEpisode(Episode):
 
 
 @dataclass(frozen=True, eq=False)
-class BridgeRow:
+class ReproductionRow:
     """One data set and strategy beside the published numbers.
 
     Attributes:
@@ -61,7 +61,7 @@ class BridgeRow:
         published_sd: Standard deviation between the published runs.
         published_runs: Number of published runs.
         n_rows: Rows of the data set.
-        every: Most labels between two points of our curve (see `bridge_run`).
+        every: Most labels between two points of our curve (see `reproduce_seed`).
     """
 
     dataset: str
@@ -116,7 +116,7 @@ class BridgeRow:
         return {**asdict(self), **rows}
 
     @classmethod
-    def from_mapping(cls, found: Mapping[str, Any]) -> "BridgeRow":
+    def from_mapping(cls, found: Mapping[str, Any]) -> "ReproductionRow":
         """Return the row that `to_mapping` gave."""
         published = [np.nan if v is None else v for v in found["published"]]
         arrays = {
@@ -166,7 +166,7 @@ def as_written(X: Floats) -> Floats:
     return cast("Floats", X.astype(np.str_).astype(np.float64))
 
 
-def bridge_task(X: Floats, y: Ints, seed: int) -> Task:
+def reproduction_task(X: Floats, y: Ints, seed: int) -> Task:
     """Return the task of one seed: the pool in the protocol's order, its first 20 rows the start.
 
     Args:
@@ -180,7 +180,7 @@ def bridge_task(X: Floats, y: Ints, seed: int) -> Task:
     """
     y = np.asarray(y, dtype=np.int64)
     if set(np.unique(y).tolist()) != {0, 1}:
-        raise DataError(f"the bridge takes class codes 0 and 1, got {np.unique(y).tolist()}")
+        raise DataError(f"the reproduction takes class codes 0 and 1, got {np.unique(y).tolist()}")
     rows = np.arange(len(y))
     np.random.default_rng(seed).shuffle(rows)
     n_pool = int(POOL_SHARE * len(y))
@@ -192,8 +192,8 @@ def bridge_task(X: Floats, y: Ints, seed: int) -> Task:
         raise StartSetError(f"the start set of seed {seed} holds one class only; drop this seed")
     scaled = _standardise(np.asarray(as_written(X), dtype=np.float64), pool)
     return Task(
-        name="bridge",
-        family="bridge",
+        name="lu2023",
+        family="lu2023",
         learner=make_learner("rbf_svm_lu"),
         n_classes=2,
         pool=Part(scaled[pool], y[pool]),
@@ -203,7 +203,7 @@ def bridge_task(X: Floats, y: Ints, seed: int) -> Task:
     )
 
 
-def bridge_run(
+def reproduce_seed(
     X: Floats, y: Ints, seed: int, strategy: str | Strategy = "margin", *, every: int = 1
 ) -> float:
     """Return the published area of one seed.
@@ -217,8 +217,8 @@ def bridge_run(
             The protocol's is 1; random sampling looks at no model, so more only thins its curve.
     """
     rule = make_strategy(strategy) if isinstance(strategy, str) else strategy
-    task = bridge_task(X, y, seed)
-    episode = _BridgeEpisode(task, seed)
+    task = reproduction_task(X, y, seed)
+    episode = _GivenOrderEpisode(task, seed)
     test = task.test_part()
     accuracies: list[float] = []
     queries: list[int] = []
@@ -243,7 +243,7 @@ def labels_until(bought: int, every: int) -> int:
     return max(1, min(every, bought // 5))
 
 
-def run_bridge(
+def reproduce(
     folder: str | Path,
     names: Iterable[str],
     *,
@@ -251,15 +251,15 @@ def run_bridge(
     strategies: Sequence[str] = ("margin", "random"),
     every: int = 1,
     n_jobs: int = 1,
-) -> list[BridgeRow]:
-    """Replay data sets of the bridge and set them beside the published numbers.
+) -> list[ReproductionRow]:
+    """Reproduce data sets and compare them with the published numbers.
 
     Args:
         folder: Folder with ``manifest.json`` and the npz files it names.
         names: Data sets, by their names in the manifest.
         seeds: Seeds to run; those that the published runs drop are dropped.
         strategies: Names among `PUBLISHED_NAMES`.
-        every: Most labels between two points of a curve; see `bridge_run`.
+        every: Most labels between two points of a curve; see `reproduce_seed`.
         n_jobs: Processes.
 
     Raises:
@@ -298,7 +298,7 @@ def _first_open(utilities: Floats, candidates: Ints, n: int) -> list[int]:
 
 def _run_or_drop(X: Floats, y: Ints, seed: int, strategy: str, every: int) -> float | None:
     try:
-        return bridge_run(X, y, seed, strategy, every=every)
+        return reproduce_seed(X, y, seed, strategy, every=every)
     except StartSetError:
         return None
 
@@ -306,10 +306,12 @@ def _run_or_drop(X: Floats, y: Ints, seed: int, strategy: str, every: int) -> fl
 def _manifest_entry(folder: Path, name: str) -> dict[str, Any]:
     path = folder / "manifest.json"
     if not path.is_file():
-        raise DataError(f"{path} is missing; expected the manifest of the bridge collection")
+        raise DataError(f"{path} is missing; expected the manifest of the reproduction's data sets")
     entries = {entry["name"]: entry for entry in json.loads(path.read_text())["datasets"]}
     if name not in entries:
-        raise DataError(f"the bridge has no data set {name!r}; it has {', '.join(sorted(entries))}")
+        raise DataError(
+            f"the reproduction has no data set {name!r}; it has {', '.join(sorted(entries))}"
+        )
     entry: dict[str, Any] = entries[name]
     if not entry["reference_comparable"]:
         raise DataError(f"{name!r} cannot be compared: {entry['reference_check']}")
@@ -318,14 +320,14 @@ def _manifest_entry(folder: Path, name: str) -> dict[str, Any]:
 
 def _compare(
     entry: dict[str, Any], strategy: str, seeds: list[int], done: Sequence[float | None]
-) -> BridgeRow:
+) -> ReproductionRow:
     if strategy not in PUBLISHED_NAMES:
         known = ", ".join(PUBLISHED_NAMES)
         raise UsageError(f"no published numbers for the strategy {strategy!r}; known: {known}")
     kept = [(seed, area) for seed, area in zip(seeds, done, strict=True) if area is not None]
     by_seed = entry["published_aubc_usc_by_seed"] if strategy == "margin" else {}
     table = entry["published_aubc"][PUBLISHED_NAMES[strategy]]
-    return BridgeRow(
+    return ReproductionRow(
         dataset=entry["name"],
         strategy=strategy,
         seeds=np.array([seed for seed, _ in kept], dtype=np.int64),

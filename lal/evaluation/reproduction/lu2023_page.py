@@ -1,4 +1,4 @@
-"""The bridge as tables: kept lines, the acceptance rules, and ours beside theirs as markdown."""
+"""Literature reproduction as tables: lines, acceptance rules, both results as markdown."""
 
 import json
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lal.errors import DataError
-from lal.evaluation.reproduction.lu2023 import BridgeRow
+from lal.evaluation.reproduction.lu2023 import ReproductionRow
 from lal.serialization import read_json, write_atomic
 
 SEEDS_WANTED = 15
@@ -20,7 +20,7 @@ SHARE_NEAR = 0.9
 
 
 @dataclass(frozen=True)
-class BridgeCheck:
+class ReproductionCheck:
     """Whether the published numbers come out.
 
     Attributes:
@@ -53,13 +53,13 @@ class BridgeCheck:
         )
 
 
-def check_bridge(rows: Sequence[BridgeRow]) -> BridgeCheck:
+def check_reproduction(rows: Sequence[ReproductionRow]) -> ReproductionCheck:
     """Return how the lines stand against the acceptance rules."""
     small = [r for r in rows if r.strategy == "margin" and r.n_rows < SMALL and r.n_compared]
     uniform = [r for r in rows if r.strategy == "random" and len(r.aubc) > 1]
     passed = [r for r in small if r.n_matched >= SEEDS_WANTED / 20 * r.n_compared]
     distances = [abs(r.z) for r in uniform]
-    return BridgeCheck(
+    return ReproductionCheck(
         n_small=len(small),
         n_small_passed=len(passed),
         n_uniform=len(uniform),
@@ -68,7 +68,7 @@ def check_bridge(rows: Sequence[BridgeRow]) -> BridgeCheck:
     )
 
 
-def save_bridge(rows: Sequence[BridgeRow], path: Path) -> None:
+def save_reproduction(rows: Sequence[ReproductionRow], path: Path) -> None:
     """Write lines as JSON, one a line, atomically."""
     text = "[\n" + ",\n".join(json.dumps(row.to_mapping()) for row in rows) + "\n]\n"
     write_atomic(path, lambda part: _write_text(part, text))
@@ -78,22 +78,22 @@ def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def load_bridge(path: Path) -> list[BridgeRow]:
-    """Return the lines that `save_bridge` wrote.
+def load_reproduction(path: Path) -> list[ReproductionRow]:
+    """Return the lines that `save_reproduction` wrote.
 
     Raises:
         DataError: No such file, or something else in it.
     """
     try:
-        return [BridgeRow.from_mapping(item) for item in read_json(path)]
+        return [ReproductionRow.from_mapping(item) for item in read_json(path)]
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"{str(path)!r} holds no lines of the bridge; expected a file written by "
+            f"{str(path)!r} holds no lines of a reproduction; expected a file written by "
             "scripts.benchmark bridge --out"
         ) from error
 
 
-def bridge_table(rows: Sequence[BridgeRow]) -> list[dict[str, str]]:
+def reproduction_table(rows: Sequence[ReproductionRow]) -> list[dict[str, str]]:
     """Return one mapping per data set, small sets first: ours beside theirs, as texts."""
     found = {(r.dataset, r.strategy): r for r in rows}
     sizes = {r.dataset: r.n_rows for r in rows}
@@ -104,7 +104,7 @@ def bridge_table(rows: Sequence[BridgeRow]) -> list[dict[str, str]]:
     ]
 
 
-def _cells(margin: BridgeRow | None) -> dict[str, str]:
+def _cells(margin: ReproductionRow | None) -> dict[str, str]:
     return {
         **_side("us_c", margin),
         "equal": f"{margin.n_matched} of {margin.n_compared}" if margin else "-",
@@ -112,7 +112,7 @@ def _cells(margin: BridgeRow | None) -> dict[str, str]:
     }
 
 
-def _side(prefix: str, row: BridgeRow | None) -> dict[str, str]:
+def _side(prefix: str, row: ReproductionRow | None) -> dict[str, str]:
     names = ("runs", "ours", "theirs", "z")
     if row is None:
         return {f"{prefix}_{n}": "-" for n in names}
@@ -121,7 +121,7 @@ def _side(prefix: str, row: BridgeRow | None) -> dict[str, str]:
     return {f"{prefix}_{n}": t for n, t in zip(names, texts, strict=True)}
 
 
-def _unequal(row: BridgeRow) -> str:
+def _unequal(row: ReproductionRow) -> str:
     return ", ".join(f"seed {seed} by {gap:+.4f}" for seed, gap in row.unequal.items())
 
 
@@ -135,10 +135,10 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def bridge_markdown(rows: Sequence[BridgeRow]) -> str:
+def reproduction_markdown(rows: Sequence[ReproductionRow]) -> str:
     """Return the table as markdown, the acceptance rules on top."""
-    lines = [str(check_bridge(rows)), "", _line(HEAD), _line(["---"] * len(HEAD))]
-    lines += [_line([cells[c] for c in COLUMNS]) for cells in bridge_table(rows)]
+    lines = [str(check_reproduction(rows)), "", _line(HEAD), _line(["---"] * len(HEAD))]
+    lines += [_line([cells[c] for c in COLUMNS]) for cells in reproduction_table(rows)]
     return "\n".join(lines) + "\n"
 
 

@@ -1,7 +1,7 @@
-"""Where cells are played: this process, processes on this machine, a Dask or a Ray cluster.
+"""Where runs are executed: this process, processes on this machine, a Dask or a Ray cluster.
 
-All go through joblib. Workers only play; what they give comes back to this process, which alone
-writes to the store, so a cluster needs no shared disk and a lost worker can tear no file.
+All go through joblib. Workers only execute; what they return comes back to this process, which
+alone writes to the store, so a cluster needs no shared disk and a lost worker can tear no file.
 """
 
 import traceback
@@ -13,74 +13,74 @@ from time import perf_counter
 from typing import Any, Literal
 
 from lal.errors import LalError
-from lal.evaluation.runs.cells import FAILED, TIMED_OUT, Cell, CellResult, about, play
-from lal.evaluation.runs.limits import CellTimeout, one_thread, time_limit
+from lal.evaluation.runs.limits import RunTimeout, one_thread, time_limit
+from lal.evaluation.runs.run import FAILED, TIMED_OUT, Run, RunResult, about, execute
 from lal.registry import require
 
 Backend = Literal["local", "dask", "ray"]
 
 CHUNK = 4
-"""Cells a worker gets at once where results cannot be handed back one by one (Ray)."""
+"""Runs a worker gets at once where results cannot be handed back one by one (Ray)."""
 
 
 class WorkersLostError(LalError):
     """A worker died and its pool with it; what it had in hand was not finished."""
 
 
-def play_limited(cell: Cell, cell_seconds: float = 0.0) -> CellResult:
-    """Play one cell on one thread under a time limit; a failure is a result with its traceback."""
+def execute_limited(run: Run, run_seconds: float = 0.0) -> RunResult:
+    """Execute one run on one thread under a time limit; failures are results with tracebacks."""
     began = perf_counter()
     with one_thread():
         try:
-            with time_limit(cell_seconds):
-                result = play(cell)
-        except CellTimeout:
-            message = f"stopped after {cell_seconds:g} s of processor time"
-            result = CellResult(cell.key, TIMED_OUT, about(cell), error=message)
+            with time_limit(run_seconds):
+                result = execute(run)
+        except RunTimeout:
+            message = f"stopped after {run_seconds:g} s of processor time"
+            result = RunResult(run.key, TIMED_OUT, about(run), error=message)
         except Exception:  # whatever a strategy raises is a result of the evaluation
-            result = CellResult(cell.key, FAILED, about(cell), error=traceback.format_exc())
-    return replace(result, limit=cell_seconds, seconds=perf_counter() - began)
+            result = RunResult(run.key, FAILED, about(run), error=traceback.format_exc())
+    return replace(result, limit=run_seconds, seconds=perf_counter() - began)
 
 
-Pass = Callable[[Iterable[Cell]], Iterator[CellResult]]
-"""Plays cells, which may be made while it runs, and yields results in any order."""
+Pass = Callable[[Iterable[Run]], Iterator[RunResult]]
+"""Executes runs, which may be made while it runs, and yields results in any order."""
 
 
 @contextmanager
 def workers(
-    backend: Backend = "local", *, jobs: int = 1, address: str = "", cell_seconds: float = 0.0
+    backend: Backend = "local", *, jobs: int = 1, address: str = "", run_seconds: float = 0.0
 ) -> Iterator[Pass]:
-    """Yield what plays cells on the workers of a backend.
+    """Yield what executes runs on the workers of a backend.
 
     Args:
         backend: ``"local"``, ``"dask"`` (extra ``dask``) or ``"ray"`` (extra ``ray``).
         jobs: Processes, here or in a cluster that is started here.
         address: Of a running cluster; one is started on this machine when empty.
-        cell_seconds: Processor time that a cell may take; 0 for no limit.
+        run_seconds: Processor time that a run may take; 0 for no limit.
 
     Raises:
         MissingDependencyError: The backend's package is not installed.
         WorkersLostError: While iterating: workers died. Finished results were yielded before.
     """
     if backend == "local" and jobs == 1:
-        yield lambda cells: (play_limited(cell, cell_seconds) for cell in cells)
+        yield lambda runs: (execute_limited(run, run_seconds) for run in runs)
         return
     opened = {"local": _local, "dask": _dask, "ray": _ray}[backend]
     with opened(jobs, address) as (options, lost):
-        yield lambda cells: _parallel(cells, cell_seconds, options, lost)
+        yield lambda runs: _parallel(runs, run_seconds, options, lost)
 
 
 def _parallel(
-    cells: Iterable[Cell],
-    cell_seconds: float,
+    runs: Iterable[Run],
+    run_seconds: float,
     options: dict[str, Any],
     lost: tuple[type[BaseException], ...],
-) -> Iterator[CellResult]:
+) -> Iterator[RunResult]:
     from joblib import Parallel, delayed
 
     chunk = options.get("chunk", 0)
     parallel = Parallel(batch_size=1, **{k: v for k, v in options.items() if k != "chunk"})
-    tasks = (delayed(play_limited)(cell, cell_seconds) for cell in cells)
+    tasks = (delayed(execute_limited)(run, run_seconds) for run in runs)
     try:
         if not chunk:
             yield from parallel(tasks)
@@ -96,9 +96,14 @@ Opened = tuple[dict[str, Any], tuple[type[BaseException], ...]]
 
 @contextmanager
 def _local(jobs: int, _address: str) -> Iterator[Opened]:
+    from joblib.externals.loky import get_reusable_executor
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
-    yield {"n_jobs": jobs, "return_as": "generator_unordered"}, (BrokenProcessPool,)
+    try:
+        yield {"n_jobs": jobs, "return_as": "generator_unordered"}, (BrokenProcessPool,)
+    except BaseException:  # whatever ends the evaluation, its workers must not outlive it
+        get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
+        raise
 
 
 @contextmanager

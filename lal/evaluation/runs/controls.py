@@ -1,8 +1,8 @@
-"""Controls: what stands in every table beside a policy, as entrants.
+"""Controls: the methods that every policy is compared with.
 
 ``rules`` are hand-written. ``all`` adds the greedy oracles and, for every learned policy, five
 copies of itself with redrawn weights and a linear scorer of its own features. A copy trained on
-shuffled targets has to be trained; list it as ``shuffled=FILE``.
+shuffled targets has to be trained: list its file, whose card says what it is.
 """
 
 from collections.abc import Sequence
@@ -16,8 +16,7 @@ from lal.arrays import Floats
 from lal.data.prior import sample_dataset
 from lal.episode import Episode, log_likelihood
 from lal.errors import DataError, UsageError
-from lal.evaluation.runs.cells import ORACLE_LABELS
-from lal.evaluation.runs.methods import Entrant, parse_entrant
+from lal.evaluation.runs.methods import ORACLE_LABELS, MethodSpec, parse_method
 from lal.features import candidate_matrix
 from lal.learners import make_learner
 from lal.policies.kinds import load_as
@@ -30,7 +29,7 @@ Controls = Literal["none", "rules", "all"]
 RULES = (
     "random",
     "margin",
-    "margin-as-policy=policy:margin",
+    "margin-as-policy=policy:margin?role=strategy",
     "epsilon5=epsilon_margin?epsilon=0.05",
     "epsilon10=epsilon_margin?epsilon=0.1",
     "epsilon20=epsilon_margin?epsilon=0.2",
@@ -47,41 +46,37 @@ N_TASKS = 40
 """Synthetic tasks that the linear scorer is fitted on."""
 
 
-def with_controls(entrants: Sequence[Entrant], which: Controls, folder: Path) -> list[Entrant]:
-    """Return the entrants and those controls that are not among them by label.
+def with_controls(methods: Sequence[MethodSpec], which: Controls, folder: Path) -> list[MethodSpec]:
+    """Return the methods and those controls that are not among them by label.
 
     Args:
-        entrants: What was listed.
+        methods: What was listed.
         which: Group of controls.
         folder: Where copies of policies are written.
     """
     if which == "none":
-        return list(entrants)
-    added = [parse_entrant(text) for text in RULES]
+        return list(methods)
+    added = [parse_method(text) for text in RULES]
     if which == "all":
-        added += [Entrant(label=label, spec=label) for label in ORACLE_LABELS]
-        learned = [e for e in entrants if e.sha256 and not _is_copy(e.label)]
-        for entrant in learned:
-            suffix = "" if len(learned) == 1 else f"-{entrant.label}"
-            added += _copies(entrant, suffix, folder)
-    listed = {e.label for e in entrants}
-    return [*entrants, *(e for e in added if e.label not in listed)]
+        added += [MethodSpec(label, label, role="oracle") for label in ORACLE_LABELS.values()]
+        learned = [e for e in methods if e.role == "policy"]
+        for method in learned:
+            suffix = "" if len(learned) == 1 else f"-{method.label}"
+            added += _copies(method, suffix, folder)
+    listed = {e.label for e in methods}
+    return [*methods, *(e for e in added if e.label not in listed)]
 
 
-def _is_copy(label: str) -> bool:
-    return label.startswith(("untrained", "shuffled", "linear", "margin"))
-
-
-def _copies(entrant: Entrant, suffix: str, folder: Path) -> list[Entrant]:
-    policy = load_as(PoolPolicy, entrant.spec.removeprefix("policy:"))
+def _copies(method: MethodSpec, suffix: str, folder: Path) -> list[MethodSpec]:
+    policy = load_as(PoolPolicy, method.spec.removeprefix("policy:"))
     made = {f"untrained{i}{suffix}": untrained_copy(policy, i) for i in range(N_UNTRAINED)}
     made[f"linear{suffix}"] = linear_copy(policy)
     found = []
     for label, copy in made.items():
-        path = folder / f"{label}-{entrant.sha256[:12]}.safetensors"
+        path = folder / f"{label}-{method.sha256[:12]}.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
         copy.save(path)
-        found.append(parse_entrant(f"{label}={path}"))
+        found.append(parse_method(f"{label}={path}"))  # the copy's card says its role
     return found
 
 
@@ -173,6 +168,6 @@ def _lessons(policy: PoolPolicy, seed: int) -> list[tuple[Floats, Floats]]:
 
 
 def _gain(episode: Episode, row: int) -> float:
-    twin = episode.fork()
-    twin.label(row)
-    return twin.measure(twin.task.reward_part(), {"gain": log_likelihood})["gain"]
+    copy = episode.fork()
+    copy.label(row)
+    return copy.measure(copy.task.reward_part(), {"gain": log_likelihood})["gain"]

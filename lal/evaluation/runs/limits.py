@@ -1,7 +1,7 @@
-"""Limits of a cell: processor time, in any thread, and one thread of linear algebra.
+"""Limits of a run: processor time, in any thread, and one thread of linear algebra.
 
 Time is counted on the processor, so that a busy machine does not decide which strategies finish;
-by the clock a cell may take `PATIENCE` times as long, which ends what waits for ever.
+by the clock a run may take `PATIENCE` times as long, which ends what waits for ever.
 """
 
 import ctypes
@@ -18,19 +18,19 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 """What numerical libraries that are loaded later read."""
 
 PATIENCE = 20
-"""Seconds by the clock for each second of processor time that a cell may take."""
+"""Seconds by the clock for each second of processor time that a run may take."""
 
 THREADED = ("scipy.linalg", "sklearn.cluster")
 """Modules that bring thread pools of their own; pools loaded later would escape the limit."""
 
 
-class CellTimeout(BaseException):
-    """The cell's time is up; no `Exception`, so that nobody's handler swallows it."""
+class RunTimeout(BaseException):
+    """The run's time is up; no `Exception`, so that nobody's handler swallows it."""
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise `CellTimeout` in this thread after `seconds` of processor time; 0 is no limit.
+    """Raise `RunTimeout` in this thread after `seconds` of processor time; 0 is no limit.
 
     The main thread is stopped by timer signals. Other threads, as Dask's workers have, are sent
     the exception, which meets them at the next line of Python.
@@ -51,7 +51,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 @contextmanager
 def _signal_limit(seconds: float, timer: int, number: int) -> Iterator[None]:
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        raise CellTimeout
+        raise RunTimeout
 
     before = signal.signal(number, stop)
     signal.setitimer(timer, seconds)
@@ -76,14 +76,14 @@ def _thread_limit(seconds: float) -> Iterator[None]:
                 late = time.clock_gettime(clock) >= end or time.monotonic() >= latest
                 if late and not over.is_set():
                     sent.set()
-                    _send(thread, CellTimeout)
+                    _send(thread, RunTimeout)
                     return
 
     arrived = False
     threading.Thread(target=watch, daemon=True).start()
     try:
         yield
-    except CellTimeout:
+    except RunTimeout:
         arrived = True
         raise
     finally:
@@ -99,7 +99,7 @@ def _absorb() -> None:
     Calling it back with a null leaves the interpreter's flag of asynchronous exceptions set for
     good, which slows every thread down and was seen to hang them.
     """
-    with suppress(CellTimeout):
+    with suppress(RunTimeout):
         for _ in range(1000):
             time.sleep(0.001)
 

@@ -1,13 +1,13 @@
-"""Entrants: the strategies of an evaluation, from names, policy files and options."""
+"""Methods: what an evaluation compares, from names, policy files and options."""
 
 import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -18,20 +18,38 @@ from lal.policies.pool_policy import PoolPolicy
 from lal.state import QueryState, Strategy
 from lal.strategies.base import STRATEGIES, make_strategy
 
+Role = Literal["strategy", "policy", "untrained", "shuffled", "linear", "oracle", "full_labels"]
+"""What a method is for: a hand-written strategy, a learned policy, one of a policy's controls
+(untrained copy, copy trained on shuffled targets, linear scorer), an oracle, or the full-label
+level."""
+
+COPY_ROLES: tuple[Role, ...] = ("untrained", "shuffled", "linear")
+"""Controls made from a policy; a report is about none of them unless asked."""
+
 FULL_LABEL = "@full"
 """Label of the reference that is the learner fitted to the whole labelled pool."""
 
+ORACLE_LABELS = {"seen": "@oracle_seen", "other": "@oracle_other"}
+"""Labels of the greedy oracles, measured on the half they selected by and on the other half."""
+
+RESERVED: Mapping[str, Role] = {
+    FULL_LABEL: "full_labels",
+    **dict.fromkeys(ORACLE_LABELS.values(), "oracle"),
+}
+"""Roles of labels that only this package gives."""
+
 
 @dataclass(frozen=True)
-class Entrant:
-    """A strategy as it is listed.
+class MethodSpec:
+    """A method as it is listed.
 
     Attributes:
-        label: Name in tables; different for every entrant.
+        label: Name in tables; different for every method.
         spec: What it is made from: a registry name, ``"policy:PATH"`` or a shipped policy's name.
         options: Constructor options, as JSON text.
-        sha256: Hash of the policy file; empty for hand-written rules.
-        seen: Families met in training.
+        sha256: Hash of the policy file; empty for hand-written strategies.
+        seen: Families seen in training.
+        role: What it is for.
     """
 
     label: str
@@ -39,12 +57,18 @@ class Entrant:
     options: str = "{}"
     sha256: str = ""
     seen: tuple[str, ...] = ()
+    role: Role = "strategy"
 
     @property
     def identity(self) -> dict[str, str]:
-        """What determines the entrant's choices; a policy is its content, not its path."""
+        """What determines the method's choices; a policy is its content, not its path."""
         what = self.sha256 or self.spec
         return {"label": self.label, "strategy": what, "options": self.options}
+
+    @classmethod
+    def from_mapping(cls, found: Mapping[str, Any]) -> "MethodSpec":
+        """Return the method that a manifest lists; see `read_methods` for old ones."""
+        return cls(**{**found, "seen": tuple(found.get("seen", ()))})
 
     def make(self) -> Strategy:
         """Return a fresh strategy.
@@ -55,7 +79,7 @@ class Entrant:
         options = json.loads(self.options)
         stream = options.pop("stream", None)
         strategy = self._policy() if self.sha256 else make_strategy(self.spec, **options)
-        return strategy if stream is None else Restreamed(strategy, int(stream))
+        return strategy if stream is None else ReseededStrategy(strategy, int(stream))
 
     def _policy(self) -> Strategy:
         name = self.spec.removeprefix("policy:")
@@ -64,7 +88,7 @@ class Entrant:
         return load_as(PoolPolicy, name)
 
 
-class Restreamed:
+class ReseededStrategy:
     """A strategy with a private stream, for A/A tests: same rule, different draws."""
 
     def __init__(self, strategy: Strategy, stream: int) -> None:
@@ -76,37 +100,54 @@ class Restreamed:
         return self.strategy.utilities(state, own)
 
 
-def parse_entrant(text: str) -> Entrant:
-    """Return the entrant that a text names.
+def parse_method(text: str) -> MethodSpec:
+    """Return the method that a text names.
 
     Args:
         text: ``"margin"``, ``"skactiveml:Name"``, a shipped policy's name or a policy file (both
             also as ``"policy:..."``, where a strategy has the same name). ``"name?key=value"``
-            adds constructor options (``stream`` gives the rule a random stream of its own),
+            adds constructor options; two are ours: ``stream`` gives it a random stream of its
+            own, ``role`` says what it is for (a policy's card says so by itself).
             ``"label=..."`` names it for the tables.
 
     Raises:
         UnknownNameError: No such strategy or policy.
         PolicyFileError: The policy file is missing or damaged.
+        UsageError: An option or a role that does not exist.
     """
     label, spec = _split_label(text)
     spec, _, query = spec.partition("?")
-    options = json.dumps(_options(query, text), sort_keys=True)
+    options = _options(query, text)
+    role = _given_role(options.pop("role", None), text)
+    found = _find_method(label, spec, query, json.dumps(options, sort_keys=True))
+    return found if role is None else replace(found, role=role)
+
+
+def _find_method(label: str, spec: str, query: str, options: str) -> MethodSpec:
     bare = spec.removeprefix("policy:")
     if spec != bare and bare in list_policies(PoolPolicy.kind):
-        return _shipped_entrant(label or spec, bare, options)
+        return _shipped_method(label or spec, bare, options)
     if _is_file(spec):
-        return _file_entrant(label, Path(spec.removeprefix("policy:")).expanduser(), options)
+        return _file_method(label, Path(spec.removeprefix("policy:")).expanduser(), options)
     if spec not in STRATEGIES and ":" not in spec and spec in list_policies(PoolPolicy.kind):
-        return _shipped_entrant(label, spec, options)
-    entrant = Entrant(label or (f"{spec}?{query}" if query else spec), spec, options)
-    _try_make(entrant)
-    return entrant
+        return _shipped_method(label, spec, options)
+    method = MethodSpec(label or (f"{spec}?{query}" if query else spec), spec, options)
+    _try_make(method)
+    return method
 
 
-def parse_entrants(texts: Sequence[str]) -> list[Entrant]:
-    """Return the entrants of a list; labels must differ."""
-    found = [parse_entrant(text) for text in texts]
+def _given_role(role: Any, text: str) -> Role | None:
+    known: tuple[Role, ...] = tuple(r for r in get_args(Role) if r not in RESERVED.values())
+    if role is None:
+        return None
+    if role not in known:
+        raise UsageError(f"unknown role {role!r} of {text!r}; expected one of {', '.join(known)}")
+    return known[known.index(role)]
+
+
+def parse_methods(texts: Sequence[str]) -> list[MethodSpec]:
+    """Return the methods of a list; labels must differ."""
+    found = [parse_method(text) for text in texts]
     labels = [e.label for e in found]
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:
@@ -118,13 +159,49 @@ def parse_entrants(texts: Sequence[str]) -> list[Entrant]:
     return found
 
 
+def read_methods(manifest: Mapping[str, Any]) -> list[MethodSpec]:
+    """Return the methods that a store's manifest lists.
+
+    Manifests of the first releases call them ``entrants`` and have no roles: there a label that
+    began with the name of a control was one.
+    """
+    listed = manifest.get("methods", manifest.get("entrants", ()))
+    return [MethodSpec.from_mapping({"role": _role_before_roles(m), **m}) for m in listed]
+
+
+def _role_before_roles(listed: Mapping[str, Any]) -> Role:
+    label = str(listed["label"])
+    if label in RESERVED:
+        return RESERVED[label]
+    copies = (role for role in COPY_ROLES if label.startswith(role))
+    return next(copies, "policy" if listed.get("sha256") else "strategy")
+
+
+def policy_role(policy: PoolPolicy) -> Role:
+    """Return what a policy's card says it is: a control, or a policy."""
+    training = policy.card.get("training")
+    nested = training.get("control") if isinstance(training, Mapping) else None
+    control = str(policy.card.get("control") or nested or "none")
+    return CARD_CONTROLS.get(control, "policy")
+
+
+CARD_CONTROLS: Mapping[str, Role] = {
+    "untrained": "untrained",
+    "linear": "linear",
+    "shuffled_reward": "shuffled",
+    "shuffled_everywhere": "shuffled",
+    "shuffled": "shuffled",
+}
+"""Roles by the control that a card names."""
+
+
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def families_seen(policy: PoolPolicy) -> tuple[str, ...]:
-    """Return the families that a policy's card says were met in training, sorted."""
+    """Return the families that a policy's card says were seen in training, sorted."""
     card = policy.card
     found: set[str] = set()
     for part in (card, card.get("training", {})):
@@ -159,21 +236,27 @@ def _is_file(spec: str) -> bool:
     return spec.endswith(".safetensors") or os.sep in spec or Path(spec).is_file()
 
 
-def _file_entrant(label: str, path: Path, options: str) -> Entrant:
+def _file_method(label: str, path: Path, options: str) -> MethodSpec:
     if not path.is_file():
         raise PolicyFileError(f"there is no policy file {str(path)!r}; check the path")
     policy = load_as(PoolPolicy, str(path))
     spec = f"policy:{path.resolve()}"
-    return Entrant(label or path.stem, spec, options, file_sha256(path), families_seen(policy))
+    return _policy_method(policy, label or path.stem, spec, options, file_sha256(path))
 
 
-def _shipped_entrant(label: str, name: str, options: str) -> Entrant:
+def _shipped_method(label: str, name: str, options: str) -> MethodSpec:
     policy, sha256 = load_as(PoolPolicy, name), file_sha256(policy_path(name))
-    return Entrant(label or name, name, options, sha256, families_seen(policy))
+    return _policy_method(policy, label or name, name, options, sha256)
 
 
-def _try_make(entrant: Entrant) -> None:
+def _policy_method(
+    policy: PoolPolicy, label: str, spec: str, options: str, sha256: str
+) -> MethodSpec:
+    return MethodSpec(label, spec, options, sha256, families_seen(policy), policy_role(policy))
+
+
+def _try_make(method: MethodSpec) -> None:
     try:
-        entrant.make()
+        method.make()
     except TypeError as error:
-        raise UsageError(f"strategy {entrant.label!r} cannot be made: {error}") from error
+        raise UsageError(f"strategy {method.label!r} cannot be made: {error}") from error

@@ -27,7 +27,7 @@ class OracleCurves:
     Attributes:
         seen: Measured on the half that the oracle picked by.
         other: Measured on the half that it never saw: the honest ceiling.
-        n_revealed: True labels the oracle read, bought or not.
+        n_revealed: True labels the oracle read, acquired or not.
     """
 
     seen: Curve
@@ -36,24 +36,24 @@ class OracleCurves:
 
 
 class GreedyOracle:
-    """Picks the candidate whose true label improves the model most on the judging rows.
+    """Picks the candidate whose true label improves the model most on the selection rows.
 
     It is given the hidden labels explicitly, has no ``utilities`` and cannot be pickled.
 
     Args:
         oracle: The hidden labels of the pool.
-        judge: Rows that candidates are compared on.
+        selection: Rows that candidates are compared on.
         metric: What is compared.
         n_candidates: Rows tried at each step: margin's own pick and random others.
     """
 
     def __init__(
-        self, oracle: Oracle, judge: Part, *, metric: Metric, n_candidates: int = 10
+        self, oracle: Oracle, selection: Part, *, metric: Metric, n_candidates: int = 10
     ) -> None:
         if n_candidates < 1:
             raise UsageError(f"n_candidates must be at least 1, got {n_candidates}")
         self.oracle = oracle
-        self.judge = judge
+        self.selection = selection
         self.metric = metric
         self.n_candidates = n_candidates
 
@@ -71,7 +71,7 @@ class GreedyOracle:
         return int(candidates[order[0]])
 
     def score(self, episode: Episode, index: int) -> float:
-        """Return the metric on the judging rows after the true label of one row was added."""
+        """Return the metric on the selection rows after the true label of one row was added."""
         pool, task = episode.pool, episode.task
         place = int(np.searchsorted(pool.labelled, index))
         rows = np.insert(pool.labelled, place, index)
@@ -82,7 +82,7 @@ class GreedyOracle:
             n_classes=task.n_classes,
             seed=episode.streams.learner_seed(len(rows)),
         )
-        return self.metric(self.judge.y, model.predict_proba(self.judge.X))
+        return self.metric(self.selection.y, model.predict_proba(self.selection.X))
 
     def _candidates(self, open_rows: Ints, first: int, rng: np.random.Generator) -> Ints:
         others = open_rows[open_rows != first]
@@ -93,7 +93,7 @@ class GreedyOracle:
 def halve_test(task: Task, seed: int) -> tuple[Task, Task]:
     """Return the task twice, each with one stratified random half of the test rows.
 
-    Strategies that are set beside an oracle run on the second task, so that all are measured on
+    Strategies that are compared with an oracle run on the second task, so that all are measured on
     the same rows.
 
     Raises:
@@ -119,10 +119,10 @@ def run_oracle(
     pick_by: str = "accuracy",
     metrics: Mapping[str, Metric] = METRICS,
 ) -> OracleCurves:
-    """Play one episode with the greedy oracle.
+    """Run one episode with the greedy oracle.
 
     Args:
-        task: What is played; its test rows are halved by `halve_test`.
+        task: The task; its test rows are halved by `halve_test`.
         seed: Names every stream, as in `lal.episode.run_episode`: equal seeds share the start.
         n_candidates: Rows tried at each step.
         pick_by: Name of the metric that the oracle maximises.
@@ -130,16 +130,16 @@ def run_oracle(
     """
     if pick_by not in metrics:
         raise UsageError(f"unknown metric {pick_by!r}; known: {', '.join(metrics)}")
-    judged, kept = (half.test_part() for half in halve_test(task, seed))
+    selection, kept = (half.test_part() for half in halve_test(task, seed))
     oracle = Oracle(task.pool.y)
-    greedy = GreedyOracle(oracle, judged, metric=metrics[pick_by], n_candidates=n_candidates)
+    greedy = GreedyOracle(oracle, selection, metric=metrics[pick_by], n_candidates=n_candidates)
     episode = Episode(task, seed)
     counts = [episode.spent]
-    seen, other = [episode.measure(judged, metrics)], [episode.measure(kept, metrics)]
+    seen, other = [episode.measure(selection, metrics)], [episode.measure(kept, metrics)]
     while not episode.finished:
         episode.label(greedy.pick(episode))
         counts.append(episode.spent)
-        seen.append(episode.measure(judged, metrics))
+        seen.append(episode.measure(selection, metrics))
         other.append(episode.measure(kept, metrics))
     return OracleCurves(
         seen=_curve(counts, seen, episode),

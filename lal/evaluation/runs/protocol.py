@@ -18,8 +18,8 @@ Count = int | str
 PROTOCOL_VERSION = 1
 """Counted up when the meaning of a field changes, so that old results are never mixed in."""
 
-NOT_OF_A_CELL = ("name", "n_splits", "n_starts", "metric")
-"""Fields that choose which cells there are or how they are summed up, not what a cell gives."""
+NOT_OF_A_RUN = ("name", "n_splits", "n_starts", "metric")
+"""Fields that choose which runs there are or how they are summed up, not what a run gives."""
 
 
 def _at_least_one(field: str, value: Count) -> None:
@@ -33,13 +33,13 @@ def _at_least_one(field: str, value: Count) -> None:
         raise UsageError(f"{field} must be at least 1, got {value}")
 
 
-def labels_of(count: Count, n_classes: int) -> int:
+def count_labels(count: Count, n_classes: int) -> int:
     """Return how many labels a count stands for on a data set with so many classes."""
     return int(count.removesuffix("C")) * n_classes if isinstance(count, str) else count
 
 
 @dataclass(frozen=True)
-class Run:
+class Repetition:
     """One repetition: a split of the data set and a start on it."""
 
     split: int
@@ -48,16 +48,16 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """A frozen, versioned, hashed set of rules; equal protocols give equal cells.
+    """A frozen, versioned, hashed set of rules; equal protocols give equal runs.
 
     Attributes:
         name: What the regime is called in tables.
-        budget: Labels bought after the start (a `Count`); None for the whole pool.
+        budget: Labels acquired after the start (a `Count`); None for the whole pool.
         start: ``"two_classes"`` (random labels until two classes are seen) or a `Count`.
-        batch_size: Labels bought between refits (a `Count`).
+        batch_size: Labels acquired between refits (a `Count`).
         test_share: Share of the rows that only evaluation sees.
         max_pool: Larger pools are sub-sampled, anew for every split.
-        max_share: At most this share of the pool is bought (after the start).
+        max_share: At most this share of the pool is acquired (after the start).
         n_splits: Splits of every data set.
         n_starts: Starts on every split.
         metrics: What is measured at every point.
@@ -85,7 +85,7 @@ class Protocol:
     version: int = PROTOCOL_VERSION
 
     def __post_init__(self) -> None:
-        """Refuse rules that cannot be played."""
+        """Refuse rules that cannot be followed."""
         object.__setattr__(self, "metrics", tuple(self.metrics))
         for field in ("batch_size", "n_splits", "n_starts", "max_pool"):
             _at_least_one(field, getattr(self, field))
@@ -112,7 +112,7 @@ class Protocol:
         """Return the start on a data set with so many classes."""
         if self.start == "two_classes":
             return "two_classes"
-        return labels_of(self.start, n_classes)
+        return count_labels(self.start, n_classes)
 
     @property
     def n_runs(self) -> int:
@@ -120,9 +120,9 @@ class Protocol:
         return self.n_splits * self.n_starts
 
     @property
-    def runs(self) -> Iterator[Run]:
+    def repetitions(self) -> Iterator[Repetition]:
         """All runs, starts within splits."""
-        return (Run(s, i) for s in range(self.n_splits) for i in range(self.n_starts))
+        return (Repetition(s, i) for s in range(self.n_splits) for i in range(self.n_starts))
 
     @property
     def hash(self) -> str:
@@ -130,12 +130,12 @@ class Protocol:
         return config_hash(self)
 
     @property
-    def cell_hash(self) -> str:
-        """Hash of the fields that determine what one cell gives.
+    def run_hash(self) -> str:
+        """Hash of the fields that determine what one run gives.
 
-        More runs or another headline metric leave it as it is, so finished cells still count.
+        More runs or another headline metric leave it as it is, so finished runs still count.
         """
-        return config_hash({k: v for k, v in asdict(self).items() if k not in NOT_OF_A_CELL})
+        return config_hash({k: v for k, v in asdict(self).items() if k not in NOT_OF_A_RUN})
 
     def with_runs(self, n_runs: int) -> "Protocol":
         """Return the protocol with `n_runs` runs: up to five starts on each split."""
@@ -170,7 +170,7 @@ PROTOCOLS: dict[str, Protocol] = {
 }
 """The regimes by name: cold and warm are headlines, full_pool only reproduces older tables.
 
-Both batch regimes start from ten labels a class and buy twenty batches.
+Both batch regimes start from ten labels per class and acquire twenty batches.
 """
 
 

@@ -1,8 +1,8 @@
-"""Play one stored cell again, and see an episode: a flat view of its pool and what was asked."""
+"""Execute one stored run again, and see an episode: a flat view of its pool and what was asked."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,10 @@ from lal.arrays import Floats, Ints
 from lal.data.datasets import load_dataset
 from lal.data.view import make_geometry
 from lal.errors import DataError, UsageError
-from lal.evaluation.runs.cells import FULL, Cell, CellResult, play
-from lal.evaluation.runs.methods import FULL_LABEL, Entrant
-from lal.evaluation.runs.protocol import Protocol, Run
+from lal.evaluation.runs.engine import Engine
+from lal.evaluation.runs.methods import FULL_LABEL, MethodSpec, read_methods
+from lal.evaluation.runs.protocol import Protocol, Repetition
+from lal.evaluation.runs.run import FULL, REFERENCE, Run, RunResult, execute
 from lal.evaluation.runs.store import RunStore
 from lal.rng import generator
 
@@ -24,39 +25,44 @@ MOST_ROWS = 400
 """Rows shown of a pool: those that were asked for, and others at random."""
 
 
-def restore(store: RunStore, result: CellResult) -> Cell:
-    """Return the cell that a result came from.
+def restore(store: RunStore, result: RunResult, engine: Engine | None = None) -> Run:
+    """Return the run that a result came from.
+
+    Args:
+        store: Where the result is.
+        result: The result.
+        engine: May have executed it in place of the reference implementation.
 
     Raises:
-        DataError: The data set cannot be loaded, has changed, or the cell was played by another
+        DataError: The data set cannot be loaded, has changed, or the run was executed by another
             release or protocol.
     """
     about, manifest = result.about, store.manifest()
     label = about["strategy"]
-    listed = {e["label"]: e for e in manifest.get("entrants", [])}
+    listed = {m.label: m for m in read_methods(manifest)}
     if label != FULL_LABEL and label not in listed:
         raise DataError(f"the store's last evaluation lists no strategy {label!r}")
-    found = dict(listed.get(label, {}))
-    entrant = FULL if label == FULL_LABEL else Entrant(**found | {"seen": tuple(found["seen"])})
-    cell = _cell(manifest, about, entrant)
-    if cell.key != result.key:
-        raise DataError(
-            f"cell {result.key[:12]} was played by another release or protocol than this one; "
-            "evaluate again"
-        )
-    return cell
+    method = FULL if label == FULL_LABEL else listed[label]
+    run = _make_run(manifest, about, method)
+    for name in (REFERENCE, *([] if engine is None else [engine.name])):
+        if (found := replace(run, engine=name)).key == result.key:
+            return found
+    raise DataError(
+        f"run {result.key[:12]} was executed by another release, protocol or engine than this one; "
+        "evaluate again"
+    )
 
 
-def _cell(manifest: Mapping[str, Any], about: Mapping[str, Any], entrant: Entrant) -> Cell:
+def _make_run(manifest: Mapping[str, Any], about: Mapping[str, Any], method: MethodSpec) -> Run:
     dataset = load_dataset(about["source"])
     if dataset.sha256 != about["sha256"]:
         raise DataError(f"data set {about['dataset']!r} is not the one that was evaluated")
     protocol = Protocol.from_json(json.dumps(manifest["protocol"]))
-    run = Run(int(about["split"]), int(about["start"]))
-    return Cell(protocol, dataset, about["learner"], run, entrant)
+    repetition = Repetition(int(about["split"]), int(about["start"]))
+    return Run(protocol, dataset, about["learner"], repetition, method)
 
 
-def find_result(store: RunStore, prefix: str) -> CellResult:
+def find_result(store: RunStore, prefix: str) -> RunResult:
     """Return the one stored result whose key starts with a prefix.
 
     Raises:
@@ -65,13 +71,13 @@ def find_result(store: RunStore, prefix: str) -> CellResult:
     keys = [key for key in store.keys() if key.startswith(prefix)]  # noqa: SIM118
     result = store.get(keys[0]) if len(keys) == 1 else None
     if result is None:
-        raise UsageError(f"{len(keys)} cells have keys that start with {prefix!r}; expected one")
+        raise UsageError(f"{len(keys)} runs have keys that start with {prefix!r}; expected one")
     return result
 
 
 @dataclass(frozen=True)
 class Rerun:
-    """A cell played again.
+    """A run executed again.
 
     Attributes:
         key: Its key.
@@ -84,10 +90,14 @@ class Rerun:
     largest: float
 
 
-def rerun(store: RunStore, prefix: str) -> Rerun:
-    """Play one stored cell again and compare."""
+def rerun(store: RunStore, prefix: str, engine: Engine | None = None) -> Rerun:
+    """Execute one stored run again and compare; see `restore`."""
     old = find_result(store, prefix)
-    new = play(restore(store, old))
+    run = restore(store, old, engine)
+    if engine is None or run.engine != engine.name:
+        new = execute(run)
+    else:
+        (new,) = engine.execute([run])
     if old.n_labels.shape != new.n_labels.shape:
         return Rerun(old.key, same=False, largest=float("nan"))
     gaps = [float(np.max(np.abs(new.metrics[m] - v), initial=0.0)) for m, v in old.metrics.items()]
@@ -101,8 +111,8 @@ class Track:
 
     Attributes:
         strategy: Its label.
-        queried: Positions among the rows shown, in the order of purchase, shape (n,).
-        n_labels: Labels bought at each point of the curve, (T,).
+        queried: Positions among the rows shown, in the order of their labels, shape (n,).
+        n_labels: Labels acquired at each point of the curve, (T,).
         values: The headline metric there, (T,).
     """
 
@@ -143,23 +153,23 @@ class EpisodeView:
     tracks: tuple[Track, ...]
 
 
-def view_episode(store: RunStore, results: Sequence[CellResult]) -> EpisodeView:
+def view_episode(store: RunStore, results: Sequence[RunResult]) -> EpisodeView:
     """Return the view of one run's episodes, one result a strategy.
 
     Args:
         store: Where they come from.
-        results: Finished cells of one data set, learner, split and start.
+        results: Finished runs of one data set, learner, split and start.
 
     Raises:
         DataError: The data set is not to be had.
     """
     about = results[0].about
-    cell = _cell(store.manifest(), about, FULL)
-    pool = cell.task().pool
+    run = _make_run(store.manifest(), about, FULL)
+    pool = run.task().pool
     flat, axes = flat_view(make_geometry(pool.X).Z)
     asked = np.unique(np.concatenate([r.queried for r in results]))
     others = np.setdiff1d(np.arange(len(pool)), asked)
-    rng = generator(cell.split_seed, "report view")
+    rng = generator(run.split_seed, "report view")
     room = min(max(MOST_ROWS - len(asked), 0), len(others))
     shown = np.sort(np.concatenate([asked, rng.choice(others, room, replace=False)]))
     tracks = tuple(
@@ -178,7 +188,7 @@ def view_episode(store: RunStore, results: Sequence[CellResult]) -> EpisodeView:
         start=int(about["start"]),
         points=flat[shown],
         classes=pool.y[shown],
-        class_names=cell.dataset.class_names,
+        class_names=run.dataset.class_names,
         axes=axes,
         n_pool=len(pool),
         n_start=int(about["n_start"]),

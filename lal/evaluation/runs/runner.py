@@ -1,27 +1,30 @@
-"""Runner: plays the cells that are missing, in parallel, and can be killed at any time."""
+"""Runner: executes the runs that are missing, in parallel, and can be killed at any time."""
 
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from lal.data.dataset import Dataset
 from lal.episode import METRICS
 from lal.errors import LalError, UsageError
 from lal.evaluation.runs.backends import Backend, Pass, WorkersLostError, workers
-from lal.evaluation.runs.cells import (
+from lal.evaluation.runs.engine import Engine, check_engine
+from lal.evaluation.runs.methods import MethodSpec
+from lal.evaluation.runs.protocol import Protocol
+from lal.evaluation.runs.run import (
     DONE,
     FAILED,
     FULL,
+    REFERENCE,
     TIMED_OUT,
-    Cell,
-    CellResult,
+    Run,
+    RunResult,
     about,
-    cells_of,
+    make_runs,
 )
-from lal.evaluation.runs.methods import Entrant
-from lal.evaluation.runs.protocol import Protocol
 from lal.evaluation.runs.store import RunStore
 from lal.learners import make_learner
 
@@ -29,7 +32,7 @@ MAX_LOSSES = 3
 """Times that dead workers are replaced before the run gives up."""
 
 Group = tuple[str, str, str]
-"""Data set, learner and strategy."""
+"""Data set, learner and method."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,8 @@ class Progress:
     """How far a run is.
 
     Attributes:
-        done: Cells finished in this run, failures included.
-        total: Cells of this run.
+        done: Runs finished in this run, failures included.
+        total: Runs of this run.
         failed: Failures and time-outs among them.
         elapsed: Seconds since the start.
     """
@@ -56,13 +59,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did: cells found finished, played now, and failed among those.
+    """What was done: runs found finished, executed now, and failed among those.
 
-    `memory` is the peak of this process in MiB after the first tenth of the cells and at the end.
+    `memory` is the peak of this process in MiB after the first tenth of the runs and at the end.
     """
 
     found: int
-    played: int
+    executed: int
     failed: int
     seconds: float
     memory: tuple[float, float] = (0.0, 0.0)
@@ -70,13 +73,13 @@ class Summary:
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of an evaluation, parted into finished and missing.
+    """The runs of an evaluation, and those that are missing.
 
-    `timed_out` counts stored time-outs that stand, by data set, learner and strategy.
+    `timed_out` counts stored time-outs that stand, by data set, learner and method.
     """
 
-    cells: tuple[Cell, ...]
-    missing: tuple[Cell, ...]
+    runs: tuple[Run, ...]
+    missing: tuple[Run, ...]
     timed_out: Mapping[Group, int] = field(default_factory=dict)
 
 
@@ -84,39 +87,44 @@ def plan(
     protocol: Protocol,
     datasets: Sequence[Dataset],
     learners: Sequence[str],
-    entrants: Sequence[Entrant],
+    methods: Sequence[MethodSpec],
     *,
     store: RunStore,
-    cell_seconds: float = 0.0,
+    run_seconds: float = 0.0,
     retry: bool = False,
+    engine: Engine | None = None,
 ) -> Plan:
-    """Return what there is to play; anything that cannot be played is refused now.
+    """Return what there is to execute; anything that cannot be executed is refused now.
 
-    A time-out is played again under a longer limit, a failure when `retry` is set.
+    A time-out is tried again under a longer limit, a failure when `retry` is set.
 
     Raises:
-        LalError: An unknown name, a budget above a pool, a data set with one class.
+        LalError: An unknown name, a budget above a pool, a data set with one class, or a method
+            that the engine refuses.
     """
     check(protocol, datasets, learners)
-    cells = tuple(cells_of(protocol, datasets, learners, [*entrants, FULL]))
-    missing: list[Cell] = []
+    by = REFERENCE if engine is None else engine.name
+    runs = tuple(make_runs(protocol, datasets, learners, [*methods, FULL], by))
+    if engine is not None:
+        check_engine(engine, runs)
+    missing: list[Run] = []
     timed_out: Counter[Group] = Counter()
-    for cell in cells:
-        old = store.get(cell.key)
-        if old is None or _again(old, cell_seconds, retry):
-            missing.append(cell)
+    for run in runs:
+        old = store.get(run.key)
+        if old is None or _again(old, run_seconds, retry):
+            missing.append(run)
         elif old.status == TIMED_OUT and old.seconds > 0:
             timed_out[_group(old.about)] += 1
-    return Plan(cells, tuple(missing), timed_out)
+    return Plan(runs, tuple(missing), timed_out)
 
 
-def _again(old: CellResult, cell_seconds: float, retry: bool) -> bool:
-    longer = old.status == TIMED_OUT and (cell_seconds == 0 or cell_seconds > old.limit)
+def _again(old: RunResult, run_seconds: float, retry: bool) -> bool:
+    longer = old.status == TIMED_OUT and (run_seconds == 0 or run_seconds > old.limit)
     return longer or (retry and old.status == FAILED)
 
 
 def check(protocol: Protocol, datasets: Sequence[Dataset], learners: Sequence[str]) -> None:
-    """Refuse an evaluation that could not be played to the end."""
+    """Refuse an evaluation that could not be finished."""
     names = [d.name for d in datasets]
     if not names:
         raise UsageError("no data sets are listed; expected at least one")
@@ -129,7 +137,7 @@ def check(protocol: Protocol, datasets: Sequence[Dataset], learners: Sequence[st
     refused: dict[str, LalError] = {}
     for dataset in datasets:
         try:
-            Cell(protocol, dataset, learners[0], next(iter(protocol.runs)), FULL).task()
+            Run(protocol, dataset, learners[0], next(iter(protocol.repetitions)), FULL).task()
         except LalError as error:
             refused[dataset.name] = error
     if len(refused) == 1:
@@ -137,46 +145,51 @@ def check(protocol: Protocol, datasets: Sequence[Dataset], learners: Sequence[st
     if refused:
         first, why = next(iter(refused.items()))
         raise type(why)(
-            f"{len(refused)} of {len(names)} data sets cannot be played: {', '.join(refused)}; "
+            f"{len(refused)} of {len(names)} data sets cannot be used: {', '.join(refused)}; "
             f"{first}: {why}, or name the others (--datasets)"
         )
 
 
-def run_cells(
+def execute_runs(
     work: Plan,
     store: RunStore,
     *,
     backend: Backend = "local",
     jobs: int = 1,
     address: str = "",
-    cell_seconds: float = 0.0,
-    give_up: int = 0,
+    run_seconds: float = 0.0,
+    max_timeouts: int = 0,
+    engine: Engine | None = None,
     report: Callable[[Progress], None] | None = None,
 ) -> Summary:
-    """Play the missing cells; every finished one is on disk before the next is counted.
+    """Execute the missing runs; every finished one is on disk before the next is counted.
 
     Args:
         work: What `plan` found.
         store: Where results go.
-        backend: Where cells are played; the same numbers come from any, see `backends`.
+        backend: Where runs are executed; the same numbers come from any, see `backends`.
         jobs: Processes.
         address: Of a running Dask or Ray cluster; one is started here when empty.
-        cell_seconds: Processor time that a cell may take; 0 for no limit.
-        give_up: Time-outs of one strategy on one data set and learner after which its other runs
-            there are not tried but kept as timed out, with the reason; 0 to try all.
-        report: Called after every cell.
+        run_seconds: Processor time that a run may take; 0 for no limit.
+        max_timeouts: Time-outs of one method on one data set and learner after which its other
+            runs there are not tried but kept as timed out, with the reason; 0 to try all.
+        engine: Executes the runs that name it, in this process; the workers take the others.
+        report: Called after every run.
 
     Raises:
-        WorkersLostError: Workers died time and again; finished cells are in the store.
+        WorkersLostError: Workers died time and again; finished runs are in the store.
     """
     began = time.perf_counter()
     failed = done = 0
     memory = 0.0
-    hopeless = _Hopeless(give_up, cell_seconds, work.timed_out)
-    with workers(backend, jobs=jobs, address=address, cell_seconds=cell_seconds) as run:
-        for result in _survive(run, work.missing, hopeless):
+    timeouts = _TimeoutTracker(max_timeouts, run_seconds, work.timed_out)
+    with workers(backend, jobs=jobs, address=address, run_seconds=run_seconds) as execute_all:
+        batch = [run for run in work.missing if run.engine != REFERENCE]
+        others = [run for run in work.missing if run.engine == REFERENCE]
+        first = engine.execute(batch) if engine is not None and batch else ()
+        for result in chain(first, _run_with_restarts(execute_all, others, timeouts)):
             store.put(result)
-            hopeless.count(result)
+            timeouts.count(result)
             done += 1
             failed += result.status != DONE
             if done * 10 <= len(work.missing):
@@ -184,60 +197,62 @@ def run_cells(
             if report is not None:
                 elapsed = time.perf_counter() - began
                 report(Progress(done, len(work.missing), failed, elapsed))
-    found = len(work.cells) - len(work.missing)
+    found = len(work.runs) - len(work.missing)
     seconds = time.perf_counter() - began
     return Summary(found, done, failed, seconds, memory=(memory, peak_memory()))
 
 
-def _survive(run: Pass, cells: Iterable[Cell], hopeless: "_Hopeless") -> Iterator[CellResult]:
-    """Yield the results of all cells, playing again what died with a worker."""
-    left = {cell.key: cell for cell in cells}
+def _run_with_restarts(
+    execute_all: Pass, runs: Iterable[Run], timeouts: "_TimeoutTracker"
+) -> Iterator[RunResult]:
+    """Yield the results of all runs, repeating what died with a worker."""
+    left = {run.key: run for run in runs}
     losses = 0
     while left:
         try:
-            for result in run(hopeless.pass_on(left.values())):
-                for known in (result, *hopeless.take()):
+            for result in execute_all(timeouts.pass_on(left.values())):
+                for known in (result, *timeouts.take()):
                     del left[known.key]
                     yield known
-            for known in hopeless.take():
+            for known in timeouts.take():
                 del left[known.key]
                 yield known
         except WorkersLostError as error:
             losses += 1
             if losses > MAX_LOSSES:
                 raise WorkersLostError(
-                    f"workers died {losses} times, the last with {error}; {len(left)} cells are "
+                    f"workers died {losses} times, the last with {error}; {len(left)} runs are "
                     "open: give the workers more memory or lower --jobs, and run this again"
                 ) from error
 
 
-class _Hopeless:
-    """Groups of cells (data set, learner, strategy) that timed out too often to go on with."""
+class _TimeoutTracker:
+    """Groups of runs (data set, learner, method) that timed out too often to go on with."""
 
-    def __init__(self, give_up: int, limit: float, timed_out: Mapping[Group, int]) -> None:
-        self.give_up, self.limit = give_up, limit
+    def __init__(self, max_timeouts: int, limit: float, timed_out: Mapping[Group, int]) -> None:
+        self.max_timeouts, self.limit = max_timeouts, limit
         self.counts = Counter(timed_out)
-        self.skipped: deque[CellResult] = deque()
+        self.skipped: deque[RunResult] = deque()
 
-    def count(self, result: CellResult) -> None:
+    def count(self, result: RunResult) -> None:
         """Take note of a time-out."""
         if result.status == TIMED_OUT and result.seconds > 0:
             self.counts[_group(result.about)] += 1
 
-    def pass_on(self, cells: Iterable[Cell]) -> Iterator[Cell]:
-        """Yield the cells that are worth a try; the others become results for `take`."""
-        for cell in list(cells):
-            names = about(cell)
+    def pass_on(self, runs: Iterable[Run]) -> Iterator[Run]:
+        """Yield the runs that are worth a try; the others become results for `take`."""
+        for run in list(runs):
+            names = about(run)
             n = self.counts[_group(names)]
-            if self.give_up and n >= self.give_up:
+            if self.max_timeouts and n >= self.max_timeouts:
                 why = f"not tried: {n} runs of it were stopped after {self.limit:g} s each"
-                result = CellResult(cell.key, TIMED_OUT, names, error=why, limit=self.limit)
+                result = RunResult(run.key, TIMED_OUT, names, error=why, limit=self.limit)
                 self.skipped.append(result)
             else:
-                yield cell
+                yield run
 
-    def take(self) -> Iterator[CellResult]:
-        """Yield the results of cells that were not tried."""
+    def take(self) -> Iterator[RunResult]:
+        """Yield the results of runs that were not tried."""
         while self.skipped:
             yield self.skipped.popleft()
 

@@ -1,24 +1,26 @@
-"""Run store: finished cells as files named by the hash of what determines them."""
+"""Run store: finished runs as files named by the hash of what determines them."""
 
 import contextlib
 import io
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from lal.errors import DataError, LalError, UsageError
-from lal.evaluation.runs.cells import DONE, CellResult
+from lal.evaluation.runs.run import DONE, RunResult
 from lal.registry import require
 from lal.serialization import config_hash, read_json, write_bytes, write_json
 
 Format = Literal["parquet", "json"]
 MANIFEST = "evaluation.json"
-CELLS = "cells.json"
+RUN_KEYS = "cells.json"
+"""Keys of the latest evaluation; this name, and those inside the files, are the first release's."""
+
 HEADER = b"lal"
 
 LEFTOVER_AGE = 3600.0
@@ -26,7 +28,7 @@ LEFTOVER_AGE = 3600.0
 
 
 class StoreError(LalError):
-    """The disk refuses to give or to take a cell."""
+    """The disk refuses to give or to take a run."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,9 @@ class Verification:
     """What a check of a store found.
 
     Attributes:
-        counts: Undamaged cells by status.
+        counts: Undamaged runs by status.
         quarantined: Files set aside, now or before.
-        missing: Cells of the latest evaluation that are not there.
+        missing: Runs of the latest evaluation that are not there.
     """
 
     counts: Mapping[str, int]
@@ -45,15 +47,15 @@ class Verification:
 
 
 class RunStore:
-    """A folder of cells.
+    """A folder of runs.
 
-    A cell is written once, atomically, under its key; writing it again changes nothing. A file
+    A run is written once, atomically, under its key; writing it again changes nothing. A file
     that cannot be read, or whose content does not match its digest, is moved to ``quarantine``
     and counts as missing.
 
     Args:
         folder: Where the store lives; made when first written to.
-        format: ``"parquet"`` (needs pyarrow) or ``"json"``, for new cells; both are read.
+        format: ``"parquet"`` (needs pyarrow) or ``"json"``, for new runs; both are read.
     """
 
     def __init__(self, folder: str | Path, format: Format = "parquet") -> None:
@@ -77,11 +79,11 @@ class RunStore:
         return cls(path, "json")
 
     def path(self, key: str, format: Format | None = None) -> Path:
-        """Return where the cell with this key is written."""
+        """Return where the run with this key is written."""
         return self.folder / "cells" / key[:2] / f"{key}.{format or self.format}"
 
     def find(self, key: str) -> Path | None:
-        """Return the file of a cell in either format, or None."""
+        """Return the file of a run in either format, or None."""
         return next(iter(self._paths(key)), None)
 
     def _paths(self, key: str) -> list[Path]:
@@ -89,16 +91,16 @@ class RunStore:
         return [p for f in formats if (p := self.path(key, f)).exists()]
 
     def keys(self) -> list[str]:
-        """Return the keys of all cells, sorted."""
+        """Return the keys of all runs, sorted."""
         return sorted({p.stem for p in self.files()})
 
     def files(self) -> list[Path]:
-        """Return the files of all cells."""
+        """Return the files of all runs."""
         found = self.folder.glob("cells/??/*")
         return sorted(p for p in found if p.suffix in (".parquet", ".json") and p.name[0] != ".")
 
-    def put(self, result: CellResult) -> None:
-        """Write a cell; a stored failure is replaced, a stored success kept.
+    def put(self, result: RunResult) -> None:
+        """Write a run; a stored failure is replaced, a stored success kept.
 
         Raises:
             StoreError: The disk is full or refuses; what was stored before is untouched.
@@ -118,10 +120,10 @@ class RunStore:
             if other != path:
                 other.unlink(missing_ok=True)
 
-    def get(self, key: str) -> CellResult | None:
-        """Return a cell, or None if it is missing or was damaged (then it is set aside).
+    def get(self, key: str) -> RunResult | None:
+        """Return a run, or None if it is missing or was damaged (then it is set aside).
 
-        A cell that is there in both formats, after a crash between two steps, counts once; a
+        A run that is there in both formats, after a crash between two steps, counts once; a
         success counts before a failure.
 
         Raises:
@@ -131,7 +133,7 @@ class RunStore:
         found = sorted((r for r in read if r is not None), key=lambda r: r.status != DONE)
         return found[0] if found else None
 
-    def _read(self, path: Path) -> CellResult | None:
+    def _read(self, path: Path) -> RunResult | None:
         try:
             content = path.read_bytes()
         except FileNotFoundError:
@@ -140,16 +142,16 @@ class RunStore:
             raise StoreError(f"cannot read {str(path)!r} ({error}); try again") from error
         try:
             return _from_bytes(content, path)
-        except (DataError, OSError, ValueError, KeyError, TypeError):  # pyarrow raises all of them
+        except Exception:  # whatever pyarrow, json or numpy raise on damaged bytes
             self._quarantine(path)
             return None
 
-    def __iter__(self) -> Iterator[CellResult]:
-        """Iterate over all undamaged cells in the order of their keys."""
+    def __iter__(self) -> Iterator[RunResult]:
+        """Iterate over all undamaged runs in the order of their keys."""
         return (r for r in map(self.get, self.keys()) if r is not None)
 
     def verify(self) -> "Verification":
-        """Read every cell; set damaged files and what killed writes left behind aside."""
+        """Read every run; set damaged files and what killed writes left behind aside."""
         counts: dict[str, int] = {}
         for key in self.keys():
             result = self.get(key)
@@ -163,7 +165,7 @@ class RunStore:
         return Verification(counts, tuple(aside), len(missing))
 
     def merge(self, other: "RunStore") -> int:
-        """Take over the cells of another store that are missing or failed here; return how many."""
+        """Take over the runs of another store that are missing or failed here; return how many."""
         taken = 0
         for theirs in other:
             ours = self.get(theirs.key)
@@ -179,39 +181,31 @@ class RunStore:
         with contextlib.suppress(FileNotFoundError):  # somebody else was faster
             path.replace(aside / f"{path.name}.{taken}")
 
-    def write_manifest(self, manifest: Mapping[str, Any], cells: Sequence[str]) -> None:
-        """Write what the latest evaluation was, and the keys of its cells."""
-        write_json(self.folder / CELLS, sorted(cells))
+    def write_manifest(self, manifest: Mapping[str, Any], runs: Sequence[str]) -> None:
+        """Write what the latest evaluation was, and the keys of its runs."""
+        write_json(self.folder / RUN_KEYS, sorted(runs))
         write_json(self.folder / MANIFEST, manifest)
 
     def manifest(self) -> dict[str, Any]:
         """Return what `write_manifest` wrote; empty before."""
         path = self.folder / MANIFEST
-        found: dict[str, Any] = read_json(path) if path.exists() else {}
+        found = read_json(path) if path.exists() else {}
+        if not isinstance(found, dict) or not isinstance(found.get("protocol", {}), dict):
+            raise DataError(
+                f"{str(path)!r} does not describe an evaluation; restore it from a copy"
+            )
         return found
 
     def listed(self) -> list[str]:
-        """Return the keys of the latest evaluation's cells; all keys before the first."""
-        path = self.folder / CELLS
-        found: list[str] = read_json(path) if path.exists() else self.keys()
+        """Return the keys of the latest evaluation's runs; all keys before the first."""
+        path = self.folder / RUN_KEYS
+        found = read_json(path) if path.exists() else self.keys()
+        if not isinstance(found, list) or not all(isinstance(key, str) for key in found):
+            raise DataError(f"{str(path)!r} does not list runs; restore it from a copy")
         return found
 
-    def to_table(self) -> Any:
-        """Return the latest evaluation's cells as a tidy data frame; see `tables.long_table`.
 
-        Areas are of the latest evaluation's headline metric, whichever was it when a cell was
-        played: cells keep the curves of all metrics.
-        """
-        from lal.evaluation.analysis.tables import long_table
-
-        headline = self.manifest().get("protocol", {}).get("metric")
-        results = results_of(self, self.listed()).values()
-        if headline is None:
-            return long_table(results)
-        return long_table([replace(r, about={**r.about, "metric": headline}) for r in results])
-
-
-def _payload(result: CellResult) -> dict[str, Any]:
+def _payload(result: RunResult) -> dict[str, Any]:
     content = asdict(result)
     content["n_labels"] = [int(n) for n in result.n_labels]
     content["queried"] = [int(i) for i in result.queried]
@@ -219,7 +213,7 @@ def _payload(result: CellResult) -> dict[str, Any]:
     return content
 
 
-def _to_bytes(result: CellResult, format: Format) -> bytes:
+def _to_bytes(result: RunResult, format: Format) -> bytes:
     content = _payload(result)
     header = {"digest": config_hash(content)}
     if format == "json":
@@ -233,7 +227,7 @@ def _to_bytes(result: CellResult, format: Format) -> bytes:
     return sink.getvalue()
 
 
-def _from_bytes(raw: bytes, path: Path) -> CellResult:
+def _from_bytes(raw: bytes, path: Path) -> RunResult:
     if path.suffix == ".json":
         whole = json.loads(raw)
         content = whole["cell"]
@@ -246,14 +240,14 @@ def _from_bytes(raw: bytes, path: Path) -> CellResult:
     if config_hash(content) != whole["digest"]:
         raise DataError(f"{path.name} does not match its digest")
     if content["key"] != path.stem:
-        raise DataError(f"{path.name} holds another cell, {content['key']}")
+        raise DataError(f"{path.name} holds another run, {content['key']}")
     content["n_labels"] = np.array(content["n_labels"], dtype=np.int64)
     content["queried"] = np.array(content["queried"], dtype=np.int64)
     content["metrics"] = {k: np.array(v, dtype=np.float64) for k, v in content["metrics"].items()}
-    return CellResult(**content)
+    return RunResult(**content)
 
 
-def results_of(store: RunStore, keys: Iterable[str]) -> dict[str, CellResult]:
-    """Return the stored cells among `keys`, by key."""
+def read_results(store: RunStore, keys: Iterable[str]) -> dict[str, RunResult]:
+    """Return the stored runs among `keys`, by key."""
     found = ((key, store.get(key)) for key in keys)
     return {key: result for key, result in found if result is not None}

@@ -15,6 +15,7 @@ from lal.policies.query.labels import Labels, read_labels
 from lal.pool import n_rows, take
 from lal.rng import Streams
 from lal.state import Geometry, QueryState
+from lal.strategies.selection import Picks
 from lal.task import Model
 
 PART = 20_000
@@ -52,6 +53,31 @@ class Request:
     offset: int
     width: int
     streams: Streams
+
+    @property
+    def pair(self) -> tuple[np.random.Generator, np.random.Generator]:
+        """The strategy's stream and the one that breaks ties."""
+        return self.streams["strategy"], self.streams["ties"]
+
+    def index(self, rows: Ints) -> Ints:
+        """Return what the caller is told of rows of the state."""
+        return rows - self.offset
+
+
+def answer(request: Request, picks: Picks, scored: Ints) -> tuple[Ints, Floats]:
+    """Return the picks as the caller counts rows, and the utilities before each of them.
+
+    Args:
+        request: What was asked.
+        picks: What was chosen.
+        scored: Rows whose utilities are shown; nan for the others, and for those chosen before.
+    """
+    index = request.index(picks.rows)
+    table = np.full((len(index), request.width), np.nan)
+    table[:, request.index(scored)] = [utilities[scored] for utilities in picks.utilities]
+    for i, row in enumerate(index):
+        table[i + 1 :, row] = np.nan
+    return index, table
 
 
 def read_request(X: Any, y: Any, clf: Any, options: Options) -> Request:

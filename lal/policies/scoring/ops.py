@@ -25,6 +25,24 @@ class Shape(NamedTuple):
     width: int
 
 
+REFERENCE_ROWS = 1024
+"""Rows of the largest reference set, which one row attends to."""
+
+
+FUNCTION = 32
+"""Multiply-adds of a matrix product that take as long as one elementary function, about."""
+
+
+def plain_work(shapes: Sequence[Shape], tensors: Tensors) -> int:
+    """Return the work of a row, in multiply-adds, where each number is used once."""
+    numbers = sum(s.width for s in shapes)
+    return FUNCTION * numbers + sum(int(t.size) for t in tensors.values())
+
+
+def _attention_work(shapes: Sequence[Shape], tensors: Tensors) -> int:
+    return REFERENCE_ROWS * (shapes[0].width + shapes[2].width + FUNCTION)
+
+
 @dataclass(frozen=True)
 class Op:
     """One operation.
@@ -38,6 +56,7 @@ class Op:
         attributes: Names of attributes that may be given.
         outputs: Number of registers written.
         mixes: Input whose rows are reduced over or attended to, or None.
+        work: Shapes of the inputs and outputs and tensors to the work of one row.
         prepare: Checked tensors to those that `compute` is given, once when compiling.
     """
 
@@ -49,6 +68,7 @@ class Op:
     attributes: tuple[str, ...] = ()
     outputs: int = 1
     mixes: int | None = None
+    work: Callable[[Sequence[Shape], Tensors], int] = plain_work
     prepare: Callable[[Tensors], Tensors] = dict
 
 
@@ -228,7 +248,9 @@ def _attention(x: Sequence[Floats], t: Tensors, a: Attributes) -> tuple[Floats, 
     parts = []
     splits = zip(*(np.split(v, heads, axis=-1) for v in (query, keys, values)), strict=True)
     for q, k, v in splits:
-        parts.append(softmax(q @ k.T / np.sqrt(q.shape[-1])) @ v)
+        blocks = [q[i : i + BLOCK] for i in range(0, max(len(q), 1), BLOCK)]
+        found = [softmax(rows @ k.T / np.sqrt(q.shape[-1])) @ v for rows in blocks]
+        parts.append(np.concatenate(found))
     out = np.concatenate(parts, axis=-1)
     return (out[0] if x[0].ndim == 1 else out,)
 
@@ -242,6 +264,9 @@ def _attention_shape(s: Sequence[Shape], t: Tensors, a: Attributes) -> tuple[Sha
     _check_mask(s, 3)
     return (Shape(s[0].axis, s[2].width),)
 
+
+BLOCK = 2048
+"""Queries that attend at once: with all keys of a reference set, 16 MB of weights."""
 
 _CELL = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
@@ -298,7 +323,14 @@ PLAIN_OPS: Mapping[str, Op] = {
     "masked_mean": _pool("mean"),
     "masked_max": _pool("max"),
     "masked_sum": _pool("sum"),
-    "attention": Op(_attention, _attention_shape, n_inputs=(3, 4), attributes=("heads",), mixes=1),
+    "attention": Op(
+        _attention,
+        _attention_shape,
+        n_inputs=(3, 4),
+        attributes=("heads",),
+        mixes=1,
+        work=_attention_work,
+    ),
     "gru_cell": Op(_gru, _cell_shape(3), n_inputs=(2, 2), tensors=_CELL),
     "lstm_cell": Op(_lstm, _cell_shape(4), n_inputs=(3, 3), tensors=_CELL, outputs=2),
 }

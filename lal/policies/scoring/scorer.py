@@ -11,8 +11,8 @@ features of the reference set) are given. Every operation reads registers writte
 writes new ones, so nothing can loop. The output has width 1.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,12 +36,22 @@ CHUNK = 20_000
 HELD = 400_000
 """Numbers that the registers of one chunk hold: 3 MB, which stay in the cache."""
 
+MAX_HELD = 16_384
+"""Widths of all registers of rows that are held at once: 134 MB over a reference set."""
+
+MAX_WORK = 4_000_000
+MAX_REFERENCE_WORK = 2_000_000
+"""Multiply-adds of one candidate row, and of one row of the reference set: a few ms; about 1 s."""
+
 Program = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One checked operation: what it is, what it reads and writes, its tensors and attributes."""
+    """One checked operation: what it is, what it reads and writes, its tensors and attributes.
+
+    `drops` are the registers that nothing reads after it.
+    """
 
     op: Op
     inputs: tuple[str, ...]
@@ -49,6 +59,8 @@ class Step:
     tensors: Mapping[str, np.ndarray]
     attributes: Mapping[str, Any]
     by_candidate: bool
+    work: int = 0
+    drops: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,7 +68,7 @@ class Scorer:
     """A checked program with its tensors, ready to run.
 
     Attributes:
-        steps: The operations in order.
+        steps: The operations in the order in which they run.
         output: Register that holds the utilities.
         reads: Given registers that the program reads.
         mixes_candidates: Whether a row's utility depends on the other candidates.
@@ -89,7 +101,7 @@ class Scorer:
         return np.concatenate(parts)
 
     def registers(self, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
-        """Return all registers after a run on all candidates at once (for memories and tests)."""
+        """Return the output and what is kept after a run on all candidates at once."""
         return _execute(self.steps, dict(inputs))
 
     def _output(self, registers: Mapping[str, Floats], n: int) -> Floats:
@@ -103,6 +115,8 @@ def _execute(steps: Sequence[Step], registers: dict[str, Floats]) -> dict[str, F
                 [registers[name] for name in step.inputs], step.tensors, step.attributes
             )
             registers.update(zip(step.outputs, values, strict=True))
+            for name in step.drops:
+                del registers[name]
     return registers
 
 
@@ -114,6 +128,7 @@ def compile_program(
     n_context: int,
     extra: Mapping[str, Shape] | None = None,
     n_output: int = 1,
+    keep: Sequence[str] = (),
 ) -> Scorer:
     """Check a program against its tensors and return it ready to run.
 
@@ -125,9 +140,11 @@ def compile_program(
         extra: Further given registers (a mask, a memory) and their shapes.
         n_output: Width that the output must have; `Scorer.run` is for width 1, wider outputs are
             read from `Scorer.registers`.
+        keep: Registers that `Scorer.registers` returns besides the output.
 
     Raises:
-        PolicyFileError: Unknown operation, register or tensor, shapes that do not fit, too large.
+        PolicyFileError: Unknown operation, register or tensor, shapes that do not fit, too large,
+            too much work.
     """
     shapes = {
         "candidates": Shape("candidates", n_candidate),
@@ -148,14 +165,52 @@ def compile_program(
     found = shapes[str(output)].width
     need(found == n_output, f"the output {output!r} must have width {n_output}, got {found}")
     need(shapes[str(output)].axis != "reference", "the output must be one number a candidate")
+    need(set(keep) <= set(shapes), f"the program must write {' and '.join(keep)}")
     used = {name for step in steps for name in step.inputs} | {str(output)}
+    mixes = _mixes(steps, shapes)
+    if not mixes:  # what is the same for all candidates runs once, before their chunks
+        steps = sorted(steps, key=lambda step: step.by_candidate)
+    steps = _dropping(steps, given | {str(output), *keep})
+    _check_held(steps, shapes)
+    _check_work(steps, shapes)
     return Scorer(
         tuple(steps),
         str(output),
         reads=given & used,
-        mixes_candidates=_mixes(steps, shapes),
+        mixes_candidates=mixes,
         width=sum(s.width for s in shapes.values()),
     )
+
+
+def _check_work(steps: Sequence[Step], shapes: Mapping[str, Shape]) -> None:
+    """Refuse a program that takes too long, before it runs."""
+    work = {True: 0, False: 0}
+    for step in steps:
+        rows = {shapes[n].axis for n in (*step.inputs, *step.outputs)}
+        work["reference" in rows and "candidates" not in rows] += step.work
+    need(work[False] <= MAX_WORK, f"a row takes {work[False]} operations, more than {MAX_WORK}")
+    need(
+        work[True] <= MAX_REFERENCE_WORK,
+        f"a row of the reference set takes {work[True]} operations, more than {MAX_REFERENCE_WORK}",
+    )
+
+
+def _dropping(steps: Sequence[Step], kept: Set[str]) -> list[Step]:
+    """Return the steps with the registers that each is the last to read, or that none reads."""
+    last = {name: i for i, step in enumerate(steps) for name in (*step.outputs, *step.inputs)}
+    return [
+        replace(step, drops=tuple(n for n, at in last.items() if at == i and n not in kept))
+        for i, step in enumerate(steps)
+    ]
+
+
+def _check_held(steps: Sequence[Step], shapes: Mapping[str, Shape]) -> None:
+    """Refuse a program that holds too many numbers a row at once."""
+    held = 0
+    for step in steps:
+        held += sum(shapes[n].width for n in step.outputs if shapes[n].axis != "vector")
+        need(held <= MAX_HELD, f"the program holds {held} numbers a row, more than {MAX_HELD}")
+        held -= sum(shapes[n].width for n in step.drops if shapes[n].axis != "vector")
 
 
 def _mixes(steps: Sequence[Step], shapes: Mapping[str, Shape]) -> bool:
@@ -205,7 +260,8 @@ def _step(entry: Any, shapes: dict[str, Shape], tensors: Mapping[str, np.ndarray
         need(0 < shape.width <= MAX_WIDTH, f"register {register!r} is wider than {MAX_WIDTH}")
         shapes[register] = shape
     by_candidate = "candidates" in {s.axis for s in (*found, *(shapes[r] for r in inputs))}
-    return Step(op, inputs, outputs, op.prepare(used), attributes, by_candidate)
+    work = op.work([*(shapes[r] for r in inputs), *found], used)
+    return Step(op, inputs, outputs, op.prepare(used), attributes, by_candidate, work)
 
 
 def _names(entry: Mapping[str, Any], key: str) -> tuple[str, ...]:

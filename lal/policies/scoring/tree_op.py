@@ -18,6 +18,12 @@ MAX_DEPTH = 256
 BLOCK = 16_384
 """Pairs of row and tree that walk down together; they stay in the cache."""
 
+WIDE = 64
+"""Outputs of a tree beyond which fewer rows walk at once, so that their values fit in memory."""
+
+STEP = 8
+"""Multiply-adds that take as long as one step down a tree, about."""
+
 STRIDE = 2
 """Levels between two clearances of the pairs that have arrived at a leaf."""
 
@@ -28,7 +34,8 @@ def _compute(x: Sequence[Floats], t: Tensors, a: Attributes) -> tuple[Floats, ..
     rows = np.atleast_2d(x[0])
     if a.get("float32", False):  # scikit-learn's forests compare single-precision features
         rows = rows.astype(np.float32).astype(np.float64)
-    size = max(BLOCK // int(t["n_trees"]), 1)
+    held = int(t["n_trees"]) * max(t["value"].shape[1] // WIDE, 1)
+    size = max(BLOCK // held, 1)
     starts = range(0, max(len(rows), 1), size)
     total = np.concatenate([_block(rows[i : i + size], t) for i in starts]) + t.get("bias", 0.0)
     return (total[0] if x[0].ndim == 1 else total,)
@@ -110,18 +117,23 @@ def _infer(s: Sequence[Shape], t: Tensors, a: Attributes) -> tuple[Shape, ...]:
     need(_within(t["feature"], s[0].width), f"tree features must be below {s[0].width}")
     held = np.concatenate([t["roots"], t["left"][~leaf], t["right"][~leaf]])
     need(int(np.bincount(held).max()) == 1, "a node must have one parent, and a root none")
-    _check_depth(t)
+    _depth(t)
     if "bias" in t:
         check_size(t, "bias", t["value"].shape[1])
     return (Shape(s[0].axis, t["value"].shape[1]),)
 
 
-def _check_depth(t: Tensors) -> None:
+def _work(shapes: Sequence[Shape], t: Tensors) -> int:
+    """Return what a row takes: a walk down every tree, and the sum of the values reached."""
+    return STEP * len(t["roots"]) * (_depth(t) + int(t["value"].shape[1]))
+
+
+def _depth(t: Tensors) -> int:
     level = t["roots"]
-    for _ in range(MAX_DEPTH):
+    for depth in range(MAX_DEPTH):
         level = level[t["left"][level] != level]
         if len(level) == 0:
-            return
+            return depth
         level = np.concatenate([t["left"][level], t["right"][level]])
     raise PolicyFileError(f"trees must be at most {MAX_DEPTH} deep")
 
@@ -136,5 +148,6 @@ TREES = Op(
     tensors=ROLES,
     optional=("bias",),
     attributes=("float32",),
+    work=_work,
     prepare=_prepare,
 )

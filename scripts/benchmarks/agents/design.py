@@ -4,18 +4,15 @@
 ``scripts.train --agent dad``. PPO and SAC are trained here when asked for.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-
-import numpy as np
 
 from envs.design.evaluation import Rule, play, policy_rule, random_rule, spce
 from envs.design.models import make_model
 from lal.policies.design_policy import DesignPolicy
 from lal.policies.kinds import load_as
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Results, interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,20 +47,24 @@ class Config:
     """Of the episodes; no training uses it."""
 
 
-def run(config: Config) -> None:
+def run(config: Config, results: Results) -> None:
     """Print both bounds of every rule, and the paired difference to random."""
     model = make_model(config.model)
     base = None
-    print(f"{config.model}, T = {config.n_steps}, {config.episodes} episodes, nats")
-    print("| rule | sPCE (lower) | sNMC (upper) | lower minus random |\n|---|---|---|---|")
+    results.note(f"{config.model}, T = {config.n_steps}, {config.episodes} episodes, nats")
     for name, rule in _rules(config).items():
         played = play(
             model, rule, n_steps=config.n_steps, n_episodes=config.episodes, seed=config.seed
         )
         bounds = spce(model, played, n_contrast=config.n_contrast, seed=config.seed)
+        row = {
+            "rule": name,
+            "sPCE (lower)": interval(bounds.lower),
+            "sNMC (upper)": interval(bounds.upper),
+            "lower minus random": None if base is None else interval(bounds.lower - base),
+        }
+        results.add(config.model, row)
         base = bounds.lower if base is None else base
-        cells = [interval(bounds.lower), interval(bounds.upper), interval(bounds.lower - base)]
-        print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
 def _rules(config: Config) -> dict[str, Rule]:
@@ -85,12 +86,4 @@ def _rules(config: Config) -> dict[str, Rule]:
     return rules
 
 
-def interval(values: np.ndarray) -> str:
-    """Return the mean and half of its 95 % interval."""
-    half = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
-    return f"{values.mean():+.3f} +- {half:.3f}"
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
+main = Benchmark("design", Config, run)

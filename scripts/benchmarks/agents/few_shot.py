@@ -4,7 +4,7 @@
 ``scripts.train --agent few_shot``. Differences are paired by episode.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -18,8 +18,7 @@ from lal.policies.kinds import load_as
 from lal.policies.subset_features import similarities
 from lal.policies.subset_policy import SubsetPolicy
 from lal.rng import generator
-from scripts.benchmarks.agents.design import interval
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Results, interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,14 +52,14 @@ Chooser = Callable[[Similar, Ints, int, np.random.Generator], Ints]
 """Cosines, hidden labels (N,), -1 for distractors, budget, generator to chosen items."""
 
 
-def run(config: Config) -> None:
-    """Print a table for every embedding and kind of episode: the rules, then the policies."""
+def run(config: Config, results: Results) -> None:
+    """Add two tables for every embedding and kind of episode: the rules, then the policies."""
     groups: dict[str, dict[str, SubsetPolicy]] = {}
     for path in config.runs:
         policy = load_as(SubsetPolicy, path / "policy.safetensors" if path.is_dir() else path)
         groups.setdefault(_world(policy), {})[path.name] = policy
-    for policies in groups.values():
-        print_tables(policies, config)
+    for number, policies in enumerate(groups.values(), start=1):
+        add_tables(policies, config, results, f"-{number}" if number > 1 else "")
 
 
 def _world(policy: SubsetPolicy) -> str:
@@ -70,8 +69,10 @@ def _world(policy: SubsetPolicy) -> str:
     return f"{card['bank']} {card['episode']} {card['labels']} {hash(tuple(named))}"
 
 
-def print_tables(policies: Mapping[str, SubsetPolicy], config: Config) -> None:
-    """Print accuracy, classes covered and distractors chosen, in %, and paired differences.
+def add_tables(
+    policies: Mapping[str, SubsetPolicy], config: Config, results: Results, suffix: str
+) -> None:
+    """Add accuracy, classes covered and distractors chosen, in %, and paired differences.
 
     Runs of one head that differ in their seed alone are followed by their mean.
     """
@@ -83,32 +84,37 @@ def print_tables(policies: Mapping[str, SubsetPolicy], config: Config) -> None:
     rules = choices(first, drawn, budget, rng)
     C = layout.n_classes
     found = {rule: 100 * accuracy(first, drawn, rows, C) for rule, rows in rules.items()}
-    print(f"\n{bank.name}, {layout}, {budget} labels, {config.episodes} episodes")
-    print("| rule | accuracy | classes covered | distractors |\n|---|---|---|---|")
+    results.note(f"{bank.name}, {layout}, {budget} labels, {config.episodes} episodes")
     for rule, rows in rules.items():
-        print(f"| {rule} | {interval(found[rule])} | {_cells(drawn, rows, C)} |", flush=True)
-    heads = "".join(f" minus {rule} |" for rule in rules)
-    print(f"\n| run | accuracy | classes covered | distractors |{heads}")
-    print("|---" * (4 + len(rules)) + "|")
+        results.add(f"rules{suffix}", {"rule": rule, **_cells(found[rule], drawn, rows, C)})
     groups: dict[tuple[str, str], list[Floats]] = {}
     for name, policy in policies.items():
         rows = played(policy, drawn, budget)
         values = 100 * accuracy(first, drawn, rows, C)
         groups.setdefault((policy.head, str(policy.card.get("control", "none"))), []).append(values)
-        ahead = " | ".join(interval(values - found[rule]) for rule in rules)
-        print(f"| {name} | {interval(values)} | {_cells(drawn, rows, C)} | {ahead} |", flush=True)
+        cells = {"run": name, **_cells(values, drawn, rows, C), **_ahead(values, found)}
+        results.add(f"policies{suffix}", cells)
     for (head, control), several in groups.items():
         if len(several) > 1:
             mean = np.mean(several, axis=0)
-            ahead = " | ".join(interval(mean - found[rule]) for rule in rules)
             title = f"{head}, {control}" if control != "none" else head
-            print(f"| mean of {len(several)}: {title} | {interval(mean)} | | | {ahead} |")
+            cells = {"run": f"mean of {len(several)}: {title}", "accuracy": interval(mean, 2)}
+            results.add(f"policies{suffix}", {**cells, **_ahead(mean, found)})
 
 
-def _cells(drawn: FewShot, rows: Ints, C: int) -> str:
+def _ahead(values: Floats, rules: Mapping[str, Floats]) -> dict[str, str]:
+    """Return the paired differences to the rules."""
+    return {f"minus {rule}": interval(values - other, 2) for rule, other in rules.items()}
+
+
+def _cells(values: Floats, drawn: FewShot, rows: Ints, C: int) -> dict[str, str]:
     labels = np.take_along_axis(drawn.labels, rows, axis=1)
     covered = np.mean([len(np.unique(row[row < C])) / C for row in labels])
-    return f"{100 * covered:.1f} | {100 * (labels == C).mean():.1f}"
+    return {
+        "accuracy": interval(values, 2),
+        "classes covered": f"{100 * covered:.1f}",
+        "distractors chosen": f"{100 * (labels == C).mean():.1f}",
+    }
 
 
 def played(policy: SubsetPolicy, drawn: FewShot, budget: int) -> Ints:
@@ -219,6 +225,4 @@ CHOOSERS: Mapping[str, Chooser] = {
 """What every policy is compared with."""
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
+main = Benchmark("few_shot", Config, run)

@@ -4,7 +4,6 @@
 ``scripts.train --agent active_one_shot``.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +14,7 @@ from envs.one_shot.episodes import Episodes, draw_episodes
 from lal.policies.kinds import load_as
 from lal.policies.predict_or_ask_policy import PredictOrAskPolicy
 from lal.rng import generator
-from scripts.benchmarks.agents.design import interval
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Results, interval
 
 INSTANCES = (1, 2, 3, 5, 10)
 """Numbers of an item within its class that are shown."""
@@ -48,18 +46,17 @@ class Config:
     """Of the episodes; no training uses it."""
 
 
-def run(config: Config) -> None:
-    """Print a row a policy."""
-    heads = "".join(f" asks at {k} | right at {k} |" for k in INSTANCES)
-    print(f"{config.episodes} episodes of {config.split} classes; asks and right answers in %")
-    print(f"| run |{heads} return | minus always asking | minus random answers |")
-    print("|---" * (4 + 2 * len(INSTANCES)) + "|")
+def run(config: Config, results: Results) -> None:
+    """Add a row for each policy."""
+    results.note(
+        f"{config.episodes} episodes of {config.split} classes; asks and right answers in %"
+    )
     for path in config.runs:
         policy = load_as(PredictOrAskPolicy, path / "policy.safetensors" if path.is_dir() else path)
-        print(_row(path.name, policy, config), flush=True)
+        results.add(str(policy.card["bank"]), {"run": path.name, **_row(policy, config)})
 
 
-def _row(name: str, policy: PredictOrAskPolicy, config: Config) -> str:
+def _row(policy: PredictOrAskPolicy, config: Config) -> dict[str, str]:
     C = policy.size("classes")
     rng = generator(config.seed, "one_shot", "benchmark")
     episodes = draw_episodes(
@@ -68,17 +65,20 @@ def _row(name: str, policy: PredictOrAskPolicy, config: Config) -> str:
     )  # fmt: skip
     actions = play(policy, episodes)
     asked, right = actions == C, actions == episodes.labels
-    cells = []
+    cells = {}
     for k in INSTANCES:
         at = episodes.instances == k
         told = at & ~asked
-        answer = f"{100 * right[told].mean():.1f}" if told.any() else "none"
-        cells.append(f"{100 * asked[at].mean():.1f} | {answer}")
+        cells[f"asks at {k}"] = f"{100 * asked[at].mean():.1f}"
+        cells[f"right at {k}"] = f"{100 * right[told].mean():.1f}" if told.any() else "none"
     returns = np.where(asked, config.ask, np.where(right, 1.0, config.wrong)).sum(axis=1)
     guesses = rng.integers(C, size=actions.shape) == episodes.labels
     random = np.where(guesses, 1.0, config.wrong).sum(axis=1)
-    ends = [interval(returns), interval(returns - config.ask * config.n_items)]
-    return f"| {name} | {' | '.join(cells)} | {' | '.join(ends)} | {interval(returns - random)} |"
+    return cells | {
+        "return": interval(returns),
+        "minus always asking": interval(returns - config.ask * config.n_items),
+        "minus random answers": interval(returns - random),
+    }
 
 
 def play(policy: PredictOrAskPolicy, episodes: Episodes) -> np.ndarray:
@@ -96,6 +96,4 @@ def play(policy: PredictOrAskPolicy, episodes: Episodes) -> np.ndarray:
     return actions
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
+main = Benchmark("one_shot", Config, run)

@@ -25,7 +25,7 @@ from lal.streams.sentences import Sentence, read_sentences
 from lal.streams.sequence_task import MadeUpLanguages, real_world
 from lal.streams.strategies import STREAM_STRATEGIES, StreamStrategy
 from lal.streams.tasks import STREAMS, make_stream, replay
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Results, slug
 
 Makers = dict[str, Callable[[int], StreamStrategy]]
 
@@ -70,15 +70,15 @@ class Config:
     """Untrained copies; their mean is a control."""
 
 
-def run(config: Config) -> None:
-    """Print a table for every family."""
+def run(config: Config, results: Results) -> None:
+    """Add a table for every family."""
     if not config.run:
         raise UsageError("name at least one training run: --run runs/FOLDER")
     makers = _strategies(config)
     for family, worlds in _families(config).items():
         scores = {name: _scores(make, worlds, config) for name, make in makers.items()}
-        print(f"\n{family}: {len(worlds)} streams\n")
-        _print(_merged(scores))
+        results.note(f"{family}: {len(worlds)} streams")
+        _add(results, family, _merged(scores))
 
 
 def _strategies(config: Config) -> Makers:
@@ -162,18 +162,16 @@ def _merged(scores: Mapping[str, Floats]) -> dict[str, Floats]:
     return {name: np.mean(values, axis=0) for name, values in groups.items()} | singles
 
 
-def _print(scores: Mapping[str, Floats]) -> None:
-    print("| strategy | score | learned minus it | 95 % interval |\n|---|---|---|---|")
+def _add(results: Results, family: str, scores: Mapping[str, Floats]) -> None:
     for name, values in scores.items():
         difference = 100 * (scores["learned"] - values)
-        shown = f"{difference.mean():+.2f}"
         interval = "one stream"
         if len(values) > 1:
             half = 1.96 * difference.std(ddof=1) / np.sqrt(len(values))
             interval = f"[{difference.mean() - half:+.2f}, {difference.mean() + half:+.2f}]"
-        print(f"| {name} | {100 * values.mean():.2f} | {shown} | {interval} |")
+        row = {"strategy": name, "score": f"{100 * values.mean():.2f}"}
+        row |= {"learned minus it": f"{difference.mean():+.2f}", "95 % interval": interval}
+        results.add(slug(family), row)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
+main = Benchmark("stream_policies", Config, run)

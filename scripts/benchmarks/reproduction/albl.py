@@ -3,7 +3,6 @@
 ``python -m scripts.benchmark albl`` prints every difference with its 95 % interval.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,7 @@ from lal.episode import run_episode
 from lal.learners import make_learner
 from lal.strategies.base import make_strategy
 from lal.tasks.splits import make_task
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Results, interval
 
 ARMS = ("margin", "query_by_committee", "k_farthest_then_margin", "random")
 """The arms of ALBL, its uniform arm as the strategy "random"."""
@@ -42,20 +41,25 @@ class Config:
     """Labels bought after the start; known to the bandit."""
 
 
-def run(config: Config) -> None:
+def run(config: Config, results: Results) -> None:
     """Print areas, in points, and ALBL's difference to the mean and to the best arm."""
     differences = []
-    print("| data set | albl | mean arm | best arm | albl - mean arm |\n|---|---|---|---|---|")
     for name in config.datasets:
         areas = areas_of(config, name)
         arms = np.stack([areas[arm] for arm in ARMS])
         difference = areas["albl"] - arms.mean(axis=0)
         differences.append(difference)
         best = ARMS[int(arms.mean(axis=1).argmax())]
-        cells = (areas["albl"].mean(), arms.mean(), arms.mean(axis=1).max())
-        shown = [f"{100 * value:.2f}" for value in cells]
-        print(f"| {name} | {shown[0]} | {shown[1]} | {shown[2]} ({best}) | {points(difference)} |")
-    print(f"all: albl minus mean arm {points(np.concatenate(differences))}")
+        row = {
+            "data set": name,
+            "albl": f"{100 * areas['albl'].mean():.2f}",
+            "mean arm": f"{100 * arms.mean():.2f}",
+            "best arm": f"{100 * arms.mean(axis=1).max():.2f} ({best})",
+            "albl - mean arm": points(difference),
+        }
+        results.add(config.learner, row)
+    overall = points(np.concatenate(differences))
+    results.add(config.learner, {"data set": "all", "albl - mean arm": overall})
 
 
 def areas_of(config: Config, name: str) -> dict[str, Floats]:
@@ -74,10 +78,7 @@ def areas_of(config: Config, name: str) -> dict[str, Floats]:
 
 def points(values: Floats) -> str:
     """Return mean and half-width of the 95 % interval in points."""
-    half = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
-    return f"{100 * values.mean():+.2f} +- {100 * half:.2f}"
+    return interval(100 * values, 2)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
+main = Benchmark("albl", Config, run)

@@ -6,13 +6,16 @@ in ``--out`` and never run again; ``scripts.report --bridge`` reads that file.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lal.evaluation.reproduction.lu2023 import BridgeRow, run_bridge
-from lal.evaluation.reproduction.lu2023_page import bridge_markdown, load_bridge, save_bridge
-from scripts.entry import run_main
+from lal.evaluation.reproduction.lu2023 import reproduce
+from lal.evaluation.reproduction.lu2023_page import (
+    load_reproduction,
+    reproduction_markdown,
+    save_reproduction,
+)
+from scripts.benchmarks.base import Benchmark, Results
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +50,9 @@ class Config:
     """Processes."""
 
 
-def run(config: Config) -> list[BridgeRow]:
-    """Run what is missing, print one line per data set and strategy, and return all lines."""
-    rows = load_bridge(config.out) if config.out.exists() else []
+def run(config: Config, results: Results) -> None:
+    """Run what is missing, note one line per data set and strategy, and keep all lines."""
+    rows = load_reproduction(config.out) if config.out.exists() else []
     plan = (
         ("margin", config.margin_seeds, 1),
         ("random", config.random_seeds, config.random_every),
@@ -59,7 +62,7 @@ def run(config: Config) -> list[BridgeRow]:
             kept = next((r for r in rows if (r.dataset, r.strategy) == (name, strategy)), None)
             if n == 0 or (kept is not None and len(kept.aubc) >= n and kept.every == every):
                 continue
-            fresh = run_bridge(
+            fresh = reproduce(
                 config.data,
                 [name],
                 seeds=range(n),
@@ -68,11 +71,10 @@ def run(config: Config) -> list[BridgeRow]:
                 n_jobs=config.jobs,
             )
             rows = [r for r in rows if r is not kept] + fresh
-            save_bridge(rows, config.out)
-            print(fresh[0], flush=True)
+            save_reproduction(rows, config.out)
+            results.note(str(fresh[0]))
     if config.page:
-        Path(config.page).write_text(bridge_markdown(rows), encoding="utf-8")
-    return rows
+        Path(config.page).write_text(reproduction_markdown(rows), encoding="utf-8")
 
 
 def comparable(folder: Path, max_rows: int) -> list[str]:
@@ -82,6 +84,4 @@ def comparable(folder: Path, max_rows: int) -> list[str]:
     return [e["name"] for e in sorted(kept, key=lambda e: (e["n"], e["name"]))]
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
+main = Benchmark("bridge", Config, run)

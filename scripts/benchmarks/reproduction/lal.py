@@ -4,7 +4,6 @@
 copies) need the rows of a training run: ``--run runs/FOLDER`` once for each policy.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
 from lal.rng import generator
 from lal.serialization import from_mapping, read_json
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Results, slug
 
 N_LABELS = 52
 """Labels at the end of a curve."""
@@ -57,22 +56,22 @@ class Config:
     """Play the simulated tasks."""
 
 
-def run(config: Config) -> None:
-    """Print the pick advantage and the areas under the curves."""
+def run(config: Config, results: Results) -> None:
+    """Add the pick advantage and the areas under the curves."""
     policies = {name: load_as(PoolPolicy, name) for name in config.policies}
     judged = {name: [policy] for name, policy in policies.items()}
     for folder in config.run:
         judged |= run_controls(folder)
     if config.simulated:
-        print_advantages(config, policies)
-        print_areas(config, "two Gaussians", judged)
-        print_areas(config, "checkerboard 2x2", judged)
+        add_advantages(config, policies, results)
+        for kind in ("two Gaussians", "checkerboard 2x2"):
+            add_areas(config, kind, judged, results)
     if config.real:
-        print_real(config, judged)
+        add_real(config, judged, results)
 
 
-def print_advantages(config: Config, policies: dict[str, PoolPolicy]) -> None:
-    """Print what the arg-max candidate gains more than its set, in points of accuracy."""
+def add_advantages(config: Config, policies: dict[str, PoolPolicy], results: Results) -> None:
+    """Add what the arg-max candidate gains more than its set, in points of accuracy."""
     base = LalConfig(seed=config.seed, n_tasks=config.tasks_per_size)
     sizes = range(base.first_size, base.last_size + 1)
     parts = [make_rows(base, size) for size in sizes]
@@ -82,11 +81,13 @@ def print_advantages(config: Config, policies: dict[str, PoolPolicy]) -> None:
     }
     for name, policy in policies.items():
         table[name] = np.array([advantages(predictions(policy, p.features), p) for p in parts])
-    print(f"\npick advantage, points of accuracy, {len(sizes)} x {config.tasks_per_size} tasks")
-    print("| rule | all sizes | 2-8 labels | 9-49 labels |\n|---|---|---|---|")
+    results.note(
+        f"pick advantage, points of accuracy, {len(sizes)} x {config.tasks_per_size} tasks"
+    )
     for name, found in table.items():
-        cells = [points(found), points(found[:7]), points(found[7:])]
-        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+        parts_of = {"all sizes": found, "2-8 labels": found[:7], "9-49 labels": found[7:]}
+        cells = {title: points(values) for title, values in parts_of.items()}
+        results.add("pick-advantage", {"rule": name, **cells})
 
 
 def points(values: Floats) -> str:
@@ -110,28 +111,30 @@ def draw(config: Config, kind: str, number: int) -> GainTask:
     return board_task(rng, 1000, 1000)
 
 
-def print_areas(config: Config, kind: str, judged: dict[str, list[PoolPolicy]]) -> None:
-    """Print mean accuracies over 50 labels and paired differences, in points."""
+def add_areas(
+    config: Config, kind: str, judged: dict[str, list[PoolPolicy]], results: Results
+) -> None:
+    """Add mean accuracies over 50 labels and paired differences, in points."""
     tasks = [draw(config, kind, i) for i in range(config.tasks)]
     found = {rule: areas(tasks, rule, N_LABELS) for rule in ("random", "uncertainty")}
     found |= {name: areas(tasks, "ranker", N_LABELS, copies) for name, copies in judged.items()}
-    print(f"\n{kind}: mean accuracy of 2 to 52 labels, {config.tasks} tasks, points")
-    print("| rule | area | minus random | minus uncertainty |\n|---|---|---|---|")
+    results.note(f"{kind}: mean accuracy of 2 to 52 labels, {config.tasks} tasks, points")
     for name, area in found.items():
-        against = [points(area - found[other]) for other in ("random", "uncertainty")]
-        print(f"| {name} | {points(area)} | {' | '.join(against)} |", flush=True)
+        against = {f"minus {o}": points(area - found[o]) for o in ("random", "uncertainty")}
+        results.add(slug(kind), {"rule": name, "area": points(area), **against})
     for name in config.policies:
         for control in ("shuffled", "shuffled_within_tasks", "uncertainty_only", "untrained"):
             other = found.get(f"{name} {control}")
             if other is not None:
-                print(f"{name} minus {control}: {points(found[name] - other)}", flush=True)
+                results.note(f"{name} minus {control}: {points(found[name] - other)}")
 
 
-def print_real(config: Config, judged: dict[str, list[PoolPolicy]]) -> None:
-    """Print what every policy gains on real sets, each set counting once, in points."""
+def add_real(config: Config, judged: dict[str, list[PoolPolicy]], results: Results) -> None:
+    """Add what every policy gains on real sets, each set counting once, in points."""
     gained: dict[str, list[list[float]]] = {name: [] for name in judged}
-    print(f"\nreal sets: area minus random / minus uncertainty, {config.real_tasks} splits, points")
-    print(f"| data set | {' | '.join(judged)} |\n|{'---|' * (len(judged) + 1)}", flush=True)
+    results.note(
+        f"real sets: area minus random / minus uncertainty, {config.real_tasks} splits, points"
+    )
     for source in config.real:
         base = LalConfig(source=source, n_test=1000)
         sampler = make_sampler(base)
@@ -140,22 +143,20 @@ def print_real(config: Config, judged: dict[str, list[PoolPolicy]]) -> None:
             for i in range(config.real_tasks)
         ]
         rules = [areas(tasks, rule, N_LABELS) for rule in ("random", "uncertainty")]
-        cells = []
+        cells = {"data set": source.rsplit("/", 1)[-1]}
         for name, copies in judged.items():
             area = areas(tasks, "ranker", N_LABELS, copies)
             found = [100 * float((area - rule).mean()) for rule in rules]
             gained[name].append(found)
-            cells.append(f"{found[0]:+.2f} / {found[1]:+.2f}")
-        print(f"| {source.rsplit('/', 1)[-1]} | {' | '.join(cells)} |", flush=True)
+            cells[name] = f"{found[0]:+.2f} / {found[1]:+.2f}"
+        results.add("real", cells)
     for name, pairs in gained.items():
         table = np.array(pairs) / 100
-        print(
+        results.note(
             f"{name}: over {len(table)} sets minus random {points(table[:, 0])}, minus "
             f"uncertainty {points(table[:, 1])}; wins against random {(table[:, 0] > 0).sum()}, "
             f"against uncertainty {(table[:, 1] > 0).sum()}"
         )
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
+main = Benchmark("lal", Config, run)

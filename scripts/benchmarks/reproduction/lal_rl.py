@@ -21,7 +21,7 @@ from agents.lal_rl.kernels import DOUBT_ONLY
 from agents.lal_rl.network import QNetwork
 from lal.arrays import Floats
 from lal.serialization import write_atomic
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Results, slug
 
 Variant = Literal["published", "symmetric"]
 
@@ -81,8 +81,8 @@ class Run:
     n_steps: int
 
 
-def run(config: Config) -> None:
-    """Make what is missing and print the tables."""
+def run(config: Config, results: Results) -> None:
+    """Make what is missing and add the tables."""
     rules = {name: rule_lengths(config, name) for name in left_out(config)}
     runs: dict[tuple[str, str], list[Run]] = {}
     for seed in config.seeds:
@@ -90,13 +90,15 @@ def run(config: Config) -> None:
             for variant in config.variants:
                 runs.setdefault((variant, name), []).append(one_run(config, variant, name, seed))
     for variant in config.variants:
-        print_variant(config, variant, rules, {n: runs[variant, n] for n in left_out(config)})
+        mine = {n: runs[variant, n] for n in left_out(config)}
+        add_variant(config, variant, rules, mine, results)
         if len(config.seeds) > 1:
             together = {n: [together_run(config, variant, n)] for n in left_out(config)}
-            print_variant(config, f"{variant}, its networks' mean value", rules, together)
+            title = f"{variant}, its networks' mean value"
+            add_variant(config, title, rules, together, results)
     every = [r for found in runs.values() for r in found]
     per_million = 1e6 * sum(r.seconds for r in every) / sum(r.n_steps for r in every)
-    print(
+    results.note(
         f"\ntraining: {len(every)} runs, {np.mean([r.seconds for r in every]):.1f} s CPU each, "
         f"{per_million:.1f} s CPU per million steps; the authors' code {AUTHORS_SECONDS:.0f} s"
     )
@@ -257,25 +259,30 @@ def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     write_atomic(path, write)
 
 
-def print_variant(
+def add_variant(
     config: Config,
     variant: str,
     rules: dict[str, dict[str, Floats]],
     runs: dict[str, list[Run]],
+    results: Results,
 ) -> None:
-    """Print a variant's table: labels, and percent fewer than random and than uncertainty."""
-    print(f"\n{variant}: labels to 98 % of full quality, {config.n_judged} episodes a set, mean of "
-          f"{len(runs[left_out(config)[0]])} training runs")  # fmt: skip
-    print("| left out | random | uncertainty | policy | % fewer than random | each seed "
-          "| % fewer than uncertainty |\n|---|---|---|---|---|---|---|")  # fmt: skip
+    """Add a variant's table: labels, and percent fewer than random and than uncertainty."""
+    results.note(f"{variant}: labels to 98 % of full quality, {config.n_judged} episodes a set, "
+                 f"mean of {len(runs[left_out(config)[0]])} training runs")  # fmt: skip
     ours = {name: np.mean([r.lengths for r in found], axis=0) for name, found in runs.items()}
     for name in left_out(config):
         random, doubt = rules[name]["random"], rules[name]["uncertainty"]
         seeds = [saving([r.lengths], [random])[0] for r in runs[name]]
-        cells = [f"{v.mean():.1f}" for v in (random, doubt, ours[name])]
-        cells += [_percent(saving([ours[name]], [random])), ", ".join(f"{s:.0f}" for s in seeds)]
-        cells.append(_percent(saving([ours[name]], [doubt])))
-        print(f"| {name} | {' | '.join(cells)} |")
+        row = {
+            "left out": name,
+            "random": f"{random.mean():.1f}",
+            "uncertainty": f"{doubt.mean():.1f}",
+            "policy": f"{ours[name].mean():.1f}",
+            "% fewer than random": _percent(saving([ours[name]], [random])),
+            "each seed": ", ".join(f"{s:.0f}" for s in seeds),
+            "% fewer than uncertainty": _percent(saving([ours[name]], [doubt])),
+        }
+        results.add(slug(variant), row)
     columns = {
         rule: [rules[n][rule] for n in left_out(config)] for rule in ("random", "uncertainty")
     }
@@ -284,7 +291,7 @@ def print_variant(
         saving([runs[n][i].lengths for n in left_out(config)], columns["random"])[0]
         for i in range(len(runs[left_out(config)[0]]))
     ]
-    print(f"geometric mean: {_percent(saving(mine, columns['random']))} % fewer than random "
+    results.note(f"geometric mean: {_percent(saving(mine, columns['random']))} % fewer than random "
           f"(each seed {', '.join(f'{s:.1f}' for s in each)}); uncertainty "
           f"{_percent(saving(columns['uncertainty'], columns['random']))} %; policy against "
           f"uncertainty {_percent(saving(mine, columns['uncertainty']))} %")  # fmt: skip
@@ -294,6 +301,4 @@ def _percent(found: Sequence[float]) -> str:
     return f"{found[0]:.1f} [{found[1]:.1f}, {found[2]:.1f}]"
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
+main = Benchmark("lal_rl", Config, run)

@@ -6,7 +6,6 @@ after an interruption.
 """
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,8 +17,8 @@ from agents.lal_rl.datasets import pairs_of, training_datasets
 from agents.lal_rl.dqn import episode_lengths, train
 from agents.lal_rl.network import QNetwork
 from lal.arrays import Floats
+from scripts.benchmarks.base import Benchmark, Results
 from scripts.benchmarks.reproduction.lal_rl import judge_seed, save_arrays
-from scripts.entry import run_main
 
 ROADS = ("stable-baselines3", "compiled")
 
@@ -50,18 +49,18 @@ class Config:
     """Where trained networks are kept."""
 
 
-def run(config: Config) -> None:
-    """Print percent saved of both roads for every seed, and their difference."""
+def run(config: Config, results: Results) -> None:
+    """Add percent saved of both roads for every seed, and their difference."""
     random = {name: lengths_of(config, None, name) for name in SETS}
-    print(f"% fewer labels than random, {config.n_steps} steps; {', '.join(config.left_out)}")
+    results.note(
+        f"% fewer labels than random, {config.n_steps} steps; {', '.join(config.left_out)}"
+    )
     seeds = dict(zip(ROADS, (config.seeds, config.compiled_seeds), strict=True))
     saved = {road: [one_run(config, road, s, random) for s in seeds[road]] for road in ROADS}
     for column, sets in enumerate((f"{len(config.left_out)} sets left out", "all ten sets")):
         found = [np.array(saved[road])[:, column] for road in ROADS]
-        means = [
-            f"{road} {f.mean():.1f} ({len(f)} seeds)" for road, f in zip(ROADS, found, strict=True)
-        ]
-        print(f"{sets}: {', '.join(means)}; difference {welch(*found)}")
+        means = {r: f"{f.mean():.1f} ({len(f)} seeds)" for r, f in zip(ROADS, found, strict=True)}
+        results.add("saved", {"data sets": sets, **means, "difference": welch(*found)})
 
 
 def one_run(config: Config, road: str, seed: int, random: dict[str, Floats]) -> tuple[float, float]:
@@ -133,6 +132,4 @@ def lengths_of(config: Config, network: QNetwork | None, name: str) -> Floats:
     ).astype(np.float64)  # fmt: skip
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
+main = Benchmark("lal_rl_roads", Config, run)

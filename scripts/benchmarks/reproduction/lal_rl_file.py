@@ -5,7 +5,6 @@ training. ``python -m scripts.benchmark lal_rl_file`` counts the labels that bot
 and how often they would ask for the same row.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +26,7 @@ from lal.arrays import Floats, Ints
 from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
 from lal.rng import integer_seed
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Results
 
 kernels: Any = lal_rl
 """The compiled module; numba's functions carry no types."""
@@ -53,16 +52,14 @@ class Config:
     """Of the episodes; no training uses it."""
 
 
-def run(config: Config) -> None:
-    """Print labels to the target of random, uncertainty, network and file, and their agreement."""
+def run(config: Config, results: Results) -> None:
+    """Add labels to the target of random, uncertainty, network and file, and their agreement."""
     policy = load_as(PoolPolicy, config.policy)
     rows: dict[str, list[Floats]] = {}
     agreed: list[float] = []
-    print(
+    results.note(
         f"{policy.name}: labels to 98 % of full quality, {config.n_episodes} paired episodes a set"
     )
-    print("| data set | random | uncertainty | network | file | same row asked, % |")
-    print("|---|---|---|---|---|---|")
     for name in config.sets:
         data = binary_pairs([f"file:{config.folder}/{name}.npz"])
         found = {rule: play(config, data, *of) for rule, of in rules_of(policy).items()}
@@ -72,14 +69,15 @@ def run(config: Config) -> None:
         agreed.append(same)
         for rule, lengths in found.items():
             rows.setdefault(rule, []).append(lengths)
-        cells = " | ".join(f"{lengths.mean():.1f}" for lengths in found.values())
-        print(f"| {name} | {cells} | {100 * same:.0f} |", flush=True)
-    print(f"the same row: {100 * np.mean(agreed):.1f} % of the steps on the file's own road")
+        cells = {rule: f"{lengths.mean():.1f}" for rule, lengths in found.items()}
+        same_row = f"{100 * same:.0f}"
+        results.add("labels", {"data set": name, **cells, "same row asked, %": same_row})
+    results.note(f"the same row: {100 * np.mean(agreed):.1f} % of the steps of the file's own run")
     for ours, theirs in (
         ("network", "random"), ("file", "random"), ("file", "uncertainty"), ("file", "network"),
     ):  # fmt: skip
         mean, low, high = saving(rows[ours], rows[theirs])
-        print(f"{ours}: {mean:.1f} [{low:.1f}, {high:.1f}] % fewer labels than {theirs}")
+        results.note(f"{ours}: {mean:.1f} [{low:.1f}, {high:.1f}] % fewer labels than {theirs}")
 
 
 def rules_of(policy: PoolPolicy) -> dict[str, tuple[QNetwork | None, int]]:
@@ -188,6 +186,4 @@ def pool_of(engine: LalRlSimulator, e: int) -> tuple[Floats, Ints]:
     return rows[:, :D].astype(np.float64), y.astype(np.int64)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
+main = Benchmark("lal_rl_file", Config, run)

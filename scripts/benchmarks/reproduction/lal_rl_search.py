@@ -7,7 +7,6 @@ tables; the same command goes on after an interruption. Episodes and opponents a
 
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,18 +19,18 @@ from agents.lal_rl.search.game import episode_lengths
 from agents.lal_rl.search.search import train
 from lal.arrays import Floats
 from lal.serialization import config_hash
+from scripts.benchmarks.base import Benchmark, Results
 from scripts.benchmarks.reproduction.lal_rl import (
     Config as Table,
 )
 from scripts.benchmarks.reproduction.lal_rl import (
     Run,
+    add_variant,
     judge_seed,
     left_out,
-    print_variant,
     rule_lengths,
     save_arrays,
 )
-from scripts.entry import run_main
 
 OWN = "search"
 """How the table calls the policy."""
@@ -71,20 +70,20 @@ class Config:
         )  # fmt: skip
 
 
-def run(config: Config) -> None:
-    """Make what is missing and print the tables."""
+def run(config: Config, results: Results) -> None:
+    """Make what is missing and add the tables."""
     table = config.table
     rules = {name: rule_lengths(table, name) for name in left_out(table)}
     runs: dict[str, list[Run]] = {name: [] for name in left_out(table)}
     for seed in table.seeds:
         for name in left_out(table):
             runs[name].append(trained_run(config, name, seed))
-    print_variant(table, OWN, rules, runs)
+    add_variant(table, OWN, rules, runs, results)
     if len(table.seeds) > 1:
         together = {name: [together_run(config, name)] for name in left_out(table)}
-        print_variant(table, f"{OWN}, the mean of its weights", rules, together)
+        add_variant(table, f"{OWN}, the mean of its weights", rules, together, results)
     seconds = [r.seconds for found in runs.values() for r in found]
-    print(f"\ntraining: {len(seconds)} searches, {np.mean(seconds):.1f} s CPU each")
+    results.note(f"training: {len(seconds)} searches, {np.mean(seconds):.1f} s CPU each")
 
 
 def settings_of(config: Config, name: str, seed: int) -> SearchConfig:
@@ -148,6 +147,4 @@ def played(config: Config, name: str, weights: Floats) -> Floats:
     return lengths.astype(np.float64)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
+main = Benchmark("lal_rl_search", Config, run)

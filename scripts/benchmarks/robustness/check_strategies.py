@@ -1,6 +1,6 @@
 """What `check_strategy` finds in scikit-activeml's own pool strategies, as a table.
 
-``python -m scripts.benchmarks.robustness.check_strategies`` runs every check over every strategy
+``python -m scripts.benchmark check_strategies`` runs every check over every strategy
 as we offer it (``skactiveml:<Name>``), and besides asks the library itself for batches among equal
 rows.
 """
@@ -17,7 +17,7 @@ from lal.data.view import make_geometry
 from lal.errors import LalError
 from lal.state import QueryState
 from lal.strategies.skactiveml import SkactivemlStrategy, skactiveml_names
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Results
 
 BATCH = 10
 SEEDS = 5
@@ -31,10 +31,9 @@ class Config:
     """Names without the prefix; all when empty."""
 
 
-def main(config: Config) -> None:
-    """Print one row a strategy: the checks that fail, one sentence each."""
+def run(config: Config, results: Results) -> None:
+    """Add one row per strategy: the checks that fail, one sentence each."""
     names = config.names or skactiveml_names()
-    print("| strategy | checks passed | findings |\n|---|---|---|")
     clean = 0
     for name in names:
         with warnings.catch_warnings():
@@ -42,8 +41,9 @@ def main(config: Config) -> None:
             passed, n_checks, found = findings(name)
         clean += not found
         said = "; ".join(found).replace("|", "/") or "none"
-        print(f"| {name} | {passed} of {n_checks} | {said} |", flush=True)
-    print(f"\n{clean} of {len(names)} without a finding")
+        row = {"strategy": name, "checks passed": f"{passed} of {n_checks}", "findings": said}
+        results.add("skactiveml", row)
+    results.note(f"{clean} of {len(names)} without a finding")
 
 
 def findings(name: str) -> tuple[int, int, list[str]]:
@@ -97,5 +97,4 @@ def _equal_rows() -> QueryState:
     return replace(state, X=X, geometry=make_geometry(X), proba=proba)
 
 
-if __name__ == "__main__":
-    raise SystemExit(run_main(main, Config))
+main = Benchmark("check_strategies", Config, run)

@@ -1,6 +1,6 @@
 """Mutated policy files: none may crash, hang, execute anything, or load silently wrong.
 
-``python -m scripts.benchmark fuzz --mutations 20000`` changes files in ten ways, loads each and
+``python -m scripts.benchmark fuzz --mutations 20000`` changes files in eleven ways, loads each and
 runs what loads. A loaded file counts as right when it answers as the original does; where the
 mutation gave the file a right digest again, it is another valid policy and has to run, or to be
 refused in one line. Events of Python's audit hook say whether loading executed or opened anything.
@@ -23,8 +23,8 @@ import numpy as np
 
 from lal.errors import DataError, LalError, UsageError
 from lal.policies.pool_policy import PoolPolicy
+from scripts.benchmarks.base import Benchmark, Results
 from scripts.benchmarks.robustness.fuzz_mutations import MUTATIONS, Sample, samples
-from scripts.entry import run_main
 
 FORBIDDEN = ("exec", "compile", "os.", "subprocess.", "pickle.", "socket.", "ctypes.", "shutil.")
 """Audit events, by their beginning, that loading must not raise once everything is imported."""
@@ -46,7 +46,7 @@ class Config:
     seed: int = 0
     """Names the mutations: file i is the same in every run."""
 
-    seconds: float = 5.0
+    seconds: float = 2.0
     """CPU seconds to load and run one file beyond which it counts as a hang."""
 
     megabytes: int = 400
@@ -82,7 +82,7 @@ class Audit:
             self.events.append(event)
 
 
-def fuzz(numbers: Sequence[int], seed: int, folder: Path, *, seconds: float = 5.0) -> Found:
+def fuzz(numbers: Sequence[int], seed: int, folder: Path, *, seconds: float = 2.0) -> Found:
     """Load the mutated files of these numbers and return what became of them."""
     originals = samples(folder)
     audit = _audit()
@@ -156,8 +156,8 @@ def _judged(policy: PoolPolicy, sample: Sample, valid: bool) -> str:
     return "another policy" if valid and values.shape == (len(inputs["candidates"]),) else "WRONG"
 
 
-def run(config: Config) -> None:
-    """Fuzz in child processes and print the counts.
+def run(config: Config, results: Results) -> None:
+    """Fuzz in child processes and add the counts.
 
     Raises:
         UsageError: A file crashed, hung, executed, or loaded wrongly.
@@ -168,7 +168,7 @@ def run(config: Config) -> None:
         for first in range(config.first, end, config.chunk):
             numbers = range(first, min(first + config.chunk, end))
             _add(total, _in_child(numbers, config, Path(folder)))
-    print(report(total, config))
+    report(total, config, results)
     bad = sum(n for (_, outcome), n in total.outcomes.items() if outcome.split()[0].isupper())
     if bad or total.grown > config.megabytes:
         raise UsageError(f"{bad} files failed ({total.worst}); memory grew {total.grown:.0f} MB")
@@ -193,24 +193,19 @@ def _add(total: Found, found: Found) -> None:
     total.worst = total.worst or found.worst
 
 
-def report(found: Found, config: Config) -> str:
-    """Return the counts as a Markdown table."""
+def report(found: Found, config: Config, results: Results) -> None:
+    """Add the counts of the outcomes, for every mutation and in all."""
     outcomes = sorted({outcome for _, outcome in found.outcomes}, key=str.lower)
-    lines = [f"| mutation | {' | '.join(outcomes)} |", "|---" * (len(outcomes) + 1) + "|"]
     for kind in sorted({kind for kind, _ in found.outcomes}):
-        counts = " | ".join(str(found.outcomes[kind, outcome]) for outcome in outcomes)
-        lines.append(f"| {kind} | {counts} |")
-    sums = [sum(n for (_, o), n in found.outcomes.items() if o == outcome) for outcome in outcomes]
-    lines.append(f"| all | {' | '.join(map(str, sums))} |")
-    lines.append("")
-    lines.append(
+        counts = {outcome: found.outcomes[kind, outcome] for outcome in outcomes}
+        results.add("outcomes", {"mutation": kind, **counts})
+    sums = {o: sum(n for (_, at), n in found.outcomes.items() if at == o) for o in outcomes}
+    results.add("outcomes", {"mutation": "all", **sums})
+    results.note(
         f"{config.mutations} files from {config.first} on, seed {config.seed}; "
         f"slowest {found.slowest:.3f} CPU s; "
         f"memory of a child process grew by {found.grown:.0f} MB at most"
     )
-    return "\n".join(lines)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
+main = Benchmark("fuzz", Config, run)

@@ -1,5 +1,6 @@
 """Ways to damage a policy file, and the files that are damaged."""
 
+import itertools
 import json
 import struct
 from collections.abc import Callable, Mapping
@@ -46,13 +47,13 @@ class Sample:
             return load_as(PoolPolicy, "best")
 
     def inputs(self, policy: PoolPolicy) -> dict[str, Floats]:
-        """Return what the program of a policy is run on: 8 candidates, context, 5 references."""
+        """Return what the program of a policy is run on: 8 candidates, 1 024 references."""
         width = sum(FEATURES[i].dim for i in policy.candidate_features)
         context = sum(FEATURES[i].dim for i in policy.context_features)
         return {
             "candidates": np.sin(np.outer(np.arange(1, 9), np.arange(1, width + 1))),
             "context": np.cos(np.arange(context)),
-            "reference": np.cos(np.outer(np.arange(1, 6), np.arange(1, width + 1))),
+            "reference": np.cos(np.outer(np.arange(1, 1025), np.arange(1, width + 1))),
         }
 
 
@@ -246,6 +247,27 @@ def program_signed(sample: Sample, path: Path, rng: Rng) -> bool:
     return _signed(path, known, tensors)
 
 
+def hungry_program(sample: Sample, path: Path, rng: Rng) -> bool:
+    """Add registers and operations, wide and many, and make the digest right again."""
+    known, tensors = _read(sample, path)
+    ops, wide = known["program"]["ops"], int(2 ** rng.uniform(4, 12))
+    n_features = sum(FEATURES[i].dim for i in known["candidate_features"])
+    more = {"more": np.ones((wide, n_features), dtype=np.float32)}
+    into = ("candidates", "reference")[int(rng.integers(2))]
+    added = [{"op": "affine", "in": [into], "out": ["h0"], "weight": "more"}]
+    first = bool(rng.integers(2))  # all read the first, so that it stays, or each the one before
+    names = [f"h{i}" for i in range(int(rng.integers(1, 480)))]
+    for before, name in itertools.pairwise(names):
+        kind = ("tanh", "gelu", "softmax")[int(rng.integers(3))]
+        added.append({"op": kind, "in": ["h0" if first else before], "out": [name]})
+    for at in range(0, len(names) - 1, 8) if rng.integers(2) else ():
+        group = names[at : at + 8]
+        if len(group) > 1:
+            added.append({"op": "add", "in": group, "out": [f"sum of {group[0]}"]})
+    known["program"]["ops"] = [*added, *ops]
+    return _signed(path, known, {**tensors, **more})
+
+
 def _signed(path: Path, changed: Any, tensors: Mapping[str, np.ndarray]) -> bool:
     try:
         path.write_bytes(_file(changed, tensors, digest=True))
@@ -348,6 +370,7 @@ MUTATIONS: Mapping[str, Mutation] = {
     "fields": fields,
     "fields, digest right": fields_signed,
     "program, digest right": program_signed,
+    "hungry program, digest right": hungry_program,
     "table of tensors": tensor_table,
     "tensors, digest right": tensors_signed,
     "deep nesting": nested,

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import tyro
 
 from lal.errors import UnknownNameError, UsageError
+from scripts.benchmarks.base import Cell, Table, render
 from scripts.entry import run_main
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -140,22 +141,28 @@ def agrees(record: dict[str, Any], records: list[dict[str, Any]]) -> bool:
     return bool(same and record["labelled_as_asked"] and record["labels_right"])
 
 
+COLUMNS = (
+    "classes", "same queries as the plain loop", "item labelled = item asked", "labels right",
+)  # fmt: skip
+
+
 def table(records: list[dict[str, Any]], failures: dict[str, str]) -> str:
     """Return the parity table as Markdown."""
-    lines = [
-        "| host | version | way | policy | classes | same queries as the plain loop | "
-        "item labelled = item asked | labels right |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    named = ("host", "version", "way", "policy")
+    rows: list[dict[str, Cell]] = []
     for r in records:
         same = sum(a == b for a, b in zip(r["asked"], r["plain"], strict=True))
-        lines.append(
-            f"| {r['host']} | {r['version']} | {r['way']} | {r['policy']} | {r['n_classes']} | "
-            f"{same} of {len(r['plain'])} | {_word(r['labelled_as_asked'])} | "
-            f"{_word(r['labels_right'])} |"
+        rows.append(
+            {name: r[name] for name in named}
+            | {
+                "classes": r["n_classes"],
+                "same queries as the plain loop": f"{same} of {len(r['plain'])}",
+                "item labelled = item asked": _word(r["labelled_as_asked"]),
+                "labels right": _word(r["labels_right"]),
+            }
         )
-    lines += [f"| {host} | failed: {reason} | | | | | | |" for host, reason in failures.items()]
-    return "\n".join(lines)
+    rows += [{"host": host, "version": f"failed: {why}"} for host, why in failures.items()]
+    return render(Table([*named, *COLUMNS], rows))
 
 
 def _word(value: bool) -> str:

@@ -212,19 +212,28 @@ def forest_row(n: int, reach: float) -> Row:
     return Row(f"forest of 50 and LAL's features, {n} labels", slow, fast, reach)
 
 
-def pool_row(E: int = 64) -> Row:
-    """Return the row of `lal/Pool-v0`: all default features, pool 500, slate 100."""
+def pool_rows(E: int = 64) -> Iterator[Row]:
+    """Return the rows of `lal/Pool-v0`, default features, pool 500, slate 100: bare, and by id."""
+    import gymnasium
+
     from envs.pool_env import PoolEnv
     from envs.simulator.pool import PoolSimulator
 
     task = task_of("logistic_regression", C=2, D=20, N=500, T=500)
     env, sim = PoolEnv(task, slate_size=100), PoolSimulator([task], E, slate_size=100)
+    vector = gymnasium.make_vec("lal/Pool-v0", num_envs=E, tasks=task, slate_size=100)
     env.reset(seed=0)
     sim.reset()
+    vector.reset(seed=0)
 
-    def fast() -> int:
+    def bare() -> int:
         for slot in range(20):
             sim.step(np.full(E, slot))
+        return 20 * E
+
+    def by_id() -> int:
+        for slot in range(20):
+            vector.step(np.full(E, slot))
         return 20 * E
 
     def slow() -> int:
@@ -233,8 +242,9 @@ def pool_row(E: int = 64) -> Row:
                 env.reset()
         return 5
 
-    memory = sim.bytes_per_episode
-    return Row("lal/Pool-v0, pool 500, K 100, E 64", slow, fast, 100, 2e3 * 20, memory)
+    memory, size = sim.bytes_per_episode, f"pool 500, K 100, E {E}"
+    yield Row(f"lal/Pool-v0, {size}", slow, bare, 100, 2e3 * 20, memory)
+    yield Row(f"gymnasium.make_vec, {size}", slow, by_id, 100, 2e3 * 20, memory)
 
 
 def rows() -> Iterator[Row]:
@@ -251,7 +261,7 @@ def rows() -> Iterator[Row]:
     yield learner_row("Gaussian naive Bayes, D 20", "gaussian_nb", C=2, D=20, reach=1)
     yield forest_row(30, 70)
     yield forest_row(100, 20)
-    yield pool_row()
+    yield from pool_rows()
 
 
 def main(arguments: list[str]) -> int:

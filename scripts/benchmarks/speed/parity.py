@@ -1,9 +1,11 @@
-"""Compiled simulator beside `envs.pool_env` on random tasks, and its memory over a million steps.
+"""The two backends of `lal/Pool-v0` on random tasks, and the simulator's memory over many steps.
 
-``python -m scripts.benchmark parity``: every task is played by both with the same start and the
-same rows bought, to the environment's termination at a target. Exact learners: largest difference
-of a probability and share of equal terminations. Forests: their distance from scikit-learn's as a
-multiple of the distance between two of scikit-learn's with different seeds.
+``python -m scripts.benchmark parity``: every task is played through both with the same start and
+the same rows acquired, to the termination at a target or the budget's end. Exact learners: largest
+difference of a probability, of a feature, of a feature relative to the pool (ranks, z-scores: a
+tie in the seventh digit moves a rank) and of a reward; share of tasks whose probabilities and
+features are the same, whose masks are, and whose ends are. Forests: their distance from
+scikit-learn's as a multiple of the distance between two of scikit-learn's with different seeds.
 """
 
 import resource
@@ -19,7 +21,7 @@ from lal.data.prior import PriorConfig
 from lal.errors import UsageError
 from lal.rng import generator
 from lal.task import Task
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Cell, Results
 
 EXACT = ("logistic_regression", "gaussian_nb", "knn", "ridge")
 """Learners whose fit is determined by the labels."""
@@ -51,21 +53,6 @@ class Config:
     """Compiled steps to take while memory is watched; 1000000 for the table of the docs."""
 
 
-@dataclass(frozen=True)
-class Played:
-    """One task played by both.
-
-    Attributes:
-        learner: Name of its learner.
-        difference: Largest difference of a probability, over all steps and pool rows.
-        same_end: Whether both episodes ended at the same label in the same way.
-    """
-
-    learner: str
-    difference: float
-    same_end: bool
-
-
 def random_task(number: int, learner: str, config: Config) -> Task:
     """Return task `number`: a draw of the prior, pool of at most 100."""
     from envs.simulator.prior import prior_tasks
@@ -76,37 +63,6 @@ def random_task(number: int, learner: str, config: Config) -> Task:
     )
     task = source(generator(config.seed, "parity", number))
     return replace(task, classes_known=True)
-
-
-def play(task: Task, seed: int) -> Played:
-    """Play one task on both roads, the same rows in the same order."""
-    from envs.pool_env import PoolEnv
-    from envs.simulator.pool import PoolSimulator
-
-    options: dict[str, Any] = {
-        "candidate_features": ["margin@1"],
-        "context_features": [],
-        "slate_size": 10,
-    }
-    options |= {"termination": "both", "reward": "step_cost"}
-    env = PoolEnv(task, **options)
-    info = env.reset(seed=seed)[1]
-    rng = generator(seed, "rows")
-    simulator = PoolSimulator([task], 1, **options)
-    simulator.reset(starts=[env.state.labelled.tolist()])
-    largest, same = 0.0, True
-    while True:
-        known = env.state.proba
-        if known is not None:
-            gap = np.abs(simulator.proba(0)[: len(task.pool)] - known)
-            largest = max(largest, float(gap.max()))
-        slot = int(rng.choice(np.flatnonzero(info["action_mask"])))
-        row = int(info["pool_indices"][slot])
-        _, _, ended, cut, info = env.step(slot)
-        steps = simulator.step_rows(np.array([row]))[1]
-        same = (ended, cut) == (bool(steps.terminated[0]), bool(steps.truncated[0]))
-        if ended or cut or steps.done[0]:
-            return Played(task.learner.name, largest, same)
 
 
 def forest_distance(task: Task, seed: int, n: int) -> tuple[float, float]:
@@ -150,6 +106,20 @@ def resident_mb() -> float:
     return int(pages.read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
+def agreement_row(episodes: Sequence[Any]) -> dict[str, Cell]:
+    """Return the largest differences of some `envs.agreement.Agreement`, and shares."""
+    measured = ("probabilities", "features", "ranked", "reward")
+    worst = {name: max(getattr(e, name) for e in episodes) for name in measured}
+    within = np.mean([max(e.probabilities, e.features) <= SAME for e in episodes])
+    return {
+        "tasks": len(episodes),
+        **{name: f"{value:.1e}" for name, value in worst.items()},
+        "within": f"{within:.1%}",
+        "same masks": f"{np.mean([e.same_masks for e in episodes]):.1%}",
+        "same ending": f"{np.mean([e.same_end for e in episodes]):.1%}",
+    }
+
+
 def watch_memory(config: Config) -> list[float]:
     """Return resident memory at ten points over compiled steps of all learners, in MB."""
     from envs.simulator.pool import PoolSimulator
@@ -169,16 +139,18 @@ def watch_memory(config: Config) -> list[float]:
     return found
 
 
-def run(config: Config) -> None:
-    """Print the table."""
-    played = [play(random_task(i, EXACT[i % len(EXACT)], config), i) for i in range(config.tasks)]
-    print(f"{'learner':24s}{'tasks':>6s}{'largest |dp|':>14s}{'within':>8s}{'same ending':>13s}")
-    for name in sorted({p.learner for p in played}):
-        of = [p for p in played if p.learner == name]
-        within = np.mean([p.difference <= SAME for p in of])
-        same = np.mean([p.same_end for p in of])
-        worst = max(p.difference for p in of)
-        print(f"{name:24s}{len(of):6d}{worst:14.1e}{within:8.1%}{same:13.1%}")
+def run(config: Config, results: Results) -> None:
+    """Add a row per learner."""
+    from envs.agreement import Agreement, compare_backends
+
+    found: dict[str, list[Agreement]] = {name: [] for name in EXACT}
+    for i in range(config.tasks):
+        name = EXACT[i % len(EXACT)]
+        task = random_task(i, name, config)
+        found[name].append(compare_backends(task, seed=i, termination="both", reward="step_cost"))
+    for name, episodes in sorted(found.items()):
+        if episodes:
+            results.add("parity", {"learner": name, **agreement_row(episodes)})
     pairs = np.array(
         [
             forest_distance(random_task(i, "random_forest", config), i, config.forest_seeds)
@@ -187,7 +159,7 @@ def run(config: Config) -> None:
     ).reshape(-1, 2)
     if len(pairs):
         ratio = pairs[:, 0] / np.maximum(pairs[:, 1], 1e-9)
-        print(
+        results.note(
             f"forests: {pairs[:, 0].mean():.4f} from scikit-learn's, two of those "
             f"{pairs[:, 1].mean():.4f} apart; ratio median {np.median(ratio):.3f}, "
             f"{ratio.min():.3f} to {ratio.max():.3f} over {len(pairs)} tasks"
@@ -196,6 +168,4 @@ def run(config: Config) -> None:
         watch_memory(config)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
+main = Benchmark("parity", Config, run)

@@ -6,7 +6,6 @@ set a kind; ``--speed`` counts data sets a second on one core by CPU time.
 """
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from lal.data.prior import PRIOR_VERSION, PriorConfig, sample_dataset
 from lal.data.recipes import Recipe, draw
 from lal.data.suites import load_suite
 from lal.rng import generator
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Results
 
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 
@@ -60,20 +59,19 @@ def drawn_statistics(config: Config) -> list[dict[str, float]]:
     return [statistics(sample_dataset(rng)) for _ in range(config.draws)]
 
 
-def print_table(config: Config, folder: Path) -> None:
-    """Print quantiles of real data sets beside those of the prior, then what lies outside."""
+def add_table(config: Config, folder: Path, results: Results) -> None:
+    """Add quantiles of real data sets beside those of the prior, then what lies outside."""
     real = [d for d in load_suite(folder) if not d.name.startswith(LEFT_OUT)]
     found = [statistics(d) for d in real]
     drawn = drawn_statistics(config)
-    print(f"prior version {PRIOR_VERSION}: {len(drawn)} draws beside {len(real)} real tables\n")
-    print("| statistic | | " + " | ".join(f"{q:.0%}" for q in QUANTILES) + " |")
-    print("|---|---|" + "---|" * len(QUANTILES))
+    results.note(f"prior version {PRIOR_VERSION}: {len(drawn)} draws, {len(real)} real tables")
     for key in drawn[0]:
         for name, rows in (("real", found), ("prior", drawn)):
             values = np.quantile([s[key] for s in rows], QUANTILES)
-            print(f"| {key} | {name} | " + " | ".join(f"{v:.2f}" for v in values) + " |")
+            cells = {f"{q:.0%}": f"{v:.2f}" for q, v in zip(QUANTILES, values, strict=True)}
+            results.add("coverage", {"statistic": key, "of": name, **cells})
     outside = uncovered(real, drawn)
-    print(f"\noutside the prior's range: {', '.join(map(str, outside)) or 'none'}")
+    results.note(f"outside the prior's range: {', '.join(map(str, outside)) or 'none'}")
 
 
 def print_speed(config: Config) -> None:
@@ -137,16 +135,14 @@ def draw_pictures(folder: Path) -> None:
     print(folder / "prior.png")
 
 
-def run(config: Config) -> None:
-    """Print and draw what was asked for."""
+def run(config: Config, results: Results) -> None:
+    """Measure and draw what was asked for."""
     if config.real is not None:
-        print_table(config, config.real)
+        add_table(config, config.real, results)
     if config.speed:
         print_speed(config)
     if config.pictures is not None:
         draw_pictures(config.pictures)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
+main = Benchmark("prior", Config, run)

@@ -10,12 +10,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Results
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -81,31 +80,30 @@ class Config:
     """Environments of the other libraries."""
 
 
-def run(config: Config) -> None:
-    """Print one table a case."""
+def run(config: Config, results: Results) -> None:
+    """Add one table per case."""
     for name in config.cases:
         case = CASES[name]
-        print(f"\n**{case.title}** ({LEARNERS})\n")
-        print("| who | CPU s | wall s | memory beyond the pool, MB | over plain margin | twice |")
-        print("|---|---|---|---|---|---|", flush=True)
+        results.note(f"{name}: {case.title} ({LEARNERS})")
         plain: float | None = None
         for contestant in case.contestants:
             found = play(contestant, case, config)
             if isinstance(found, str):
-                print(f"| {contestant} | {found} | | | | |", flush=True)
+                results.add(name, dict.fromkeys(COLUMNS) | {"who": contestant, "CPU s": found})
                 continue
             if contestant == "plain numpy margin":
                 plain = found["cpu"]
-            print(_row(found, plain), flush=True)
+            results.add(name, _row(found, plain))
 
 
-def _row(found: dict[str, Any], plain: float | None) -> str:
-    ratio = f"{found['cpu'] / plain:.2f}x" if plain else ""
+COLUMNS = ("who", "CPU s", "wall s", "memory beyond the pool, MB", "over plain margin", "twice")
+
+
+def _row(found: dict[str, Any], plain: float | None) -> dict[str, Any]:
+    ratio = f"{found['cpu'] / plain:.2f}x" if plain else None
     twice = found["batch"] - found["unlike"]
-    return (
-        f"| {found['contestant']} | {found['cpu']:.4f} | {found['wall']:.4f} | "
-        f"{found['megabytes']:.0f} | {ratio} | {twice} |"
-    )
+    times = f"{found['cpu']:.4f}", f"{found['wall']:.4f}", f"{found['megabytes']:.0f}"
+    return dict(zip(COLUMNS, (found["contestant"], *times, ratio, twice), strict=True))
 
 
 def play(contestant: str, case: Case, config: Config) -> dict[str, Any] | str:
@@ -136,6 +134,4 @@ def _environment() -> dict[str, str]:
     return {**os.environ, **threads, "PYTHONPATH": str(ROOT)}
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
+main = Benchmark("query", Config, run)

@@ -18,8 +18,8 @@ import numpy as np
 
 from lal.errors import UsageError
 from lal.evaluation.report.report import make_page, write_report
-from lal.evaluation.runs.cells import CellResult
 from lal.evaluation.runs.protocol import Protocol
+from lal.evaluation.runs.run import RunResult
 from lal.evaluation.runs.store import RunStore
 from lal.registry import require
 from lal.rng import generator
@@ -58,7 +58,7 @@ class Config:
 NAMES = ("apples", "pears", "plums", "figs", "limes", "dates", "kiwis", "leeks", "beans", "peas")
 
 
-def results(config: Config) -> Iterator[CellResult]:
+def results(config: Config) -> Iterator[RunResult]:
     """Yield drawn curves: strategies, data sets and runs differ, the shape is a learning curve."""
     rng = generator(0, "benchmark report")
     n = np.arange(2, config.budget + 3)
@@ -71,7 +71,7 @@ def results(config: Config) -> Iterator[CellResult]:
                     yield _result(config, (d, s, learner, run), n, curve)
 
 
-def _result(config: Config, place: tuple[int, int, int, int], n: Any, curve: Any) -> CellResult:
+def _result(config: Config, place: tuple[int, int, int, int], n: Any, curve: Any) -> RunResult:
     d, s, learner, run = place
     strategy = ("random", "margin")[s] if s < 2 else f"strategy {s}"
     about = {
@@ -91,7 +91,7 @@ def _result(config: Config, place: tuple[int, int, int, int], n: Any, curve: Any
         "n_pool": 300,
     }
     key = hashlib.sha256(repr(place).encode()).hexdigest()[:40]
-    return CellResult(
+    return RunResult(
         key=key,
         status="done",
         about=about,

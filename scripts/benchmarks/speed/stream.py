@@ -6,10 +6,7 @@ one process; peak memory is read after every tenth of the stream.
 
 import resource
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from lal.errors import UsageError
 from lal.learners.incremental import WindowedSoftmax
@@ -18,7 +15,7 @@ from lal.streams.features import StreamEvent, StreamItem
 from lal.streams.policy import load_stream_policy
 from lal.streams.strategies import STREAM_STRATEGIES, StreamStrategy
 from lal.streams.tasks import STREAMS
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Cell, Results
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,22 +45,23 @@ class Config:
     """Share of the items that may be asked for."""
 
 
-def run(config: Config) -> None:
-    """Print a row for every strategy, and the peak memory along the long stream."""
+def run(config: Config, results: Results) -> None:
+    """Add a row for every strategy, and note the peak memory along the long stream."""
     if config.items < 10:
         raise UsageError(f"items must be at least 10, got {config.items}")
-    print("| strategy | items | items per CPU second | decisions per CPU second | asked | right |")
-    print("|---|---|---|---|---|---|")
-    for name in config.others:
-        play(name, STREAM_STRATEGIES[name](0), config.other_items, config.budget)
     policy = load_stream_policy(config.policy)
-    play(policy.name, policy, config.other_items, config.budget)
-    peaks = play(policy.name, policy, config.items, config.budget)
-    print("peak memory in MB after each tenth:", " ".join(f"{peak:.0f}" for peak in peaks))
+    rules = {name: STREAM_STRATEGIES[name](0) for name in config.others}
+    for name, strategy in (*rules.items(), (policy.name, policy)):
+        row, _ = measure(strategy, config.other_items, config.budget)
+        results.add("speed", {"strategy": name, **row})
+    row, peaks = measure(policy, config.items, config.budget)
+    results.add("speed", {"strategy": policy.name, **row})
+    shown = " ".join(f"{peak:.0f}" for peak in peaks)
+    results.note(f"peak memory in MB after each tenth: {shown}")
 
 
-def play(name: str, strategy: StreamStrategy, n: int, budget: float) -> list[float]:
-    """Play n items, print a row, return the process's peak memory after every tenth in MB."""
+def measure(strategy: StreamStrategy, n: int, budget: float) -> tuple[dict[str, Cell], list[float]]:
+    """Return the speeds over n items, and the process's peak memory after every tenth in MB."""
     family = STREAMS["hyperplane"]
     model = WindowedSoftmax(family.n_columns, family.n_classes)
     memory = strategy.start({"budget": budget})
@@ -83,12 +81,14 @@ def play(name: str, strategy: StreamStrategy, n: int, budget: float) -> list[flo
             asked, right, seen = asked + ask, right + (error == 0.0), seen + 1
         if seen * 10 // n > len(peaks):
             peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    speed, decisions = n / (time.process_time() - began), n / deciding
-    shares = f"{asked / n:.1%} | {right / n:.1%}"
-    print(f"| {name} | {n} | {speed:.0f} | {decisions:.0f} | {shares} |", flush=True)
-    return [float(np.round(p, 1)) for p in peaks]
+    row: dict[str, Cell] = {
+        "items": n,
+        "items per CPU second": f"{n / (time.process_time() - began):.0f}",
+        "decisions per CPU second": f"{n / deciding:.0f}",
+        "asked": f"{asked / n:.1%}",
+        "right": f"{right / n:.1%}",
+    }
+    return row, peaks
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
+main = Benchmark("stream", Config, run)

@@ -5,7 +5,6 @@ on either road, their ratio by CPU time of one thread, and how far their probabi
 """
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -18,8 +17,7 @@ from lal.errors import UsageError
 from lal.learners import make_learner
 from lal.task import Task
 from lal.tasks.splits import make_task
-from scripts.benchmarks.speed.parity import play
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Results
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,22 +91,23 @@ def fast_seconds(task: Task, config: Config) -> float:
     return (time.thread_time() - began) / (config.budget * config.episodes)
 
 
-def run(config: Config) -> None:
-    """Print the comparison."""
+def run(config: Config, results: Results) -> None:
+    """Compare the backends on one task."""
     task = task_of_file(config)
     fast, slow = fast_seconds(task, config), slow_seconds(task, config)
     reward = len(task.reward_part())
-    print(f"{task.name}: pool {len(task.pool)}, reward {reward}, classes {task.n_classes}")
-    print(f"scikit-learn  {1 / slow:10.0f} steps a second")
-    print(f"compiled      {1 / fast:10.0f} steps a second, {slow / fast:.0f}x")
+    results.note(f"{task.name}: pool {len(task.pool)}, reward {reward}, classes {task.n_classes}")
+    for backend, seconds in (("scikit-learn", slow), ("compiled", fast)):
+        speed = {"steps per second": f"{1 / seconds:.0f}", "ratio": f"{slow / seconds:.0f}x"}
+        results.add("speed", {"backend": backend, **speed})
     if "forest" in config.learner:
-        print("forests agree in distribution, not row by row; see: benchmark parity")
+        results.note("forests agree in distribution, not row by row; see: benchmark parity")
         return
-    played = play(task, 0)
+    from envs.agreement import compare_backends
+
+    played = compare_backends(task, seed=0, termination="both", reward="step_cost")
     same = "the same" if played.same_end else "another"
-    print(f"probabilities differ by {played.difference:.1e} at most; {same} ending")
+    results.note(f"probabilities differ by {played.probabilities:.1e} at most; {same} ending")
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
+main = Benchmark("task", Config, run)

@@ -129,7 +129,7 @@ def test_adam_and_the_target_network_follow_torch(rng):
     moments = (np.zeros_like(theta), np.zeros_like(theta))
     counts = np.zeros(1, dtype=np.int64)
     before = theta.copy()
-    random = np.array([5])
+    random = np.array([5], dtype=np.uint64)
     # Draw the same slots as `learn` will, to hand torch the same gradients.
     for _ in range(3):
         slots = np.zeros(16, dtype=np.int64)
@@ -186,7 +186,7 @@ def test_sampling_is_proportional_and_without_replacement(rng):
     wanted = np.array([1.0, 2.0, 3.0, 4.0, 0.0, 6.0])
     for slot, value in enumerate(wanted):
         kernels.set_priority(tree, 16, slot, value)
-    random = np.array([1])
+    random = np.array([1], dtype=np.uint64)
     first = np.zeros(6)
     for _ in range(4000):
         slots = np.zeros(4, dtype=np.int64)

@@ -146,13 +146,8 @@ def replay(E, actions, **options):
     rows = []
     for a in actions:
         engine.step(np.resize(a, E).astype(np.int64))
-        parts = (
-            engine.observations.candidates,
-            engine.observations.context,
-            engine.observations.mask,
-            engine.accuracy,
-            engine.terminated,
-        )
+        seen = engine.observations
+        parts = (seen.candidates, seen.context, seen.mask, engine.accuracy, engine.terminated)
         rows.append([part[:1].copy() for part in parts])
     return rows
 

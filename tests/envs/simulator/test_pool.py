@@ -7,7 +7,7 @@ pytest.importorskip("numba")
 from sklearn.linear_model import RidgeClassifier
 
 from envs.pool_env import PoolEnv
-from envs.simulator.kernels.features.observe import CANDIDATE_KERNELS, CONTEXT_KERNELS
+from envs.simulator.kernels.features.names import CANDIDATE_KERNELS, CONTEXT_KERNELS
 from envs.simulator.pool import PoolSimulator
 from envs.simulator.pool_rules import METRIC_NAMES
 from lal.episode import METRICS, Episode
@@ -308,7 +308,7 @@ def test_wrong_use_is_refused():
         sim.step(np.zeros(2, dtype=int))
     sim.reset()
     with pytest.raises(
-        UsageError, match=r"shape \(2,\), one slot from 0 to 4 an episode; got shape \(3,\)"
+        UsageError, match=r"shape \(2,\), one integer from 0 to 4 an episode; got shape \(3,\)"
     ):
         sim.step(np.zeros(3))
     with pytest.raises(UsageError, match="action 7 is not in 0 to 4"):

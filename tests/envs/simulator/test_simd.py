@@ -18,21 +18,21 @@ from envs.simulator.kernels.dense import (
 )
 from envs.simulator.kernels.simd import (
     absolute,
-    agreement,
-    counting,
-    exceeds,
     exponent,
     exponential,
-    largest,
+    greater_mask,
+    iota,
     load,
     logistic,
     mantissa,
     maximum,
     padded,
-    product,
+    reduce_max,
+    reduce_product,
+    reduce_sum,
+    same_sign_mask,
     splat,
     store,
-    total,
 )
 
 
@@ -42,14 +42,14 @@ def lanewise(a, b, out):
     store(out, 0, x + y * splat(np.float32(2.0)) - x / y)
     store(out, 16, maximum(x, y))
     store(out, 32, absolute(x))
-    store(out, 48, agreement(x, y))
+    store(out, 48, same_sign_mask(x, y))
     store(out, 64, logistic(x))
     store(out, 80, exponential(x))
-    store(out, 96, exceeds(x, y))
-    store(out, 112, counting(a[0]))
+    store(out, 96, greater_mask(x, y))
+    store(out, 112, iota(a[0]))
     store(out, 128, mantissa(absolute(x)))
     store(out, 144, exponent(absolute(x)))
-    return total(x), largest(x), product(x)
+    return reduce_sum(x), reduce_max(x), reduce_product(x)
 
 
 def test_lanes_do_what_numpy_does(rng):
@@ -132,9 +132,9 @@ def test_kernels_also_run_interpreted():
         "X = r.normal(size=(150, 3)); y = (X[:, 0] > 0).astype(int)\n"
         "e = LalRlSimulator([(X, y)], 2, pool_size=20, reward_rows=40); e.reset()\n"
         "[e.step(np.full(2, -1)) for _ in range(3)]\n"
-        "seen = e.observations\n"
-        "shown = [*e.accuracy, *seen.context[0, ::9], *seen.candidates[1, 3:6, 1]]\n"
-        "print(*(f'{v:.4f}' for v in shown))\n"
+        "o = e.observations\n"
+        "values = [*e.accuracy, *o.context[0, ::9], *o.candidates[1, 3:6, 1]]\n"
+        "print(*(f'{v:.4f}' for v in values))\n"
     )
     printed = [
         subprocess.run(

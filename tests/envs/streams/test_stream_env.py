@@ -101,7 +101,7 @@ def test_misuse():
     with pytest.raises(UsageError, match="call reset first"):
         env.step(0)
     env.reset(seed=0)
-    with pytest.raises(UsageError, match="action must be 0"):
+    with pytest.raises(UsageError, match="action 2 is not in 0 to 1"):
         env.step(2)
     env.step(0)
     env.step(0)

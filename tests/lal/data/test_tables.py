@@ -5,8 +5,11 @@ import zipfile
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lal.data.datasets import dataset_from_frame, load_dataset
+from lal.data.tables import csv_column
 from lal.errors import DataError, DataWarning
 
 CSV = """size,colour,label
@@ -229,3 +232,20 @@ def test_a_small_parquet_file_of_too_many_rows_is_refused(tmp_path, monkeypatch)
     pandas.DataFrame({"a": np.zeros(600), "label": np.zeros(600)}).to_parquet(path)
     with pytest.raises(DataError, match=r"600 rows of 2 columns; at most 1000 cells"):
         load_dataset(f"file:{path}")
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.text(alphabet=" -+.0123456789eE_\\n", max_size=8),
+            st.floats(allow_nan=False).map(repr),
+            st.integers(-(10**17), 10**17).map(str),
+            st.sampled_from(["", "NA", " 7 ", "x", "1e99", "1e999", "\u0661"]),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_the_quick_reading_of_a_column_is_that_of_the_rule(cells):
+    quick = csv_column(cells)
+    assert repr(quick) == repr(csv_column([f" {cell}" for cell in cells]))  # never the quick one

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lal.data.dataset import make_dataset
-from lal.evaluation.runs.methods import parse_entrants
+from lal.evaluation.runs.methods import parse_methods
 from lal.evaluation.runs.protocol import Protocol
 
 
@@ -26,5 +26,5 @@ def protocol():
 
 
 @pytest.fixture
-def entrants():
-    return parse_entrants(["random", "margin"])
+def methods():
+    return parse_methods(["random", "margin"])

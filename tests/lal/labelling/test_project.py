@@ -1,4 +1,4 @@
-"""lal.Campaign: nothing lost, nothing asked twice, the same choice as a bare query."""
+"""lal.LabellingProject: nothing lost, nothing asked twice, the same choice as a bare query."""
 
 import csv
 import io
@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 import lal
+from lal.data.tables import csv_column
 from lal.errors import DataError, LalError, UsageError
 from lal.features import DEFAULT_CANDIDATE_FEATURES
 from lal.labelling.journal import Event, Journal
 from lal.labelling.progress import MIN_LABELS, cross_validated, labels_missing, wilson
 from lal.labelling.query import WORDS, in_words
 from lal.labelling.stopping import StabilisingPredictions, kappa
-from lal.labelling.table import learned_columns, read_cells, read_table
+from lal.labelling.table import learned_columns, read_table
 from lal.policies.kinds import list_policies, load_policy
 
 CLASSES = ("a", "b", "c")
@@ -40,9 +41,9 @@ def path(tmp_path, truth):
     return file
 
 
-def campaign(path, **options):
+def project(path, **options):
     given = {"target": "label", "classes": CLASSES, "id_column": "key"} | options
-    return lal.Campaign(path, **given)
+    return lal.LabellingProject(path, **given)
 
 
 def answer(c, truth, n):
@@ -58,34 +59,34 @@ def answer(c, truth, n):
 @pytest.mark.filterwarnings("ignore::lal.policies.pool_policy.PolicyRangeWarning")
 @pytest.mark.parametrize("name", sorted(list_policies("pool")))
 def test_asks_for_the_row_that_a_bare_query_asks_for(path, truth, name):
-    with campaign(path, policy=name) as c:
+    with project(path, policy=name) as c:
         answer(c, truth, 7)
         y = np.full(len(truth), None, dtype=object)
-        for row, code in c.ledger.labels.items():
+        for row, code in c.store.labels.items():
             y[row] = CLASSES[code]
         picked = load_policy(name).query(
-            c.asking.X,
+            c.query.X,
             y,
-            c.asking.learner.estimator,
+            c.query.learner.estimator,
             classes=CLASSES,
-            random_state=c.asking.query_seed(len(c.ledger.labels)),
+            random_state=c.query.query_seed(len(c.store.labels)),
         )
         assert [row.row for row in c.suggest(1)] == picked.tolist()
 
 
 def test_resumed_equals_undisturbed(path, truth):
-    with campaign(path, journal=path.with_name("one")) as c:
+    with project(path, journal=path.with_name("one")) as c:
         straight = answer(c, truth, 12)
     halves = []
     for _ in range(3):
-        with campaign(path, journal=path.with_name("two")) as c:
+        with project(path, journal=path.with_name("two")) as c:
             halves += answer(c, truth, 4)
     assert halves == straight
     assert len(set(straight)) == 12
 
 
 def test_labels_of_the_table_are_the_start(path, truth):
-    with campaign(path) as c:
+    with project(path) as c:
         assert c.progress().n_labelled == 3
         assert c.progress().n_answers == 0
         with pytest.raises(UsageError, match="nothing to undo"):
@@ -95,14 +96,14 @@ def test_labels_of_the_table_are_the_start(path, truth):
 
 
 def test_skip_and_undo(path, truth):
-    with campaign(path) as c:
+    with project(path) as c:
         (first,) = c.suggest()
         c.skip(first.row)
         asked = answer(c, truth, 86)
         assert first.row not in asked
         assert c.suggest() == ()
         assert c.progress().skipped == (first.name,)
-    with campaign(path) as c:  # and after a new start
+    with project(path) as c:  # and after a new start
         assert c.suggest() == ()
         assert c.undo().row == asked[-1]
         assert [row.row for row in c.suggest()] == [asked[-1]]
@@ -113,7 +114,7 @@ def test_skip_and_undo(path, truth):
 
 
 def test_undone_label_leads_back_to_the_same_row(path, truth):
-    with campaign(path) as c:
+    with project(path) as c:
         answer(c, truth, 5)
         before = c.suggest()
         c.label(before[0].row, "a")
@@ -122,24 +123,24 @@ def test_undone_label_leads_back_to_the_same_row(path, truth):
 
 
 def test_batches_leave_out_labelled_and_skipped_rows(path, truth):
-    with campaign(path) as c:
+    with project(path) as c:
         answer(c, truth, 5)
         skipped = [row.row for row in c.suggest(4)]
         for row in skipped:
             c.skip(row)
         rows = [row.row for row in c.suggest(200)]
         assert len(rows) == len(set(rows)) == 90 - 3 - 5 - 4
-        assert not {*rows} & {*skipped, *c.ledger.labels}
+        assert not {*rows} & {*skipped, *c.store.labels}
 
 
 def test_a_torn_last_line_is_cut_off(path, truth):
-    with campaign(path) as c:
+    with project(path) as c:
         asked = answer(c, truth, 3)
     journal = path.with_suffix(".journal.jsonl")
     with journal.open("ab") as file:
         file.write(b'{"do": "label", "row": 1')
-    with campaign(path) as c:
-        assert sorted(c.ledger.labels) == sorted([0, 1, 2, *asked])
+    with project(path) as c:
+        assert sorted(c.store.labels) == sorted([0, 1, 2, *asked])
         answer(c, truth, 1)
     assert all(json.loads(line) for line in journal.read_text().splitlines())
 
@@ -150,11 +151,11 @@ def test_a_torn_last_line_is_cut_off(path, truth):
      '{"do": "skip", "row": "5"}', '{"do": "skip", "row": -1}'],
 )  # fmt: skip
 def test_a_damaged_line_is_named(path, line):
-    with campaign(path) as c:
-        head = c.ledger.journal.path.read_text()
+    with project(path) as c:
+        head = c.store.journal.path.read_text()
     path.with_suffix(".journal.jsonl").write_text(f"{head}{line}\n")
     with pytest.raises(DataError, match=r"line 2 of the journal .* is damaged"):
-        campaign(path)
+        project(path)
 
 
 def test_an_answer_that_the_disk_refuses_does_not_count(tmp_path, monkeypatch):
@@ -178,31 +179,31 @@ def test_an_answer_that_the_disk_refuses_does_not_count(tmp_path, monkeypatch):
 
 
 def test_one_process_at_a_time(path):
-    with campaign(path), pytest.raises(UsageError, match="another process has the journal"):
-        campaign(path)
-    campaign(path).close()
+    with project(path), pytest.raises(UsageError, match="another process has the journal"):
+        project(path)
+    project(path).close()
 
 
 def test_another_table_is_refused_and_new_labels_are_not(path, truth):
-    with campaign(path) as c:
+    with project(path) as c:
         answer(c, truth, 2)
         c.write(path.with_name("out.csv"))
     path.write_text(path.with_name("out.csv").read_text())  # the copy becomes the table
-    with campaign(path) as c:
+    with project(path) as c:
         assert c.progress().n_labelled == 5
     path.write_text(path.read_text().replace("K7,", "K007,"))
     with pytest.raises(UsageError, match="belongs to another table"):
-        campaign(path)
+        project(path)
 
 
 def test_a_contradiction_of_table_and_journal_is_named(path):
-    with campaign(path) as c:
+    with project(path) as c:
         c.label(8, "b")
     lines = path.read_text().splitlines()
     lines[9] += "c"
     path.write_text("\n".join(lines))
     with pytest.raises(DataError, match="row K8 has the label 'c' in the table and 'b' in"):
-        campaign(path)
+        project(path)
 
 
 def test_the_copy_has_all_cells_as_they_were(tmp_path):
@@ -211,12 +212,12 @@ def test_the_copy_has_all_cells_as_they_were(tmp_path):
     csv.writer(text, delimiter=";", lineterminator="\n").writerows(cells)
     path = tmp_path / "t.csv"
     path.write_text(text.getvalue(), encoding="utf-8-sig")
-    with campaign(path, id_column="id", classes=("yes", "no")) as c:
+    with project(path, id_column="id", classes=("yes", "no")) as c:
         c.label(1, "no")
         c.write(tmp_path / "out.csv")
         with pytest.raises(UsageError, match="never changed"):
             c.write(path)
-    with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as file:
+    with (tmp_path / "out.csv").open(newline="", encoding="utf-8-sig") as file:
         found = list(csv.reader(file, delimiter=";"))
     assert [row[:3] for row in found] == cells
     assert [row[3] for row in found] == ["label", "", "no", ""]
@@ -225,26 +226,26 @@ def test_the_copy_has_all_cells_as_they_were(tmp_path):
 def test_answers_from_a_file(path, truth, tmp_path):
     answers = tmp_path / "answers.csv"
     answers.write_text("key,label\nK9,a\nK4,\nK0," + CLASSES[truth[0]] + "\nK10,b\n")
-    with campaign(path) as c:
+    with project(path) as c:
         assert c.take_answers(answers) == 2
         assert c.take_answers(answers) == 0
-        assert c.ledger.cells()[9] == "a"
+        assert c.store.cells()[9] == "a"
         answers.write_text("key,label\nK30,c\nK9,b\n")
         with pytest.raises(DataError, match="says 'b' for row K9, which is labelled 'a'; nothing"):
             c.take_answers(answers)
-        assert 30 not in c.ledger.labels
+        assert 30 not in c.store.labels
         answers.write_text("key,label\nK31,c\nK999,b\n")
         with pytest.raises(DataError, match=r"no row of 'data.csv' has the 'key' 'K999'"):
             c.take_answers(answers)
-        assert 31 not in c.ledger.labels
+        assert 31 not in c.store.labels
 
 
 def test_rows_without_ids_go_by_number_from_one(path, tmp_path):
     answers = tmp_path / "answers.csv"
     answers.write_text("_row,label\n11,a\n")
-    with campaign(path, id_column=None) as c:
+    with project(path, id_column=None) as c:
         c.take_answers(answers)
-        assert c.ledger.labels[10] == 0
+        assert c.store.labels[10] == 0
 
 
 @pytest.mark.parametrize(
@@ -254,7 +255,7 @@ def test_rows_without_ids_go_by_number_from_one(path, tmp_path):
         (("K5,", ","), {}, "row 6 has no id"),
         (("K5,", "K5,1,"), {}, "row 6 of 'data.csv' has 7 cells; the header has 6"),
         (("x1", "x0"), {}, "two columns called 'x0'"),
-        (("", ""), {"classes": ("a", "b")}, "'c' is no class"),
+        (("", ""), {"classes": ("a", "b")}, "'c' is not a class"),
         (("", ""), {"classes": ("a", "a")}, "different names"),
         (("", ""), {"target": "other", "classes": None}, "labelling needs two classes"),
         (("", ""), {"ignore": ("nope",)}, "no column 'nope'"),
@@ -266,15 +267,18 @@ def test_what_cannot_be_labelled_is_named(path, change, options, message):
     if change[0]:
         path.write_text(path.read_text().replace(*change, 1))
     with pytest.raises(LalError, match=message):
-        campaign(path, **options)
+        project(path, **options)
     if not change[0]:  # and nothing stays locked
-        campaign(path, journal=path.with_suffix(".journal.jsonl")).close()
+        project(path, journal=path.with_suffix(".journal.jsonl")).close()
 
 
 def test_cells_become_numbers_texts_or_missing():
-    assert read_cells(["1", " 2.5", "", "NA", "inf"]) == [1.0, 2.5, None, None, None]
-    assert read_cells(["1", "x", "?"]) == ["1", "x", None]
-    assert read_cells(["1_0", "2"]) == ["1_0", "2"]
+    assert csv_column(["1", " 2.5", "", "NA"]) == [1.0, 2.5, None, None]
+    assert csv_column(["1", "x", "?"]) == ["1", "x", None]
+    assert csv_column(["1_0", "2"]) == ["1_0", "2"]
+    assert csv_column(["007", "8"]) == ["007", "8"]
+    assert csv_column(["1.50", "-2e3", "inf"]) == [1.5, -2000.0, np.inf]
+    assert csv_column(["1\n2", "3"]) == ["1\n2", "3"]
 
 
 def test_useless_columns_are_left_out_with_a_reason(tmp_path):
@@ -337,7 +341,7 @@ def test_accuracy_is_measured_on_rows_held_out():
 
 
 def test_accuracy_says_what_it_is_measured_on(path, truth):
-    with campaign(path) as c:
+    with project(path) as c:
         assert c.accuracy() is None
         assert c.accuracy_line() == f"not enough labels: 3 of at least {MIN_LABELS}"
         answer(c, truth, 27)
@@ -346,7 +350,7 @@ def test_accuracy_says_what_it_is_measured_on(path, truth):
 
 
 def test_the_stopping_rule_waits_for_stable_predictions(path, truth):
-    with campaign(path) as c:
+    with project(path) as c:
         answer(c, truth, 30)
         assert str(c.stability()).startswith("too few labels")
         answer(c, truth, 50)
@@ -354,14 +358,14 @@ def test_the_stopping_rule_waits_for_stable_predictions(path, truth):
         assert kept.kappa is not None
         assert kept.stop == (kept.kappa >= 0.99)
         separable = StabilisingPredictions(
-            c.asking.learner, 10.0 * np.eye(3)[truth], n_classes=3, seed=0
+            c.query.learner, 10.0 * np.eye(3)[truth], n_classes=3, seed=0
         )
         order = [(i, int(code)) for i, code in enumerate(truth[:40])]
         assert separable.judge(order).stop
         rng = np.random.default_rng(1)
         noise = [(i, int(rng.integers(3))) for i in range(40)]
         moving = StabilisingPredictions(
-            lal.make_learner("knn", n_neighbors=1), c.asking.X, n_classes=3, seed=0
+            lal.make_learner("knn", n_neighbors=1), c.query.X, n_classes=3, seed=0
         )
         assert not moving.judge(noise).stop
 
@@ -372,12 +376,12 @@ def test_every_default_feature_has_plain_words(feature):
 
 
 def test_a_policy_says_why(path, truth):
-    with campaign(path, policy="margin") as c:
+    with project(path, policy="margin") as c:
         assert c.suggest()[0].guess.keys() == set(CLASSES)
         answer(c, truth, 10)
         (row,) = c.suggest()
         assert row.why == (WORDS["margin"],)
         assert list(row.guess.values()) == sorted(row.guess.values(), reverse=True)
         assert sum(row.guess.values()) == pytest.approx(1.0)
-    with campaign(path, policy="entropy") as c:  # a strategy has no features to speak of
+    with project(path, policy="entropy") as c:  # a strategy has no features to speak of
         assert c.suggest()[0].why == ()

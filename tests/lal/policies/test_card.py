@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -31,6 +32,7 @@ CARD = {
     "did_it_learn": {"learned": False, "shuffled": [0.01, 0.02], "margin": [9, 9]},
     "do_not_use_when": ["classes are rare"],
 }
+ROW = {"points": 1.0, "low": 0.0, "high": 2.0, "wins_ties_losses": [1, 0, 0]}
 SAID = (
     "A summary.",
     "12 states",
@@ -122,3 +124,23 @@ def test_shipped_cards(name):
 def test_malformed_cards_are_refused(change, message, make_policy):
     with pytest.raises(PolicyFileError, match=message):
         make_policy(card=change)
+
+
+HOSTILE = "<img src=x onerror=alert(1)> \x1b[31m \x1b]0;title\x07 a|b [go](javascript:1) \u202egnp"
+
+
+def test_what_a_stranger_wrote_is_shown_and_not_obeyed(policy):
+    """Escape sequences reach no terminal, HTML and links no page, wherever they stand."""
+    card = dict(
+        CARD, summary=HOSTILE, data=[HOSTILE], learners=HOSTILE, measure=HOSTILE,
+        do_not_use_when=[HOSTILE], evidence={"against": {HOSTILE: ROW}, "worst": [HOSTILE, 1.0]},
+    )  # fmt: skip
+    shown = replace(policy, name=HOSTILE, card=card).card
+    for text in (str(shown), shown.to_markdown(), shown.to_html()):
+        assert text.replace("\n", "").isprintable()
+        assert "onerror" in text
+    for page in (shown.to_markdown(), shown.to_html()):
+        assert "<img" not in page
+    assert "](javascript" not in shown.to_markdown()
+    table = [line for line in shown.to_markdown().splitlines() if line.startswith("|")]
+    assert len({line.replace("\\|", "").count("|") for line in table}) == 1

@@ -11,7 +11,7 @@ from lal.features import DEFAULT_CANDIDATE_FEATURES, DEFAULT_CONTEXT_FEATURES, c
 from lal.features.base import context_vector
 from lal.policies import pool_policy
 from lal.policies.margin import margin_policy
-from lal.policies.query import screening
+from lal.policies.query import scoring, screening
 from lal.policies.query.request import Options, read_request
 from lal.policies.query.screening import SCREENS, scored_rows
 from lal.strategies.base import select, select_top
@@ -26,7 +26,7 @@ def large(monkeypatch):
         (view, "HELD"),
         (screening, "SCREENED"),
         (pool_policy, "SCREENED"),
-        (pool_policy, "CHUNK"),
+        (scoring, "CHUNK"),
         (screening, "PART"),
     ):
         monkeypatch.setattr(module, name, 300)

@@ -95,7 +95,7 @@ def test_it_is_a_pure_strategy(policy, make_small_task):
 def test_utilities_in_chunks_are_the_same(policy, make_small_task, monkeypatch):
     task = make_small_task(0)
     whole = policy.utilities(Episode(task, seed=0).state())
-    monkeypatch.setattr("lal.policies.pool_policy.CHUNK", 17)
+    monkeypatch.setattr("lal.policies.query.scoring.CHUNK", 17)
     np.testing.assert_allclose(policy.utilities(Episode(task, seed=0).state()), whole, atol=1e-9)
 
 

@@ -9,6 +9,7 @@ from agents import AGENTS
 from agents.few_shot.config import FewShotConfig
 from lal.policies.subset_features import coverage_gains, coverage_order, covered_by, similarities
 from scripts.benchmarks.agents.few_shot import CHOOSERS, FROM_SUPPORT, Config, Similar, run
+from scripts.benchmarks.base import Results
 
 ANGLES = np.deg2rad([0.0, 10.0, 5.0, 90.0, 100.0, 95.0, 180.0])
 """Two groups of three directions, the middle one last, and one alone."""
@@ -87,7 +88,7 @@ def test_tables_of_two_seeds_end_in_their_mean(tmp_path, capsys):
         config = replace(agent.preset("smoke-batch"), seed=seed, control="untrained")
         agent.train(config, tmp_path / f"run-{seed}")
         runs.append(tmp_path / f"run-{seed}")
-    run(Config(runs=tuple(runs), episodes=5, n_query=10))
+    run(Config(runs=tuple(runs), episodes=5, n_query=10), Results())
     text = capsys.readouterr().out
     assert text.count("| k-medoids |") == 1  # one embedding: the rules are played once
     assert FROM_SUPPORT in text

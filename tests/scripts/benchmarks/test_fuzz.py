@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lal.policies.pool_policy import PoolPolicy
+from scripts.benchmarks.base import Results
 from scripts.benchmarks.robustness import fuzz as benchmark_fuzz
 from scripts.benchmarks.robustness.fuzz import Config, Found, fuzz, report, run
 from scripts.benchmarks.robustness.fuzz_mutations import MUTATIONS, Sample
@@ -71,7 +72,7 @@ def test_a_hang_is_counted(tmp_path):
 
 @pytest.mark.slow
 def test_the_command(capsys):
-    run(Config(mutations=40, chunk=20))
+    run(Config(mutations=40, chunk=20), Results())
     printed = capsys.readouterr().out
     assert "| deep nesting |" in printed
     assert "40 files from 0 on, seed 0" in printed
@@ -79,4 +80,6 @@ def test_the_command(capsys):
 
 def test_the_report_adds_up():
     found = Found(Counter({("a", "refused"): 2, ("b", "refused"): 1, ("b", "as before"): 4}))
-    assert "| all | 4 | 3 |" in report(found, Config())
+    results = Results()
+    report(found, Config(), results)
+    assert results.tables["outcomes"].rows[-1] == {"mutation": "all", "as before": 4, "refused": 3}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from envs.simulator.compile import kernel
-from envs.simulator.kernels.simd import absolute, agreement, load, minimum, splat, store
+from envs.simulator.kernels.simd import absolute, load, minimum, same_sign_mask, splat, store
 
 ZERO, ONE, HALF = np.float32(0.0), np.float32(1.0), np.float32(0.5)
 INFINITE = np.float32(np.inf)
@@ -36,8 +36,8 @@ def leave_one_out(squares, labels, L, most):
             limits[a] = _rounded_down(np.float64(limits[a]) * (1.0 + 1e-6) + TIE)
         mine, limit, alike, number = load(codes, v), load(limits, v), zero, zero
         for b in range(L):
-            tie = agreement(load(squares, b * most + v) - limit, minus)
-            alike = alike + tie * agreement(half - absolute(mine - splat(codes[b])), one)
+            tie = same_sign_mask(load(squares, b * most + v) - limit, minus)
+            alike = alike + tie * same_sign_mask(half - absolute(mine - splat(codes[b])), one)
             number = number + tie
         store(same, v, alike)
         store(ties, v, number)

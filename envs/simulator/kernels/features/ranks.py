@@ -4,7 +4,15 @@ import numpy as np
 
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.dense import set_all
-from envs.simulator.kernels.simd import agreement, largest, load, maximum, minimum, splat, total
+from envs.simulator.kernels.simd import (
+    load,
+    maximum,
+    minimum,
+    reduce_max,
+    reduce_sum,
+    same_sign_mask,
+    splat,
+)
 
 ZERO, ONE, HALF = np.float32(0.0), np.float32(1.0), np.float32(0.5)
 
@@ -47,7 +55,7 @@ def _buckets_of(keys):
     low, high = load(keys, 0), load(keys, 0)
     for i in range(16, len(keys), 16):
         low, high = minimum(low, load(keys, i)), maximum(high, load(keys, i))
-    least, most = -largest(splat(ZERO) - low), largest(high)
+    least, most = -reduce_max(splat(ZERO) - low), reduce_max(high)
     scale = np.float32(BUCKETS - 1) / max(most - least, ONE)
     buckets = np.empty(len(keys), np.int32)
     for i in range(len(keys)):
@@ -89,8 +97,8 @@ def take_ranks(keys, rows, reference, column):
         key, b = keys[rows[k]], buckets[rows[k]]
         above, below = splat(key + HALF), splat(key - HALF)
         x = load(ordered, begins[b])
-        count = agreement(above - x, one) + agreement(below - x, one)
+        count = same_sign_mask(above - x, one) + same_sign_mask(below - x, one)
         for at in range(begins[b] + 16, begins[b + 1], 16):  # hardly ever
             x = load(ordered, at)
-            count = count + (agreement(above - x, one) + agreement(below - x, one))
-        column[k] = (np.float32(2 * begins[b]) + total(count)) * share
+            count = count + (same_sign_mask(above - x, one) + same_sign_mask(below - x, one))
+        column[k] = (np.float32(2 * begins[b]) + reduce_sum(count)) * share

@@ -3,7 +3,6 @@
 import numpy as np
 
 from envs.simulator.compile import kernel
-from envs.simulator.kernels.counters import draw
 from envs.simulator.kernels.dense import combine_tiles, count_correct, fill
 from envs.simulator.kernels.lal_rl.layout import (
     B_DATASET,
@@ -35,6 +34,7 @@ from envs.simulator.kernels.lal_rl.layout import (
 )
 from envs.simulator.kernels.lal_rl.splits import fold, take_split, tolerance_of
 from envs.simulator.kernels.logistic.binary import add_sample, fit, start_fit
+from envs.simulator.kernels.random_numbers import draw
 from envs.simulator.kernels.simd import load, logistic, maximum, splat, store
 
 ZERO, ONE, TWO = np.float32(0.0), np.float32(1.0), np.float32(2.0)

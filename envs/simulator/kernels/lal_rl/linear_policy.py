@@ -26,6 +26,7 @@ from envs.simulator.kernels.lal_rl.layout import (
     episode_places,
 )
 from envs.simulator.kernels.lal_rl.splits import take_split
+from envs.simulator.kernels.lal_rl.standardise import standardise
 
 (
     DOUBT, LOG_ODDS, OPEN, LABELLED, NEAREST, CLASSES, DISAGREEMENT, ANGLE, SCARCITY,
@@ -42,29 +43,6 @@ USUAL_LABELS = 10.0
 
 ONE = np.float32(1.0)
 LOWEST = np.float32(-1e30)
-CLIP = 3.0
-
-
-@kernel
-def _standardise(values, mask, N):
-    """Count a row in standard deviations from the mean of its open candidates, within 3."""
-    n = 0
-    mean = 0.0
-    for i in range(N):
-        if mask[i] != 0:
-            n += 1
-            mean += values[i]
-    mean /= max(n, 1)
-    square = 0.0
-    for i in range(N):
-        if mask[i] != 0:
-            square += (values[i] - mean) ** 2
-    spread = math.sqrt(square / max(n, 1))
-    for i in range(N):
-        value = 0.0
-        if spread > 1e-6:
-            value = min(max((values[i] - mean) / spread, -CLIP), CLIP)
-        values[i] = np.float32(value)
 
 
 @kernel
@@ -109,7 +87,7 @@ def _write_inputs(
         inputs[ANGLE, i] = -abs(z) * norms[i]
         inputs[SCARCITY, i] = 1 - (p * counts[0] + (1 - p) * counts[1]) / L
     for k in (LOG_ODDS, OPEN, LABELLED, NEAREST, CLASSES, ANGLE):
-        _standardise(inputs[k], mask, N)
+        standardise(inputs[k], mask, N)
     for k in range(len(TIMES_DOUBT)):
         for i in range(N):
             inputs[N_INPUTS + k, i] = inputs[DOUBT, i] * inputs[TIMES_DOUBT[k], i]

@@ -5,7 +5,6 @@ import math
 import numpy as np
 
 from envs.simulator.compile import kernel
-from envs.simulator.kernels.counters import draw, key_of
 from envs.simulator.kernels.dense import count_correct, fill, set_all
 from envs.simulator.kernels.lal_rl.layout import (
     B_DATASET,
@@ -48,8 +47,8 @@ from envs.simulator.kernels.logistic.binary import (
     start_fit,
     workspace_size,
 )
-from envs.simulator.kernels.simd import load
-from envs.simulator.kernels.simd import total as lane_sum
+from envs.simulator.kernels.random_numbers import draw, key_of
+from envs.simulator.kernels.simd import load, reduce_sum
 
 TARGET_SHARE = 0.98
 """Share of what the whole labelled pool gets right that ends an episode (Konyushkova et al.)."""
@@ -168,8 +167,8 @@ def _scale(data, bank, floats, scale, second, at, total, D, window, n_test):
         for v in range((n_test + 15) // 16):
             left = min(n_test - v * 16, 16)
             x = load(data, first + v * tile + j * 16) * load(floats, 16 - left)
-            s += np.float64(lane_sum(x))
-            q += np.float64(lane_sum(x * x))
+            s += np.float64(reduce_sum(x))
+            q += np.float64(reduce_sum(x * x))
         mean = -s / n
         variance = (total - q) / n - mean * mean
         inverse = 1.0 / math.sqrt(variance) if q > 0.0 and variance > LEAST_VARIANCE else 1.0

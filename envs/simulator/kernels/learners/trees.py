@@ -6,6 +6,7 @@ Trees live in flat arrays; the two children of a node stand side by side, a leaf
 """
 
 import math
+from collections import namedtuple
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,14 @@ from envs.simulator.kernels.random_numbers import below, next_word
 
 SAME = np.float32(1e-7)
 """Values nearer than this do not separate rows (scikit-learn's FEATURE_THRESHOLD)."""
+
+Sample = namedtuple("Sample", "values order codes n C max_features state bag")
+"""What one tree is grown on; see `fit_forest`. bag: how often it holds each row, shape (Lmax,)."""
+
+Room = namedtuple("Room", "rows where value sorted_rows spare counts columns stack gains")
+"""Room to grow a tree in: its rows, those of a node side by side, and the node of every row; values
+and rows of one column in order; rows that go right; counts by class of a node and of both sides,
+shape (3, C); columns, those already drawn at the front; nodes to split; gains by column."""
 
 
 @kernel
@@ -62,13 +71,12 @@ def fit_forest(
     """
     feature, threshold, child, leaf, n_nodes = trees
     D = values.shape[0]
-    rows = np.empty(n, np.int32)
-    where = np.empty(n, np.int32)
-    scratch = (np.empty(n, np.float32), np.empty(n, np.int32), np.empty(n, np.int32))
-    counts = np.empty((3, C))
-    columns = np.arange(D).astype(np.int32)
-    stack = np.empty((n + 2, 4), np.int32)
-    gains = np.empty(D)
+    room = Room(
+        np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.float32),
+        np.empty(n, np.int32), np.empty(n, np.int32), np.empty((3, C)),
+        np.arange(D).astype(np.int32), np.empty((n + 2, 4), np.int32), np.empty(D),
+    )  # fmt: skip
+    rows, where, gains = room.rows, room.where, room.gains
     importance[:] = 0.0
     depth_total = 0.0
     for m in range(feature.shape[0]):
@@ -86,10 +94,9 @@ def fit_forest(
                 used += 1
         for j in range(D):
             gains[j] = 0.0
-        depth_total += _grow(
-            values, order, codes, n, used, max_features, state, bag, rows, where, scratch, counts,
-            columns, stack, gains, feature[m], threshold[m], child[m], leaf[m], n_nodes[m : m + 1],
-        )  # fmt: skip
+        sample = Sample(values, order, codes, n, C, max_features, state, bag)
+        tree = feature[m], threshold[m], child[m], leaf[m], n_nodes[m : m + 1]
+        depth_total += _grow(sample, room, tree, used)
         total = 0.0
         for j in range(D):
             total += gains[j]
@@ -102,15 +109,13 @@ def fit_forest(
 
 
 @kernel
-def _grow(
-    values, order, codes, n, used, max_features, state, bag, rows, where, scratch, counts, columns,
-    stack, gains, feature, threshold, child, leaf, n_nodes,
-):  # fmt: skip
+def _grow(sample, room, tree, used):
     """Grow one tree and return its depth."""
-    C = counts.shape[1]
-    node, right = counts[0], counts[2]
+    values, codes, bag, C = sample.values, sample.codes, sample.bag, sample.C
+    rows, where, stack, gains = room.rows, room.where, room.stack, room.gains
+    feature, threshold, child, leaf, n_nodes = tree
+    node = room.counts[0]
     nodes = 1
-    top = 0
     stack[0, 0], stack[0, 1], stack[0, 2], stack[0, 3] = 0, 0, used, 0
     top = 1
     deepest = 0
@@ -130,15 +135,14 @@ def _grow(
         best = 0.0
         if stop - start > 1 and squares < weight * weight:
             split_column, split_at, best = _best_split(
-                values, order, codes, n, me, rows, start, stop, max_features, state, bag, where,
-                scratch, counts, columns, weight, squares,
-            )  # fmt: skip
+                sample, room, me, start, stop, weight, squares
+            )
         if split_column < 0:
             feature[me] = -1
             for c in range(C):
                 leaf[me, c] = node[c] / weight
             continue
-        middle = _partition(values[split_column], split_at, rows, start, stop, scratch[2])
+        middle = _partition(values[split_column], split_at, rows, start, stop, room.spare)
         feature[me], threshold[me], child[me] = split_column, split_at, nodes
         for i in range(start, middle):
             where[rows[i]] = nodes
@@ -151,20 +155,16 @@ def _grow(
         stack[top, 2], stack[top, 3] = stop, depth + 1
         top += 1
         nodes += 2
-    right[0] = 0.0
     n_nodes[0] = nodes
     return deepest
 
 
 @kernel
-def _best_split(
-    values, order, codes, n, me, rows, start, stop, max_features, state, bag, where, scratch,
-    counts, columns, weight, squares,
-):  # fmt: skip
+def _best_split(sample, room, me, start, stop, weight, squares):
     """Return column, threshold and sum of squared counts over weights of the best split."""
-    D, C = values.shape[0], counts.shape[1]
-    node, left, right = counts[0], counts[1], counts[2]
-    value, sorted_rows = scratch[0], scratch[1]
+    values, order, codes, n, C, max_features, state, bag = sample
+    rows, where, value, sorted_rows, _, counts, columns, _, _ = room
+    D, node, left, right = values.shape[0], counts[0], counts[1], counts[2]
     size = stop - start
     best, best_column, best_at = -1.0, -1, np.float32(0.0)
     visited, varying = 0, 0
@@ -175,6 +175,7 @@ def _best_split(
         columns[visited] = j
         visited += 1
         column = values[j]
+        # Insertion takes about size**2 / 4 steps, reading off the order of all rows n.
         if size * size > 4 * n:
             m = 0
             for i in range(n):

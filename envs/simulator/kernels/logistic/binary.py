@@ -33,8 +33,7 @@ from envs.simulator.kernels.dense import (
     set_all,
 )
 from envs.simulator.kernels.logistic.newton import newton_weights
-from envs.simulator.kernels.simd import load, logistic, splat, store
-from envs.simulator.kernels.simd import total as lane_sum
+from envs.simulator.kernels.simd import load, logistic, reduce_sum, splat, store
 
 CAP = 40
 """Iterations before the fit is handed to Newton; fits of standardised columns take two to eight."""
@@ -163,7 +162,7 @@ def fit(F, at, L, R, rows_at, rows, tolerance, still):
             for v in range(nvl):
                 ul = load(F, u + v * 16)
                 bend = bend + load(F, c + v * 16) * ul * ul
-            curvature = lane_sum(bend) + dot(F, q, F, q, nv) - F[q + D] * F[q + D]
+            curvature = reduce_sum(bend) + dot(F, q, F, q, nv) - F[q + D] * F[q + D]
             if not (slope > ZERO and curvature > ZERO):
                 break
             step = slope / curvature
@@ -228,13 +227,13 @@ def _update(F, H, g, stride, d1, step, first):
         store(F, s + i, moved)
         store(F, q + i, load(F, h + i))
         store(F, h + i, hessian_difference)
-    sy = lane_sum(sum_sy)
+    sy = reduce_sum(sum_sy)
     if not sy > LEAST_CURVATURE:
         return
     inverse = ONE / sy
-    both = (ONE + lane_sum(sum_yHy) * inverse) * inverse
-    sg = lane_sum(sum_sg)
-    along = both * sg - lane_sum(sum_hg) * inverse
+    both = (ONE + reduce_sum(sum_yHy) * inverse) * inverse
+    sg = reduce_sum(sum_sg)
+    along = both * sg - reduce_sum(sum_hg) * inverse
     across = -inverse * sg
     for v in range(nv):
         i = v * 16

@@ -1,4 +1,4 @@
-"""Multinomial logistic regression in float32 lanes, refitted after every label.
+"""Multinomial logistic regression in float32 vectors, refitted after every label.
 
 Limited-memory BFGS that remembers: its pairs and its first inverse Hessian live on from label to
 label. The inverse Hessian of one class block takes every new row by Sherman and Morrison, and each
@@ -33,8 +33,7 @@ from envs.simulator.kernels.logistic.multinomial_steps import (
     remember,
     scratch_of,
 )
-from envs.simulator.kernels.simd import load, maximum, splat, store
-from envs.simulator.kernels.simd import total as lane_sum
+from envs.simulator.kernels.simd import load, maximum, reduce_sum, splat, store
 
 MOST_ITERATIONS = 60
 """Iterations before a refit is given up to float64."""
@@ -142,7 +141,7 @@ def add_row(F, at, header, row, K, used):
                 moved = load(F, o) + q * load(F, x + i * 16)
                 store(F, o, moved)
                 product = product + moved * load(F, s + k * stride + i * 16)
-        F[rho + m] = ONE / max(lane_sum(product), LEAST_PRODUCT)
+        F[rho + m] = ONE / max(reduce_sum(product), LEAST_PRODUCT)
 
 
 @kernel
@@ -229,7 +228,7 @@ def _sherman_morrison(F, H, stride, x, used, nv, weight, least):
     s = splat(ZERO)
     for i in range(nv):
         s = s + load(u, i * 16) * load(F, x + i * 16)
-    scale = weight / max(ONE + weight * lane_sum(s), least)
+    scale = weight / max(ONE + weight * reduce_sum(s), least)
     for j in range(used):
         a = splat(scale * u[j])
         for i in range(nv):

@@ -11,8 +11,16 @@ import numpy as np
 
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.dense import combine_rows
-from envs.simulator.kernels.simd import absolute, exponential, largest, load, maximum, splat, store
-from envs.simulator.kernels.simd import total as lane_sum
+from envs.simulator.kernels.simd import (
+    absolute,
+    exponential,
+    load,
+    maximum,
+    reduce_max,
+    reduce_sum,
+    splat,
+    store,
+)
 
 STILL = np.float32(2e-5)
 """A step that changes no labelled score by more than this is the last: probabilities then agree
@@ -52,7 +60,7 @@ def inner(F, a, b, nv):
     s = splat(ZERO)
     for i in range(nv):
         s = s + load(F, a + i * 16) * load(F, b + i * 16)
-    return lane_sum(s)
+    return reduce_sum(s)
 
 
 @kernel(forceinline=True)
@@ -62,7 +70,7 @@ def inner_rows(F, a, a_stride, G, b, b_stride, K, nv):
     for k in range(K):
         for i in range(nv):
             s = s + load(F, a + k * a_stride + i * 16) * load(G, b + k * b_stride + i * 16)
-    return lane_sum(s)
+    return reduce_sum(s)
 
 
 @kernel(forceinline=True)
@@ -117,7 +125,7 @@ def gradient(F, at, B, s, codes, penalty, G):
             top = maximum(top, absolute(load(B, G + k * stride + i * 16)))
     for a in range(L):
         B[P + codes[a] * cap + a] += ONE
-    return largest(top)
+    return reduce_max(top)
 
 
 @kernel(forceinline=True)
@@ -166,7 +174,7 @@ def remember(F, at, header, B, s, t):
             store(F, Y + o, change)
             store(B, G + o, gradient)
             product = product + moved * change
-    inner = lane_sum(product)
+    inner = reduce_sum(product)
     if inner > LEAST_PRODUCT:
         F[at.rho + place] = ONE / inner
         header[1] = (place + 1) % at.memory
@@ -236,4 +244,4 @@ def _curvature(B, s, cap):
             low = maximum(low, splat(ZERO) - u)
         bend = bend - mean * mean
         wide = maximum(wide, high + low)
-    return lane_sum(bend), largest(wide)
+    return reduce_sum(bend), reduce_max(wide)

@@ -103,7 +103,7 @@
     play.classList.add("play");
     button("›", "one step on", () => go(at + 1));
     button("▶|", "to the end", () => go(steps));
-    const slider = make("input", { type: "range", min: 0, max: steps, "aria-label": "labels bought" });
+    const slider = make("input", { type: "range", min: 0, max: steps, "aria-label": "labels acquired" });
     slider.addEventListener("input", () => go(Number(slider.value)));
     const count = make("output", { class: "count", "aria-live": "polite" });
     controls.append(slider, count);
@@ -185,9 +185,9 @@
     const low = Math.min(...all), high = Math.max(...all);
     const last = Math.max(...episode.tracks.flatMap((t) => t.n));
     const x = (n) => 40 + (n / last) * 590, y = (v) => 92 - ((v - low) / (high - low || 1)) * 82;
-    const node = make("svg", { viewBox: "0 0 640 112", role: "img", "aria-label": "test score by labels bought" });
+    const node = make("svg", { viewBox: "0 0 640 112", role: "img", "aria-label": "test score by labels acquired" });
     for (const v of [low, high]) node.append(make("text", { x: 4, y: y(v) + 4, style: "text-anchor: start" }, v.toFixed(2)));
-    node.append(make("text", { x: 335, y: 109 }, "labels bought"));
+    node.append(make("text", { x: 335, y: 109 }, "labels acquired"));
     episode.tracks.forEach((t, k) => {
       const points = t.n.map((n, j) => `${x(n).toFixed(1)},${y(t.values[j]).toFixed(1)}`).join(" ");
       const line = make("polyline", { points, class: `line c${k === 0 ? 1 : 0}` });
@@ -200,18 +200,18 @@
     return { node, show: (n) => { now.setAttribute("x1", x(n)); now.setAttribute("x2", x(n)); } };
   };
 
-  /* The command that plays one cell again. */
-  const cells = read("cells");
-  const selects = ["dataset", "learner", "strategy", "runs"].map((name) => document.getElementById("cell-" + name));
+  /* The command that executes one run again. */
+  const runs = read("runs");
+  const selects = ["dataset", "learner", "strategy", "runs"].map((name) => document.getElementById("run-" + name));
   selects.forEach((select, k) => {
-    const names = k < 3 ? cells[["dataset", "learner", "strategy"][k]] : cells.runs.map(([s, t]) => `split ${s}, start ${t}`);
+    const names = k < 3 ? runs[["dataset", "learner", "strategy"][k]] : runs.runs.map(([s, t]) => `split ${s}, start ${t}`);
     names.forEach((name, i) => select.append(make("option", { value: i }, name)));
     select.addEventListener("change", () => sayCommand());
   });
   const sayCommand = () => {
-    const key = cells.keys[selects.map((s) => s.value).join(".")];
-    const line = document.getElementById("cell-command");
-    line.textContent = key ? line.dataset.before + key : "This cell is not in the store.";
+    const key = runs.keys[selects.map((s) => s.value).join(".")];
+    const line = document.getElementById("run-command");
+    line.textContent = key ? line.dataset.before + key : "This run is not in the store.";
   };
   sayCommand();
 

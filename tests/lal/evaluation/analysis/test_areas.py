@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from lal.evaluation.analysis.tables import areas
-from lal.evaluation.runs.cells import CellResult
+from lal.evaluation.runs.run import RunResult
 
 
 def cell(balanced, n=(2, 4, 8), seen=4):
-    return CellResult(
+    return RunResult(
         key="k",
         status="done",
         about={"metric": "balanced_accuracy", "n_all_seen": seen, "n_classes": 2},

@@ -36,6 +36,17 @@ def test_two_overlapping_cliques():
         assert all(pairs[a, b] for i, a in enumerate(members) for b in members[i + 1 :])
 
 
+def test_equal_sets_count_by_the_rule_of_pratt():
+    from scipy.stats import wilcoxon
+
+    gains = np.array([0.0, 0.0, 0.0, 0.01, 0.02, -0.03, 0.04, 0.05, 0.06, 0.07])
+    areas = np.column_stack([0.5 + gains, np.full(10, 0.5)])
+    found = rank_strategies(areas, ["a", "b"]).p_values[("a", "b")]
+    by_rule = {z: wilcoxon(gains, zero_method=z).pvalue for z in ("pratt", "wilcox")}
+    assert found == pytest.approx(by_rule["pratt"])
+    assert abs(by_rule["pratt"] - by_rule["wilcox"]) > 0.01
+
+
 def test_adjusted_p_values_agree_with_scikit_posthocs():
     posthocs = pytest.importorskip("scikit_posthocs", reason="scikit-posthocs is absent")
     rng = np.random.default_rng(2)
@@ -50,7 +61,7 @@ def test_adjusted_p_values_agree_with_scikit_posthocs():
 
 def cells(areas):
     rows = [
-        {"cell": f"{s}{r}", "dataset": "d", "learner": "l", "split": r, "start": 0,
+        {"run_key": f"{s}{r}", "dataset": "d", "learner": "l", "split": r, "start": 0,
          "strategy": s, "area": v}
         for s, values in areas.items() for r, v in enumerate(values)
     ]  # fmt: skip

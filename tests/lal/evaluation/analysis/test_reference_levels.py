@@ -1,24 +1,24 @@
-"""The ladder: rungs on common data sets, lowest first, oracles named as what they are."""
+"""Reference levels on common data sets, lowest first; oracles are named as what they are."""
 
 import pytest
 
-from lal.evaluation.analysis.reference_levels import BEST, ladder, oracle_kind
+from lal.evaluation.analysis.reference_levels import BEST, reference_levels
 
 pandas = pytest.importorskip("pandas", reason="pandas is absent")
 
 
-def cells(levels):
+def runs(levels):
     rows = [
-        {"cell": f"{s}{d}", "dataset": d, "learner": "l", "split": 0, "start": 0, "strategy": s,
+        {"run_key": f"{s}{d}", "dataset": d, "learner": "l", "split": 0, "start": 0, "strategy": s,
          "area": v, "status": "done"}
         for s, by in levels.items() for d, v in by.items()
     ]  # fmt: skip
     return pandas.DataFrame(rows)
 
 
-def test_rungs_by_hand():
-    found = ladder(
-        cells(
+def test_levels_by_hand():
+    found = reference_levels(
+        runs(
             {
                 "random": {"x": 0.5, "y": 0.5, "z": 0.1},
                 "margin": {"x": 0.7, "y": 0.5},
@@ -30,18 +30,12 @@ def test_rungs_by_hand():
         "mine",
     )
     assert [r.name for r in found] == [
-        "random", "margin", "mine", BEST, "@oracle_other", "every label of the pool",
+        "random", "margin", "mine", BEST, "@oracle_other", "fully labelled pool",
     ]  # fmt: skip
     assert [round(r.area, 3) for r in found] == [0.5, 0.6, 0.65, 0.7, 0.8, 0.9]
     assert "honest ceiling" in found[4].note
     assert found[2].note == ""
 
 
-def test_nothing_in_common_is_no_ladder():
-    assert ladder(cells({"random": {"x": 0.5}, "mine": {"y": 0.5}}), "mine") == []
-
-
-def test_only_marked_labels_are_oracles():
-    assert oracle_kind("@oracle_seen") == "seen"
-    assert oracle_kind("overseen") == ""
-    assert oracle_kind("@full") == ""
+def test_nothing_in_common_gives_no_levels():
+    assert reference_levels(runs({"random": {"x": 0.5}, "mine": {"y": 0.5}}), "mine") == []

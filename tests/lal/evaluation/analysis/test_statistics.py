@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from lal.errors import UsageError
 from lal.evaluation.analysis import statistics as st
 from lal.evaluation.analysis.bootstrap import Paired, bootstrap_interval, resampled_means
-from lal.evaluation.analysis.effects import expected_power
 
 GAINS = np.array([0.011, -0.004, 0.008, 0.0, 0.021, 0.003, -0.001, 0.013, 0.006, 0.0])
 
@@ -78,19 +78,6 @@ def test_posthoc_wilcoxon_holm_agrees():
         assert theirs[int(pair[0]), int(pair[1])] == pytest.approx(p)
 
 
-def test_sign_flip_by_hand_and_against_scipy():
-    from scipy.stats import permutation_test
-
-    rng = np.random.default_rng(0)
-    assert st.sign_flip_p(np.array([1.0, 2.0, 3.0]), rng) == pytest.approx(2 / 8)
-    theirs = permutation_test((GAINS,), np.mean, permutation_type="samples", n_resamples=np.inf)
-    assert st.sign_flip_p(GAINS, rng) == pytest.approx(theirs.pvalue)
-    many = np.random.default_rng(1).normal(0.2, 1, 40)
-    estimates = [st.sign_flip_p(many, np.random.default_rng(s)) for s in (1, 2)]
-    assert estimates[0] == pytest.approx(estimates[1], abs=0.03)
-    assert estimates[0] != estimates[1]
-
-
 def test_bayesian_signed_rank_agrees_with_baycomp():
     baycomp = pytest.importorskip("baycomp", reason="baycomp is absent")
     ours = st.signed_rank_rope(GAINS, np.random.default_rng(0), rope=0.002)
@@ -105,27 +92,6 @@ def test_bayesian_signed_rank_knows_the_easy_answers():
     assert st.signed_rank_rope(np.full(20, 0.01), rng).better > 0.99
     assert st.signed_rank_rope(np.full(20, -0.01), rng).worse > 0.99
     assert st.signed_rank_rope(np.full(20, 0.0005), rng).equal > 0.99
-
-
-def test_iqm_by_hand():
-    assert st.iqm(np.array([100.0, 1, 2, 3, 4, 5, 6, -50])) == pytest.approx(3.5)
-
-
-def test_probability_of_improvement_agrees_with_mann_whitney():
-    from scipy.stats import mannwhitneyu
-
-    rng = np.random.default_rng(0)
-    x, y = (rng.integers(0, top, (12, 3)).astype(float) for top in (9, 7))
-    u = np.mean([mannwhitneyu(x[:, d], y[:, d]).statistic / 144 for d in range(3)])
-    assert st.probability_of_improvement(x, y) == pytest.approx(u)
-    assert st.probability_of_improvement(x, x) == pytest.approx(0.5)
-
-
-def test_performance_profile_by_hand():
-    values = np.array([[0.1, 0.5], [0.3, 0.7]])
-    assert st.performance_profile(values, np.array([0.0, 0.2, 0.6])) == pytest.approx(
-        [1, 0.75, 0.25]
-    )
 
 
 def test_penalty_matrix_has_the_loser_in_rows():
@@ -209,6 +175,27 @@ def test_no_runs_no_interval():
         bootstrap_interval(paired(np.zeros((0, 0))), np.random.default_rng(0))
 
 
+def test_the_primary_test_is_decided_by_the_interval_not_by_the_mean():
+    # eleven small gains and one large loss: ranks reject, the mean is above 0, the interval is not
+    sample = paired(np.array([[0.01 + 1e-4 * i] for i in range(11)] + [[-0.05]]))
+    found = st.primary_test(sample, np.random.default_rng(0), n_samples=4000)
+    assert found.p < st.ALPHA
+    assert found.interval is not None
+    assert found.interval.low < 0 < found.interval.mean
+    assert not found.rejected
+    better = paired(np.full((12, 1), 0.01))
+    assert st.primary_test(better, np.random.default_rng(0), n_samples=200).rejected
+
+
+def test_the_primary_interval_has_the_level_of_the_test():
+    sample = paired(np.array([[0.01 + 1e-3 * i] for i in range(12)]))
+    for alpha in (0.025, 0.1):
+        found = st.primary_test(sample, np.random.default_rng(0), alpha=alpha, n_samples=200)
+        assert found.interval is not None
+        assert found.interval.level == pytest.approx(1 - 2 * alpha)
+    assert st.primary_test(sample, np.random.default_rng(0), alpha=1e-9).interval is None
+
+
 def test_a_against_a_rarely_rejects():
     rng = np.random.default_rng(20)
     rejected = [
@@ -225,6 +212,17 @@ def test_planted_effect_is_found_with_the_promised_power():
         for _ in range(60)
     ]
     assert np.mean(found) > 0.6  # 80 % promised for the t-test; two tests must agree here
+
+
+def expected_power(effect, n_sets, n_runs, *, between, within):
+    """Return the power when rank test and hierarchical interval must agree.
+
+    The interval is the stricter: redrawing runs within redrawn sets counts their noise twice.
+    """
+    noise = within**2 / n_runs
+    error = np.sqrt((between**2 + noise) / n_sets)
+    wide = np.sqrt((between**2 + 2 * noise) / n_sets)
+    return float(norm.cdf((effect - norm.ppf(0.975) * wide) / error))
 
 
 def test_half_a_point_is_found_as_often_as_promised():

@@ -1,28 +1,28 @@
-"""Sealed suites: openings are logged once, in order, and tampering shows; walls by family."""
+"""Locked suites: accesses are logged once, in order, tampering shows; partition by family."""
 
 import pytest
 
 from lal.data.suites import Entry
 from lal.errors import DataError
-from lal.evaluation.holdout.access_log import log_opening, read_openings
-from lal.evaluation.holdout.partition import Walls
+from lal.evaluation.holdout.access_log import log_access, read_access_log
+from lal.evaluation.holdout.partition import DataPartition
 
 
-def opened(path, protocol="p1", **policies):
-    return log_opening(path, suite="sealed", protocol=protocol, policies=policies)
+def accessed(path, protocol="p1", **policies):
+    return log_access(path, suite="locked", protocol=protocol, policies=policies)
 
 
 def test_every_evaluation_is_one_line_and_going_on_is_none(tmp_path):
     path = tmp_path / "log" / "openings.jsonl"
-    assert read_openings(path) == []
-    assert len(opened(path, mine="a1")) == 1
-    assert len(opened(path, mine="a1")) == 1
-    assert len(opened(path, mine="a2")) == 2
-    found = opened(path, "p2", mine="a2")
+    assert read_access_log(path) == []
+    assert len(accessed(path, mine="a1")) == 1
+    assert len(accessed(path, mine="a1")) == 1
+    assert len(accessed(path, mine="a2")) == 2
+    found = accessed(path, "p2", mine="a2")
     assert [(o.protocol, o.policies) for o in found] == [
         ("p1", {"mine": "a1"}), ("p1", {"mine": "a2"}), ("p2", {"mine": "a2"}),
     ]  # fmt: skip
-    assert read_openings(path) == found
+    assert read_access_log(path) == found
     assert all(o.who and o.when.endswith("+00:00") for o in found)
 
 
@@ -30,7 +30,7 @@ def test_every_evaluation_is_one_line_and_going_on_is_none(tmp_path):
 def test_tampering_shows(tmp_path, damage):
     path = tmp_path / "openings.jsonl"
     for name in ("a", "b", "c"):
-        opened(path, name)
+        accessed(path, name)
     lines = path.read_text().splitlines()
     lines = {
         "removed": [lines[0], lines[2]],
@@ -38,22 +38,22 @@ def test_tampering_shows(tmp_path, damage):
         "garbage": [*lines, "nothing"],
     }[damage]
     path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(DataError, match=r"changed or taken out|is no opening"):
-        opened(path, "d")
+    with pytest.raises(DataError, match=r"changed or taken out|is not an access record"):
+        accessed(path, "d")
 
 
-def test_a_log_that_cannot_be_written_keeps_the_suite_sealed(tmp_path):
+def test_a_log_that_cannot_be_written_keeps_the_suite_locked(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="a sealed suite is not opened without it"):
-        opened(tmp_path / "file" / "openings.jsonl")
+    with pytest.raises(DataError, match="a locked suite is not evaluated without it"):
+        accessed(tmp_path / "file" / "openings.jsonl")
 
 
 def entry(name, family):
     return Entry(name, family, name, load=lambda: None)  # type: ignore[arg-type, return-value]
 
 
-def test_walls_keep_families_on_one_side():
+def test_families_stay_in_one_part():
     heart, wine, iris = entry("heart", "heart"), entry("wine", "wine"), entry("iris", "iris")
-    Walls([heart], [wine], [iris]).check()
+    DataPartition([heart], [wine], [iris]).check()
     with pytest.raises(DataError, match=r"wine: white against wine"):
-        Walls([heart], [entry("white", "wine")], [wine]).check()
+        DataPartition([heart], [entry("white", "wine")], [wine]).check()

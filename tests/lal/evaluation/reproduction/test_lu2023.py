@@ -11,20 +11,20 @@ import pytest
 
 from lal.errors import DataError, UsageError
 from lal.evaluation.reproduction.lu2023 import (
-    BridgeRow,
+    ReproductionRow,
     StartSetError,
     as_written,
-    bridge_run,
-    bridge_task,
     published_area,
-    run_bridge,
+    reproduce,
+    reproduce_seed,
+    reproduction_task,
 )
 from lal.evaluation.reproduction.lu2023_order import published_order
 from lal.evaluation.reproduction.lu2023_page import (
-    bridge_markdown,
-    check_bridge,
-    load_bridge,
-    save_bridge,
+    check_reproduction,
+    load_reproduction,
+    reproduction_markdown,
+    save_reproduction,
 )
 
 DATA = Path(os.environ.get("LAL_DATA", Path(__file__).parents[5] / "shared" / "data")) / "bridge"
@@ -49,7 +49,7 @@ def test_published_area_by_hand():
 
 def test_task_follows_the_protocol():
     X, y = toy()
-    task = bridge_task(X, y, seed=4)
+    task = reproduction_task(X, y, seed=4)
     order = np.arange(60)
     np.random.default_rng(4).shuffle(order)
     pool = order[:36].copy()
@@ -65,28 +65,28 @@ def test_task_follows_the_protocol():
 
 def test_runs_repeat_and_pass_margin_and_random():
     X, y = toy()
-    first = bridge_run(X, y, seed=1)
-    assert first == bridge_run(X, y, seed=1)
-    assert 0.5 < bridge_run(X, y, seed=1, strategy="random") < 1.0
-    assert first != bridge_run(X, y, seed=2)
+    first = reproduce_seed(X, y, seed=1)
+    assert first == reproduce_seed(X, y, seed=1)
+    assert 0.5 < reproduce_seed(X, y, seed=1, strategy="random") < 1.0
+    assert first != reproduce_seed(X, y, seed=2)
 
 
 def test_unusable_data_is_refused():
     X, y = toy()
     with pytest.raises(DataError, match="class codes 0 and 1"):
-        bridge_run(X, y + 1, seed=0)
+        reproduce_seed(X, y + 1, seed=0)
     with pytest.raises(DataError, match="expected more than 20"):
-        bridge_run(X[:30], y[:30], seed=0)
+        reproduce_seed(X[:30], y[:30], seed=0)
     rare = np.zeros(60, dtype=np.int64)
     order = np.arange(60)
     np.random.default_rng(0).shuffle(order)
     rare[order[-1]] = 1
     with pytest.raises(StartSetError, match="start set of seed 0 holds one class only"):
-        bridge_task(X, rare, seed=0)
+        reproduction_task(X, rare, seed=0)
 
 
 def row(ours, published, mean=0.8, sd=0.04, runs=100):
-    return BridgeRow(
+    return ReproductionRow(
         "toy", "margin", np.arange(len(ours)), np.array(ours), np.array(published), mean, sd, runs
     )
 
@@ -108,7 +108,7 @@ def test_the_area_of_some_queries_is_that_of_the_line_between_them():
 
 def test_thinner_random_curves_have_nearly_the_same_area():
     X, y = toy(n=200)
-    areas = [[bridge_run(X, y, s, "random", every=k) for s in range(4)] for k in (1, 5)]
+    areas = [[reproduce_seed(X, y, s, "random", every=k) for s in range(4)] for k in (1, 5)]
     assert np.mean(areas[0]) == pytest.approx(np.mean(areas[1]), abs=0.02)
 
 
@@ -121,16 +121,16 @@ def test_float32_is_read_back_as_it_was_written():
 def test_lines_are_kept_and_checked(tmp_path):
     good = replace(row([0.8, 0.81], [0.8, 0.81]), n_rows=200)
     far = replace(row([0.9, 0.9001], [np.nan, np.nan]), strategy="random", n_rows=200)
-    save_bridge([good, far], tmp_path / "bridge.json")
-    again = load_bridge(tmp_path / "bridge.json")
+    save_reproduction([good, far], tmp_path / "bridge.json")
+    again = load_reproduction(tmp_path / "bridge.json")
     np.testing.assert_array_equal(again[0].aubc, good.aubc)
     np.testing.assert_array_equal(again[1].published, far.published)
-    check = check_bridge(again)
+    check = check_reproduction(again)
     assert (check.n_small, check.n_small_passed, check.n_uniform, check.n_near) == (1, 1, 1, 0)
     assert check.worst > 4
     assert not check.passed
-    assert check_bridge([good]).passed
-    assert "| toy | 200 | 2 of 2 |" in bridge_markdown(again)
+    assert check_reproduction([good]).passed
+    assert "| toy | 200 | 2 of 2 |" in reproduction_markdown(again)
 
 
 def test_equal_keys_are_left_as_the_old_sort_leaves_them():
@@ -154,31 +154,31 @@ def test_unequal_seeds_are_named():
 
 def test_other_files_are_no_lines(tmp_path):
     (tmp_path / "x.json").write_text('[{"dataset": 1}]')
-    with pytest.raises(DataError, match="holds no lines of the bridge"):
-        load_bridge(tmp_path / "x.json")
+    with pytest.raises(DataError, match="holds no lines of a reproduction"):
+        load_reproduction(tmp_path / "x.json")
 
 
 def test_folder_errors_are_one_clear_line(tmp_path):
     with pytest.raises(DataError, match="manifest"):
-        run_bridge(tmp_path, ["heart"], seeds=[0])
+        reproduce(tmp_path, ["heart"], seeds=[0])
     entry = {"name": "tic", "reference_comparable": False, "reference_check": "other labels"}
     (tmp_path / "manifest.json").write_text(json.dumps({"datasets": [entry]}))
     with pytest.raises(DataError, match="no data set 'heart'; it has tic"):
-        run_bridge(tmp_path, ["heart"], seeds=[0])
+        reproduce(tmp_path, ["heart"], seeds=[0])
     with pytest.raises(DataError, match="'tic' cannot be compared: other labels"):
-        run_bridge(tmp_path, ["tic"], seeds=[0])
+        reproduce(tmp_path, ["tic"], seeds=[0])
 
 
 @needs_data
 @pytest.mark.parametrize("name", ["heart", "haberman"])
 def test_margin_equals_the_published_area_seed_by_seed(name):
-    (found,) = run_bridge(DATA, [name], seeds=range(2), strategies=["margin"])
+    (found,) = reproduce(DATA, [name], seeds=range(2), strategies=["margin"])
     np.testing.assert_allclose(found.aubc, found.published, atol=1e-4)
 
 
 @needs_data
 def test_random_is_near_the_published_mean():
-    (found,) = run_bridge(DATA, ["heart"], seeds=range(2), strategies=["random"])
+    (found,) = reproduce(DATA, ["heart"], seeds=range(2), strategies=["random"])
     assert found.n_compared == 0
     assert abs(found.difference) < 4 * found.standard_error
 
@@ -186,4 +186,4 @@ def test_random_is_near_the_published_mean():
 @needs_data
 def test_a_strategy_without_published_numbers_is_refused():
     with pytest.raises(UsageError, match="no published numbers for the strategy 'entropy'"):
-        run_bridge(DATA, ["heart"], seeds=[], strategies=["entropy"])
+        reproduce(DATA, ["heart"], seeds=[], strategies=["entropy"])

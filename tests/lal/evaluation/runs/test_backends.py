@@ -9,8 +9,8 @@ from lal.errors import MissingDependencyError
 from lal.evaluation.analysis.tables import long_table
 from lal.evaluation.runs import backends
 from lal.evaluation.runs.backends import WorkersLostError
-from lal.evaluation.runs.methods import parse_entrants
-from lal.evaluation.runs.runner import plan, run_cells
+from lal.evaluation.runs.methods import parse_methods
+from lal.evaluation.runs.runner import execute_runs, plan
 from lal.evaluation.runs.store import RunStore
 
 COLUMNS = [
@@ -19,11 +19,11 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def played(folder, datasets, protocol, **options):
+def execute_all(folder, datasets, protocol, **options):
     store = RunStore(folder, "json")
-    entrants = parse_entrants(["random", "margin"])
-    work = plan(protocol.with_runs(5), datasets, ["gaussian_nb"], entrants, store=store)
-    return store, run_cells(work, store, **options)
+    methods = parse_methods(["random", "margin"])
+    work = plan(protocol.with_runs(5), datasets, ["gaussian_nb"], methods, store=store)
+    return store, execute_runs(work, store, **options)
 
 
 def table(store):
@@ -31,7 +31,7 @@ def table(store):
 
 
 class KillsOneWorker:
-    """A progress report that kills one worker process when the first cells are done."""
+    """A progress report that kills one worker process when the first runs are done."""
 
     def __init__(self, find):
         self.find = find
@@ -76,11 +76,13 @@ def test_the_same_store_from_every_backend_though_a_worker_dies(
     pytest.importorskip(NEEDS[backend], reason=f"{backend} is an extra that is not installed")
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    one, _ = played(tmp_path / "one", datasets, protocol)
+    one, _ = execute_all(tmp_path / "one", datasets, protocol)
     kill = KillsOneWorker(WORKERS[backend])
-    many, done = played(tmp_path / "many", datasets, protocol, backend=backend, jobs=2, report=kill)
+    many, done = execute_all(
+        tmp_path / "many", datasets, protocol, backend=backend, jobs=2, report=kill
+    )
     assert kill.killed
-    assert done.played == 30
+    assert done.executed == 30
     assert done.failed == 0
     assert table(one).equals(table(many))
 
@@ -94,32 +96,32 @@ def test_a_missing_package_is_named_with_its_install_command(
 
     monkeypatch.setattr(backends, "require", absent)
     with pytest.raises(MissingDependencyError, match=rf"pip install 'x\[{backend}\]'"):
-        played(tmp_path, datasets, protocol, backend=backend, jobs=2)
+        execute_all(tmp_path, datasets, protocol, backend=backend, jobs=2)
 
 
 def test_what_died_is_played_again_and_nothing_twice(datasets, protocol, tmp_path, monkeypatch):
     passes = []
 
-    def dying(cells, seconds, options, lost):
+    def dying(runs, seconds, options, lost):
         passes.append(0)
-        for n, cell in enumerate(cells):
+        for n, run in enumerate(runs):
             if len(passes) < 3 and n == 4:
                 raise WorkersLostError("killed")
             passes[-1] += 1
-            yield backends.play_limited(cell, seconds)
+            yield backends.execute_limited(run, seconds)
 
     monkeypatch.setattr(backends, "_parallel", dying)
-    store, done = played(tmp_path, datasets, protocol, jobs=2)
+    store, done = execute_all(tmp_path, datasets, protocol, jobs=2)
     assert passes == [4, 4, 22]
-    assert done.played == len(store.keys()) == 30
+    assert done.executed == len(store.keys()) == 30
 
 
 def test_workers_that_always_die_end_the_run_with_advice(datasets, protocol, tmp_path, monkeypatch):
-    def dying(cells, seconds, options, lost):
-        yield backends.play_limited(next(iter(cells)), seconds)
+    def dying(runs, seconds, options, lost):
+        yield backends.execute_limited(next(iter(runs)), seconds)
         raise WorkersLostError("killed")
 
     monkeypatch.setattr(backends, "_parallel", dying)
     with pytest.raises(WorkersLostError, match=r"died 4 times.*more memory"):
-        played(tmp_path, datasets, protocol, jobs=2)
+        execute_all(tmp_path, datasets, protocol, jobs=2)
     assert len(RunStore(tmp_path, "json").keys()) == 4

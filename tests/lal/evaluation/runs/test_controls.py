@@ -1,14 +1,14 @@
-"""Controls: every one is an entrant that plays; copies are what they say."""
+"""Controls: every one is a method that runs; copies are what they say."""
 
 import numpy as np
 import pytest
 
 from lal.errors import UsageError
 from lal.evaluation.runs import controls
-from lal.evaluation.runs.cells import ORACLE_LABELS, Cell, play
 from lal.evaluation.runs.controls import RULES, linear_copy, ridge, untrained_copy, with_controls
-from lal.evaluation.runs.methods import parse_entrants
-from lal.evaluation.runs.protocol import Protocol, Run
+from lal.evaluation.runs.methods import ORACLE_LABELS, parse_methods
+from lal.evaluation.runs.protocol import Protocol, Repetition
+from lal.evaluation.runs.run import Run, execute
 from lal.policies.kinds import load_policy
 from lal.policies.margin import margin_policy
 
@@ -21,35 +21,48 @@ def few_tasks(monkeypatch):
 def test_all_controls_are_listed_once_and_play(datasets, protocol, tmp_path):
     policy = tmp_path / "mine.safetensors"
     margin_policy().save(policy)
-    listed = parse_entrants(["margin", f"mine={policy}"])
-    entrants = with_controls(listed, "all", tmp_path / "controls")
-    labels = [e.label for e in entrants]
+    listed = parse_methods(["margin", f"mine={policy}"])
+    methods = with_controls(listed, "all", tmp_path / "controls")
+    labels = [e.label for e in methods]
     assert len(labels) == len(set(labels))
     assert labels[:2] == ["margin", "mine"]
     copies = {"linear", *(f"untrained{i}" for i in range(5))}
     rules = {text.partition("=")[0] for text in RULES}
-    assert set(labels) == {"mine", *rules, *ORACLE_LABELS, *copies}
-    for entrant in entrants:
-        result = play(Cell(protocol, datasets[0], "gaussian_nb", Run(0, 0), entrant))
-        assert len(result.n_labels) == 7, entrant.label
+    assert set(labels) == {"mine", *rules, *ORACLE_LABELS.values(), *copies}
+    for method in methods:
+        result = execute(Run(protocol, datasets[0], "gaussian_nb", Repetition(0, 0), method))
+        assert len(result.n_labels) == 7, method.label
 
 
 def test_no_copies_of_rules_and_none_of_copies(tmp_path):
-    listed = parse_entrants(["random", "margin-as-policy=policy:margin"])
+    listed = parse_methods(["random", "margin-as-policy=policy:margin?role=strategy"])
     assert with_controls(listed, "none", tmp_path) == listed
     added = {e.label for e in with_controls(listed, "all", tmp_path)} - {e.label for e in listed}
     assert not any(label.startswith(("untrained", "linear")) for label in added)
 
 
+def test_copies_are_known_by_their_cards_not_by_their_labels(tmp_path):
+    policy = margin_policy()
+    for name, copy in {"mine": policy, "odd": untrained_copy(policy, 0)}.items():
+        copy.save(tmp_path / f"{name}.safetensors")
+    listed = parse_methods([str(tmp_path / f"{n}.safetensors") for n in ("mine", "odd")])
+    assert [m.role for m in listed] == ["policy", "untrained"]
+    added = with_controls(listed, "all", tmp_path / "controls")
+    assert sum(m.role == "untrained" for m in added) == 6  # none of the copy's own
+    assert [m.label for m in added if m.role == "linear"] == ["linear"]
+
+
 def test_the_two_halves_of_an_oracle_are_one_episode(datasets, protocol, tmp_path):
-    entrants = with_controls([], "all", tmp_path)
-    oracles = [e for e in entrants if e.label in ORACLE_LABELS]
-    seen, other = (play(Cell(protocol, datasets[0], "gaussian_nb", Run(0, 0), e)) for e in oracles)
+    methods = with_controls([], "all", tmp_path)
+    oracles = [e for e in methods if e.role == "oracle"]
+    seen, other = (
+        execute(Run(protocol, datasets[0], "gaussian_nb", Repetition(0, 0), e)) for e in oracles
+    )
     assert seen.queried.tolist() == other.queried.tolist()
     assert seen.metrics["accuracy"].tolist() != other.metrics["accuracy"].tolist()
     batch = Protocol(budget=6, batch_size=3)
     with pytest.raises(UsageError, match="one label at a time, not 3"):
-        play(Cell(batch, datasets[0], "gaussian_nb", Run(0, 0), oracles[0]))
+        execute(Run(batch, datasets[0], "gaussian_nb", Repetition(0, 0), oracles[0]))
 
 
 def test_untrained_copies_differ_and_keep_structure_and_scale():

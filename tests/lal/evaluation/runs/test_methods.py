@@ -1,11 +1,11 @@
-"""Entrants: names, options, labels and policy files."""
+"""Methods: names, options, labels and policy files."""
 
 import dataclasses
 
 import pytest
 
 from lal.errors import PolicyFileError, UnknownNameError, UsageError
-from lal.evaluation.runs.methods import families_seen, parse_entrant, parse_entrants
+from lal.evaluation.runs.methods import families_seen, parse_method, parse_methods, policy_role
 from lal.policies.kinds import list_policies
 from lal.policies.margin import margin_policy
 from lal.policies.pool_policy import PoolPolicy
@@ -21,15 +21,26 @@ def policy_file(tmp_path):
 
 
 def test_names_options_and_labels():
-    found = parse_entrant("soft=epsilon_margin?epsilon=0.2")
+    found = parse_method("soft=epsilon_margin?epsilon=0.2")
     assert (found.label, found.spec, found.options) == (
         "soft",
         "epsilon_margin",
         '{"epsilon": 0.2}',
     )
-    assert parse_entrant("epsilon_margin?epsilon=0.2").label == "epsilon_margin?epsilon=0.2"
-    assert isinstance(parse_entrant("margin").make(), Margin)
-    assert parse_entrant("margin").seen == ()
+    assert parse_method("epsilon_margin?epsilon=0.2").label == "epsilon_margin?epsilon=0.2"
+    assert isinstance(parse_method("margin").make(), Margin)
+    assert parse_method("margin").seen == ()
+
+
+def test_a_role_is_given_or_read_from_the_card_and_changes_no_key():
+    plain, told = parse_method("a=random"), parse_method("a=random?role=untrained")
+    assert (plain.role, told.role) == ("strategy", "untrained")
+    assert plain.identity == told.identity
+    assert parse_method("lal-iterative").role == "policy"
+    for control, role in {"untrained": "untrained", "shuffled_reward": "shuffled",
+                          "linear": "linear", "none": "policy"}.items():  # fmt: skip
+        for card in ({"control": control}, {"training": {"control": control}}):
+            assert policy_role(dataclasses.replace(margin_policy(), card=card)) == role
 
 
 @pytest.mark.parametrize(
@@ -37,6 +48,8 @@ def test_names_options_and_labels():
     [
         ("margn", UnknownNameError, "did you mean 'margin'"),
         ("margin?x", UsageError, "has no value"),
+        ("margin?role=teacher", UsageError, "unknown role 'teacher' of 'margin.role=teacher'"),
+        ("margin?role=oracle", UsageError, "unknown role 'oracle'"),
         ("margin?x=1", UsageError, "cannot be made"),
         ("policy:nowhere.safetensors", PolicyFileError, "no policy file"),
         ("a/b", PolicyFileError, "no policy file"),
@@ -44,31 +57,31 @@ def test_names_options_and_labels():
 )
 def test_what_is_no_strategy_is_refused(text, error, message):
     with pytest.raises(error, match=message):
-        parse_entrant(text)
+        parse_method(text)
 
 
 def test_labels_differ():
     with pytest.raises(UsageError, match="margin are listed twice"):
-        parse_entrants(["margin", "random", "margin"])
+        parse_methods(["margin", "random", "margin"])
     with pytest.raises(UsageError, match="no strategies"):
-        parse_entrants([])
+        parse_methods([])
 
 
 def test_a_policy_is_its_content_and_says_what_it_has_seen(policy_file, tmp_path):
-    first = parse_entrant(str(policy_file))
+    first = parse_method(str(policy_file))
     assert (first.label, first.seen) == ("mine", ("iris",))
     moved = tmp_path / "elsewhere" / "mine.safetensors"
     moved.parent.mkdir()
     moved.write_bytes(policy_file.read_bytes())
-    assert parse_entrant(f"policy:{moved}").identity == first.identity
+    assert parse_method(f"policy:{moved}").identity == first.identity
     assert isinstance(first.make(), PoolPolicy)
 
 
 def test_a_policy_that_changes_underway_is_refused(policy_file):
-    entrant = parse_entrant(str(policy_file))
+    method = parse_method(str(policy_file))
     policy_file.write_bytes(policy_file.read_bytes() + b" ")
     with pytest.raises(PolicyFileError, match="changed while"):
-        entrant.make()
+        method.make()
 
 
 def test_families_at_the_top_of_a_card_count():
@@ -79,13 +92,13 @@ def test_families_at_the_top_of_a_card_count():
 
 @pytest.mark.parametrize("name", list_policies("pool"))
 def test_shipped_policies_are_entrants(name):
-    entrant = parse_entrant(f"policy:{name}")
-    assert len(entrant.sha256) == 64
-    assert isinstance(entrant.make(), PoolPolicy)
+    method = parse_method(f"policy:{name}")
+    assert len(method.sha256) == 64
+    assert isinstance(method.make(), PoolPolicy)
 
 
 def test_a_strategy_wins_over_a_policy_of_its_name():
-    assert parse_entrant("margin").sha256 == ""
-    assert parse_entrant("policy:margin").sha256 != ""
-    labels = [e.label for e in parse_entrants(["margin", "policy:margin"])]
+    assert parse_method("margin").sha256 == ""
+    assert parse_method("policy:margin").sha256 != ""
+    labels = [e.label for e in parse_methods(["margin", "policy:margin"])]
     assert labels == ["margin", "policy:margin"]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lal.errors import UsageError
-from lal.evaluation.runs.protocol import PROTOCOLS, Protocol, labels_of, make_protocol
+from lal.evaluation.runs.protocol import PROTOCOLS, Protocol, count_labels, make_protocol
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -33,8 +33,8 @@ def test_every_field_is_in_the_hash():
 
 def test_more_runs_keep_finished_cells():
     base = Protocol()
-    assert base.with_runs(20).cell_hash == base.with_runs(50).cell_hash == base.cell_hash
-    assert dataclasses.replace(base, budget=3).cell_hash != base.cell_hash
+    assert base.with_runs(20).run_hash == base.with_runs(50).run_hash == base.run_hash
+    assert dataclasses.replace(base, budget=3).run_hash != base.run_hash
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_more_runs_keep_finished_cells():
 def test_runs_are_splits_times_starts(n, splits, starts):
     protocol = Protocol().with_runs(n)
     assert (protocol.n_runs, protocol.n_splits, protocol.n_starts) == (n, splits, starts)
-    assert len(set(protocol.runs)) == n
+    assert len(set(protocol.repetitions)) == n
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_rules_that_cannot_be_played_are_refused(changes, message):
 def test_counts_of_classes_follow_the_data_set():
     rules = make_protocol("batch_10C")
     assert (rules.start_of(3), rules.start_of(2)) == (30, 20)
-    assert labels_of(rules.batch_size, 3) == 30
-    assert labels_of(7, 3) == 7
+    assert count_labels(rules.batch_size, 3) == 30
+    assert count_labels(7, 3) == 7
     assert make_protocol("cold").start_of(3) == "two_classes"
 
 

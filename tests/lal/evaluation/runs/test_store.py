@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 
 from lal.errors import DataError, MissingDependencyError, UsageError
+from lal.evaluation.analysis.tables import read_table
 from lal.evaluation.runs import store as store_module
-from lal.evaluation.runs.cells import CellResult
+from lal.evaluation.runs.run import RunResult
 from lal.evaluation.runs.store import RunStore, StoreError
 
 
 def result(key="ab" * 20, status="done", value=0.123456789012345678):
     done = status == "done"
-    return CellResult(
+    return RunResult(
         key=key,
         status=status,
         about={"dataset": "d", "family": "f", "learner": "l", "split": 0, "start": 1,
@@ -54,6 +55,24 @@ def test_a_failure_is_kept_with_its_traceback_and_a_success_replaces_it(store):
     assert len(store.keys()) == 1
 
 
+@pytest.mark.parametrize("formats", [("parquet", "json"), ("json", "parquet")])
+def test_of_two_files_of_one_run_the_success_counts(formats, tmp_path):
+    failed, done = formats
+    for form, status in ((failed, "failed"), (done, "done")):
+        other = RunStore(tmp_path / form, form)
+        other.put(result(status=status))
+        path = other.find("ab" * 20)
+        assert path is not None
+        to = tmp_path / "both" / "cells" / "ab" / path.name
+        to.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(to)
+    both = RunStore(tmp_path / "both", "json")
+    kept = both.get("ab" * 20)
+    assert kept is not None
+    assert kept.status == "done"
+    assert both.verify().counts == {"done": 1}
+
+
 @pytest.mark.parametrize("damage", ["torn", "flipped", "empty"])
 def test_damage_is_set_aside_and_counts_as_missing(store, damage):
     store.put(result())
@@ -88,7 +107,7 @@ def test_merge_takes_what_is_missing(store, tmp_path):
     assert store.get("ab" * 20).metrics["accuracy"][0] != 0.9
 
 
-def test_leftovers_of_a_killed_write_are_no_cells(store):
+def test_leftovers_of_a_killed_write_are_no_runs(store):
     store.put(result())
     path = store.find("ab" * 20)
     path.with_name(f".{path.name}.123.part").write_bytes(b"half")
@@ -98,17 +117,17 @@ def test_leftovers_of_a_killed_write_are_no_cells(store):
 def test_manifest_chooses_the_table(store):
     store.put(result())
     store.put(result(key="cd" * 20))
-    assert store.to_table()["cell"].nunique() == 2
+    assert read_table(store)["run_key"].nunique() == 2
     store.write_manifest({"command": "x"}, ["cd" * 20])
-    assert store.to_table()["cell"].unique().tolist() == ["cd" * 20]
+    assert read_table(store)["run_key"].unique().tolist() == ["cd" * 20]
     assert store.manifest() == {"command": "x"}
 
 
-def test_no_store_no_cells_no_pyarrow(tmp_path, monkeypatch):
+def test_no_store_no_runs_no_pyarrow(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="no run store"):
         RunStore.existing(tmp_path)
-    with pytest.raises(UsageError, match="holds no cells"):
-        RunStore(tmp_path).to_table()
+    with pytest.raises(UsageError, match="holds no runs"):
+        read_table(RunStore(tmp_path))
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="is a file"):
         RunStore(tmp_path / "file")

@@ -1,6 +1,8 @@
 """Scorer programs: every operation against torch, and what is refused."""
 
 import json
+import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +40,10 @@ def registers(*ops, **tensors) -> dict[str, Floats]:
     end = {"op": "select", "in": ["candidates"], "out": ["_end"], "columns": [0]}
     program = {"ops": [*ops, end], "output": "_end"}
     json.dumps(program)
-    scorer = compile_program(program, tensors, n_candidate=F, n_context=G, extra=EXTRA)
+    written = [str(name) for op in ops for name in op["out"]]
+    scorer = compile_program(
+        program, tensors, n_candidate=F, n_context=G, extra=EXTRA, keep=written
+    )
     return scorer.registers(INPUTS)
 
 
@@ -48,6 +53,22 @@ def tensor(*shape: int) -> Floats:
 
 def same(ours, theirs):
     np.testing.assert_allclose(ours, theirs.detach().numpy(), atol=1e-6)
+
+
+FOREST = {
+    "f.roots": np.arange(5000),
+    "f.feature": np.zeros(15_000, dtype=np.int64),
+    "f.threshold": np.zeros(15_000),
+    "f.left": np.r_[5000:15_000:2, 5000:15_000],
+    "f.right": np.r_[5001:15_000:2, 5000:15_000],
+    "f.value": np.zeros((15_000, 1)),
+}
+"""5 000 trees of one split."""
+
+
+def forest() -> dict[str, str]:
+    """Return the roles of an operation on `FOREST`."""
+    return {name[2:]: name for name in FOREST}
 
 
 @pytest.mark.parametrize("into", ["candidates", "context", "reference"])
@@ -293,3 +314,90 @@ def test_bad_programs_are_refused(ops, tensors, message):
 def test_bad_outlines_are_refused(program, message):
     with pytest.raises(PolicyFileError, match=message):
         compile_program(program, {}, n_candidate=F, n_context=G)
+
+
+def wide(n: int, *, chain: bool) -> dict[str, Any]:
+    """Return n registers of 2 048 numbers per reference row, read by the next or at the end."""
+    ops: list[dict[str, Any]] = [
+        {"op": "affine", "in": ["reference"], "out": ["r0"], "weight": "w"},
+        *(
+            {"op": "tanh", "in": [f"r{i if chain else 0}"], "out": [f"r{i + 1}"]}
+            for i in range(n - 1)
+        ),
+        *(
+            {"op": "masked_mean", "in": [f"r{i}"], "out": [f"m{i}"]}
+            for i in ([n - 1] if chain else range(n))
+        ),
+    ]
+    last = ops[-1]["out"]
+    ops.append({"op": "select", "in": last, "out": ["s"], "columns": [0]})
+    ops.append({"op": "broadcast", "in": ["s", "candidates"], "out": ["u"]})
+    return {"ops": ops, "output": "u"}
+
+
+def test_registers_are_dropped_after_their_last_reader():
+    """Chains of registers of the reference set took their sum: 14 of 2 048 numbers are 235 MB."""
+    scorer = compile_program(
+        wide(14, chain=True), {"w": np.ones((2048, F))}, n_candidate=F, n_context=G
+    )
+    given = {"candidates": np.ones((3, F)), "context": np.zeros(G), "reference": np.ones((1024, F))}
+    tracemalloc.start()
+    values = scorer.run(given)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert values.shape == (3,)
+    assert peak < 100e6
+    assert set(scorer.registers(given)) == {*given, "u"}
+
+
+def test_what_is_held_at_once_is_bounded():
+    with pytest.raises(PolicyFileError, match="holds 18432 numbers a row, more than 16384"):
+        compile_program(
+            wide(10, chain=False), {"w": np.ones((2048, F))}, n_candidate=F, n_context=G
+        )
+
+
+def test_work_on_the_reference_set_is_bounded():
+    with pytest.raises(PolicyFileError, match=r"a row of the reference set takes \d+ operations"):
+        compile_program(
+            wide(200, chain=True), {"w": np.ones((2048, F))}, n_candidate=F, n_context=G
+        )
+
+
+def unread(n: int) -> dict[str, Any]:
+    ops: list[dict[str, Any]] = [
+        {"op": "affine", "in": ["reference"], "out": [f"r{i}"], "weight": "w"} for i in range(n)
+    ]
+    ops.append({"op": "select", "in": ["candidates"], "out": ["u"], "columns": [0]})
+    return {"ops": ops, "output": "u"}
+
+
+def test_registers_that_nothing_reads_are_not_held():
+    scorer = compile_program(unread(8), {"w": np.ones((4096, F))}, n_candidate=F, n_context=G)
+    assert [step.drops for step in scorer.steps[:-1]] == [(f"r{i}",) for i in range(8)]
+
+
+@pytest.mark.parametrize(
+    "ops",
+    [
+        [{"op": "affine", "in": ["x"], "out": [f"y{i}"], "weight": "square"} for i in range(500)],
+        [
+            {"op": "attention", "in": ["x", "k", "k"], "out": [f"y{i}"], "heads": 1}
+            for i in range(50)
+        ],
+        [{"op": "trees", "in": ["x"], "out": [f"y{i}"], **forest()} for i in range(400)],
+    ],
+    ids=["affine", "attention", "trees"],
+)
+def test_work_of_a_row_is_bounded(ops):
+    """The same tensor used again and again makes a small file slow."""
+    first = [
+        {"op": "affine", "in": ["candidates"], "out": ["x"], "weight": "widen"},
+        {"op": "affine", "in": ["reference"], "out": ["k"], "weight": "widen"},
+    ]
+    end = {"op": "select", "in": ["x"], "out": ["u"], "columns": [0]}
+    tensors = {"widen": np.ones((100, F)), "square": np.ones((100, 100)), **FOREST}
+    with pytest.raises(PolicyFileError, match=r"a row takes \d+ operations, more than 4000000"):
+        compile_program(
+            {"ops": [*first, *ops, end], "output": "u"}, tensors, n_candidate=F, n_context=G
+        )

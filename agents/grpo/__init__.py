@@ -1,0 +1,1 @@
+"""Group-relative policy optimisation on the compiled ``lal/Pool-v0``."""

@@ -1,0 +1,92 @@
+"""What an evaluation compares, on what, and how; the flags of ``scripts.evaluate``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lal.evaluation.runs.backends import Backend
+from lal.evaluation.runs.controls import Controls
+from lal.evaluation.runs.protocol import Protocol, Regime, make_protocol
+from lal.evaluation.runs.store import Format
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """What is compared, on what, and how."""
+
+    suite: tuple[str, ...] = ("bundled",)
+    """Suites (bundled, synthetic, a folder, a .json list) or single data sets (sklearn:iris)."""
+
+    datasets: tuple[str, ...] = ()
+    """Names of the suites' data sets to take; all when empty."""
+
+    strategies: tuple[str, ...] = ("random", "margin")
+    """Names, skactiveml:Name, shipped policies or policy files; label=... names one apart."""
+
+    controls: Controls = "none"
+    """Controls added to the strategies. rules: random, margin (also as a policy), epsilon-margin,
+    farthest-first and TypiClust before margin. all: also greedy oracles, and of every policy five
+    untrained copies and a linear scorer of its features; list a copy trained on shuffled targets
+    as shuffled=FILE (its card says what it is, or write shuffled=FILE?role=shuffled)."""
+
+    learners: tuple[str, ...] = ("logistic_regression",)
+    """Learners by name."""
+
+    regime: Regime = "cold"
+    """Start, budget and batch; cold is the headline."""
+
+    runs: int = 20
+    """Paired runs of every data set and learner (up to five starts on each split)."""
+
+    budget: int | str | None = None
+    """Labels acquired after the start, or 20C for 20 times the number of classes; the regime's
+    when not given."""
+
+    batch_size: int | str | None = None
+    """Labels acquired between refits, or 10C; the regime's when not given."""
+
+    max_pool: int | None = None
+    """Larger pools are sub-sampled, anew for every split; the regime's limit when not given."""
+
+    metric: str = "balanced_accuracy"
+    """Headline metric; accuracy, balanced_accuracy and log_likelihood are always measured."""
+
+    seed: int = 0
+    """Seed of every stream."""
+
+    seen: tuple[str, ...] = ()
+    """Families that the policies saw in training, beside those on their cards: marked, left out."""
+
+    out: Path = Path("runs/eval")
+    """Run store; finished runs in it are never repeated."""
+
+    jobs: int = 1
+    """Processes; the numbers do not depend on it."""
+
+    backend: Backend = "local"
+    """Where runs are executed: this machine, or a Dask or Ray cluster (extras dask and ray)."""
+
+    address: str = ""
+    """Address of a running cluster; empty to start one here with as many workers as jobs."""
+
+    run_seconds: float = 0.0
+    """Processor time that one run may take; 0 for no limit. Slower runs are kept as timed
+    out. A busy machine does not count against a run, unless it takes twenty times as long."""
+
+    max_timeouts: int = 0
+    """Time-outs of a method on one data set and learner after which its other runs there are
+    not tried, and kept as timed out with the reason; 0 to try all."""
+
+    retry: bool = False
+    """Repeat failed runs."""
+
+    store_format: Format = "parquet"
+    """Format of new runs: parquet (needs the extra tables) or json."""
+
+    def make_protocol(self) -> Protocol:
+        """Return the protocol that the fields describe."""
+        changes: dict[str, Any] = {"metric": self.metric, "seed": self.seed}
+        for name in ("budget", "batch_size", "max_pool"):
+            if getattr(self, name) is not None:
+                changes[name] = getattr(self, name)
+        return make_protocol(self.regime, **changes).with_runs(self.runs)
