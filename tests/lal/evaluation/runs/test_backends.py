@@ -6,12 +6,12 @@ import signal
 import pytest
 
 from lal.errors import MissingDependencyError
-from lal.evaluation.analysis.tables import long_table
 from lal.evaluation.runs import backends
 from lal.evaluation.runs.backends import WorkersLostError
 from lal.evaluation.runs.methods import parse_methods
-from lal.evaluation.runs.runner import execute_runs, plan
+from lal.evaluation.runs.runner import plan, execute_runs
 from lal.evaluation.runs.store import RunStore
+from lal.evaluation.analysis.tables import long_table
 
 COLUMNS = [
     "cell", "strategy", "dataset", "learner", "split", "start", "status", "n_labels",

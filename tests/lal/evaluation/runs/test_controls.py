@@ -5,10 +5,10 @@ import pytest
 
 from lal.errors import UsageError
 from lal.evaluation.runs import controls
+from lal.evaluation.runs.run import Run, execute
 from lal.evaluation.runs.controls import RULES, linear_copy, ridge, untrained_copy, with_controls
 from lal.evaluation.runs.methods import ORACLE_LABELS, parse_methods
 from lal.evaluation.runs.protocol import Protocol, Repetition
-from lal.evaluation.runs.run import Run, execute
 from lal.policies.margin import margin_policy
 from lal.policies.store import load_policy
 

@@ -5,10 +5,10 @@ import pickle
 import numpy as np
 import pytest
 
-from lal.episode import Episode, accuracy, run_episode
 from lal.errors import DataError, FirewallError, UnknownNameError, UsageError
 from lal.evaluation.runs.oracles import GreedyOracle, halve_test, run_oracle
 from lal.learners import make_learner
+from lal.episode import Episode, accuracy, run_episode
 from lal.oracle import Oracle
 from lal.state import Strategy
 from lal.strategies.base import STRATEGIES, make_strategy

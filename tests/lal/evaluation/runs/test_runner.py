@@ -14,15 +14,16 @@ import pytest
 
 from lal.data.datasets import load_dataset
 from lal.errors import UnknownNameError, UsageError
-from lal.evaluation.analysis.tables import long_table, read_table
+from lal.evaluation.analysis.tables import read_table
 from lal.evaluation.runs import limits
-from lal.evaluation.runs.costs import predict_seconds
-from lal.evaluation.runs.limits import RunTimeout, time_limit
-from lal.evaluation.runs.methods import MethodSpec, parse_methods
-from lal.evaluation.runs.protocol import Protocol, Repetition, make_protocol
 from lal.evaluation.runs.run import Run, make_runs
-from lal.evaluation.runs.runner import Progress, execute_runs, plan
+from lal.evaluation.runs.costs import predict_seconds
+from lal.evaluation.runs.methods import MethodSpec, parse_methods
+from lal.evaluation.runs.limits import RunTimeout, time_limit
+from lal.evaluation.runs.protocol import Protocol, Repetition, make_protocol
+from lal.evaluation.runs.runner import Progress, plan, execute_runs
 from lal.evaluation.runs.store import RunStore
+from lal.evaluation.analysis.tables import long_table
 from lal.strategies.base import STRATEGIES
 
 ROOT = Path(__file__).parents[4]
