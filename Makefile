@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo test lint unit notebooks kernels-nojit test-hosts test-skactiveml format docs clean
+.PHONY: setup demo test lint unit notebooks kernels-nojit test-hosts test-skactiveml mutation format docs clean
 
 setup: $(STAMP)
 
@@ -46,6 +46,12 @@ test-hosts: $(STAMP)
 # scikit-activeml's own strategy test template, from a checkout: make test-skactiveml TEMPLATE=FILE
 test-skactiveml: $(STAMP)
 	SKACTIVEML_TEMPLATE=$(TEMPLATE) $(BIN)/python -m pytest tests/lal/integrations/test_upstream_template.py -q
+
+# The share of single-line faults that the tests notice; hours for all areas, not in CI. For one file:
+# make mutation MUTATE="--only lal/curve.py --tests tests/lal/test_curve.py"
+mutation: $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt mutmut
+	PATH=$(BIN):$$PATH $(BIN)/python -m scripts.benchmark mutation $(MUTATE)
 
 format: $(STAMP)
 	$(BIN)/ruff format .
