@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from lal.data.dataset import Dataset, make_dataset, stack_columns
 from lal.data.hashing import is_missing
+from lal.data.numbers import read_numbers
 from lal.errors import DataError, MissingDependencyError
 from lal.registry import require
 
@@ -96,7 +98,8 @@ def _frame_fields(frame: Any, target: str | None) -> dict[str, Any]:
         raise DataError("the frame has columns of the same name; rename them")
     place = _target_place(names, target)
     columns = [_frame_column(frame[key], str(key)) for key in frame.columns]
-    y = columns.pop(place)
+    columns.pop(place)
+    y = _frame_labels(frame[frame.columns[place]])
     return {
         "X": stack_columns(columns),
         "y": y,
@@ -112,11 +115,19 @@ def _frame_column(column: Any, name: str) -> list[object]:
     return [None if is_missing(c) else _plain(c) for c in cells]
 
 
+def _frame_labels(column: Any) -> list[object]:
+    """Return the cells of a target: whole numbers as they are, whatever their size."""
+    cells = column.to_list() if hasattr(column, "to_list") else list(column)
+    whole = [c.item() if isinstance(c, np.integer) else c for c in cells]
+    return [
+        None if is_missing(c) else c if type(c) is int else _plain(c)
+        for c in whole
+    ]  # fmt: skip
+
+
 def _plain(cell: Any) -> object:
     value = cell.item() if isinstance(cell, np.generic) else cell
-    if isinstance(value, bool):
-        return float(value)
-    return float(value) if isinstance(value, int | float) else value
+    return float(value) if isinstance(value, int | float | Decimal) else value
 
 
 def _target_place(names: Sequence[str], target: str | None) -> int:
@@ -160,7 +171,7 @@ def _read_csv(path: Path, target: str | None) -> dict[str, Any]:
         raise DataError(f"{path.name!r} is empty; expected a header and labelled rows")
     place = _target_place(header, target)
     columns = [_csv_column([row[j] for row in rows]) for j in range(len(header)) if j != place]
-    y = _csv_column([row[place] for row in rows], missing=MISSING_LABEL)
+    y = _csv_labels([row[place] for row in rows])
     return {
         "X": stack_columns(columns),
         "y": y,
@@ -193,10 +204,15 @@ def _delimiter(line: str) -> str:
 def _csv_column(cells: Sequence[str], missing: Sequence[str] = MISSING) -> list[object]:
     """Return numbers where every present cell is one, else texts; None where missing."""
     present = [None if c.strip().lower() in missing else c.strip() for c in cells]
-    try:
-        return [None if c is None else float(c) for c in present]
-    except ValueError:
+    numbers = read_numbers(present)
+    if numbers is None:
         return list(present)
+    return [None if np.isnan(v) else v for v in numbers.tolist()]
+
+
+def _csv_labels(cells: Sequence[str]) -> list[object]:
+    """Return the labels as texts, None where missing; what is a number is decided later."""
+    return [None if c.strip().lower() in MISSING_LABEL else c.strip() for c in cells]
 
 
 def _read_parquet(path: Path, target: str | None) -> dict[str, Any]:

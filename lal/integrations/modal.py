@@ -7,7 +7,7 @@ import numpy as np
 from lal.arrays import Floats, Ints, Rows
 from lal.errors import UsageError
 from lal.integrations.asking import Asked, ask, labels_with_gaps, resolve
-from lal.policies.query.request import Options
+from lal.policies.query.request import Options, stacked
 from lal.pool import n_rows
 from lal.registry import require
 
@@ -70,11 +70,10 @@ class LearnedQuery:
         Raises:
             UsageError: The learner has no labelled rows yet.
         """
-        stack = require("modAL.utils.data", EXTRA).data_vstack
         first = learner.learner_list[0] if hasattr(learner, "learner_list") else learner
         if first.X_training is None:
             raise UsageError("the learner has no labelled rows; teach it some before the query")
-        X = stack([first.X_training, X_pool])
+        X = stacked(first.X_training, X_pool)
         n_labelled = n_rows(first.X_training)
         y = labels_with_gaps(n_rows(X), np.arange(n_labelled), first.y_training)
         clf, options = first.estimator, Options(fit_clf=False, random_state=self.random_state)
