@@ -2,8 +2,8 @@
 
 A number is a number whatever its type. A text is one if it is written as numbers are printed: an
 optional minus sign, no leading zeros, no plus sign or underscores, no more digits than a float
-holds; or ``nan``, ``inf`` and ``-inf``. ``"007"``, ``"1_000"`` and ``"12345678901234567890"`` are texts: as
-numbers they could not be told from ``"7"``, ``"1000"`` or their neighbours.
+holds; or ``nan``, ``inf`` and ``-inf``. ``"007"``, ``"1_000"`` and ``"12345678901234567890"`` are
+texts: as numbers they could not be told from ``"7"``, ``"1000"`` or their neighbours.
 """
 
 import re

@@ -56,9 +56,15 @@ def test_labels_never_merge(labels):
 
 
 @pytest.mark.parametrize(
-    "labels", [["01", "1", "2"], ["1e3", "1000", "7"], ["9007199254740993", "9007199254740992", "5"],
-               [9007199254740993, 9007199254740992, 5], ["1", "1.0", "2"]]  # fmt: skip
-)  # fmt: skip
+    "labels",
+    [
+        ["01", "1", "2"],
+        ["1e3", "1000", "7"],
+        ["9007199254740993", "9007199254740992", "5"],
+        [9007199254740993, 9007199254740992, 5],
+        ["1", "1.0", "2"],
+    ],
+)
 def test_labels_never_merge_in_any_reader(labels, tmp_path):
     pandas = pytest.importorskip("pandas")
     y = [labels[i % 3] for i in range(30)]
