@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -64,6 +65,23 @@ Selection = Callable[[Batch, np.random.Generator, np.random.Generator], Picks]
 """Batch, strategy stream and tie stream to the picks."""
 
 SELECTIONS: Registry[Selection] = Registry("batch rule")
+
+
+def whole_number(value: Any, name: str, *, least: int | None = None) -> int:
+    """Return a whole number of any numeric type.
+
+    Raises:
+        UsageError: It is not one, or less than `least`.
+    """
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if isinstance(value, float | np.floating):
+        whole = float(value).is_integer()
+    if not whole:
+        raise UsageError(f"{name} must be a whole number, got {value!r}")
+    number = int(value)
+    if least is not None and number < least:
+        raise UsageError(f"{name} must be at least {least}, got {value}")
+    return number
 
 
 def check_size(batch_size: int, n: int) -> None:
