@@ -33,6 +33,7 @@ def test_numbers_of_all_types_and_missing_ones():
     pandas = pytest.importorskip("pandas")
     cells = [1, 2.5, np.float32(0.5), np.int8(3), Decimal("1.25"), True, None, pandas.NA, 10**400]
     numbers = read_numbers(cells)
+    assert numbers is not None
     np.testing.assert_array_equal(numbers[:6], [1, 2.5, 0.5, 3, 1.25, 1])
     assert np.isnan(numbers[6:8]).all()
     assert np.isinf(numbers[8])

@@ -213,7 +213,12 @@ def projections(monkeypatch):
     made = []
     anew = view._project_anew
     monkeypatch.setattr(view, "PROJECTED", view._Projections())
-    monkeypatch.setattr(view, "_project_anew", lambda X: made.append(X.shape) or anew(X))
+
+    def counted(X):
+        made.append(X.shape)
+        return anew(X)
+
+    monkeypatch.setattr(view, "_project_anew", counted)
     return made
 
 

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from lal.errors import MissingDependencyError, UsageError
 from lal.integrations import alipy, baal, libact, modal, small_text
 from lal.integrations.numpy_loop import label_loop
-from lal.policies.store import load_policy
+from lal.policies.kinds import load_policy
 
 ROOT = Path(__file__).resolve().parents[3]
 N_QUERIES = 6

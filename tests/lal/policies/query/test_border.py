@@ -13,7 +13,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 
 from lal.errors import DataError, LalError, UsageError
-from lal.policies.store import load_policy
+from lal.policies.kinds import load_policy
 
 X, TRUTH = load_iris(return_X_y=True)
 ROWS = [0, 1, 2, 50, 51, 52, 100, 101, 102]
