@@ -148,14 +148,14 @@ def test_validation_scores_are_aubc():
 
 
 def test_the_shuffled_control_pays_other_rewards():
-    envs = DQNLearner(replace(SMOKE, control="shuffled_reward", n_envs=1)).make_envs(0)
-    envs.seed(0)
-    envs.reset()
-    paid, earned = [], []
-    for _ in range(12):
-        _, reward, _, info = envs.step(np.array([0]))
-        paid.append(float(reward[0]))
-        earned.append(info[0]["earned_reward"])
+    config = replace(SMOKE, n_envs=1)
+    rewards = {}
+    for control in ("none", "shuffled_reward"):
+        envs = DQNLearner(replace(config, control=control)).make_envs(0)
+        envs.seed(0)
+        envs.reset()
+        rewards[control] = [float(envs.step(np.array([0]))[1][0]) for _ in range(12)]
+    earned, paid = rewards["none"], rewards["shuffled_reward"]  # of the same episodes
     assert not np.allclose(paid, earned)
     assert set(np.round(paid, 6)) <= set(np.round(earned, 6))
 
