@@ -16,6 +16,7 @@ from agents.dqn.config import PRESETS
 from agents.dqn.learner import DQNLearner
 from agents.training.checkpoints import load_arrays, save_arrays
 from agents.training.tasks import aubc, dev_tasks, training_card, training_tasks
+from agents.training.validation import PoolValidation
 from lal.errors import UnknownNameError, UsageError
 from lal.policies.kinds import load_policy
 from lal.rng import generator
@@ -145,6 +146,11 @@ def test_validation_scores_are_aubc():
     tasks = dev_tasks(SMOKE, 2)
     found = aubc(make_strategy("margin"), tasks, seed=0)
     assert ((found > 0.0) & (found <= 1.0)).all()
+
+
+def test_the_score_of_a_validation_is_an_aubc():
+    validation = PoolValidation(SMOKE, 2, slate_size=8, slate_rule="random")
+    assert 0.0 < validation.score(load_policy("margin")) <= 1.0
 
 
 def test_the_shuffled_control_pays_other_rewards():
