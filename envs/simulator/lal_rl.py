@@ -191,7 +191,7 @@ class LalRlEngine:
     def bytes_per_episode(self) -> int:
         """Memory of one episode: its state and observations, without shared data and splits."""
         own = (self.floats, self.ints, *self.arrays[-5:])
-        return sum(a.nbytes for a in own) // self.num_envs
+        return int(sum(a.nbytes for a in own) // self.num_envs)
 
     @property
     def splits_drawn(self) -> int:

@@ -274,7 +274,7 @@ class PoolSimulator:
         for e in ids:
             words = seed_sequence(self.seed, "episode", int(e), int(self._runs[e]))
             drawn = words.generate_state(5, np.uint64)
-            self._episodes.words[e, :, 0] = drawn[:4]
+            self._episodes.rng_state[e, :, 0] = drawn[:4]
             self._episodes.task[e] = int(drawn[4] % np.uint64(len(self.tasks)))
             self._slates.seed(e, words.spawn(1)[0])
         self._runs[ids] += 1
