@@ -326,7 +326,7 @@ class PoolSimulator(PoolViews):
             else:
                 words = seed_sequence(seeds[e], "episode")
             drawn = words.generate_state(5, np.uint64)
-            self._episodes.words[e, :, 0] = drawn[:4]
+            self._episodes.rng_state[e, :, 0] = drawn[:4]
             self._episodes.task[e] = self._tasks.position(run, drawn[4])
             self._slates.seed(e, words.spawn(1)[0])
         self._runs[ids] += 1
