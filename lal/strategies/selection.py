@@ -17,7 +17,7 @@ PRESELECT = 10
 SCORINGS = 400_000
 """Rows that `greedy` scores again for one batch, all picks together."""
 
-FEWEST = 2_000
+FEWEST = 1_000
 """Rows among which `greedy` chooses at the least, however large the batch is."""
 
 Score = Callable[[QueryState, Ints], Floats]
@@ -136,7 +136,7 @@ def greedy(batch: Batch, rng: np.random.Generator, ties: np.random.Generator) ->
     state, utilities, left = batch.state, batch.utilities, batch.rows
     row = int(select_top(utilities, left, ties)[0])
     chosen, before = [row], [utilities]
-    most = max(SCORINGS // batch.size, FEWEST, PRESELECT * batch.size)
+    most = max(SCORINGS // batch.size, FEWEST, 2 * batch.size)
     if batch.size > 1 and len(left) > most:
         left = np.sort(select_top(utilities, left, ties, most))
     scored = batch.scored if 2 * len(left) > len(batch.scored) else left
