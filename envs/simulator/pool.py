@@ -398,7 +398,3 @@ class PoolSimulator(PoolViews):
             picks[e, 0] = self._slates.narrowest(int(e), extra, self.proba(int(e)))
         metrics: Floats = np.nan_to_num(self.lookahead_metrics(picks)[:, 0])
         return metrics
-
-    def _check_ready(self) -> None:
-        if not self._ready:
-            raise UsageError("no episodes yet; call reset first")
