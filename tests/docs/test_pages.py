@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("docs/envs/*.md"), ROOT / "README.md"])
+PAGES = sorted([*ROOT.glob("docs/**/*.md"), *ROOT.glob("*.md"), *ROOT.glob("agents/*/README.md")])
+SOURCES = [p for name in ("lal", "envs", "agents", "scripts") for p in ROOT.glob(f"{name}/**/*.py")]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -25,10 +26,30 @@ def test_page_runs(page, tmp_path, monkeypatch):
         exec(compile(block, f"{page.name}, block {number}", "exec"), module.__dict__)
 
 
-def test_links_lead_somewhere():
-    for page in PAGES:
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        path, _, fragment = target.partition("#")
+        if ":" in path:  # a web address
+            continue
+        found = (page.parent / path).resolve() if path else page
+        assert found.exists(), f"{page.name} links to {target}, which is not there"
+        assert not fragment or fragment in anchors(found), f"{page.name}: no heading for {target}"
+
+
+def test_pages_that_are_named_exist():
+    for file in [*PAGES, *SOURCES, ROOT / "Makefile"]:
+        if file.name == "CHANGELOG.md":  # names pages as they were called at a release
+            continue
+        text = file.read_text(encoding="utf-8")
+        for name in re.findall(r"docs/[\w/-]+\.(?:md|ipynb|png)", text):
+            assert (ROOT / name).exists(), f"{file} names {name}, which is not there"
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the fragments of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
 
 
 def test_every_registered_environment_has_a_page_in_the_index():
