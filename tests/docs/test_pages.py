@@ -62,3 +62,14 @@ def test_every_registered_environment_has_a_page_in_the_index():
         text = (ROOT / "docs/envs" / page.group(1)).read_text(encoding="utf-8")
         for part in ("Action space", "Observation space", "## Rewards", "## Episode end"):
             assert part in text, f"{page.group(1)} lacks {part}"
+
+
+METHODS = [page for page in PAGES if page.parent.name == "methods" and page.name != "index.md"]
+
+
+@pytest.mark.parametrize("page", METHODS, ids=lambda p: p.name)
+def test_pages_of_methods_have_the_same_parts(page):
+    headings = re.findall(r"^## (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    wanted = ["Idea", "Equations", "Use it", "Train it", "Results", "Differences from"]
+    assert [h[: len(w)] for h, w in zip(headings, wanted, strict=False)] == wanted
+    assert f"({page.name})" in (page.parent / "index.md").read_text(encoding="utf-8")
