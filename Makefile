@@ -3,21 +3,29 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEMO := $(VENV)/.demo
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo test lint unit notebooks kernels-nojit test-hosts test-skactiveml format docs clean
+.PHONY: setup demo test lint unit notebooks kernels-nojit kernels-unlinked test-hosts test-skactiveml mutation format docs clean
 
 setup: $(STAMP)
 
-# torch first and alone: its pin has a CPU build; left to the resolver it brings gigabytes of CUDA.
-$(STAMP): pyproject.toml constraints.txt
+# What the demo needs. torch first and alone: its pin has a CPU build; left to the resolver it brings
+# gigabytes of CUDA.
+$(DEMO): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0 -c constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(PIP) torch==2.13.0
+	$(PIP) -e '.[demo]'
 	touch $@
 
-demo: $(STAMP)
+# What tests, checks and every command need.
+$(STAMP): $(DEMO)
+	$(PIP) -e '.[dev]'
+	touch $@
+
+demo: $(DEMO)
 	$(BIN)/python -m scripts.demo
 
 test: lint unit notebooks
@@ -39,6 +47,10 @@ notebooks: $(STAMP)
 kernels-nojit: $(STAMP)
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/envs/simulator -m 'not slow' --cov=envs/simulator --cov-config=/dev/null
 
+# The simulator once more without the linking of kernels (see envs/simulator/linking.py).
+kernels-unlinked: $(STAMP)
+	LAL_LINK_KERNELS=0 $(BIN)/python -m pytest tests/envs/simulator -m 'not slow'
+
 # The real host libraries, each in its own environment under .venv-hosts; HOSTS picks some.
 test-hosts: $(STAMP)
 	$(BIN)/python -m scripts.benchmarks.robustness.host_parity $(HOSTS)
@@ -46,6 +58,12 @@ test-hosts: $(STAMP)
 # scikit-activeml's own strategy test template, from a checkout: make test-skactiveml TEMPLATE=FILE
 test-skactiveml: $(STAMP)
 	SKACTIVEML_TEMPLATE=$(TEMPLATE) $(BIN)/python -m pytest tests/lal/integrations/test_upstream_template.py -q
+
+# The share of single-line faults that the tests notice; hours for all areas, not in CI. For one file:
+# make mutation MUTATE="--only lal/curve.py --tests tests/lal/test_curve.py"
+mutation: $(STAMP)
+	$(PIP) mutmut
+	PATH=$(BIN):$$PATH $(BIN)/python -m scripts.benchmark mutation $(MUTATE)
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -1,7 +1,6 @@
 """The contracts of labelling environments, for ours and for strangers'.
 
-`check_pool_env` is for single environments; `envs.vector_checks.check_pool_vector_env` for the
-compiled ones.
+`check_pool_env` is for the reference backend, `check_pool_vector_env` for the compiled one.
 """
 
 import random  # noqa: TID251  (only to see that nobody touches it)
@@ -21,7 +20,7 @@ from envs.pool_env import PoolEnv
 from lal.registry import require
 from lal.task import Part, Task
 
-__all__ = ["ContractError", "check_contracts", "check_pool_env"]
+__all__ = ["ContractError", "check_contracts", "check_pool_env", "check_pool_vector_env"]
 
 HARMLESS_WARNINGS = (
     # stable-baselines3 takes a 2-D Box for a badly shaped image. Its own extractor would flatten
@@ -57,6 +56,13 @@ def check_pool_env(env: gymnasium.Env[Any, Any], *, seed: int = 0) -> None:
     check_by_gymnasium(pool_env)
     check_by_stable_baselines3(pool_env)
     check_contracts(pool_env, seed=seed)
+
+
+def check_pool_vector_env(env: Any, *, seed: int = 0, steps: int = 30) -> None:
+    """Check a compiled environment; see `envs.vector_checks.check_pool_vector_env`."""
+    from envs.vector_checks import check_pool_vector_env as check  # numba: only needed here
+
+    check(env, seed=seed, steps=steps)
 
 
 def check_contracts(env: PoolEnv, *, seed: int = 0) -> None:

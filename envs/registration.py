@@ -31,6 +31,10 @@ SMALL = {
 """Environments in which no pool is ranked."""
 
 
+OUR_IDS = tuple(sorted((POOL_ID, LAL_RL_ID, STREAM_ID, SEQUENCE_ID, *SMALL)))
+"""The ids that this package registers; others may add to the namespace."""
+
+
 def register_envs() -> None:
     """Register the ids of this package; calling it again changes nothing."""
     if POOL_ID not in registry:
@@ -55,5 +59,5 @@ def register_envs() -> None:
 
 
 def registered_ids() -> list[str]:
-    """Return our ids, sorted."""
+    """Return the ids of the namespace, sorted: ours and those that others added."""
     return sorted(name for name in registry if name.startswith(f"{NAMESPACE}/"))

@@ -57,6 +57,9 @@ def main(config: Config) -> None:
         write_json(folder / "provenance.json", provenance(config.options, data=_hashes(folder)))
     if finished:
         print(f"{folder} is finished already; nothing was done")
+    found = read_json(folder / "finished.json")
+    if "did_it_learn" in found:
+        print(f"did it learn? {found['did_it_learn']}")
     print(policy)
 
 

@@ -120,7 +120,7 @@ class Fits:
         variance = np.empty((len(ids), 0 if ahead else eps.variance.shape[1]), np.float32)
         updates = Updates(
             t.tasks, t.x, t.x32, t.tiles, t.y, t.ends, eps.task, eps.n_labelled,
-            eps.rows, eps.labels, eps.count, eps.words, repeats, self._fitted, int(ahead), ids,
+            eps.rows, eps.labels, eps.count, eps.rng_state, repeats, self._fitted, int(ahead), ids,
             self._floats, self._ints, self._singles, slots, proba, entropy, variance, metrics,
             np.empty(self._scratch, np.float32), np.empty(self._marks, np.int64),
         )  # fmt: skip

@@ -326,7 +326,7 @@ class PoolSimulator(PoolViews):
             else:
                 words = seed_sequence(seeds[e], "episode")
             drawn = words.generate_state(5, np.uint64)
-            self._episodes.words[e, :, 0] = drawn[:4]
+            self._episodes.rng_state[e, :, 0] = drawn[:4]
             self._episodes.task[e] = self._tasks.position(run, drawn[4])
             self._slates.seed(e, words.spawn(1)[0])
         self._runs[ids] += 1
@@ -398,7 +398,3 @@ class PoolSimulator(PoolViews):
             picks[e, 0] = self._slates.narrowest(int(e), extra, self.proba(int(e)))
         metrics: Floats = np.nan_to_num(self.lookahead_metrics(picks)[:, 0])
         return metrics
-
-    def _check_ready(self) -> None:
-        if not self._ready:
-            raise UsageError("no episodes yet; call reset first")

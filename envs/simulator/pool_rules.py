@@ -134,7 +134,7 @@ def allocate_episodes(
         rows=np.zeros((E, a.most), ints),
         labels=np.zeros((E, a.most), ints),
         count=np.zeros((E, a.classes), ints),
-        words=np.zeros((E, 4, 1), np.uint64),
+        rng_state=np.zeros((E, 4, 1), np.uint64),
         open=np.zeros((E, a.pool), ints),
         n_open=np.zeros(E, ints),
         place=np.zeros((E, a.pool), ints),

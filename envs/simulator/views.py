@@ -10,6 +10,7 @@ from envs.simulator.generations import FixedTasks
 from envs.simulator.outcomes import Outcomes
 from envs.simulator.slates import Observations, Slates
 from lal.arrays import Bools, Floats, Ints
+from lal.errors import UsageError
 from lal.task import Task
 
 
@@ -23,6 +24,7 @@ class PoolViews:
     _slates: Slates
     _outcomes: Outcomes
     _runs: Ints
+    _ready: bool
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -122,6 +124,10 @@ class PoolViews:
         single = np.concatenate([table[:, : s.pool].T, reward])
         rows: Floats = single.astype("U").astype(np.float64)
         return rows
+
+    def _check_ready(self) -> None:
+        if not self._ready:
+            raise UsageError("no episodes yet; call reset first")
 
     @property
     def _records(self) -> Any:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lal.arrays import Floats, Rows
 from lal.data.encoding import texts
-from lal.data.hashing import is_missing
+from lal.data.numbers import read_numbers
 from lal.errors import DataError
 
 
@@ -30,8 +30,9 @@ class Layout:
 def column_layout(X: Rows) -> Layout:
     """Return the layout of an array or data frame.
 
-    A frame's categories, texts and dates are texts. Columns of objects are numbers when every
-    present cell is one or reads as one.
+    A frame's categories and dates are texts; columns of a numeric type of any backend, sparse
+    ones included, are numbers. All others are numbers when every present cell is one or is
+    written as one; see `lal.data.numbers`.
     """
     if hasattr(X, "columns") and hasattr(X, "dtypes"):
         keys = tuple(X.columns)
@@ -91,17 +92,26 @@ def _frame_array(column: Any) -> NDArray[Any]:
 
 
 def _frame_text(column: Any) -> bool:
-    kind = str(column.dtype).lower()
-    if kind.startswith(("int", "uint", "float", "bool", "decimal")):
+    dtype = column.dtype
+    if _numeric(dtype):
         return False
-    return kind != "object" or _as_numbers(_frame_array(column)) is None
+    name = str(dtype).lower()
+    fixed = ("categor", "enum", "date", "time", "duration", "period", "interval")
+    if name.startswith(fixed):
+        return True
+    return _as_numbers(_frame_array(column)) is None
+
+
+def _numeric(dtype: Any) -> bool:
+    """Whether numbers or truth values are the type of a column, whatever library made it."""
+    ask = getattr(dtype, "is_numeric", None)
+    if callable(ask):  # polars
+        return bool(ask()) or str(dtype) == "Boolean"
+    return getattr(dtype, "kind", "O") in "fiub"
 
 
 def _as_numbers(column: NDArray[Any]) -> Floats | None:
-    """Return the cells as floats, nan where missing, or None when one is no number."""
+    """Return the cells as floats, nan where missing, or None when one is not a number."""
     if column.dtype.kind in "fiub":
         return column.astype(np.float64)
-    try:
-        return np.array([np.nan if is_missing(v) else float(v) for v in column.tolist()])
-    except (TypeError, ValueError):
-        return None
+    return read_numbers(column.tolist())

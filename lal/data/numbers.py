@@ -1,9 +1,9 @@
 """Number or text: the one rule of all readers.
 
 A number is a number whatever its type. A text is one if it is written as numbers are printed: an
-optional minus sign, no leading zeros, no plus sign, underscores or words such as ``nan``, and as
-many digits as a float holds. ``"007"``, ``"1_000"`` and ``"12345678901234567890"`` are texts: as
-numbers they could not be told from ``"7"``, ``"1000"`` or their neighbours.
+optional minus sign, no leading zeros, no plus sign or underscores, no more digits than a float
+holds; or ``nan``, ``inf`` and ``-inf``. ``"007"``, ``"1_000"`` and ``"12345678901234567890"`` are
+texts: as numbers they could not be told from ``"7"``, ``"1000"`` or their neighbours.
 """
 
 import re
@@ -19,6 +19,9 @@ from lal.data.hashing import is_missing
 
 PRINTED = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
+WORDS = ("nan", "inf", "-inf")
+"""Numbers that are printed as words."""
+
 MOST_DIGITS = 15
 """Digits before the decimal point up to which a float holds every whole number."""
 
@@ -33,6 +36,8 @@ def read_number(cell: Any) -> float | None:
         return _float(cell)
     if not isinstance(cell, str):
         return None
+    if cell in WORDS:
+        return float(cell)
     found = PRINTED.fullmatch(cell)
     if found is None or len(found[1]) > MOST_DIGITS:
         return None

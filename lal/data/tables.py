@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -120,10 +121,9 @@ def _frame_fields(frame: Any, target: str | None) -> dict[str, Any]:
         raise DataError("the frame has columns of the same name; rename them")
     place = _target_place(names, target)
     kept = _feature_places(names, place)
-    columns = {j: _frame_column(frame[frame.columns[j]], names[j]) for j in (*kept, place)}
     return {
-        "X": stack_columns([columns[j] for j in kept]),
-        "y": columns[place],
+        "X": stack_columns([_frame_column(frame[frame.columns[j]], names[j]) for j in kept]),
+        "y": _frame_labels(frame[frame.columns[place]], names[place]),
         "feature_names": [names[j] for j in kept],
     }
 
@@ -153,18 +153,28 @@ def reads_as_missing(label: str) -> bool:
 
 
 def _frame_column(column: Any, name: str) -> list[object]:
-    kind = str(column.dtype).lower()
-    if "date" in kind or "time" in kind or "duration" in kind:
-        raise DataError(f"column {name!r} holds dates or times; convert it to numbers first")
+    _refuse_dates(column, name)
     cells = column.to_list() if hasattr(column, "to_list") else list(column)
     return [None if is_missing(c) else _plain(c) for c in cells]
 
 
+def _frame_labels(column: Any, name: str) -> list[object]:
+    """Return the cells of a target: whole numbers as they are, whatever their size."""
+    _refuse_dates(column, name)
+    cells = column.to_list() if hasattr(column, "to_list") else list(column)
+    whole = [c.item() if isinstance(c, np.integer) else c for c in cells]
+    return [None if is_missing(c) else c if type(c) is int else _plain(c) for c in whole]
+
+
+def _refuse_dates(column: Any, name: str) -> None:
+    kind = str(column.dtype).lower()
+    if "date" in kind or "time" in kind or "duration" in kind:
+        raise DataError(f"column {name!r} holds dates or times; convert it to numbers first")
+
+
 def _plain(cell: Any) -> object:
     value = cell.item() if isinstance(cell, np.generic) else cell
-    if isinstance(value, bool):
-        return float(value)
-    return float(value) if isinstance(value, int | float) else value
+    return float(value) if isinstance(value, int | float | Decimal) else value
 
 
 def _target_place(names: Sequence[str], target: str | None) -> int:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from lal.arrays import Ints
 from lal.data.hashing import is_missing
+from lal.data.numbers import number_name, read_label_numbers
 from lal.errors import DataError
 
 NOT_YET = "this release covers classification with one label a row"
@@ -92,27 +93,20 @@ def _refuse_regression(values: NDArray[np.generic], name: str) -> None:
 
 
 def _as_numbers(values: NDArray[np.generic]) -> NDArray[np.float64] | None:
-    if values.dtype.kind in "fiu":
+    if values.dtype.kind == "f":
         return np.asarray(values, dtype=np.float64)
     if values.dtype.kind == "b":
         return None
-    try:
-        return np.array([float(v) for v in values.tolist()])
-    except (TypeError, ValueError):
-        return None
+    return read_label_numbers(values.tolist())
 
 
 def _levels(values: NDArray[np.generic]) -> tuple[tuple[str, ...], Ints]:
     numbers = _as_numbers(values)
     if numbers is not None and np.isfinite(numbers).all():
         distinct, codes = np.unique(numbers, return_inverse=True)
-        return tuple(_number_name(v) for v in distinct.tolist()), codes.astype(np.int64)
+        return tuple(number_name(v) for v in distinct.tolist()), codes.astype(np.int64)
     texts, codes = np.unique(np.array([str(v) for v in values.tolist()]), return_inverse=True)
     return tuple(str(v) for v in texts.tolist()), codes.astype(np.int64)
-
-
-def _number_name(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(value)
 
 
 def _named(

@@ -1,8 +1,11 @@
 """The one view Z of a pool, and its reference set."""
 
+import hashlib
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,12 @@ MAX_COLUMNS = 512
 """Wider (or sparse) data are first reduced to `SVD_COLUMNS` by truncated SVD."""
 
 SVD_COLUMNS = 64
+
+MOST_KEPT = 4
+"""Pools whose projection is kept between queries."""
+
+LARGEST_KEPT = 2_000_000
+"""Numbers in the projected rows of such a pool: 16 MB."""
 
 HELD = 20_000
 """Arrays of more rows are encoded in parts of so many, whenever some are asked for."""
@@ -181,19 +190,82 @@ def _fit(X: Rows) -> tuple[_Encoder, Floats]:
     from scipy import sparse
 
     if sparse.issparse(X):
-        projection, raw = _project(X)
-        last = _standard([raw])
-        return _Encoder(None, (), None, projection, last), last.transform(raw)
+        projected = PROJECTED.get(X)
+        last = _standard([projected.rows])
+        encoder = _Encoder(None, (), None, projected.projection, last)
+        return encoder, last.transform(projected.rows)
     layout = column_layout(X)
     words = read_columns(X, layout)[1]
     levels = tuple(kept_levels(w) for w in words)
     raw = _blocks(X, layout, levels)
     before, projection = None, None
     if raw.shape[1] > MAX_COLUMNS:
-        before = _standard([raw])
-        projection, raw = _project(before.transform(raw))
+        projected = PROJECTED.get(raw)
+        before, projection, raw = projected.before, projected.projection, projected.rows
     last = _standard([raw])
     return _Encoder(layout, levels, before, projection, last), last.transform(raw)
+
+
+@dataclass(frozen=True, eq=False)
+class _Projected:
+    """Projected rows, and what projects further ones: z-scores (not if sparse), then the SVD."""
+
+    before: _Standard | None
+    projection: Any
+    rows: Floats
+
+
+def _project_anew(X: Rows) -> _Projected:
+    if hasattr(X, "tocsr"):
+        return _Projected(None, *_project(X))
+    before = _standard([X])
+    return _Projected(before, *_project(before.transform(X)))
+
+
+class _Projections:
+    """Projections of the last few wide or sparse pools, by the content of their samples.
+
+    What is kept is bounded: at most `LARGEST_KEPT` numbers for a pool, and `MOST_KEPT` pools. The
+    samples themselves are not kept.
+    """
+
+    def __init__(self) -> None:
+        self.held: OrderedDict[bytes, _Projected] = OrderedDict()
+        self.lock = Lock()
+
+    def get(self, X: Rows) -> _Projected:
+        """Return the projection of equal samples, or make it."""
+        key = content_key(X)
+        with self.lock:
+            if key in self.held:
+                self.held.move_to_end(key)
+                return self.held[key]
+        made = _project_anew(X)
+        if made.rows.size <= LARGEST_KEPT:
+            with self.lock:
+                self.held[key] = made
+                while len(self.held) > MOST_KEPT:
+                    self.held.popitem(last=False)
+        return made
+
+
+PROJECTED = _Projections()
+
+
+def content_key(X: Rows) -> bytes:
+    """Return a digest of an array or sparse matrix: types, shapes and every number."""
+    digest = hashlib.blake2b(digest_size=16)
+    parts = [X] if isinstance(X, np.ndarray) else _sparse_parts(X)
+    for part in parts:
+        digest.update(f"{part.dtype.str} {part.shape}\n".encode())
+        digest.update(np.ascontiguousarray(part).data.cast("B") if part.size else b"")
+    digest.update(f"{type(X).__name__} {X.shape}".encode())
+    return digest.digest()
+
+
+def _sparse_parts(X: Rows) -> list[NDArray[Any]]:
+    rows = X.tocsr()
+    return [rows.data, rows.indices, rows.indptr]
 
 
 def _blocks(X: Rows, layout: Layout, levels: tuple[tuple[str, ...], ...]) -> Floats:
@@ -240,7 +312,7 @@ def _project(X: Rows) -> tuple[Any, Floats]:
     from sklearn.decomposition import TruncatedSVD
 
     width = min(SVD_COLUMNS, X.shape[1] - 1, n_rows(X) - 1)
-    if width < 1:
+    if width < 1 or not np.any(X.data if hasattr(X, "tocsr") else X):
         return _First(), _First().transform(X)
     projection = TruncatedSVD(width, algorithm="arpack", random_state=0)
     raw: Floats = np.asarray(projection.fit_transform(X.astype(np.float64)), dtype=np.float64)

@@ -19,6 +19,7 @@ from lal.evaluation.analysis.summary import Row, format_summary, summarise
 from lal.evaluation.analysis.tables import Table, drop_seen, read_table
 from lal.evaluation.config import EvaluationConfig
 from lal.evaluation.holdout.locked import load_evaluated, locked_suites, log_accesses
+from lal.evaluation.report.report import make_page, write_report
 from lal.evaluation.runs.controls import with_controls
 from lal.evaluation.runs.costs import predict_seconds
 from lal.evaluation.runs.engine import Engine
@@ -81,8 +82,6 @@ class Evaluation:
             path: Where to.
             **options: Of `report.report.make_page`, for example ``policy``.
         """
-        from lal.evaluation.report.report import make_page, write_report
-
         write_report(make_page(self.store, **options), self.store, Path(path))
         return Path(path)
 

@@ -1,5 +1,7 @@
 """modAL: a policy as a query strategy of `ActiveLearner` and `Committee`."""
 
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,7 +9,7 @@ import numpy as np
 from lal.arrays import Floats, Ints, Rows
 from lal.errors import UsageError
 from lal.integrations.asking import Asked, ask, labels_with_gaps, resolve
-from lal.policies.query.request import Options
+from lal.policies.query.request import Options, stacked
 from lal.pool import n_rows
 from lal.registry import require
 
@@ -17,8 +19,9 @@ EXTRA = "hosts-modal"
 def load(module: str = "modAL") -> Any:
     """Import a module of modAL in a state that works with current numpy and scikit-learn.
 
-    ``modAL.expected_error`` mentions ``np.float`` when it is imported, and `teach` passes
-    ``force_all_finite``, which scikit-learn 1.8 dropped. Neither package is changed for others.
+    ``modAL.expected_error`` mentions ``np.float`` when it is imported, `teach` passes
+    ``force_all_finite``, which scikit-learn 1.8 dropped, and frames are stacked by
+    ``DataFrame.append``, which pandas 2 dropped. The other packages are not changed for others.
 
     Raises:
         MissingDependencyError: modAL is not installed.
@@ -36,7 +39,27 @@ def load(module: str = "modAL") -> Any:
     learners = require("modAL.models.learners", EXTRA)
     if learners.check_X_y is not _check_X_y:
         learners.check_X_y = _check_X_y
+    _mend_stacking()
     return found
+
+
+def _mend_stacking() -> None:
+    """Have modAL's modules stack frames as pandas does today."""
+    theirs = getattr(sys.modules.get("modAL.utils.data"), "data_vstack", None)
+    if theirs is None or getattr(theirs, "mended", False):
+        return
+
+    def data_vstack(blocks: Sequence[Any]) -> Any:
+        if not all(hasattr(block, "iloc") for block in blocks):
+            return theirs(blocks)
+        import pandas as pd
+
+        return pd.concat(blocks)
+
+    vars(data_vstack)["mended"] = True
+    for name, module in list(sys.modules.items()):
+        if name.split(".")[0] == "modAL" and vars(module).get("data_vstack") is theirs:
+            vars(module)["data_vstack"] = data_vstack
 
 
 def _check_X_y(X: Any, y: Any, *, force_all_finite: Any = True, **options: Any) -> Any:
@@ -70,11 +93,10 @@ class LearnedQuery:
         Raises:
             UsageError: The learner has no labelled rows yet.
         """
-        stack = require("modAL.utils.data", EXTRA).data_vstack
         first = learner.learner_list[0] if hasattr(learner, "learner_list") else learner
         if first.X_training is None:
             raise UsageError("the learner has no labelled rows; teach it some before the query")
-        X = stack([first.X_training, X_pool])
+        X = stacked(first.X_training, X_pool)
         n_labelled = n_rows(first.X_training)
         y = labels_with_gaps(n_rows(X), np.arange(n_labelled), first.y_training)
         clf, options = first.estimator, Options(fit_clf=False, random_state=self.random_state)

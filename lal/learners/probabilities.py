@@ -5,10 +5,13 @@ from typing import Any
 import numpy as np
 
 from lal.arrays import Floats, Ints, Rows
-from lal.errors import DataError, UsageError
+from lal.errors import DataError, LalError, UsageError
 
 DECISION_SLOPE = 2.0
 """Slope of the fixed logistic: a support vector at margin 1 gets probability 0.88."""
+
+TOLERANCE = 1e-3
+"""How far the sum of a row of probabilities may be from 1."""
 
 
 def spread(narrow: Floats, columns: Ints, n_classes: int) -> Floats:
@@ -73,27 +76,60 @@ def decision_to_proba(decision: Floats, slope: float = DECISION_SLOPE) -> Floats
     return normalised
 
 
-def estimator_proba(estimator: Any, X: Rows) -> Floats:
+def estimator_proba(estimator: Any, X: Rows, n_known: int) -> Floats:
     """Return the probabilities of the classes a fitted estimator knows, shape (n, S).
+
+    Args:
+        estimator: A fitted classifier.
+        X: Rows.
+        n_known: S, the classes it was fitted to or says that it knows.
 
     Raises:
         UsageError: The estimator has neither ``predict_proba`` nor ``decision_function``.
-        DataError: The estimator's answer has the wrong shape.
+        DataError: The estimator fails, or its answer is not a table of probabilities.
     """
-    n_known = len(estimator.classes_)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        if hasattr(estimator, "predict_proba"):
-            proba = np.asarray(estimator.predict_proba(X), dtype=np.float64)
-        elif hasattr(estimator, "decision_function"):
-            proba = decision_to_proba(estimator.decision_function(X))
-        else:
-            raise UsageError(
-                f"{type(estimator).__name__} has neither predict_proba nor decision_function; "
-                "expected a classifier with one of them"
-            )
+    name = type(estimator).__name__
+    if not (hasattr(estimator, "predict_proba") or hasattr(estimator, "decision_function")):
+        raise UsageError(
+            f"{name} has neither predict_proba nor decision_function; expected a classifier with "
+            "one of them"
+        )
+    try:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if hasattr(estimator, "predict_proba"):
+                proba = np.asarray(estimator.predict_proba(X), dtype=np.float64)
+            else:
+                proba = decision_to_proba(estimator.decision_function(X))
+    except LalError:
+        raise
+    except Exception as error:  # whatever a stranger's code raises, the caller gets one sentence
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{name} gives no probabilities for the rows of X: {said}") from error
     if proba.ndim != 2 or proba.shape[1] != n_known:
         raise DataError(
-            f"{type(estimator).__name__} gave probabilities of shape {proba.shape} for "
-            f"{n_known} classes; expected (n, {n_known})"
+            f"{name} gave probabilities of shape {proba.shape} for {n_known} classes; expected "
+            f"(n, {n_known})"
         )
+    _check_rows(proba, name)
     return proba
+
+
+def _check_rows(proba: Floats, name: str) -> None:
+    """Refuse rows that are not probabilities, except those without a single finite number."""
+    total = row_sums(proba)
+    if not np.isfinite(total).all():
+        silent = np.isnan(proba).all(axis=1)
+        proba, total = proba[~silent], total[~silent]
+    if not total.size:
+        return
+    off = max(float(total.max()) - 1.0, 1.0 - float(total.min()))
+    if not np.isfinite(off) or float(proba.min()) < 0.0:
+        raise DataError(
+            f"{name} gave probabilities that are negative or not finite (logits or "
+            "log-probabilities?); probabilities must be finite and not negative"
+        )
+    if off > TOLERANCE:
+        raise DataError(
+            f"{name} gave probabilities that do not sum to 1 (one row is off by {off:.3g}); "
+            "probabilities must sum to 1 in every row"
+        )

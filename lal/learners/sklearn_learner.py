@@ -1,13 +1,15 @@
 """SklearnLearner: any scikit-learn classifier or pipeline as a learner."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from lal.arrays import Floats, Ints, Rows
-from lal.errors import UsageError
+from lal.errors import DataError, LalError, UsageError
 from lal.learners.sklearn_model import ConstantModel, SklearnModel
+from lal.learners.targets import Targets, fitted_columns, make_targets, translated
 from lal.pool import n_rows
 from lal.rng import integer_seed
 from lal.task import Model
@@ -23,15 +25,20 @@ class SklearnLearner:
     Args:
         estimator: A classifier or a pipeline that ends in one.
         name: Name for tables; the class name by default.
+        classes: The caller's labels by code, for what the estimator has keyed by labels; the
+            codes themselves by default.
 
     Raises:
         UsageError: The estimator is no classifier.
     """
 
-    def __init__(self, estimator: Any, *, name: str | None = None) -> None:
+    def __init__(
+        self, estimator: Any, *, name: str | None = None, classes: Sequence[Any] | None = None
+    ) -> None:
         _check_classifier(estimator)
         self.estimator = estimator
         self.name = name or type(estimator).__name__
+        self.classes = classes
 
     def __repr__(self) -> str:
         """Return the name and the estimator with its parameters."""
@@ -68,18 +75,28 @@ class SklearnLearner:
                 share = np.zeros(n_classes)
                 share[seen] = 1.0
             return ConstantModel(share)
-        estimator = self._clone(len(y), seed)
-        with warnings.catch_warnings():
-            # a handful of labels of many classes is the ordinary case here
-            warnings.filterwarnings("ignore", message="The number of unique classes is greater")
-            estimator.fit(X, y, **_weights(estimator, sample_weight))
-        return SklearnModel(estimator, np.asarray(estimator.classes_, np.int64), n_classes, X, y)
+        classes = range(n_classes) if self.classes is None else self.classes
+        targets = make_targets(self.estimator, y, classes)
+        estimator = self._clone(targets, seed)
+        weights = _weights(estimator, sample_weight)
+        try:
+            with warnings.catch_warnings():
+                # a handful of labels of many classes is the ordinary case here
+                warnings.filterwarnings("ignore", message="The number of unique classes is greater")
+                estimator.fit(X, targets.values, **weights)
+        except LalError:
+            raise
+        except Exception as error:  # whatever a stranger's fit raises, the caller gets one sentence
+            raise _refused(self.name, len(y), error) from error
+        columns = fitted_columns(estimator, targets, classes)
+        return SklearnModel(estimator, columns, n_classes, X, y)
 
-    def _clone(self, n_labelled: int, seed: int) -> Any:
+    def _clone(self, targets: Targets, seed: int) -> Any:
         from sklearn.base import clone
 
         estimator = clone(self.estimator)
-        changes: dict[str, Any] = {}
+        n_labelled = len(targets.values)
+        changes = translated(estimator, targets)
         for key, value in estimator.get_params(deep=True).items():
             last = key.rsplit("__", 1)[-1]
             if last == "random_state" and value is None:
@@ -89,6 +106,11 @@ class SklearnLearner:
             elif last == "decision_function_shape" and value == "ovo":
                 changes[key] = "ovr"
         return estimator.set_params(**changes) if changes else estimator
+
+
+def _refused(name: str, n_labelled: int, error: Exception) -> DataError:
+    said = " ".join(str(error).split()) or type(error).__name__
+    return DataError(f"{name} cannot be fitted to the {n_labelled} labelled rows: {said}")
 
 
 def _check_classifier(estimator: Any) -> None:

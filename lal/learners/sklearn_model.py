@@ -10,6 +10,7 @@ from lal.errors import DataError, UsageError
 from lal.learners.leverage import class_leverage
 from lal.learners.members import last_step, member_proba
 from lal.learners.probabilities import estimator_proba, spread
+from lal.learners.targets import label_tuple
 from lal.pool import n_rows
 from lal.task import Model
 
@@ -46,8 +47,8 @@ class SklearnModel:
     """A fitted classifier with one probability column for every class of the task.
 
     Args:
-        estimator: A fitted classifier or pipeline with ``classes_``.
-        columns: Class code of each of ``estimator.classes_``, shape (S,).
+        estimator: A fitted classifier or pipeline.
+        columns: Class code of each of its columns, -1 where that is not a class of the task.
         n_classes: C, classes of the task.
         labelled: The rows it was fitted on; without them there is no leverage.
         labels: Their class codes; without them a forest has no statistics.
@@ -73,7 +74,13 @@ class SklearnModel:
         Where the estimator has only a ``decision_function``, through the fixed logistic of
         `lal.learners.probabilities.decision_to_proba`.
         """
-        return spread(estimator_proba(self.estimator, X), self.columns, self.n_classes)
+        return self._spread(estimator_proba(self.estimator, X, len(self.columns)))
+
+    def _spread(self, narrow: Floats) -> Floats:
+        kept = self.columns >= 0
+        if kept.all():
+            return spread(narrow, self.columns, self.n_classes)
+        return spread(narrow[..., kept], self.columns[kept], self.n_classes)
 
     def predict(self, X: Rows) -> Ints:
         """Return the codes of the likeliest classes, shape (n,)."""
@@ -84,7 +91,7 @@ class SklearnModel:
         """Return the members' probabilities, shape (M, n, C); None without members."""
         estimator, rows = last_step(self.estimator, X)
         members = member_proba(estimator, rows)
-        return None if members is None else spread(members, self.columns, self.n_classes)
+        return None if members is None else self._spread(members)
 
     def variance(self, X: Rows) -> Floats | None:
         """Return the predictive variance, shape (n,): leverage for logistic regression.
@@ -140,14 +147,14 @@ def wrap_fitted(
         UsageError: `clf` is not fitted.
         DataError: `clf` knows a class that is not among `classes`.
     """
-    known = getattr(clf, "classes_", None)
-    if known is None:
+    own = getattr(clf, "classes_", None)
+    if own is None:
         raise UsageError(
             f"{type(clf).__name__} is not fitted (it has no classes_); fit it first, or pass "
             "fit_clf=True to have a clone fitted"
         )
     code = {label: i for i, label in enumerate(np.asarray(classes).tolist())}
-    names = np.asarray(known).tolist()
+    names = label_tuple(own, type(clf).__name__)
     strangers = [label for label in names if label not in code]
     if strangers:
         raise DataError(

@@ -172,7 +172,8 @@ def policy_path(name_or_path: str | Path) -> Path:
     shipped = _shipped()
     resolved = _aliases().get(text, text)
     if resolved not in shipped:
-        known = ", ".join([*shipped, *_aliases()])
+        aliases = [alias for alias, target in _aliases().items() if target in shipped]
+        known = ", ".join(printable(name, longest=LONGEST_NAME) for name in [*shipped, *aliases])
         raise UnknownNameError(
             f"unknown policy {text[:LONGEST_NAME]!r}; shipped: {known}; "
             "a file's name ends in .safetensors"

@@ -15,13 +15,14 @@ from lal.features import FEATURES, candidate_matrix
 from lal.features.base import NO_ROWS, check_scopes
 from lal.policies.card import Card, check_card
 from lal.policies.files import UNNAMED_KIND, Field, check_ids, save_policy
+from lal.policies.query.labels import HINT
 from lal.policies.query.request import Options, answer, read_request
 from lal.policies.query.scoring import Scoring
 from lal.policies.query.screening import SCREENED, SCREENS, default_screen, scored_rows
 from lal.policies.scoring.scorer import Scorer, compile_program
 from lal.state import QueryState
 from lal.strategies.base import choose_batch
-from lal.strategies.selection import PRESELECT, SELECTIONS, Batch, check_size
+from lal.strategies.selection import PRESELECT, SELECTIONS, Batch, check_size, whole_number
 
 
 class PolicyRangeWarning(UserWarning):
@@ -236,10 +237,14 @@ class PoolPolicy:
         )
         request = read_request(X, y, clf, options)
         if len(request.rows) == 0:
-            raise UsageError("every row has a label or candidates is empty; nothing is left to ask")
+            raise UsageError(
+                "every row has a label or candidates is empty; nothing is left to ask; if y holds "
+                f"a mark such as -1, {HINT}"
+            )
         self._warn_outside(request.state)
         self._warn_featureless(request.state)
-        batch = self.make_batch(request.state, request.rows, batch_size, detailed=return_utilities)
+        size = whole_number(batch_size, "batch_size")
+        batch = self.make_batch(request.state, request.rows, size, detailed=return_utilities)
         picks = choose_batch(self, batch, request.pair, batch_rule)
         return answer(request, picks, batch.rows) if return_utilities else request.index(picks.rows)
 
@@ -259,6 +264,7 @@ class PoolPolicy:
         """
         given = Options(missing_label=self.missing_label, **options)
         state = read_request(X, y, clf, given).state
+        index = whole_number(index, "index")
         if not 0 <= index < state.N:
             raise UsageError(f"index must be 0 to {state.N - 1}, got {index}")
         return self.explain_state(state, index)

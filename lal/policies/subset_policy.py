@@ -30,6 +30,9 @@ HEADS = ("one_step", "sequential", "batch", "graph")
 """one_step: Contardo et al. 2017. sequential: Bachman et al. 2017. batch: Ravi and Larochelle.
 graph: Yan et al. 2022."""
 
+MAX_PROTOTYPES = 100_000
+"""Numbers in all prototypes; every item is compared with all of them."""
+
 READS_LABELS = frozenset({"sequential", "graph"})
 """Heads that look at the labels bought so far."""
 
@@ -58,6 +61,7 @@ class SubsetPolicy(ProgramPolicy):
     def signatures(self) -> Mapping[str, Signature]:
         """Return the widths of the head's programs."""
         d, hidden, C = self.size("embedding"), self.size("hidden"), self.size("classes")
+        need(C * d <= MAX_PROTOTYPES, f"{C} prototypes of {d} numbers are too many")
         memory = {"h": Shape("vector", hidden)}
         wanted = {"embed": Signature(output=d, rows=self.size("columns"))}
         if self.head == "one_step":

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ PRESELECT = 10
 SCORINGS = 400_000
 """Rows that `greedy` scores again for one batch, all picks together."""
 
-FEWEST = 2_000
+FEWEST = 1_000
 """Rows among which `greedy` chooses at the least, however large the batch is."""
 
 Score = Callable[[QueryState, Ints], Floats]
@@ -64,6 +65,23 @@ Selection = Callable[[Batch, np.random.Generator, np.random.Generator], Picks]
 """Batch, strategy stream and tie stream to the picks."""
 
 SELECTIONS: Registry[Selection] = Registry("batch rule")
+
+
+def whole_number(value: Any, name: str, *, least: int | None = None) -> int:
+    """Return a whole number of any numeric type.
+
+    Raises:
+        UsageError: It is not one, or less than `least`.
+    """
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if isinstance(value, float | np.floating):
+        whole = float(value).is_integer()
+    if not whole:
+        raise UsageError(f"{name} must be a whole number, got {value!r}")
+    number = int(value)
+    if least is not None and number < least:
+        raise UsageError(f"{name} must be at least {least}, got {value}")
+    return number
 
 
 def check_size(batch_size: int, n: int) -> None:
@@ -118,7 +136,7 @@ def greedy(batch: Batch, rng: np.random.Generator, ties: np.random.Generator) ->
     state, utilities, left = batch.state, batch.utilities, batch.rows
     row = int(select_top(utilities, left, ties)[0])
     chosen, before = [row], [utilities]
-    most = max(SCORINGS // batch.size, FEWEST, PRESELECT * batch.size)
+    most = max(SCORINGS // batch.size, FEWEST, 2 * batch.size)
     if batch.size > 1 and len(left) > most:
         left = np.sort(select_top(utilities, left, ties, most))
     scored = batch.scored if 2 * len(left) > len(batch.scored) else left

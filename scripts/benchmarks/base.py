@@ -149,7 +149,13 @@ def slug(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
-def interval(values: np.ndarray, digits: int = 3) -> str:
-    """Return the mean and half of its 95 % interval."""
+def interval(values: np.ndarray, digits: int = 3, *, sign: str = "+") -> str:
+    """Return the mean and half of its 95 % interval.
+
+    Args:
+        values: One per episode, paired where they are differences.
+        digits: Digits after the point.
+        sign: "+" writes that of positive means, too; "" is for what is not a difference.
+    """
     half = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
-    return f"{values.mean():+.{digits}f} +- {half:.{digits}f}"
+    return f"{values.mean():{sign}.{digits}f} +- {half:.{digits}f}"

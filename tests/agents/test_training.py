@@ -16,6 +16,7 @@ from agents.dqn.config import PRESETS
 from agents.dqn.learner import DQNLearner
 from agents.training.checkpoints import load_arrays, save_arrays
 from agents.training.tasks import aubc, dev_tasks, training_card, training_tasks
+from agents.training.validation import PoolValidation
 from lal.errors import UnknownNameError, UsageError
 from lal.policies.kinds import load_policy
 from lal.rng import generator
@@ -147,15 +148,20 @@ def test_validation_scores_are_aubc():
     assert ((found > 0.0) & (found <= 1.0)).all()
 
 
+def test_the_score_of_a_validation_is_an_aubc():
+    validation = PoolValidation(SMOKE, 2, slate_size=8, slate_rule="random")
+    assert 0.0 < validation.score(load_policy("margin")) <= 1.0
+
+
 def test_the_shuffled_control_pays_other_rewards():
-    envs = DQNLearner(replace(SMOKE, control="shuffled_reward", n_envs=1)).make_envs(0)
-    envs.seed(0)
-    envs.reset()
-    paid, earned = [], []
-    for _ in range(12):
-        _, reward, _, info = envs.step(np.array([0]))
-        paid.append(float(reward[0]))
-        earned.append(info[0]["earned_reward"])
+    config = replace(SMOKE, n_envs=1)
+    rewards = {}
+    for control in ("none", "shuffled_reward"):
+        envs = DQNLearner(replace(config, control=control)).make_envs(0)
+        envs.seed(0)
+        envs.reset()
+        rewards[control] = [float(envs.step(np.array([0]))[1][0]) for _ in range(12)]
+    earned, paid = rewards["none"], rewards["shuffled_reward"]  # of the same episodes
     assert not np.allclose(paid, earned)
     assert set(np.round(paid, 6)) <= set(np.round(earned, 6))
 

@@ -53,10 +53,10 @@ def anchors(page: Path) -> set[str]:
 
 
 def test_every_registered_environment_has_a_page_in_the_index():
-    import envs
+    from envs.registration import OUR_IDS
 
     index = (ROOT / "docs/envs/index.md").read_text(encoding="utf-8")
-    for name in envs.registered_ids():
+    for name in OUR_IDS:
         page = re.search(rf"\[{name}\]\((.+?)\)", index)
         assert page, f"docs/envs/index.md does not list {name}"
         text = (ROOT / "docs/envs" / page.group(1)).read_text(encoding="utf-8")

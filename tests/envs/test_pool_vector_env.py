@@ -386,3 +386,43 @@ def test_a_search_for_a_target_may_label_the_whole_pool():
     assert infos["final_obs"][e]["mask"].sum() == 0
     assert not infos["final_obs"][e]["candidates"].any()
     assert np.isfinite(infos["final_obs"][e]["context"]).all()
+
+
+def test_gymnasiums_own_wrappers_take_it():
+    env = gymnasium.make_vec(
+        "lal/Pool-v0", num_envs=3, tasks=TASKS, slate_size=8, max_episode_steps=4
+    )
+    wrapped = gymnasium.wrappers.vector.RecordEpisodeStatistics(env)
+    observation, _ = wrapped.reset(seed=0)
+    earned = np.zeros(3)
+    for _ in range(4):
+        observation, rewards, _, truncated, infos = wrapped.step(first_legal(observation))
+        earned += rewards
+    assert truncated.all()
+    np.testing.assert_allclose(infos["episode"]["r"], earned, atol=1e-6)
+    assert infos["episode"]["l"].tolist() == [4, 4, 4]
+    assert env.spec is not None
+    assert env.spec.kwargs["num_envs"] == 3
+
+
+def test_the_reference_is_one_argument_away():
+    env = gymnasium.make_vec(
+        "lal/Pool-v0",
+        num_envs=2,
+        vectorization_mode="sync",
+        vector_kwargs={"autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP},
+        tasks=TASKS[0],
+        slate_size=8,
+    )
+    compiled = make(num_envs=2, tasks=TASKS[0])
+    assert env.single_observation_space == compiled.single_observation_space
+    assert env.single_action_space == compiled.single_action_space
+    mine, theirs = play(compiled, 6, seed=0), play(env, 6, seed=0)
+    for step, other in zip(mine, theirs, strict=True):
+        extra = {"episode_number", "_episode_number"}
+        assert set(step[-1]) - extra == set(other[-1])
+        assert {k: v.dtype for k, v in step[0].items()} == {k: v.dtype for k, v in other[0].items()}
+    assert set(mine[-1][-1]["final_info"]) - extra == set(theirs[-1][-1]["final_info"])
+    for name, values in theirs[-1][-1]["final_info"].items():
+        assert mine[-1][-1]["final_info"][name].shape == values.shape, name
+        assert mine[-1][-1]["final_info"][name].dtype == values.dtype, name

@@ -4,10 +4,9 @@ import pytest
 pytest.importorskip("numba")
 from sklearn.datasets import load_wine
 
-from envs.contract import ContractError
+from envs.checks import ContractError, check_pool_vector_env
 from envs.pool_env import PoolEnv
 from envs.pool_vector_env import PoolVectorEnv
-from envs.vector_checks import check_pool_vector_env
 from lal.data.dataset import make_dataset
 from lal.learners import make_learner
 from lal.tasks.splits import make_task

@@ -2,6 +2,11 @@
 
 Matrices are given as (array, offset of the first number, row stride). Every function reads and
 writes whole vectors; padding must hold zeros where it would matter.
+
+Why each product has several sums: an addition waits four cycles for the one before, so four vectors
+of a row are summed side by side, and where there are fewer, even and odd rows have sums of their
+own. The order of additions is thereby fixed in the source: results do not depend on what LLVM
+would have chosen, and every change of it changes last bits.
 """
 
 import numpy as np

@@ -98,7 +98,7 @@ def acquire(t: Any, eps: Any, ids: Any, wanted: Any, noise: Any, fresh: Any) -> 
 
     Args:
         t: Tasks.
-        eps: Episodes; the words of fresh ones are seeded, their tasks written down.
+        eps: Episodes; the rng_state of fresh ones are seeded, their tasks written down.
         ids: Which episodes.
         wanted: Open rows that each of them asks for, shape (len(ids), B), filled up with -1; of
             fresh episodes and width 0, the start of the task itself is drawn.
@@ -127,7 +127,7 @@ def acquire(t: Any, eps: Any, ids: Any, wanted: Any, noise: Any, fresh: Any) -> 
         drawn = s.most - s.budget if s.start < 0 else s.start
         if not fresh or wanted.shape[1] > 0:
             drawn = 0
-        m, first, noises = 0, eps.words[e, 0], eps.words[e, 3]
+        m, first, noises = 0, eps.rng_state[e, 0], eps.rng_state[e, 3]
         while m < wanted.shape[1] or (drawn > L and n_open > 1):
             row = wanted[at, m] if m < wanted.shape[1] else opened[below(first, n_open)]
             m += 1
@@ -194,7 +194,7 @@ def draw_slates(t: Any, eps: Any, ids: Any, uncertain_share: Any, slates: Any) -
     for at in range(len(ids)):
         e = ids[at]
         size = min(K, eps.n_open[e])
-        word = eps.words[e, 1]
+        word = eps.rng_state[e, 1]
         slate, opened, place = slates[e], eps.open[e], eps.place[e]
         set_all(slate, -1)
         first = 0

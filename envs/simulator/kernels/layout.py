@@ -47,23 +47,23 @@ label-free values (len(FREE), N)."""
 
 Episodes = namedtuple(
     "Episodes",
-    "task n_labelled n_start rows labels count words open n_open place proba entropy variance near "
-    "total leverage inverse squares metrics",
+    "task n_labelled n_start rows labels count rng_state open n_open place proba entropy variance "
+    "near total leverage inverse squares metrics",
 )
-"""State of all episodes, one a row. words: start, slate, learner, noise streams (E, 4, 1).
+"""State of all episodes, one a row. rng_state: start, slate, learner, noise streams (E, 4, 1).
 open (E, N): open rows first, `place` where each stands. near (E, C N): squared distance to the
 nearest label of every class; total: sums of distances; inverse and leverage: of the ridge form;
 squares (E, Lmax^2 + 16): squared distances between labels, read in vectors; metrics (E, 3)."""
 
 Updates = namedtuple(
     "Updates",
-    "tasks x x32 tiles y ends task n_labelled rows labels count words repeats fitted from_reward "
-    "ids floats ints singles slots proba entropy variance metrics scratch marks",
+    "tasks x x32 tiles y ends task n_labelled rows labels count rng_state repeats fitted "
+    "from_reward ids floats ints singles slots proba entropy variance metrics scratch marks",
 )
 """What an update kernel works on.
 
 Of the tasks: tasks, x, x32, tiles, y, ends (`Tables`). Of the episodes: task, n_labelled, rows,
-labels, count, and words (E, 4, 1), the third of which seeds forests; repeats: forests averaged.
+labels, count, and rng_state (E, 4, 1), the third of which seeds forests; repeats: forests averaged.
 ``ids`` (n,): which episodes; ``slots`` (n,): their fits, rows of floats, ints and singles;
 ``fitted`` (slots,): labels a fit has taken already, -1 to empty it first. ``from_reward``: 1 to
 predict the reward part alone. Results, one row an entry of ids: proba (n, >= C points) float32,

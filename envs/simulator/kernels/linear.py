@@ -11,6 +11,8 @@ from envs.simulator.kernels.simd import exponential, load, logistic, maximum, sp
 
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
 LEAST = np.float32(1e-12)
+"""Least logistic of a score before shares are taken: points far from all classes are then uniform,
+and no share is 0 / 0."""
 
 
 @kernel(forceinline=True)

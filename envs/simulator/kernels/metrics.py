@@ -42,6 +42,7 @@ def measure(proba, ends, p, metrics):
         metrics: Shape (3,), overwritten.
     """
     stride, begin = p.n - p.lo, p.P - p.lo
+    # 1e-15 as in `lal.episode`; -1 is below any probability.
     one, least, never = splat(ONE), splat(np.float32(1e-15)), splat(np.float32(-1.0))
     factors = one
     exponents = splat(np.float32(0.0))

@@ -1,9 +1,8 @@
 """Vectors of sixteen float32 numbers inside kernels, for loops too short for the vectoriser.
 
 `load` and `store` move 16 consecutive numbers of a flat float32 array; ``+ - *`` work on lanes.
-Arrays are padded to multiples of 16, so no loop has a remainder. LLVM maps the lanes to what the
-processor has (one AVX-512 register, two of AVX2, four of NEON). With the JIT switched off
-(``NUMBA_DISABLE_JIT=1``) the same functions work on numpy slices.
+Arrays are padded to multiples of 16, so no loop has a remainder. LLVM maps a vector to registers
+(one of AVX-512, two of AVX2, four of NEON). Under ``NUMBA_DISABLE_JIT=1`` they are numpy slices.
 """
 
 import operator

@@ -13,10 +13,11 @@ from lal.evaluation.analysis.tables import (
     paired,
     run_rows,
 )
-from lal.evaluation.report.leaderboard import Evidence, markdown, provenance, write_text
+from lal.evaluation.report.leaderboard import Evidence, markdown, provenance
 from lal.evaluation.runs.methods import FULL_LABEL
 from lal.evaluation.runs.run import DONE
 from lal.rng import generator
+from lal.serialization import write_bytes
 
 SMALL_POOL = 300
 """Pools below count as small."""
@@ -32,7 +33,8 @@ def write_which(
     first: Evidence, path: Path, *, command: str, n_samples: int, more: Sequence[Evidence] = ()
 ) -> None:
     """Write the advice from an evaluation, and others beside it, as markdown."""
-    write_text(path, which_strategy(first, command=command, n_samples=n_samples, more=more))
+    text = which_strategy(first, command=command, n_samples=n_samples, more=more)
+    write_bytes(path, text.encode())
 
 
 @dataclass(frozen=True, eq=False)

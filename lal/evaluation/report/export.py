@@ -9,7 +9,7 @@ from typing import Any
 from lal.evaluation.analysis.reference_levels import reference_levels
 from lal.evaluation.report.model import Page
 from lal.evaluation.report.sections import failure_rows, groups, set_cards, what_was_seen
-from lal.serialization import write_atomic
+from lal.serialization import write_bytes
 
 HEAD = (
     "strategy", "area", "sets", "minus margin", "margin these sets", "margin W/T/L",
@@ -24,13 +24,9 @@ def write_tables(page: Page, folder: Path) -> list[Path]:
     for name, (head, rows) in tables_of(page).items():
         for ending, text in ((".csv", to_csv(head, rows)), (".tex", to_latex(head, rows))):
             path = folder / f"{name}{ending}"
-            write_atomic(path, lambda part, t=text: _write(part, t))  # type: ignore[misc]
+            write_bytes(path, text.encode())
             written.append(path)
     return written
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="")
 
 
 def tables_of(page: Page) -> dict[str, tuple[Sequence[str], list[list[str]]]]:

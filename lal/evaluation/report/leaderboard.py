@@ -20,21 +20,13 @@ from lal.evaluation.analysis.tables import Table, read_table, run_rows
 from lal.evaluation.runs.methods import FULL_LABEL
 from lal.evaluation.runs.run import DONE
 from lal.evaluation.runs.store import RunStore
-from lal.serialization import write_atomic
+from lal.serialization import write_bytes
 
 
 def write_leaderboard(store: RunStore, path: Path, *, command: str, n_samples: int) -> None:
     """Write the leaderboard of a store as markdown."""
-    write_text(path, leaderboard(store, command=command, n_samples=n_samples))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a page, atomically."""
-    write_atomic(path, lambda part: _write_text(part, text))
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    text = leaderboard(store, command=command, n_samples=n_samples)
+    write_bytes(path, text.encode())
 
 
 def leaderboard(store: RunStore, *, command: str, n_samples: int = 10_000) -> str:

@@ -28,7 +28,7 @@ from lal.evaluation.reproduction.lu2023 import ReproductionRow
 from lal.evaluation.reproduction.lu2023_page import check_reproduction, reproduction_table
 from lal.evaluation.runs.store import RunStore
 from lal.registry import require
-from lal.serialization import write_atomic
+from lal.serialization import write_bytes
 
 __all__ = ["Page", "headline", "make_page", "render", "write_report"]
 
@@ -101,8 +101,4 @@ def write_report(
 ) -> None:
     """Write the page, atomically."""
     text = render(page, store, reproduction=reproduction)
-    write_atomic(path, lambda part: _write_text(part, text))
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    write_bytes(path, text.encode())

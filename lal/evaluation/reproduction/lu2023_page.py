@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lal.errors import DataError
 from lal.evaluation.reproduction.lu2023 import ReproductionRow
-from lal.serialization import read_json, write_atomic
+from lal.serialization import read_json, write_bytes
 
 SEEDS_WANTED = 15
 """Seeds out of twenty whose area must equal the published one, on data sets of `SMALL` rows."""
@@ -71,11 +71,7 @@ def check_reproduction(rows: Sequence[ReproductionRow]) -> ReproductionCheck:
 def save_reproduction(rows: Sequence[ReproductionRow], path: Path) -> None:
     """Write lines as JSON, one a line, atomically."""
     text = "[\n" + ",\n".join(json.dumps(row.to_mapping()) for row in rows) + "\n]\n"
-    write_atomic(path, lambda part: _write_text(part, text))
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    write_bytes(path, text.encode())
 
 
 def load_reproduction(path: Path) -> list[ReproductionRow]:

@@ -56,6 +56,8 @@ def read_labels(
     """
     values = _column(y, n)
     missing = find_missing(y, values, missing_label)
+    if classes is None:
+        _refuse_marks(values[~missing], all_labelled=not missing.any())
     rows = np.flatnonzero(~missing)
     held = values[rows].tolist()
     _refuse_continuous(held)
@@ -71,8 +73,41 @@ def read_labels(
     return Labels(rows, codes, names, classes is not None)
 
 
+MARKS = ("", "?", "nan", "none", "na", "n/a", "null", "<na>", "nat", "unlabeled", "unlabelled")
+"""Texts (in lower case) that people write where a label is missing."""
+
+HINT = "set missing_label in load_policy to what stands for 'not labelled'"
+
+
+def _refuse_marks(held: np.ndarray, *, all_labelled: bool) -> None:
+    """Refuse labels that look like marks for "not labelled" where nothing else is one.
+
+    Raises:
+        DataError: Such a label; the message names `missing_label`.
+    """
+    if not all_labelled or len(held) == 0:
+        return
+    names = set(held.tolist())
+    marks = [v for v in names if isinstance(v, str) and v.strip().lower() in MARKS]
+    minus = [v for v in names if not isinstance(v, str | bool) and v == -1]
+    if marks or (minus and len(names) > 2):
+        raise DataError(
+            f"every row of y has a label, and one of the labels is {(marks or minus)[0]!r}; {HINT},"
+            " or name the classes in classes= if it is one"
+        )
+
+
 def _column(y: Any, n: int) -> np.ndarray:
-    values = np.asarray(y)
+    if hasattr(y, "tocsr"):
+        raise DataError(f"y is a sparse matrix, expected one label a row; {REGRESSION}")
+    try:
+        values = y.filled(None) if _masked_objects(y) else np.asarray(y)
+    except ValueError:
+        raise DataError(f"y must have one label a row, got rows of labels; {REGRESSION}") from None
+    if values.dtype.kind == "O" and any(
+        isinstance(v, list | tuple | set | frozenset | dict | np.ndarray) for v in values.flat
+    ):
+        raise DataError(f"y holds several labels a row, expected one; {REGRESSION}")
     if values.ndim != 1:
         raise DataError(f"y must have one label a row, got shape {values.shape}; {REGRESSION}")
     if len(values) != n:
@@ -83,6 +118,15 @@ def _column(y: Any, n: int) -> np.ndarray:
 def find_missing(y: Any, values: np.ndarray, missing_label: Any) -> Bools:
     """Return which labels are missing: None, nan, pandas' NA, and `missing_label`, shape (N,)."""
     kind = values.dtype.kind
+    if isinstance(y, np.ma.MaskedArray):
+        masked = np.ma.getmaskarray(y)
+        rest = np.zeros(len(values), dtype=bool)
+        rest[~masked] = find_missing(None, values[~masked], missing_label)
+        either: Bools = np.logical_or(masked, rest)
+        return either
+    if kind in "mM":
+        times: Bools = np.isnat(values)
+        return times
     if kind == "f":
         missing: Bools = np.isnan(values)
     elif kind == "O":
@@ -114,6 +158,10 @@ def _refuse_continuous(held: Sequence[Any]) -> None:
         raise DataError(f"y holds {parts[0]!r}, which is no class label; {REGRESSION}")
 
 
+def _masked_objects(y: Any) -> bool:
+    return isinstance(y, np.ma.MaskedArray) and y.dtype.kind == "O"
+
+
 def _classes(held: Sequence[Any], hinted: Sequence[Any]) -> tuple[Any, ...]:
     try:
         return tuple(sorted({*held, *hinted}))
@@ -124,8 +172,23 @@ def _classes(held: Sequence[Any], hinted: Sequence[Any]) -> tuple[Any, ...]:
         ) from None
 
 
+def _names(classes: Sequence[Any]) -> tuple[Any, ...]:
+    """Return class names as plain values, of mixed types where they are mixed."""
+    names = tuple(classes.tolist() if hasattr(classes, "tolist") else classes)
+    try:
+        hash(names)
+    except TypeError:
+        raise DataError(f"classes must be a flat list of names, got {classes!r}") from None
+    return tuple(v.item() if isinstance(v, np.generic) else v for v in names)
+
+
 def _declared(classes: Sequence[Any]) -> tuple[Any, ...]:
-    names = tuple(np.asarray(classes).tolist())
+    if isinstance(classes, str | bytes) or not hasattr(classes, "__len__"):
+        raise DataError(
+            f"classes must be a list of all class names, got {classes!r}; for C numbered classes "
+            "pass range(C)"
+        )
+    names = _names(classes)
     if len(set(names)) != len(names) or not names:
         raise DataError(f"classes must be different names, got {list(names)}")
     return names

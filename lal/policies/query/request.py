@@ -1,7 +1,7 @@
 """From what a caller of `query` holds (X, y, a classifier) to a state and rows to choose from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,14 +9,15 @@ import numpy as np
 from lal.arrays import Floats, Ints, Rows
 from lal.data.view import make_geometry
 from lal.errors import DataError, UsageError
-from lal.learners import make_learner, wrap_fitted
-from lal.learners.probabilities import row_sums
+from lal.learners import make_named_learner, wrap_fitted
+from lal.learners.probabilities import TOLERANCE, row_sums
+from lal.learners.targets import known_labels
 from lal.policies.query.labels import Labels, read_labels
 from lal.pool import n_rows, take
 from lal.rng import Streams
 from lal.state import Geometry, QueryState
-from lal.strategies.selection import Picks
-from lal.task import Model
+from lal.strategies.selection import Picks, whole_number
+from lal.task import Learner, Model
 
 PART = 20_000
 """Rows whose probabilities are checked at once; they stay in the cache."""
@@ -89,6 +90,12 @@ def read_request(X: Any, y: Any, clf: Any, options: Options) -> Request:
     """
     X = _samples(X, "X")
     n = n_rows(X)
+    for name, other in (
+        ("y", y),
+        ("proba", options.proba),
+        ("sample_weight", options.sample_weight),
+    ):
+        _check_index(X, other, name)
     geometry = make_geometry(X)
     streams = Streams(read_seed(options.random_state))
     proba: Floats | None = None
@@ -117,29 +124,87 @@ def read_request(X: Any, y: Any, clf: Any, options: Options) -> Request:
         model=model,
         budget=_budget(options.budget),
         sample_weight=_weights(options.sample_weight, n, labels.rows),
-        learner=None if clf is None or not options.fit_clf else make_learner(clf),
+        learner=_learner(clf, labels, options),
     )
     return Request(state, rows, 0 if more is None else n, width, streams)
 
 
+WAYS = (
+    "pass numbers that describe each row (for texts and images: embeddings or counts), and the "
+    "model's probabilities in proba="
+)
+
+
 def _samples(X: Any, name: str) -> Rows:
     if not hasattr(X, "shape"):
-        X = np.asarray(X)
+        X = _as_array(X, name)
     if len(X.shape) != 2:
-        raise DataError(f"{name} must have rows and columns, got shape {tuple(X.shape)}")
+        raise DataError(f"{name} must have rows and columns, got shape {tuple(X.shape)}; {WAYS}")
+    if getattr(getattr(X, "dtype", None), "kind", "f") in "cVmM":
+        raise DataError(f"{name} holds {X.dtype}, expected numbers or texts; convert it first")
     return X.tocsr() if hasattr(X, "tocsr") else X
+
+
+def _as_array(X: Any, name: str) -> Rows:
+    try:
+        return np.asarray(X)
+    except ValueError:
+        raise DataError(f"{name} has rows of different lengths; expected a table") from None
+
+
+def _check_index(X: Any, other: Any, name: str) -> None:
+    """Refuse a series or frame that has the index of X in another order.
+
+    Raises:
+        DataError: It would be read by position although its names say otherwise.
+    """
+    mine: Any = getattr(X, "index", None)
+    theirs: Any = getattr(other, "index", None)
+    if not (hasattr(mine, "equals") and hasattr(theirs, "equals")) or mine.equals(theirs):
+        return
+    if len(mine) == len(theirs) and mine.is_unique and set(mine) == set(theirs):
+        raise DataError(
+            f"{name} has the index of X in another order; pass {name}.loc[X.index], or plain "
+            "arrays to go by position"
+        )
 
 
 def _given_proba(y: Any, n: int, clf: Any, options: Options) -> tuple[Labels, Floats]:
     if clf is not None:
         raise UsageError("give either clf or proba=, not both")
-    table = np.asarray(options.proba, dtype=np.float64)
+    table, options = _columns_by_name(options)
     if table.ndim != 2:
         raise DataError(f"proba must have shape (N, C), got {table.shape}")
     labels = read_labels(
         y, n, missing_label=options.missing_label, classes=_named(y, n, table.shape[1], options)
     )
     return labels, checked_proba(table, n, len(labels.classes))
+
+
+def _columns_by_name(options: Options) -> tuple[Floats, Options]:
+    """Return the table and the options with classes, after the names of a frame's columns.
+
+    Raises:
+        DataError: The table is not numbers, or its names are not the classes.
+    """
+    frame = options.proba
+    try:
+        table = np.asarray(frame, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError("proba must be a table of numbers of shape (N, C)") from None
+    if not hasattr(frame, "columns") or table.ndim != 2:
+        return table, options
+    names = list(frame.columns)
+    if names == list(range(len(names))) and options.classes is not None:
+        return table, options  # numbered, not named
+    if options.classes is None:
+        return table, replace(options, classes=names) if names != list(
+            range(len(names))
+        ) else options
+    wanted = list(options.classes)
+    if set(names) != set(wanted) or len(names) != len(wanted):
+        raise DataError(f"proba has the columns {names}, and classes= names {wanted}")
+    return table[:, [names.index(name) for name in wanted]], options
 
 
 def _named(y: Any, n: int, width: int, options: Options) -> Sequence[Any] | None:
@@ -161,13 +226,12 @@ def _fitted(
     X: Rows, y: Any, clf: Any, options: Options, streams: Streams
 ) -> tuple[Labels, Model | None]:
     own = clf is not None and not options.fit_clf
-    hinted = np.asarray(getattr(clf, "classes_", ())).tolist() if own else ()
     labels = read_labels(
         y,
         n_rows(X),
         missing_label=options.missing_label,
         classes=options.classes,
-        hinted=hinted,
+        hinted=known_labels(clf, fitted=own),
     )
     if own:
         return labels, wrap_fitted(clf, labels.classes, take(X, labels.rows), labels.codes)
@@ -176,7 +240,7 @@ def _fitted(
     if clf is None:
         raise UsageError(f"y shows {labels.n_seen} classes but no model; give clf= or proba=")
     weights = _weights(options.sample_weight, n_rows(X), labels.rows)
-    model = make_learner(clf).fit(
+    model = make_named_learner(clf, labels.classes).fit(
         take(X, labels.rows),
         labels.codes,
         n_classes=len(labels.classes),
@@ -184,6 +248,12 @@ def _fitted(
         seed=streams.learner_seed(len(labels.rows)),
     )
     return labels, model
+
+
+def _learner(clf: Any, labels: Labels, options: Options) -> Learner | None:
+    if clf is None or not options.fit_clf:
+        return None
+    return make_named_learner(clf, labels.classes)
 
 
 def checked_proba(proba: Any, n: int, n_classes: int) -> Floats:
@@ -202,7 +272,7 @@ def checked_proba(proba: Any, n: int, n_classes: int) -> Floats:
             least = min(least, part.min())
     if not off < np.inf or least < 0:
         raise DataError("probabilities must be finite and not negative")
-    if off > 1e-3:
+    if off > TOLERANCE:
         raise DataError(f"probabilities must sum to 1 in every row; one row is off by {off:.3g}")
     return table
 
@@ -221,10 +291,13 @@ def read_candidates(candidates: Any, labelled: Ints, n: int) -> tuple[Ints, Rows
         mask = np.ones(n, dtype=bool)
         mask[labelled] = False
         return np.flatnonzero(mask), None
-    shape = candidates.shape if hasattr(candidates, "shape") else np.asarray(candidates).shape
+    given = candidates if hasattr(candidates, "shape") else _as_array(candidates, "candidates")
+    shape = given.shape
     if len(shape) == 2:
         return np.zeros(0, dtype=np.int64), _samples(candidates, "candidates")
-    rows = np.asarray(candidates)
+    rows = np.asarray(given)
+    if rows.dtype.kind == "f" and rows.size and (rows == np.rint(rows)).all():
+        rows = rows.astype(np.int64)
     if rows.dtype == bool and len(rows) == n:
         rows = np.flatnonzero(rows)
     if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
@@ -240,10 +313,11 @@ def read_candidates(candidates: Any, labelled: Ints, n: int) -> tuple[Ints, Rows
 def _extended(geometry: Geometry, X: Rows, more: Rows) -> tuple[Geometry, Rows]:
     if more.shape[1] != X.shape[1]:
         raise DataError(f"candidates have {more.shape[1]} columns, X has {X.shape[1]}")
-    return geometry.extended(more), _stacked(X, more)
+    return geometry.extended(more), stacked(X, more)
 
 
-def _stacked(X: Rows, more: Rows) -> Rows:
+def stacked(X: Rows, more: Rows) -> Rows:
+    """Return rows and further rows below each other: arrays, frames or sparse matrices."""
     if hasattr(X, "tocsr"):
         from scipy import sparse
 
@@ -258,15 +332,16 @@ def _stacked(X: Rows, more: Rows) -> Rows:
 
 
 def _budget(budget: int | None) -> int | None:
-    if budget is not None and int(budget) < 1:
-        raise UsageError(f"budget must be at least 1 label, got {budget}")
-    return None if budget is None else int(budget)
+    return None if budget is None else whole_number(budget, "budget", least=1)
 
 
 def _weights(sample_weight: Any, n: int, labelled: Ints) -> Floats | None:
     if sample_weight is None:
         return None
-    weights = np.asarray(sample_weight, dtype=np.float64)
+    try:
+        weights = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError("sample_weight must be numbers, one a row") from None
     if weights.shape != (n,):
         raise DataError(f"sample_weight must have shape ({n},), got {weights.shape}")
     return weights[labelled]

@@ -98,7 +98,10 @@ def add_tables(
         if len(several) > 1:
             mean = np.mean(several, axis=0)
             title = f"{head}, {control}" if control != "none" else head
-            cells = {"run": f"mean of {len(several)}: {title}", "accuracy": interval(mean, 2)}
+            cells = {
+                "run": f"mean of {len(several)}: {title}",
+                "accuracy": interval(mean, 2, sign=""),
+            }
             results.add(f"policies{suffix}", {**cells, **_ahead(mean, found)})
 
 
@@ -111,7 +114,7 @@ def _cells(values: Floats, drawn: FewShot, rows: Ints, C: int) -> dict[str, str]
     labels = np.take_along_axis(drawn.labels, rows, axis=1)
     covered = np.mean([len(np.unique(row[row < C])) / C for row in labels])
     return {
-        "accuracy": interval(values, 2),
+        "accuracy": interval(values, 2, sign=""),
         "classes covered": f"{100 * covered:.1f}",
         "distractors chosen": f"{100 * (labels == C).mean():.1f}",
     }

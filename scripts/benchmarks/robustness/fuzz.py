@@ -24,7 +24,8 @@ import numpy as np
 from lal.errors import DataError, LalError, UsageError
 from lal.policies.pool_policy import PoolPolicy
 from scripts.benchmarks.base import Benchmark, Results
-from scripts.benchmarks.robustness.fuzz_mutations import MUTATIONS, Sample, samples
+from scripts.benchmarks.robustness.fuzz_mutations import MUTATIONS
+from scripts.benchmarks.robustness.fuzz_samples import Sample, answer, samples
 
 FORBIDDEN = ("exec", "compile", "os.", "subprocess.", "pickle.", "socket.", "ctypes.", "shutil.")
 """Audit events, by their beginning, that loading must not raise once everything is imported."""
@@ -142,18 +143,18 @@ def _outcome(sample: Sample, path: Path, valid: bool, audit: Audit) -> str:
         return f"CRASHED {type(error).__name__}: {error}"
 
 
-def _judged(policy: PoolPolicy, sample: Sample, valid: bool) -> str:
+def _judged(policy: Any, sample: Sample, valid: bool) -> str:
     """Return what a file that loaded is worth: as before, another valid policy, or WRONG."""
-    inputs = sample.inputs(policy)
-    str(policy.card), policy.card.to_html(), policy.card.to_markdown()
+    if isinstance(policy, PoolPolicy):
+        str(policy.card), policy.card.to_html(), policy.card.to_markdown()
     try:
-        values = policy.scorer.run(inputs)
+        values = answer(policy)
     except (DataError, UsageError):
         return "refused"
     same = len(values) == len(sample.right) and np.array_equal(values, sample.right)
-    if same and len(policy.candidate_features) == sample.n_features:
+    if same and len(getattr(policy, "candidate_features", ())) == sample.n_features:
         return "as before"
-    return "another policy" if valid and values.shape == (len(inputs["candidates"]),) else "WRONG"
+    return "another policy" if valid and values.shape == sample.right.shape else "WRONG"
 
 
 def run(config: Config, results: Results) -> None:

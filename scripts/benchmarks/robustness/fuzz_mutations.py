@@ -1,128 +1,20 @@
-"""Ways to damage a policy file, and the files that are damaged."""
+"""Ways to damage a policy file."""
 
 import itertools
 import json
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 
-from lal.arrays import Floats
-from lal.features import DEFAULT_CANDIDATE_FEATURES, DEFAULT_CONTEXT_FEATURES, FEATURES
-from lal.policies import kinds
+from lal.features import FEATURES
 from lal.policies.files import content_digest, read_file
-from lal.policies.kinds import load_as
-from lal.policies.pool_policy import PoolPolicy
+from scripts.benchmarks.robustness.fuzz_samples import Sample
 
 Rng = np.random.Generator
 KINDS = {"float32": "F32", "float64": "F64", "int32": "I32", "int64": "I64"}
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A policy file as it was saved.
-
-    Attributes:
-        name: Name of the policy.
-        content: Its bytes.
-        n_features: Candidate features.
-        right: What its program answers to `inputs`, shape (n,).
-    """
-
-    name: str
-    content: bytes
-    n_features: int
-    right: Floats
-
-    def load(self, path: Path) -> PoolPolicy:
-        """Return the policy of a file, or of an alias when it is a file of aliases."""
-        if not path.with_name("aliases.json").is_file():
-            return load_as(PoolPolicy, path)
-        kinds._aliases.cache_clear()
-        with mock.patch.object(kinds, "SHIPPED", path.parent):
-            return load_as(PoolPolicy, "best")
-
-    def inputs(self, policy: PoolPolicy) -> dict[str, Floats]:
-        """Return what the program of a policy is run on: 8 candidates, 1 024 references."""
-        width = sum(FEATURES[i].dim for i in policy.candidate_features)
-        context = sum(FEATURES[i].dim for i in policy.context_features)
-        return {
-            "candidates": np.sin(np.outer(np.arange(1, 9), np.arange(1, width + 1))),
-            "context": np.cos(np.arange(context)),
-            "reference": np.cos(np.outer(np.arange(1, 1025), np.arange(1, width + 1))),
-        }
-
-
-def samples(folder: Path) -> list[Sample]:
-    """Return a perceptron, a tree ensemble and a program with attention and a memory cell."""
-    found = []
-    for policy in (_perceptron(), load_as(PoolPolicy, "lal-independent"), _attention()):
-        path = folder / "original.safetensors"
-        policy.save(path)
-        sample = Sample(policy.name, path.read_bytes(), len(policy.candidate_features), np.zeros(0))
-        right = load_as(PoolPolicy, path).scorer.run(sample.inputs(policy))
-        found.append(Sample(sample.name, sample.content, sample.n_features, right))
-    return found
-
-
-def _width(names: tuple[str, ...]) -> int:
-    return sum(FEATURES[i].dim for i in names)
-
-
-def _perceptron() -> PoolPolicy:
-    rng = np.random.default_rng(0)
-    both = _width(DEFAULT_CANDIDATE_FEATURES) + _width(DEFAULT_CONTEXT_FEATURES)
-    ops = [
-        {"op": "concat", "in": ["candidates", "context"], "out": ["x"]},
-        {"op": "affine", "in": ["x"], "out": ["h"], "weight": "w1", "bias": "b1"},
-        {"op": "layer_norm", "in": ["h"], "out": ["n"], "eps": 1e-5},
-        {"op": "gelu", "in": ["n"], "out": ["a"]},
-        {"op": "affine", "in": ["a"], "out": ["u"], "weight": "w2"},
-    ]
-    return PoolPolicy(
-        name="perceptron",
-        candidate_features=DEFAULT_CANDIDATE_FEATURES,
-        context_features=DEFAULT_CONTEXT_FEATURES,
-        program={"ops": ops, "output": "u"},
-        tensors={
-            "w1": rng.normal(size=(8, both)).astype(np.float32),
-            "b1": rng.normal(size=8),
-            "w2": rng.normal(size=(1, 8)),
-        },
-        card={"summary": "for the fuzzer", "ranges": {"n_classes": [2, 10]}},
-    )
-
-
-def _attention() -> PoolPolicy:
-    rng = np.random.default_rng(1)
-    features = ("margin@1", "entropy@1", "density@1", "novelty@1")
-    ops = [
-        {"op": "clip", "in": ["candidates"], "out": ["c"], "low": -2.0, "high": 2.0},
-        {"op": "attention", "in": ["c", "reference", "reference"], "out": ["a"], "heads": 2},
-        {"op": "masked_mean", "in": ["reference"], "out": ["m"]},
-        {"op": "broadcast", "in": ["m", "c"], "out": ["b"]},
-        {"op": "gru_cell", "in": ["a", "b"], "out": ["g"]}
-        | {"weight_ih": "wi", "weight_hh": "wh", "bias_ih": "bi", "bias_hh": "bh"},
-        {"op": "select", "in": ["g"], "out": ["s"], "columns": [0, 2]},
-        {"op": "softmax", "in": ["s"], "out": ["p"]},
-        {"op": "affine", "in": ["p"], "out": ["u"], "weight": "w"},
-    ]
-    return PoolPolicy(
-        name="attention",
-        candidate_features=features,
-        program={"ops": ops, "output": "u"},
-        tensors={
-            "wi": rng.normal(size=(12, 4)),
-            "wh": rng.normal(size=(12, 4)),
-            "bi": rng.normal(size=12),
-            "bh": rng.normal(size=12),
-            "w": rng.normal(size=(1, 2)),
-        },
-    )
 
 
 def _parts(content: bytes) -> tuple[dict[str, Any], bytes]:
@@ -242,14 +134,17 @@ def fields_signed(sample: Sample, path: Path, rng: Rng) -> bool:
 def program_signed(sample: Sample, path: Path, rng: Rng) -> bool:
     """Change one to three places of the program and make the digest right again."""
     known, tensors = _read(sample, path)
+    name = "program" if "program" in known else "programs"
     for _ in range(int(rng.integers(1, 4))):
-        known["program"] = _json(known["program"], rng)
+        known[name] = _json(known[name], rng)
     return _signed(path, known, tensors)
 
 
 def hungry_program(sample: Sample, path: Path, rng: Rng) -> bool:
     """Add registers and operations, wide and many, and make the digest right again."""
     known, tensors = _read(sample, path)
+    if "candidate_features" not in known:
+        return fields_signed(sample, path, rng)
     ops, wide = known["program"]["ops"], int(2 ** rng.uniform(4, 12))
     n_features = sum(FEATURES[i].dim for i in known["candidate_features"])
     more = {"more": np.ones((wide, n_features), dtype=np.float32)}

@@ -139,6 +139,25 @@ def test_saving_by_hand():
     assert low < percent < high
 
 
+def test_the_interval_of_a_saving_resamples_whole_pairs():
+    """Half the labels in every episode: whatever is drawn, the saving is 50 %."""
+    theirs = np.random.default_rng(0).integers(2, 60, size=40).astype(float)
+    assert saving([theirs / 2], [theirs]) == [50.0, 50.0, 50.0]
+
+
+def test_the_interval_of_a_saving_has_its_level():
+    """A normal approximation of the log ratio's spread, 1.96 standard errors on each side."""
+    rng = np.random.default_rng(1)
+    ours, theirs = rng.gamma(8.0, 1.0, 400), rng.gamma(8.0, 1.5, 400)
+    percent, low, high = saving([ours], [theirs])
+    assert percent == pytest.approx(100 * (1 - ours.mean() / theirs.mean()), abs=0.01)
+    error = np.std(ours / ours.mean() - theirs / theirs.mean(), ddof=1) / np.sqrt(400)
+    wanted = 2 * 1.96 * error * (100 - percent)
+    assert high - low == pytest.approx(wanted, rel=0.1)
+    fewer = saving([ours[:100]], [theirs[:100]])
+    assert fewer[2] - fewer[1] > 1.5 * (high - low)
+
+
 def test_the_shipped_policy_says_what_it_is():
     policy = load_policy("lal-rl")
     assert policy.class_symmetric

@@ -11,7 +11,7 @@ from envs.simulator.kernels.features.names import CANDIDATE_KERNELS, CONTEXT_KER
 from envs.simulator.pool import PoolSimulator
 from envs.simulator.pool_rules import METRIC_NAMES
 from lal.episode import METRICS, Episode
-from lal.errors import DataError, UsageError
+from lal.errors import DataError, UnknownNameError, UsageError
 from lal.features import DEFAULT_CANDIDATE_FEATURES, DEFAULT_CONTEXT_FEATURES
 from lal.features.base import FEATURES, candidate_matrix, context_vector
 from lal.learners import make_learner
@@ -19,6 +19,7 @@ from lal.oracle import Oracle
 from lal.pool import Pool
 from lal.task import Part, Task
 from lal.tasks.rewards import REWARDS
+from lal.tasks.slates import SLATES
 
 LEARNERS = {
     "logistic_regression": "logistic_regression",
@@ -278,7 +279,9 @@ def test_label_noise_flips_about_its_share():
     assert 0.2 < wrong < 0.4  # 0.4 times the three other classes of four
 
 
-def test_what_has_no_kernel_is_refused_by_name():
+def test_what_has_no_kernel_is_refused_by_name(monkeypatch):
+    monkeypatch.setitem(SLATES._members, "best", SLATES["random"])
+    monkeypatch.setitem(REWARDS._members, "gold", REWARDS["accuracy_gain"])
     task = make()
     with pytest.raises(UsageError, match=r"no kernel for the features lal_forest@1.*PoolEnv"):
         PoolSimulator([task], candidate_features=["margin@1", "lal_forest@1"])
@@ -290,6 +293,8 @@ def test_what_has_no_kernel_is_refused_by_name():
         PoolSimulator([task], slate_rule="best")
     with pytest.raises(UsageError, match="reward 'gold' has no kernel"):
         PoolSimulator([task], reward="gold")
+    with pytest.raises(UnknownNameError, match="unknown reward 'accuracy_gian'; did you mean"):
+        PoolSimulator([task], reward="accuracy_gian")
     X = task.pool.X.copy()
     X[0, 0] = np.nan
     with pytest.raises(DataError, match="missing or infinite"):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from lal.data import view
 from lal.data.view import CLIP, REFERENCE_SIZE, SVD_COLUMNS, make_geometry, reference_rows
 from lal.errors import DataError
 
@@ -204,3 +205,63 @@ def test_the_reference_is_a_fair_sample_and_follows_content():
     fewer = reference_rows(Z[:10_000])
     kept = chosen[chosen < 10_000]
     assert set(kept.tolist()) <= set(fewer.tolist())
+
+
+@pytest.fixture
+def projections(monkeypatch):
+    """Count the projections that are made, from an empty memory."""
+    made = []
+    anew = view._project_anew
+    monkeypatch.setattr(view, "PROJECTED", view._Projections())
+
+    def counted(X):
+        made.append(X.shape)
+        return anew(X)
+
+    monkeypatch.setattr(view, "_project_anew", counted)
+    return made
+
+
+def wide(seed=0, kind="array"):
+    X = np.random.default_rng(seed).normal(size=(40, 600))
+    if kind == "sparse":
+        return sparse.csr_matrix(np.where(X > 1.0, X, 0.0))
+    return X.astype(np.float32) if kind == "float32" else X
+
+
+@pytest.mark.parametrize("kind", ["array", "float32", "sparse"])
+def test_the_projection_of_equal_samples_is_made_once(kind, projections):
+    first = make_geometry(wide(kind=kind))
+    again = make_geometry(wide(kind=kind))
+    np.testing.assert_array_equal(first.Z, again.Z)
+    np.testing.assert_array_equal(first.encode(wide(1, kind)), again.encode(wide(1, kind)))
+    assert len(projections) == 1
+
+
+def test_a_changed_cell_makes_another_projection(projections):
+    X = wide()
+    first = make_geometry(X).Z.copy()
+    X[3, 5] += 1e-3
+    assert not np.array_equal(make_geometry(X).Z, first)
+    assert len(projections) == 2
+
+
+def test_what_is_kept_of_projections_is_bounded(projections, monkeypatch):
+    for seed in range(6):
+        _ = make_geometry(wide(seed)).Z
+    assert len(view.PROJECTED.held) == view.MOST_KEPT
+    _ = make_geometry(wide(5)).Z
+    assert len(projections) == 6
+    _ = make_geometry(wide(0)).Z
+    assert len(projections) == 7
+    monkeypatch.setattr(view, "LARGEST_KEPT", 10)
+    _ = make_geometry(wide(9)).Z
+    _ = make_geometry(wide(9)).Z
+    assert len(projections) == 9
+
+
+@pytest.mark.parametrize("X", [sparse.csr_matrix((30, 50)), np.zeros((30, 600))])
+def test_samples_that_are_all_zero_have_a_view(X):
+    geometry = make_geometry(X)
+    np.testing.assert_array_equal(geometry.Z, 0.0)
+    assert geometry.encode(X).shape == geometry.Z.shape

@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from lal.errors import MissingDependencyError, UsageError
 from lal.integrations import alipy, baal, libact, modal, small_text
 from lal.integrations.numpy_loop import label_loop
+from lal.policies.kinds import load_policy
 
 ROOT = Path(__file__).resolve().parents[3]
 N_QUERIES = 6
@@ -132,6 +133,34 @@ def test_modal(stand_in, pool, policy, size):
         left = np.delete(left, places)
     assert asked == plain(pool, policy, size)
     assert not hasattr(np, "float")
+
+
+def test_modal_with_frames(stand_in, pool, policy):
+    """modAL 0.4.2 stacks frames by DataFrame.append, which is gone."""
+    pandas = pytest.importorskip("pandas")
+    modal_modules(stand_in)
+
+    def old_stack(blocks):
+        return (
+            blocks[0].append(blocks[1:]) if hasattr(blocks[0], "iloc") else np.concatenate(blocks)
+        )
+
+    stand_in(
+        modAL__utils__data={"data_vstack": old_stack},
+        modAL__models__base={"data_vstack": old_stack, "other": len},
+    )
+    frame = pandas.DataFrame(pool.X)
+    left = np.setdiff1d(np.arange(len(pool.X)), pool.start)
+    hosted = ModalLearner(pool, modal.LearnedQuery(policy))
+    plain_rows = hosted.query(hosted, pool.X[left], 2)[0]
+    hosted.X_training = frame.iloc[pool.start]
+    hosted.estimator = learner().fit(frame.iloc[pool.start], pool.y[pool.start])
+    assert hosted.query(hosted, frame.iloc[left], 2)[0].tolist() == plain_rows.tolist()
+    stacked = sys.modules["modAL.models.base"].data_vstack
+    assert len(stacked([frame.iloc[:2], frame.iloc[5:6]])) == 3
+    assert stacked([pool.X[:2], pool.X[5:6]]).shape == (3, pool.X.shape[1])
+    modal.LearnedQuery(policy)  # mended once
+    assert sys.modules["modAL.models.base"].data_vstack is stacked
 
 
 def test_modal_committee_and_cold_start(stand_in, pool):
@@ -309,6 +338,17 @@ def test_baal(pool, policy):
         asked.append(row)
         dataset.known = sorted([*dataset.known, row])
     assert asked == plain(pool, policy)
+
+
+def test_baal_batches_are_those_of_the_policy(pool):
+    dataset = BaalDataset(pool)
+    rows = dataset.rows
+    scores = baal.LearnedScores(dataset, "default", clf=learner(), query_size=4)(dataset.pool)
+    asked = rows[np.argsort(-scores, kind="stable")[:4]].tolist()
+    y = np.full(len(pool.X), np.nan)
+    y[dataset.known] = pool.y[dataset.known]
+    expected = load_policy("default").query(pool.X, y, learner(), batch_size=4)
+    assert asked == expected.tolist()
 
 
 def test_baal_with_predictions(stand_in, pool):

@@ -267,3 +267,24 @@ def test_refusals(pool, policy):
         strategy.query(X, y, clf, candidates=7)
     with pytest.warns(match="is larger than number"):
         assert len(strategy.query(X, y, clf, candidates=[50, 60], batch_size=9)) == 2
+
+
+def test_classes_declared_in_the_classifier_are_known_to_the_policy(pool):
+    """Two classes are labelled and a third is declared, so entropies are over three."""
+    from lal.policies.pool_policy import PoolPolicy
+
+    seen = []
+
+    class Watching(PoolPolicy):
+        def query(self, *arguments, **options):
+            seen.append(options["classes"])
+            return super().query(*arguments, **options)
+
+    from lal.policies.margin import margin_policy
+
+    fields = {f: getattr(margin_policy(), f) for f in ("name", "candidate_features", "program")}
+    policy = Watching(**fields, tensors=margin_policy().tensors)
+    strategy = LearnedQueryStrategy(policy, random_state=0)
+    names = [*np.unique(pool.y).tolist(), 99]
+    strategy.query(pool.X, pool.labels(), classifier(pool, classes=names))
+    assert seen == [names]

@@ -153,7 +153,6 @@ def test_large_pools_are_screened_once_and_then_chosen_from_greedily(monkeypatch
 def test_a_very_large_batch_goes_on_among_the_best_rows(monkeypatch):
     monkeypatch.setattr(selection, "SCORINGS", 0)
     monkeypatch.setattr(selection, "FEWEST", 40)
-    monkeypatch.setattr(selection, "PRESELECT", 1)
     X, _, y = pool()
     policy, clf = load_policy("default"), LEARNERS["logistic"]
     rows, table = policy.query(X, y, clf, batch_size=10, return_utilities=True)

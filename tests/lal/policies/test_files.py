@@ -178,6 +178,19 @@ def test_a_name_that_no_file_system_takes():
         load_policy("x" * 5000 + ".safetensors")
 
 
+def test_strange_aliases_are_shown_as_printable_text(policy, tmp_path, monkeypatch):
+    """A file of aliases is data, too: its names reach messages, not the terminal."""
+    policy.save(tmp_path / "dated.safetensors")
+    strange = {"\x1b[31m": "dated", "y" * 5000: "dated", "gone": "nowhere"}
+    monkeypatch.setattr("lal.policies.kinds.SHIPPED", tmp_path)
+    monkeypatch.setattr("lal.policies.kinds._aliases", lambda: strange)
+    with pytest.raises(UnknownNameError, match="unknown policy 'other'") as caught:
+        load_policy("other")
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500
+    assert "gone" not in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ['{"best": 1}', "[]", "{", '{"best": NaN}'])
 def test_a_damaged_file_of_aliases(text, tmp_path, monkeypatch):
     (tmp_path / "aliases.json").write_text(text)

@@ -183,3 +183,15 @@ def test_explain_in_a_large_pool(large, make_policy):
     policy = make_policy()
     X, y = pool()
     assert set(policy.explain(X, y, CLF, 7)) == set(policy.candidate_features)
+
+
+def test_half_of_a_screen_is_uncertain_and_half_a_sample(large):
+    """Of rows whose order of margins is known, exactly the first half is of smallest margin."""
+    X, y = pool()
+    state = state_of(X, y)
+    kept = SCREENS["half_uncertain"](state, state.open, 100)
+    two = np.sort(state.proba[state.open], axis=1)[:, -2:]
+    by_margin = state.open[np.argsort(two[:, 1] - two[:, 0], kind="stable")]
+    assert len(kept) == 100
+    assert set(by_margin[:50].tolist()) <= set(kept.tolist())
+    assert len(set(by_margin[:80].tolist()) & set(kept.tolist())) < 70

@@ -230,3 +230,12 @@ def test_margin_beats_random_where_the_border_is_narrow():
         for name in ("margin", "random")
     }
     assert areas["margin"] > areas["random"] + 0.01
+
+
+def test_members_that_are_unsure_alike_do_not_disagree():
+    """The mean of the members' entropies is taken off, not the largest of them."""
+    members = np.array([[[0.5, 0.5]], [[1.0, 0.0]], [[1.0, 0.0]]])
+    mean = np.array([2.5, 0.5]) / 3.0
+    expected = -(mean * np.log(mean)).sum() - np.log(2.0) / 3.0
+    np.testing.assert_allclose(consensus_divergence(members), [expected])
+    assert consensus_divergence(np.full((3, 1, 2), 0.5)) == pytest.approx(0.0)

@@ -57,6 +57,7 @@ def test_a_row_cannot_bring_a_column_that_the_table_lacks():
 
 def test_interval_and_slug():
     assert interval(np.array([1.0, 2.0, 3.0]), 2) == "+2.00 +- 1.13"
+    assert interval(np.array([1.0, 2.0, 3.0]), 1, sign="") == "2.0 +- 1.1"
     assert slug("PAL on made-up languages, 3") == "pal-on-made-up-languages-3"
 
 

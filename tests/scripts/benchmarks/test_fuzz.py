@@ -1,16 +1,19 @@
 """Damaged policy files: refused in one line, or as they were; and the fuzzer sees what is not."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lal.errors import PolicyFileError
 from lal.policies.pool_policy import PoolPolicy
 from scripts.benchmarks.base import Results
 from scripts.benchmarks.robustness import fuzz as benchmark_fuzz
 from scripts.benchmarks.robustness.fuzz import Config, Found, fuzz, report, run
-from scripts.benchmarks.robustness.fuzz_mutations import MUTATIONS, Sample
+from scripts.benchmarks.robustness.fuzz_mutations import MUTATIONS
+from scripts.benchmarks.robustness.fuzz_samples import Sample, samples
 
 
 def bad(found: Found) -> list[str]:
@@ -25,6 +28,23 @@ def test_500_mutated_files(tmp_path):
     refused = sum(n for (_, outcome), n in found.outcomes.items() if outcome == "refused")
     assert refused > 300
     assert found.grown < 400
+
+
+def test_files_of_several_kinds_are_damaged(tmp_path):
+    kinds = {sample.load(write(tmp_path, sample)).kind for sample in samples(tmp_path)}
+    assert kinds == {"pool", "stream", "subset"}
+
+
+def test_prototypes_of_a_strangers_file_are_bounded(tmp_path):
+    """Every item is compared with all of them: a few sizes in a file could take all memory."""
+    policy = next(s.load(write(tmp_path, s)) for s in samples(tmp_path) if s.name == "subset")
+    with pytest.raises(PolicyFileError, match="1000000 prototypes of 2 numbers are too many"):
+        replace(policy, sizes={**policy.sizes, "classes": 1_000_000})
+
+
+def write(folder, sample):
+    (folder / "p.safetensors").write_bytes(sample.content)
+    return folder / "p.safetensors"
 
 
 def test_undamaged_files_load_as_before(tmp_path, monkeypatch):

@@ -94,7 +94,10 @@ def mean(values, rows):
 
 @kernel
 def mean_and_spread(values, rows):
-    """Return mean and standard deviation, summed in float64: margins may be all but equal."""
+    """Return mean and standard deviation, summed in float64: margins may be all but equal.
+
+    Two passes, because the difference of mean square and squared mean would be rounding then.
+    """
     R, mean, spread = len(rows), 0.0, 0.0
     for r in range(R):
         mean += np.float64(values[rows[r]])

@@ -180,6 +180,7 @@ def observe(w, e, D):
         labelled = load(floats, cosines + i)
         far = one - (load(bank, sums + i) - labelled) * per_open
         near = one - labelled * per_labelled
+        # Mean cosine distances lie in [0, 2]; sums of float32 may not.
         far = two - maximum(two - maximum(far, zero), zero)
         near = two - maximum(two - maximum(near, zero), zero)
         store(candidates, out + i, keep * logistic(zero - load(floats, scores + i)))

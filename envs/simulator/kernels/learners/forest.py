@@ -71,7 +71,7 @@ def update_forest(u: Any) -> None:
         entropy = u.entropy[m, : n if wide else 0]
         u.metrics[m] = 0.0
         for r in range(u.repeats):
-            seed_stream(state, u.words[e, 2, 0] + np.uint64(r), L)
+            seed_stream(state, u.rng_state[e, 2, 0] + np.uint64(r), L)
             fit_forest(
                 values, order, codes, L, S, np.int64(p.second), state, trees, in_bag, importance
             )  # fmt: skip

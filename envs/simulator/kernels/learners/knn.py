@@ -24,7 +24,8 @@ def start_knn(distance):
 def add_knn(XT, D, row, label, distance, labels):
     """Offer one more labelled row to the lists of all points.
 
-    An equally near row that was labelled earlier stays ahead.
+    An equally near row that was labelled earlier stays ahead. Distances are float64, as
+    scikit-learn's are: float32 would make ties of near neighbours.
 
     Args:
         XT: Points, one a column, shape (D or more, n).
@@ -39,6 +40,7 @@ def add_knn(XT, D, row, label, distance, labels):
     squared_to_column(XT, D, row, new)
     for i in range(n):
         d = new[i]
+        # Not `d >= ...`: a distance that is NaN enters no list.
         if not d < distance[k - 1, i]:
             continue
         m = k - 1

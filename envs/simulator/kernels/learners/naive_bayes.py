@@ -1,4 +1,9 @@
-"""Gaussian naive Bayes with running means and variances (Welford)."""
+"""Gaussian naive Bayes with running means and variances (Welford).
+
+Sums of squares would cancel where a column's mean is large beside its deviation; Welford's update
+does not. Prediction is strict floating point: rows that are all equal make variances of 0, and what
+is infinite or NaN then must be found as such.
+"""
 
 import math
 from typing import Any

@@ -3,7 +3,8 @@
 The inverse M of ``X'X + penalty I`` takes each row by Sherman and Morrison, and so do its products
 with the sum of the rows of every class, ``m_k = M s_k``. The free intercept is eliminated
 afterwards: with ``s`` the sum of all rows and ``c = X'y = 2 s_k - s``,
-``b = (sum y - s'Mc) / (L - s'Ms)`` and ``w = M (c - b s)``. Float64 up to the weights.
+``b = (sum y - s'Mc) / (L - s'Ms)`` and ``w = M (c - b s)``. Float64 up to the weights: nothing is
+ever factorised anew, so the rounding of every rank-one update stays in M for good.
 """
 
 from typing import Any

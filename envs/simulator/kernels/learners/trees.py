@@ -208,6 +208,7 @@ def _best_split(sample, room, me, start, stop, weight, squares):
             r = sorted_rows[i]
             w = float(bag[r])
             c = codes[r]
+            # (a + w)**2 - a**2 = w (2 a + w): whole numbers, exact in float64 in any order.
             left_squares += w * (2.0 * left[c] + w)
             right_squares -= w * (2.0 * right[c] - w)
             left[c] += w
@@ -218,6 +219,7 @@ def _best_split(sample, room, me, start, stop, weight, squares):
             score = left_squares / left_weight + right_squares / (weight - left_weight)
             if score > best:
                 best, best_column = score, j
+                # Halves first: the sum of two large float32 would overflow.
                 best_at = value[i] * np.float32(0.5) + value[i + 1] * np.float32(0.5)
                 if best_at == value[i + 1] or not math.isfinite(best_at):
                     best_at = value[i]

@@ -214,6 +214,7 @@ def _refresh(F, at, B, s):
         store(B, N + i, maximum(share * (one - squares), splat(CURVATURE_FLOOR)))
     for a in range(L):
         new, old = B[N + a], F[curvature + a]
+        # Twofold: less often costs iterations, more often updates cost more than they save.
         if new > old + old or new + new < old:
             least = min(new / old, ONE)  # true of exact numbers
             _sherman_morrison(F, at.H, stride, at.R + a * stride, s.used, s.nv, new - old, least)

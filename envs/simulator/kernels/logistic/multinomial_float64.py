@@ -345,6 +345,7 @@ def _line(Z, Zs, P, T, codes, K, n, slope0, linear, square):
         if high == math.inf:
             t *= 4.0
             continue
+        # Regula falsi, kept a tenth off the ends: near them it would creep.
         t = low - slope_low * (high - low) / (slope_high - slope_low)
         t = min(max(t, low + 0.1 * (high - low)), high - 0.1 * (high - low))
     return t

@@ -218,6 +218,7 @@ def line(B, s, cap, codes, slope0, linear, square):
         if high == np.float32(np.inf):
             t *= np.float32(4.0)
             continue
+        # Regula falsi, kept a tenth off the ends: near them it would creep.
         t = low - slope_low * (high - low) / (slope_high - slope_low)
         edge = np.float32(0.1) * (high - low)
         t = min(max(t, low + edge), high - edge)

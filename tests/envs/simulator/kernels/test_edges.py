@@ -34,7 +34,7 @@ def test_of_equally_near_labels_the_first_one_stays():
     assert shares(points, [2, 1], [1, 0], 1)[0].tolist() == [0.0, 1.0]
     # A third label, as near as the two that are kept, replaces neither.
     again = np.array([[0.0], [-1.0], [1.0], [1.0]])
-    assert shares(again, [1, 2, 3], [0, 1, 1], 2)[0].tolist() == [0.5, 0.5]
+    assert shares(again, [1, 2, 3], [0, 0, 1], 2)[0].tolist() == [1.0, 0.0]
 
 
 def test_fewer_labels_than_neighbours_share_alike():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lal.evaluation.analysis.ranks import complete_block, duplicates, rank_strategies
+from lal.evaluation.analysis.ranks import _cliques, complete_block, duplicates, rank_strategies
 
 pandas = pytest.importorskip("pandas", reason="pandas is absent")
 
@@ -66,6 +66,26 @@ def cells(areas):
         for s, values in areas.items() for r, v in enumerate(values)
     ]  # fmt: skip
     return pandas.DataFrame(rows)
+
+
+def test_groups_need_only_their_own_pairs():
+    # b and c cannot be told apart, whatever a is to either of them
+    p = {("a", "b"): 0.01, ("a", "c"): 0.01, ("b", "c"): 0.5}
+    assert _cliques(("a", "b", "c"), p, 0.05) == ((1, 2),)
+    # a pair at exactly the level is significant
+    assert _cliques(("a", "b"), {("a", "b"): 0.05}, 0.05) == ()
+
+
+def test_equal_ranks_keep_the_order_of_the_list():
+    names = [f"s{i}" for i in range(20)]
+    assert rank_strategies(np.ones((3, 20)), names).names == tuple(names)
+
+
+def test_runs_that_only_one_finished_do_not_tell_two_rules_apart():
+    table = cells({"a": [0.1, 0.2, 0.3], "b": [0.1, 0.2, np.nan]})
+    assert duplicates(table) == {"b": "a"}
+    almost = {"a": np.arange(100) / 100, "b": np.append(np.arange(99) / 100, 0.0)}
+    assert duplicates(cells(almost)) == {"b": "a"}  # 99 of 100 equal is the share that counts
 
 
 def test_a_rule_under_two_names_is_noticed():

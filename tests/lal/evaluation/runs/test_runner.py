@@ -339,7 +339,7 @@ def test_killed_and_run_again_gives_the_same_and_plays_nothing_twice(tmp_path):
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 120
-    while len(list(killed.glob("runs/*/*.parquet"))) < 3 and time.monotonic() < deadline:
+    while len(list(killed.glob("cells/*/*.parquet"))) < 3 and time.monotonic() < deadline:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
