@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from agents import AGENTS
+from lal.strategies.base import STRATEGIES
+from lal.tasks.rewards import REWARDS
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("docs/**/*.md"), *ROOT.glob("*.md"), *ROOT.glob("agents/*/README.md")])
 SOURCES = [p for name in ("lal", "envs", "agents", "scripts") for p in ROOT.glob(f"{name}/**/*.py")]
@@ -20,6 +24,8 @@ def blocks(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda p: p.name)
 def test_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for registry in (AGENTS, REWARDS, STRATEGIES):  # what a page adds goes with it
+        monkeypatch.setattr(registry, "_members", dict(registry._members))
     module = types.ModuleType("page")  # a real module, so that classes of a page can be pickled
     monkeypatch.setitem(sys.modules, "page", module)
     for number, block in enumerate(blocks(page), start=1):
