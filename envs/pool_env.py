@@ -97,7 +97,7 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         self._over = True
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "PoolEnv":
-        """Return a twin at the same point of the same episode.
+        """Return a copy at the same point of the same episode.
 
         The hidden labels are not copied along with what a strategy may hold (an `Oracle` refuses);
         the episode is forked.
@@ -121,7 +121,7 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
 
     @property
     def task(self) -> Task:
-        """The task being played, without test part."""
+        """The task being run, without test part."""
         return self._running().task
 
     @property
@@ -301,7 +301,7 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         )
 
     def _baseline_metrics(self, n: int) -> dict[str, float]:
-        """Return the metrics of margin's choice from the slate offered, played on a fork."""
+        """Return the metrics of margin's choice from the slate offered, run on a fork."""
         fork = self._running().fork()
         margin = make_strategy("margin")
         utilities = margin.utilities(self._state, fork.streams["strategy"])

@@ -101,7 +101,7 @@ class PoolEnvConfig(PoolConfig):
     """Share of the rows that rewards are measured on; gains of one label are small, so many."""
 
     n_tasks: int = 48
-    """Tasks drawn at a time; each is played by 16 episodes on average."""
+    """Tasks drawn at a time; each is run by 16 episodes on average."""
 
     n_envs: int = 8
     """Environments that are stepped together."""

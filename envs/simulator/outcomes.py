@@ -28,7 +28,7 @@ class Steps:
         queried: Pool row that each episode chose, shape (E,).
         n_labelled: Labels that each episode had chosen after the step, shape (E,).
         target_reached: Episodes that had reached the target quality, shape (E,).
-        task_names: Name of the task that each episode played, shape (E,).
+        task_names: Name of the task that each episode runs, shape (E,).
         lengths: Steps that each episode had taken, shape (E,).
     """
 

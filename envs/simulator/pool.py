@@ -44,7 +44,7 @@ __all__ = ["Observations", "PoolSimulator", "Steps"]
 
 
 class PoolSimulator(PoolViews):
-    """E labelling episodes over shared task tables; the compiled twin of `envs.pool_env.PoolEnv`.
+    """E labelling episodes over shared task tables; `envs.pool_env.PoolEnv` in compiled code.
 
     States, features, rewards and terminations are those of the environment; random draws (start,
     slate, forest) are of the same kind but from the simulator's own streams. What environment i
@@ -67,12 +67,12 @@ class PoolSimulator(PoolViews):
         batch_size: Labels between refits, B.
         label_noise: Probability that an acquired label is replaced by a uniformly drawn class.
         max_episode_steps: Truncate after so many steps; None never does.
-        group_size: Environments that share their random numbers, M: environments 0 to M - 1 play
+        group_size: Environments that share their random numbers, M: environments 0 to M - 1 run
             the same tasks from the same starts with the same slate, learner and noise streams, so
             that their k-th episodes differ by their actions alone; so do the next M.
         n_tasks: Tasks drawn from a source at a time.
         refresh: Episodes of an environment after which it takes the next `n_tasks`; None: so many
-            that a task is played by 16 episodes.
+            that a task is run by 16 episodes.
         task_seed: Names the draws from a source.
         seed: Names every other stream.
         threads: Threads that share the episodes.
@@ -143,7 +143,7 @@ class PoolSimulator(PoolViews):
         self._executor = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
 
     def __copy__(self) -> "PoolSimulator":
-        """Return a twin that shares nothing, as `copy.deepcopy` does."""
+        """Return an independent copy, as `copy.deepcopy` does."""
         return copy.deepcopy(self)
 
     # -- public ------------------------------------------------------------------------------

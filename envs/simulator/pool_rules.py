@@ -24,7 +24,7 @@ UNCERTAIN_SHARE = {"random": 0.0, "half_uncertain": 0.5}
 """Compiled slate rules: share of the slate that goes to the smallest margins."""
 
 EPISODES_PER_TASK = 16
-"""Episodes that play a task drawn from a source, on average, unless `refresh` says otherwise."""
+"""Episodes that run a task drawn from a source, on average, unless `refresh` says otherwise."""
 
 METRIC_NAMES = tuple(METRICS)
 """What the metric columns are, in this order."""

@@ -40,7 +40,7 @@ class Reward:
     Attributes:
         compute: An acquisition to a number.
         needs_target: The target quality must be known.
-        needs_baseline: The result of margin's choice must be known (one more fit a step).
+        needs_baseline: The result of margin's choice must be known (one more fit per step).
         needs_whole_budget: Only means what it says when the budget is always spent.
     """
 
@@ -77,7 +77,7 @@ def mean_accuracy_gain(acquired: Acquisition) -> float:
 
 
 def log_loss_gain(acquired: Acquisition) -> float:
-    """Return the fall of the log loss in nats a row (floored at log 1e-15)."""
+    """Return the fall of the log loss in nats per row (floored at log 1e-15)."""
     return acquired.gain("log_likelihood")
 
 

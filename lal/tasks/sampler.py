@@ -28,7 +28,7 @@ class TaskSampler:
     Attributes:
         datasets: Data sets or names for `lal.load_dataset`; a suite works too. Drawn uniformly.
         learners: Learners or names; drawn uniformly.
-        budget: Labels bought after the start, at most half of the pool.
+        budget: Labels acquired after the start, at most half of the pool.
         hold_out: Families that are never drawn, neither real nor synthetic.
         share_synthetic: Probability that the data set comes from the synthetic prior.
         classes_known: Probability that the strategy is told the number of classes.
@@ -136,7 +136,7 @@ def _loaded(name: str) -> Dataset:
 
 
 def default_tasks() -> TaskSampler:
-    """Return what `gymnasium.make("lal/Pool-v0")` plays: bundled and synthetic data, 20 labels."""
+    """Return what `gymnasium.make("lal/Pool-v0")` runs: bundled and synthetic data, 20 labels."""
     return TaskSampler()
 
 
