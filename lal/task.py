@@ -76,8 +76,8 @@ class Task:
         state_X: Held-aside rows whose labels are never used, or None.
         budget: Labels that are acquired after the start.
         start: ``"two_classes"`` (random labels until a second class is seen) or a number.
-        classes_known: Whether the strategy is told C.
-        budget_known: Whether the strategy is told the budget.
+        classes_known: Whether the strategy is given C.
+        budget_known: Whether the strategy is given the budget.
         info: Where the task came from (source, hash, seed), kept with results.
     """
 

@@ -87,7 +87,7 @@ def prepare(config: EvolutionConfig) -> Tuning:
 class EvolutionLearner(Learner[EvolutionConfig]):
     """One generation a segment: ask for vectors, run them on shared tasks, tell their scores.
 
-    A searcher's state is the scores that it was told; it is told them again when a run goes on.
+    A searcher's state is the scores that it was given; a resumed run gives them again.
     """
 
     def __init__(self, config: EvolutionConfig) -> None:
@@ -173,7 +173,7 @@ def run_generation(tuning: Tuning, number: int, points: Floats) -> dict[str, Any
 
 
 def told_scores(config: EvolutionConfig, number: int, scores: Floats) -> Floats:
-    """Return the scores as the searcher is told them; of other vectors under that control."""
+    """Return the scores that the searcher is given; of other vectors under that control."""
     if config.control != "shuffled_reward":
         return scores
     return scores[generator(config.seed, "shuffle", number).permutation(len(scores))]

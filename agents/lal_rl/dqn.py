@@ -102,7 +102,7 @@ class Replay:
 
         Args:
             player: Who took it.
-            order: Whose end each episode is told of, shape (E,); its own when None.
+            order: Whose end each episode is given, shape (E,); its own when None.
         """
         engine = player.engine
         order = np.arange(engine.n_episodes) if order is None else order

@@ -110,7 +110,7 @@ def choose_batch(
 
 
 class EpisodeStart(NamedTuple):
-    """What a strategy with memory is told before an episode.
+    """What a strategy with memory is given before an episode.
 
     Attributes:
         n_rows: Rows of the pool.

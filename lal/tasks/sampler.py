@@ -31,8 +31,8 @@ class TaskSampler:
         budget: Labels acquired after the start, at most half of the pool.
         hold_out: Families that are never drawn, neither real nor synthetic.
         share_synthetic: Probability that the data set comes from the synthetic prior.
-        classes_known: Probability that the strategy is told the number of classes.
-        budget_known: Probability that the strategy is told the budget.
+        classes_known: Probability that the strategy is given the number of classes.
+        budget_known: Probability that the strategy is given the budget.
         reward_share: Share of the rows that rewards are measured on.
         max_pool: Largest pool; larger ones are cut at random, so that episodes stay quick.
         synthetic: What draws a synthetic data set.
