@@ -41,7 +41,7 @@ unit: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 notebooks: $(STAMP)
-	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 docs/quickstart.ipynb -p no:cacheprovider
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 docs/guide/quickstart.ipynb -p no:cacheprovider
 
 # The compiled kernels once more as plain Python, so that coverage sees their lines.
 kernels-nojit: $(STAMP)

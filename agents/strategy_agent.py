@@ -1,4 +1,4 @@
-"""Any strategy of lal as an agent: it plays an environment by ranking the slate."""
+"""Any strategy of lal as an agent: it runs an environment by ranking the slate."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from lal.strategies.base import make_strategy
 class StrategyAgent:
     """Acts like stable-baselines3's models (`predict`), so rules and policies are judged alike.
 
-    A rule ranks states, not observations, so the agent is bound to the environment it plays; its
+    A rule ranks states, not observations, so the agent is bound to the environment it runs; its
     utilities and tie breaks are those of the loop from the same state.
 
     Args:

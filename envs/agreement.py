@@ -67,7 +67,7 @@ class _Gaps:
 
 
 def compare_backends(task: Task, *, seed: int, **options: Any) -> Agreement:
-    """Play one episode of a task in both backends; all rows are offered, random ones acquired.
+    """Run one episode of a task in both backends; all rows are offered, random ones acquired.
 
     Args:
         task: A task with a kernel.

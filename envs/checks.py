@@ -45,7 +45,7 @@ def check_pool_env(env: gymnasium.Env[Any, Any], *, seed: int = 0) -> None:
 
     Args:
         env: A `PoolEnv`.
-        seed: Names the episodes played.
+        seed: Names the episodes run.
 
     Raises:
         ContractError: What is broken, in one line.
@@ -115,12 +115,12 @@ def check_mask(env: PoolEnv, seed: int) -> None:
         row = info["pool_indices"][slot]
         _, _, terminated, truncated, info = env.step(slot)
         if info["queried"] != row or info["invalid_action"]:
-            raise ContractError("a legal action bought another row than its slot offered")
+            raise ContractError("a legal action acquired another row than its slot offered")
         over = terminated or truncated
 
 
 def check_masked_action(env: PoolEnv, seed: int) -> None:
-    """A masked action buys a legal row and says so; a strict environment raises."""
+    """A masked action acquires a legal row and says so; a strict environment raises."""
     _, info = env.reset(seed=seed)
     over = False
     while not over:
@@ -129,20 +129,20 @@ def check_masked_action(env: PoolEnv, seed: int) -> None:
         action = int(closed[0]) if len(closed) and not env.strict else int(np.argmax(_mask(info)))
         _, _, terminated, truncated, info = env.step(action)
         if info["queried"] not in legal:
-            raise ContractError("a masked action bought a row that was not on offer")
+            raise ContractError("a masked action acquired a row that was not on offer")
         if bool(info["invalid_action"]) != (len(closed) > 0 and not env.strict):
             raise ContractError("info['invalid_action'] is wrong")
         over = terminated or truncated
 
 
 def check_end(env: PoolEnv, seed: int) -> None:
-    """Labels grow by one a step and the episode ends, at the latest with the pool."""
+    """Labels grow by one per step and the episode ends, at the latest with the pool."""
     played = _play(env, seed)
     counts = [step[-1]["n_labelled"] for step in played]
     if counts != list(range(counts[0], counts[0] + len(counts))):
         raise ContractError(f"n_labelled must grow by one a step, got {counts}")
     if counts[-1] > env.state.N:
-        raise ContractError("more labels were bought than the pool has")
+        raise ContractError("more labels were acquired than the pool has")
 
 
 def check_determinism(env: PoolEnv, seed: int) -> None:
@@ -155,7 +155,7 @@ def check_determinism(env: PoolEnv, seed: int) -> None:
 
 
 def check_firewall(env: PoolEnv, seed: int) -> None:
-    """No test rows are within reach, and labels never bought do not show in observations."""
+    """No test rows are within reach, and labels never acquired do not show in observations."""
     played = _play(env, seed)
     task, bought = env.task, env.state.labelled
     if task.test is not None:
@@ -164,7 +164,7 @@ def check_firewall(env: PoolEnv, seed: int) -> None:
     replayed = _play(twin, seed)
     for (observation, *_), (other, *_) in zip(played, replayed, strict=False):
         if not data_equivalence(observation, other, exact=True):
-            raise ContractError("an observation depends on a label that was never bought")
+            raise ContractError("an observation depends on a label that was never acquired")
 
 
 def check_global_generators(env: PoolEnv, seed: int) -> None:
@@ -188,7 +188,7 @@ CONTRACTS: tuple[Callable[[PoolEnv, int], None], ...] = (
 
 
 def _play(env: PoolEnv, seed: int) -> Trajectory:
-    """Play one episode and return all of it; the slots are drawn alike whatever the seed."""
+    """Run one episode and return all of it; the slots are drawn alike whatever the seed."""
     rng = np.random.default_rng(0)
     observation, info = env.reset(seed=seed)
     played: Trajectory = [(observation, info)]
@@ -200,7 +200,7 @@ def _play(env: PoolEnv, seed: int) -> Trajectory:
         if step[2] or step[3]:
             return played
         if len(played) > env.state.N:
-            raise ContractError("the episode does not end though every row was bought")
+            raise ContractError("the episode does not end though every row was acquired")
 
 
 def _mask(info: dict[str, Any]) -> NDArray[np.int8]:

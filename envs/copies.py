@@ -11,5 +11,5 @@ class IndependentCopies:
     """
 
     def __copy__(self) -> Self:
-        """Return a twin that shares nothing, as `copy.deepcopy` does."""
+        """Return an independent copy, as `copy.deepcopy` does."""
         return copy.deepcopy(self)

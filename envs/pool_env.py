@@ -20,14 +20,14 @@ from lal.rng import generator
 from lal.state import QueryState, Strategy
 from lal.strategies.base import make_strategy, select_top
 from lal.task import Task
-from lal.tasks.rewards import REWARDS, Purchase
+from lal.tasks.rewards import REWARDS, Acquisition
 from lal.tasks.slates import SLATES
 from lal.tasks.sources import TaskSource, as_source
 from lal.tasks.termination import TARGET_SHARE, TERMINATIONS
 
 
 class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
-    """One labelling episode: an action names the slot of the offered row whose label is bought.
+    """One labelling episode: an action names the slot of the offered row whose label is acquired.
 
     The environment shares its engine with `lal.episode`: on a fixed task, ``reset(seed=s)`` gives
     the start labels, learner seeds and states of ``run_episode(..., seed=s)``. It is only ever
@@ -49,7 +49,7 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         termination: Name of `lal.tasks.termination.TERMINATIONS`.
         batch_size: Steps whose labels come together, B: within a batch the slate stays, reward is
             0, and labels, refit and reward come after its last step.
-        label_noise: Probability that a bought label is replaced by a uniformly drawn class.
+        label_noise: Probability that an acquired label is replaced by a uniformly drawn class.
         strict: Raise on a masked action instead of replacing it.
         render_mode: ``"rgb_array"`` or None.
     """
@@ -97,7 +97,7 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         self._over = True
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "PoolEnv":
-        """Return a twin at the same point of the same episode.
+        """Return a copy at the same point of the same episode.
 
         The hidden labels are not copied along with what a strategy may hold (an `Oracle` refuses);
         the episode is forked.
@@ -121,7 +121,7 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
 
     @property
     def task(self) -> Task:
-        """The task being played, without test part."""
+        """The task being run, without test part."""
         return self._running().task
 
     @property
@@ -166,7 +166,7 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         return self._observation(), self._info(queried=-1, invalid=False)
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Buy the label of the row in slot `action`."""
+        """Acquire the label of the row in slot `action`."""
         episode = self._running()
         if self._over:
             raise UsageError("the episode is over; call reset before the next step")
@@ -176,7 +176,7 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         self._slate[slot] = -1
         reward, terminated, truncated = 0.0, False, False
         if len(self._pending) == self._batch_due():
-            reward = self._buy(episode)
+            reward = self._acquire(episode)
             terminated, truncated = self._termination.flags(
                 spent=episode.finished,
                 empty=episode.spent == len(episode.pool),
@@ -275,10 +275,10 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
             )
         return int(self._legal_draws.choice(legal)), True
 
-    def _buy(self, episode: Episode) -> float:
-        """Buy the pending labels, measure, and return the reward."""
-        n_bought = len(self._pending)
-        rival = self._rival_metrics(n_bought) if self._reward.needs_rival else None
+    def _acquire(self, episode: Episode) -> float:
+        """Acquire the pending labels, measure, and return the reward."""
+        n_acquired = len(self._pending)
+        baseline = self._baseline_metrics(n_acquired) if self._reward.needs_baseline else None
         before, reached_before = self._measured, self._reached
         for row in self._pending:
             episode.label(row)
@@ -289,19 +289,19 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
             self._reached = True
         return float(
             self._reward.compute(
-                Purchase(
+                Acquisition(
                     before=before,
                     after=self._measured,
-                    n_bought=n_bought,
+                    n_acquired=n_acquired,
                     n_budget=episode.budget_total - episode.n_start,
                     reached_before=reached_before,
-                    rival=rival,
+                    baseline=baseline,
                 )
             )
         )
 
-    def _rival_metrics(self, n: int) -> dict[str, float]:
-        """Return the metrics after margin's picks from the slate offered, played on a fork."""
+    def _baseline_metrics(self, n: int) -> dict[str, float]:
+        """Return the metrics of margin's choice from the slate offered, run on a fork."""
         fork = self._running().fork()
         margin = make_strategy("margin")
         utilities = margin.utilities(self._state, fork.streams["strategy"])

@@ -54,12 +54,12 @@ class PoolVectorEnv(IndependentCopies, VectorEnv[Any, Any, Any]):
         reward: Name of `lal.tasks.rewards.REWARDS`.
         termination: Name of `lal.tasks.termination.TERMINATIONS`.
         batch_size: Steps whose labels come together, B.
-        label_noise: Probability that a bought label is replaced by a uniformly drawn class.
+        label_noise: Probability that an acquired label is replaced by a uniformly drawn class.
         strict: Raise on a masked action instead of replacing it.
         group_size: Environments with common random numbers, M; see `PoolSimulator`.
         n_tasks: Tasks drawn from a callable at a time.
         refresh: Episodes of an environment after which it takes the next `n_tasks`; None: so many
-            that a task is played by 16 episodes.
+            that a task is run by 16 episodes.
         task_seed: Names the tasks that a callable is asked for.
         max_episode_steps: Truncate after so many steps; None never does.
         threads: Threads that share the episodes.
@@ -168,7 +168,7 @@ class PoolVectorEnv(IndependentCopies, VectorEnv[Any, Any, Any]):
     def step(
         self, actions: NDArray[Any]
     ) -> tuple[Observation, Floats, NDArray[np.bool_], NDArray[np.bool_], Infos]:
-        """Buy the label of the row in slot ``actions[e]`` of every environment, shape (E,)."""
+        """Acquire the label of the row in slot ``actions[e]`` of every environment, shape (E,)."""
         check_open(self)
         if self.strict and self._began:
             self._refuse_masked(actions)

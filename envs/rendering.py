@@ -44,9 +44,9 @@ def draw_pool(
 
     Args:
         Z: Encoded rows, shape (N, d).
-        labelled: Rows bought, shape (L,), drawn in the colour of their class; others are grey.
+        labelled: Rows acquired, shape (L,), drawn in the colour of their class; others are grey.
         labels: Their classes, shape (L,).
-        last: The row bought last, framed; or None.
+        last: The row acquired last, framed; or None.
         curve: Labels and accuracy at every refit.
 
     Returns:

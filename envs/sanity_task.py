@@ -72,7 +72,7 @@ def giveaway_task(
     Two tight clusters of `n_cluster` rows hold a class each; one label in each settles them. Every
     lonely row lies alone in a direction of its own, nearer to the cluster of the other class, and
     counts for ``1 / (n_lonely + 2)`` of the reward part, which is mistaken until its own label is
-    bought. So with ``reward="accuracy_gain"`` and ``termination="budget"``:
+    acquired. So with ``reward="accuracy_gain"`` and ``termination="budget"``:
 
     - always asking for the row furthest from the labelled ones (or least dense, or of the smallest
       margin) earns ``1 / (n_lonely + 2)`` a label, the most there is;

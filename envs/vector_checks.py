@@ -116,7 +116,7 @@ def check_vector_masked_actions(env: PoolVectorEnv, seed: int, steps: int) -> No
         report = infos.get("final_info", infos)
         queried = np.where(done, report["queried"], infos["queried"])
         if not (offered == queried[:, None]).any(axis=1).all():
-            raise ContractError("an action bought a row that was not on offer")
+            raise ContractError("an action acquired a row that was not on offer")
         if not np.array_equal(
             np.where(done, report["invalid_action"], infos["invalid_action"]), masked
         ):

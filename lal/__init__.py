@@ -7,7 +7,7 @@ from typing import Any
 
 from lal.registry import import_attribute
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _WHERE = {
     "load_policy": "lal.policies.kinds:load_policy",

@@ -34,7 +34,7 @@ def balanced_accuracy(y: Ints, proba: Floats) -> float:
 
 
 def log_likelihood(y: Ints, proba: Floats) -> float:
-    """Return the mean log-probability of the true class, floored at log 1e-15 a row."""
+    """Return the mean log-probability of the true class, floored at log 1e-15 per row."""
     return float(np.mean(np.log(np.maximum(proba[np.arange(len(y)), y], 1e-15))))
 
 
@@ -46,7 +46,7 @@ METRICS: Mapping[str, Metric] = {
 
 
 class Episode:
-    """One run of a task: the pool as bought so far and the model fitted to it.
+    """One run of a task: the pool as labelled so far and the model fitted to it.
 
     The loop and the environments share it, so both see the same states. Refits are lazy: `label`
     may be called several times before the next `model` or `state`.
@@ -74,12 +74,12 @@ class Episode:
 
     @property
     def spent(self) -> int:
-        """Labels bought so far, start included."""
+        """Labels acquired so far, start included."""
         return self.pool.n_labelled
 
     @property
     def budget_total(self) -> int:
-        """Labels that may be bought in all, start included; never more than the pool has."""
+        """Labels that may be acquired in all, start included; never more than the pool has."""
         return min(self.n_start + self.task.budget, len(self.pool))
 
     @property
@@ -88,7 +88,7 @@ class Episode:
         return self.spent >= self.budget_total
 
     def label(self, index: int) -> int:
-        """Buy the label of one row and return it (flipped with probability `corrupt`)."""
+        """Acquire the label of one row and return it (flipped with probability `corrupt`)."""
         if not 0 <= index < len(self.pool):
             raise UsageError(f"sample {index} is not in the pool of {len(self.pool)} samples")
         if index in self.pool.labelled:
@@ -101,7 +101,7 @@ class Episode:
         return label
 
     def fork(self) -> "Episode":
-        """Return an independent copy at this point: what it buys or draws leaves no trace here."""
+        """Return an independent copy at this point: nothing that it does changes this episode."""
         twin = copy.copy(self)
         twin.streams = copy.deepcopy(self.streams)
         twin._oracle = Oracle(self.task.pool.y)
@@ -113,7 +113,7 @@ class Episode:
 
     @property
     def model(self) -> Model:
-        """The task model fitted to what is bought, over all classes of the task."""
+        """The task model fitted to what was labelled, over all classes of the task."""
         if self._model is None:
             self._model = self._fit(self.task.n_classes, self.pool.labels)
         return self._model
@@ -155,7 +155,7 @@ class Episode:
 
 
 class _Seen:
-    """A model's view over the classes seen so far, for a strategy that is not told C."""
+    """A model's view over the classes seen so far, for a strategy that is not given C."""
 
     def __init__(self, model: Model, seen: Ints) -> None:
         self.full, self.seen, self.n_classes = model, seen, len(seen)
@@ -198,13 +198,13 @@ def run_episode(
     part: str = "test",
     metrics: Mapping[str, Metric] = METRICS,
 ) -> Curve:
-    """Play one episode and measure it.
+    """Run one episode and measure it.
 
     Args:
         strategy: Ranks the open rows.
-        task: What is played.
+        task: What is run.
         seed: Names every stream; equal seeds pair strategies (common random numbers).
-        batch_size: Labels bought between refits.
+        batch_size: Labels acquired between refits.
         batch_rule: Chooses batches; see `lal.strategies.base.select`.
         part: ``"test"`` for evaluation, ``"reward"`` for training.
         metrics: What is measured, by name.

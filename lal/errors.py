@@ -44,7 +44,7 @@ class MissingDependencyError(LalError, ImportError):
 
 
 class FirewallError(LalError, PermissionError):
-    """Somebody reached for a label that was not bought or a part that is not theirs."""
+    """Somebody reached for a label that was not acquired or a part that is not theirs."""
 
 
 class CheckError(LalError, AssertionError):

@@ -28,7 +28,7 @@ class Oracle:
         raise FirewallError("an Oracle holds hidden labels and is not pickled; rebuild the episode")
 
     def reveal(self, index: int) -> int:
-        """Return the label of one sample and count it as bought."""
+        """Return the label of one sample and count it as acquired."""
         if not 0 <= index < len(self):
             raise UsageError(f"sample {index} is not known; the oracle has {len(self)} samples")
         self.n_revealed += 1

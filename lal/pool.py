@@ -1,4 +1,4 @@
-"""Pool: the samples, the labels bought so far and their order. It holds no hidden label."""
+"""Pool: the samples, the labels acquired so far and their order. It holds no hidden label."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ def take(X: Rows, rows: Ints) -> Rows:
 
 
 class Pool:
-    """Samples and what has been bought of their labels.
+    """Samples and what has been acquired of their labels.
 
     Args:
         X: N samples as the learner takes them.
@@ -35,10 +35,10 @@ class Pool:
         return len(self._codes)
 
     def add(self, index: int, label: int) -> None:
-        """Write down a bought label.
+        """Write down an acquired label.
 
         Raises:
-            UsageError: The index is outside the pool or bought already, or the label is no class.
+            UsageError: The index is outside the pool or labelled already, or the label is unknown.
         """
         if not 0 <= index < len(self):
             raise UsageError(f"sample {index} is not in the pool of {len(self)} samples")
@@ -47,26 +47,26 @@ class Pool:
                 f"sample {index} is already labelled; {len(self) - len(self._order)} are still open"
             )
         if not 0 <= label < self.n_classes:
-            raise UsageError(f"label {label} is no class; expected 0 to {self.n_classes - 1}")
+            raise UsageError(f"label {label} is not a class; expected 0 to {self.n_classes - 1}")
         self._codes[index] = label
         self._order.append(int(index))
 
     @property
     def n_labelled(self) -> int:
-        """Number of labels bought, L."""
+        """Number of labels acquired, L."""
         return len(self._order)
 
     @property
     def order(self) -> Ints:
-        """Indices of the bought samples in the order of purchase, shape (L,)."""
+        """Indices of the acquired samples in the order of acquisition, shape (L,)."""
         return np.array(self._order, dtype=np.int64)
 
     @property
     def labelled(self) -> Ints:
-        """Indices of the bought samples in row order, shape (L,).
+        """Indices of the acquired samples in row order, shape (L,).
 
         Learners are fitted in this order, so that a bare ``query(X, y)``, which cannot know the
-        order of purchase, fits the same model.
+        order of acquisition, fits the same model.
         """
         return np.flatnonzero(self._codes >= 0)
 
@@ -82,5 +82,5 @@ class Pool:
 
     @property
     def n_seen(self) -> int:
-        """Number of different classes among the bought labels."""
+        """Number of different classes among the acquired labels."""
         return len(np.unique(self.labels))

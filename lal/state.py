@@ -142,7 +142,7 @@ class QueryState:
         classes_known: Whether `n_classes` was declared.
         proba: Class probabilities of all rows, shape (N, C); None before two classes are seen.
         model: The fitted model behind `proba`; None without one.
-        budget: Labels that may be bought in all, start included; None when unknown.
+        budget: Labels that may be acquired in all, start included; None when unknown.
         sample_weight: Weights of the labelled samples, shape (L,), or None.
         learner: What fitted `model`, for strategies that refit it; None without one.
         assumption: The last label that was assumed; None where every label was given.

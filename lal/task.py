@@ -74,10 +74,10 @@ class Task:
         test: Rows that only evaluation sees; None for environments (`blind`).
         reward: Rows that rewards are measured on, or None.
         state_X: Held-aside rows whose labels are never used, or None.
-        budget: Labels that are bought after the start.
+        budget: Labels that are acquired after the start.
         start: ``"two_classes"`` (random labels until a second class is seen) or a number.
-        classes_known: Whether the strategy is told C.
-        budget_known: Whether the strategy is told the budget.
+        classes_known: Whether the strategy is given C.
+        budget_known: Whether the strategy is given the budget.
         info: Where the task came from (source, hash, seed), kept with results.
     """
 
@@ -96,7 +96,7 @@ class Task:
     info: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a task that cannot be played."""
+        """Refuse a task that cannot be run."""
         if len(self.pool) == 0:
             raise DataError(f"task {self.name!r} has an empty pool; expected labelled rows")
         if len(set(self.pool.y.tolist())) < 2:

@@ -11,13 +11,16 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from agents import AGENTS, Agent
 from agents.training.config import DataConfig
 from lal.errors import UsageError
 from lal.evaluation import Evaluation, EvaluationConfig, evaluate
-from lal.evaluation.analysis.control_tests import find_controls
-from lal.serialization import read_json, write_json
+from lal.evaluation.analysis.control_tests import ControlTest, find_controls
+from lal.provenance import provenance
+from lal.serialization import read_json, to_mapping, write_json
+from scripts.benchmarks.base import Table
 from scripts.entry import run_main
 
 HELD_OUT = (
@@ -157,9 +160,29 @@ def _conclude(config: Config, evaluation: Evaluation) -> bool:
     data = read_json(config.out / "policy" / "data.json")
     print(f"trained on: {', '.join([*sorted(data), 'the synthetic prior'])}")
     print(f"look at {page} and {_draw(evaluation, config.out / 'curves.png')}")
-    answer = {"learned": found.passes_controls, "sentence": found.sentence}
-    write_json(config.out / "control_test.json", answer)
+    write_json(config.out / "control_test.json", _record(config, found))
     return found.passes_controls
+
+
+def _record(config: Config, found: ControlTest) -> dict[str, Any]:
+    """Return what is written; docs/results/demo.json is a copy, its page shows the table."""
+    table = Table(["policy against", "AUBC points [95 %]", "ahead / level / behind"])
+    for c in found.comparisons:
+        mean, low, high = (100 * x for x in (c.interval.mean, c.interval.low, c.interval.high))
+        cells = (
+            f"mean of {len(c.members)} untrained copies" if len(c.members) > 1 else c.control,
+            f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]",
+            f"{c.wins} / {c.ties} / {c.losses}",
+        )
+        table.rows.append(dict(zip(table.columns, cells, strict=True)))
+    return {
+        "learned": found.passes_controls,
+        "sentence": found.sentence,
+        "command": "python -m scripts.demo",
+        "config": to_mapping(config),
+        "provenance": provenance(config),
+        "tables": to_mapping({"control-test": table}),
+    }
 
 
 def _draw(evaluation: Evaluation, path: Path) -> Path:

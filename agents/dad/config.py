@@ -35,7 +35,7 @@ class DadConfig(EpisodeConfig):
 
     squash: bool = False
     """Keep adaptive designs in the model's box by a tanh. Designs are cut to the box when they are
-    played; without the tanh, a model whose box is narrow is trained outside of it."""
+    run; without the tanh, a model whose box is narrow is trained outside of it."""
 
     learning_rate: float = 1e-3
     """Learning rate of Adam at the start; it falls to a tenth along a cosine."""

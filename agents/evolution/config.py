@@ -40,13 +40,13 @@ class EvolutionConfig(PriorPoolConfig):
     """Weight vectors tried in a generation; even."""
 
     generations: int = 20
-    """Generations; each is on disk when played."""
+    """Generations; each is on disk once it has run."""
 
     generation_tasks: int = 24
-    """Fresh tasks that all vectors of a generation play from the same first labels."""
+    """Fresh tasks that all vectors of a generation run from the same first labels."""
 
     check_tasks: int = 96
-    """Tasks of the final check, never met before: start and result beside margin."""
+    """Tasks of the final check, not seen before: start and result beside margin."""
 
     tail_weight: float = 0.25
     """Weight of the mean of the worst fifth of tasks beside the mean of all."""

@@ -87,7 +87,7 @@ def prepare(config: EvolutionConfig) -> Tuning:
 class EvolutionLearner(Learner[EvolutionConfig]):
     """One generation a segment: ask for vectors, run them on shared tasks, tell their scores.
 
-    A searcher's state is the scores that it was told; it is told them again when a run goes on.
+    A searcher's state is the scores that it was given; a resumed run gives them again.
     """
 
     def __init__(self, config: EvolutionConfig) -> None:
@@ -139,7 +139,7 @@ class EvolutionLearner(Learner[EvolutionConfig]):
         return self.tuning.policy(self.searcher.centre, name, card)
 
     def check(self, policy: PoolPolicy) -> Mapping[str, Any]:
-        """Return the comparison with the start and with margin on tasks never met before."""
+        """Return the comparison with the start and with margin on tasks not seen before."""
         return {"synthetic_check": check_of(self.tuning, policy)}
 
     @classmethod
@@ -173,14 +173,14 @@ def run_generation(tuning: Tuning, number: int, points: Floats) -> dict[str, Any
 
 
 def told_scores(config: EvolutionConfig, number: int, scores: Floats) -> Floats:
-    """Return the scores as the searcher is told them; of other vectors under that control."""
+    """Return the scores that the searcher is given; of other vectors under that control."""
     if config.control != "shuffled_reward":
         return scores
     return scores[generator(config.seed, "shuffle", number).permutation(len(scores))]
 
 
 def check_of(tuning: Tuning, found: PoolPolicy) -> dict[str, Any]:
-    """Return how a policy compares with its start and with margin on tasks never met before.
+    """Return how a policy compares with its start and with margin on tasks not seen before.
 
     All in units of area, with 95 % bootstrap intervals over tasks; ``tail`` is the mean of the
     worst fifth of differences to margin.
@@ -206,7 +206,7 @@ def check_of(tuning: Tuning, found: PoolPolicy) -> dict[str, Any]:
 
 
 def card_of(tuning: Tuning, summary: str) -> dict[str, Any]:
-    """Return the run's card: that of the start where it speaks of what was met before."""
+    """Return the run's card: that of the start where it speaks of what was seen before."""
     card = training_card(tuning.config)
     before = tuning.start.card
     met = {**dict(before.get("data", {}) or {}), **card["data"]}

@@ -1,4 +1,4 @@
-"""Searchers that ask for vectors and are told their scores; replayed from disk after a kill.
+"""Searchers that ask for vectors and are given their scores; replayed from disk after a kill.
 
 Sources: CMA-ES (Hansen and Ostermeier 2001, arXiv 1604.00772; the package ``cma``); evolution
 strategies with mirrored ranked perturbations (Salimans et al. 2017, arXiv 1703.03864).
@@ -15,7 +15,7 @@ from lal.rng import generator
 
 
 class Searcher(Protocol):
-    """Maximises a score; a function of the config and of what it was told."""
+    """Maximises a score; a function of the config and of what it was given."""
 
     def ask(self) -> Floats:
         """Return the next vectors, shape (P, d)."""

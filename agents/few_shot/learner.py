@@ -24,7 +24,7 @@ from lal.rng import generator, integer_seed
 
 
 def layout(config: FewShotConfig) -> Layout:
-    """Return the sizes of the config's episodes, as they are played in the end."""
+    """Return the sizes of the config's episodes, as they are used in the end."""
     return Layout(
         config.n_classes, config.n_pool, config.n_distractors, config.shots,
         n_other_classes=config.n_other_classes,

@@ -84,7 +84,7 @@ class OneStepHead(nn.Module):
 
 
 class SequentialHead(nn.Module):
-    """Similarities gated by a controller that has read the labels bought so far."""
+    """Similarities gated by a controller that has read the labels acquired so far."""
 
     def __init__(self, config: FewShotConfig) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ from lal.errors import UsageError
 class GRPOConfig(PoolEnvConfig):
     """Group-relative policy optimisation: a clipped policy gradient without a critic.
 
-    A group of episodes plays the same task from the same initial labelled set; the baseline of each
+    A group of episodes runs the same task from the same initial labelled set; the baseline of each
     is the mean of the others (Shao et al., arXiv 2402.03300; leave-one-out: Ahmadian et al.,
     arXiv 2402.14740).
     """

@@ -23,17 +23,17 @@ class ImitationConfig(PriorPoolConfig):
     """Largest pool; larger ones are cut at random."""
 
     n_dev_tasks: int = 8
-    """Tasks of the final check that ranking whole pools is no worse than ranking slates; 0: none.
+    """Tasks of the final check that ranking whole pools is not worse than ranking slates; 0: none.
     """
 
     n_blocks: int = 96
     """Blocks of tasks; each is on disk when done."""
 
     block_tasks: int = 64
-    """Tasks played side by side in a block."""
+    """Tasks run side by side in a block."""
 
     states_from: str = ""
-    """Folder of a run whose blocks are read instead of playing; none: play."""
+    """Folder of a run whose blocks are read instead of running; none: run."""
 
     held_out_blocks: int = 0
     """Last blocks, that nothing is fitted to and the policy's picks are evaluated on."""
@@ -115,7 +115,7 @@ class ImitationConfig(PriorPoolConfig):
     """Policy (shipped name or file) that the check is paired with."""
 
     n_jobs: int = 2
-    """Blocks that are played at once; changes nothing but the time."""
+    """Blocks that are run at once; changes nothing but the time."""
 
     def __post_init__(self) -> None:
         """Check ranges."""

@@ -1,6 +1,6 @@
 """How good a version is: what its picks gain on held-out states, and whole episodes beside margin.
 
-R2 and the loss mislead: most candidates are alike, and only the first of a ranking is ever bought.
+R2 and the loss mislead: most candidates are alike, and only the first of a ranking is acquired.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,10 +26,10 @@ from lal.rng import generator, integer_seed
 PHASES: Mapping[str, tuple[int, int]] = {
     "all": (0, 10_000), "to 8": (0, 8), "9 to 32": (9, 32), "from 33": (33, 10_000)
 }  # fmt: skip
-"""Parts of an episode, by labels bought."""
+"""Parts of an episode, by labels acquired."""
 
 TOGETHER = 24
-"""Tasks played side by side."""
+"""Tasks run side by side."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -97,7 +97,7 @@ def _fall_back(
     found: Fitted,
     features: tuple[Sequence[str], Sequence[str]],
 ) -> tuple[Program, Tensors]:
-    """Add ``g * score / spread + (1 - g) * doubt``, g the sigmoid of the unit context."""
+    """Add ``g * score / spread + (1 - g) * uncertainty``, g the sigmoid of the unit context."""
     gate = found.gate if found.gate is not None else np.zeros(0)
     G = len(features[1])
     added = {

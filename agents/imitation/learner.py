@@ -1,4 +1,4 @@
-"""The learner of the imitation of look-ahead: play blocks in rounds, fit members, export.
+"""The learner of the imitation of look-ahead: run blocks in rounds, fit members, export.
 
 Sources: ImitAL (Gonsior et al. 2022, arXiv 2208.11636) and LAL (Konyushkova et al. 2017, arXiv
 1703.03365): what a label gains is measured where labels are known, and learned from statistics that
@@ -82,7 +82,7 @@ class ImitationLearner(Learner[ImitationConfig]):
         return data
 
     def prepare(self, folder: Path) -> None:
-        """Play the blocks that are not there, round by round."""
+        """Run the blocks that are not there, round by round."""
         self._paths = self._sources or self._play_rounds(folder)
 
     def train_segment(self, segment: int) -> Mapping[str, Any]:
@@ -134,7 +134,7 @@ class ImitationLearner(Learner[ImitationConfig]):
         return policies
 
     def _play_rounds(self, folder: Path) -> list[Path]:
-        """Return the files of all blocks, after playing those that are not there."""
+        """Return the files of all blocks, after running those that are not there."""
         config = self.config
         total = config.n_blocks + config.held_out_blocks
         paths = [folder / "blocks" / f"{i:04d}.npz" for i in range(total)]

@@ -2,7 +2,7 @@
 
 From a few dozen labels on, one label moves a quality measured on a few hundred rows by less than
 that measurement's own noise, so a fit to such gains ranks late candidates worse than early ones.
-The exported score therefore leans towards margin as labels are bought:
+The exported score therefore leans towards margin as labels are acquired:
 
     utility = score / spread - weight * ramp(L) * margin_z,
     ramp(L) = clip((log(1 + L) - log(1 + first)) / (log(1 + full) - log(1 + first)), 0, 1).
@@ -41,7 +41,7 @@ def lean_on_margin(
     """Return the program with margin's part added; `weight` 0 returns it unchanged.
 
     Args:
-        program: Scorer program with one score a candidate.
+        program: Scorer program with one score per candidate.
         tensors: Its tensors.
         weight: Weight of margin's z-score at `FULL_LABELS` labels, in spreads of the score.
         spread: Spread of the score among candidates, what one unit of `weight` is measured in.

@@ -1,4 +1,4 @@
-"""States, candidates and what their labels gain: played in blocks by the compiled simulator."""
+"""States, candidates and what their labels gain: run in blocks by the compiled simulator."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -28,7 +28,7 @@ Gains = Callable[[PoolSimulator, Ints], Floats]
 """Simulator and some of its episodes to the gains of their offered rows, shape (n, K, 2)."""
 
 BEHAVIOURS = ("random", "margin", "far", "mixed", "own")
-"""Who grows the labelled sets: policies are met on states of several makers."""
+"""Behaviour policies that grow the labelled sets, so that policies see states of several kinds."""
 
 BEHAVIOUR_WEIGHTS = {False: (0.30, 0.40, 0.15, 0.15, 0.0), True: (0.25, 0.30, 0.10, 0.10, 0.25)}
 """Shares of the makers without and with a policy of one's own."""
@@ -86,7 +86,7 @@ def pick_gains(states: States, utilities: Floats, balanced_share: float) -> Floa
 def make_states(
     config: ImitationConfig, block: int, *, measure: bool = True, gains_of: Gains | None = None
 ) -> States:
-    """Play a block of tasks and try candidates along the way.
+    """Run a block of tasks and try candidates along the way.
 
     Args:
         config: Decides everything, together with `block`.
@@ -114,7 +114,7 @@ def make_states(
 def _collect(
     simulator: PoolSimulator, config: ImitationConfig, rng: np.random.Generator, gains_of: Gains
 ) -> States:
-    """Play all episodes of a block to the largest size and return the states on the way."""
+    """Run all episodes of a block to the largest size and return the states on the way."""
     simulator.reset(tasks=np.arange(simulator.n_episodes))
     behaviour = _Behaviour(simulator, config, rng, gains_of)
     for alive, steps in play(simulator, behaviour):
@@ -128,7 +128,7 @@ class _Behaviour:
     """What grows the labelled sets of a block and tries candidates on the way.
 
     Attributes:
-        parts: The states so far: the columns of `States`, one tuple a step.
+        parts: The states so far: the columns of `States`, one tuple per step.
     """
 
     def __init__(
@@ -184,7 +184,7 @@ def _no_gains(simulator: PoolSimulator, episodes: Ints) -> Floats:
 
 
 def own_policy(config: ImitationConfig) -> PoolPolicy | None:
-    """Return the policy whose states are met too, or None.
+    """Return the policy that also grows states, or None.
 
     Raises:
         UsageError: It looks at other features than the run, so it cannot be asked here.

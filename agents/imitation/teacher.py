@@ -24,7 +24,7 @@ def multi_step_gains(config: ImitationConfig, steps: int, rng: np.random.Generat
 
     Args:
         config: Bounds the labels of a state.
-        steps: Labels bought after which the gain is measured, the candidate's among them.
+        steps: Labels acquired after which the gain is measured, the candidate's among them.
         rng: Draws the labels that follow.
     """
     longest = max(config.sizes) + 1
@@ -52,7 +52,7 @@ def _after(
 ) -> Floats:
     """Return the metrics of an episode after each offered row and the random ones, shape (K, 2).
 
-    A random row that is the candidate itself is replaced by one more, so that all buy equally many.
+    A random row that is the candidate itself is replaced by one more, so all add equally many.
     """
     offered = simulator.slates[episode]
     rows = np.where(offered >= 0, offered, offered[offered >= 0][0])

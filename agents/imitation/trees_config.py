@@ -15,7 +15,7 @@ class TreesConfig(PoolConfig):
     """Boosted trees fitted to the gain of every candidate of many states."""
 
     n_dev_tasks: int = 10
-    """Tasks of the final check that ranking whole pools is no worse than ranking slates."""
+    """Tasks of the final check that ranking whole pools is not worse than ranking slates."""
 
     n_states: int = 480
     """States in which gains are measured."""

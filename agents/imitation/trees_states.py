@@ -17,7 +17,7 @@ from lal.strategies.base import make_strategy, select_top
 from lal.tasks.slates import half_uncertain_slate
 
 MARGIN_SHARE = 0.5
-"""Share of the labels before a state that margin bought; the others were drawn uniformly."""
+"""Share of the labels before a state that margin acquired; the others were drawn uniformly."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Samples:
         inputs: Context and candidate features, shape (n, G + F).
         gains: Change of the metric on the reward part, shape (n,).
         state: Number of the state that a row belongs to, shape (n,).
-        bought: Labels bought after the start when the state was met, shape (n,).
+        bought: Labels acquired after the start before the state, shape (n,).
     """
 
     inputs: Floats
@@ -92,7 +92,7 @@ def _one_state(
 
 
 def _buy(episode: Episode, n: int, rng: np.random.Generator) -> None:
-    """Buy n labels, each by margin or at random."""
+    """Acquire n labels, each by margin or at random."""
     margin = make_strategy("margin")
     for _ in range(n):
         row = int(rng.choice(episode.pool.open))

@@ -66,7 +66,7 @@ def areas(
     """Return the mean accuracy over 2 to `n_labels` labels of every task, shape (tasks,).
 
     Args:
-        tasks: What is played.
+        tasks: What is run.
         rule: ``"random"``, ``"uncertainty"`` or ``"ranker"``.
         n_labels: Labels at the end.
         copies: Policies, for ``"ranker"``; their mean is returned.

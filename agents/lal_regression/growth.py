@@ -38,7 +38,7 @@ def _rankers(config: LalConfig, grown: list[Tensors]) -> Ranker | None:
 
 
 def size_regressor(config: LalConfig, size: int, rows: GainRows) -> Tensors:
-    """Return the trees that ask at one number of labels, which is no feature of theirs."""
+    """Return the trees that ask at one number of labels, which is not one of their features."""
     from sklearn.ensemble import RandomForestRegressor
 
     forest = RandomForestRegressor(

@@ -105,7 +105,7 @@ def play(
     """Return the test accuracies with 2 to `n_labels` labels, shape (n_labels - 1,).
 
     Args:
-        task: What is played.
+        task: What is run.
         rule: ``"random"``, ``"uncertainty"`` or ``"ranker"``.
         n_labels: Labels at the end.
         n_trees: Trees of the learner.

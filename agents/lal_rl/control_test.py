@@ -37,7 +37,7 @@ def control_test(config: GameConfig, policy: Play, opponents: Mapping[str, Play]
 
     Args:
         config: The sets and the number of episodes.
-        policy: Plays the paired episodes of a set.
+        policy: Runs the paired episodes of a set.
         opponents: The same by name, "random" and the controls among them.
 
     Returns:
@@ -67,7 +67,7 @@ def _short(name: str) -> str:
 
 
 def mean_lengths(plays: Sequence[Play]) -> Play:
-    """Return what plays the mean of several copies."""
+    """Return what runs the mean of several copies."""
 
     def play(name: str, seed: int) -> Floats:
         mean: Floats = np.mean([one(name, seed) for one in plays], axis=0)

@@ -40,7 +40,7 @@ class Result:
 
 
 class Player:
-    """Plays an engine's episodes by a flat network, epsilon-greedily.
+    """Runs an engine's episodes by a flat network, epsilon-greedily.
 
     Args:
         engine: The episodes.
@@ -102,7 +102,7 @@ class Replay:
 
         Args:
             player: Who took it.
-            order: Whose end each episode is told of, shape (E,); its own when None.
+            order: Whose end each episode is given, shape (E,); its own when None.
         """
         engine = player.engine
         order = np.arange(engine.n_episodes) if order is None else order
@@ -147,7 +147,7 @@ def view_of(config: LalRlConfig) -> int:
 def _learn(
     config: LalRlConfig, player: Player, learner: "_Learner", progress: Progress | None
 ) -> tuple[int, list[int]]:
-    """Play and learn to the end; returns the steps and the lengths of the episodes."""
+    """Run and learn to the end; returns the steps and the lengths of the episodes."""
     shuffle = np.random.default_rng(integer_seed(config.seed, "shuffle"))
     lengths: list[int] = []
     n_steps, owed, shown, done = 0, 0.0, 0, 0.0
@@ -228,18 +228,18 @@ def episode_lengths(
     n_envs: int = 64,
     seed: int = 0,
 ) -> Ints:
-    """Return the lengths of episodes played greedily, or at random without a network.
+    """Return the lengths of episodes run greedily, or at random without a network.
 
-    Every environment plays the same number of episodes to the end, so long ones are not lost; the
-    k-th episode of an environment has the same split and first labels whoever plays, so two
+    Every environment runs the same number of episodes to the end, so long ones are not lost; the
+    k-th episode of an environment has the same split and first labels whoever runs, so two
     results of one seed are paired.
 
     Args:
-        network: The policy, several to follow their mean value, or None to play at random.
+        network: The policy, several to follow their mean value, or None to run at random.
         data: What `binary_pairs` accepts.
         view: What the network sees; see `kernels.see`.
         n_episodes: Episodes in all, rounded up to a multiple of `n_envs`.
-        n_envs: Episodes played together.
+        n_envs: Episodes run together.
         seed: Names splits, first labels and random steps.
 
     Returns:

@@ -47,7 +47,7 @@ class GameLearner(Learner[G]):
 
     @abstractmethod
     def players(self) -> tuple[Play, Mapping[str, Play]]:
-        """Return what plays the policy, and what plays its opponents but random."""
+        """Return what runs the policy, and what runs its opponents but random."""
 
     def check(self, policy: PoolPolicy) -> Mapping[str, Any]:
         """Return the comparison with controls, where the config names data sets for it."""
@@ -58,7 +58,7 @@ class GameLearner(Learner[G]):
         return control_test(config, ours, {"random": self.play_network(None, 0), **opponents})
 
     def play_network(self, network: QNetwork | None, view: int) -> Play:
-        """Return what plays a network, or at random without one."""
+        """Return what runs a network, or at random without one."""
         n = self.config.n_eval_episodes
 
         def play(name: str, seed: int) -> Floats:
@@ -97,7 +97,7 @@ class LalRlLearner(GameLearner[LalRlConfig]):
         return to_policy(self.network, view_of(config), name=NAMES[config.variant], card=about)
 
     def players(self) -> tuple[Play, Mapping[str, Play]]:
-        """Return what plays the network, and what plays uncertainty and the controls."""
+        """Return what runs the network, and what runs uncertainty and the controls."""
         config, view = self.config, view_of(self.config)
         shuffled = train(replace(config, control="shuffled_reward"), data=self.pairs).network
         copies = [self.play_network(one, view) for one in untrained(config, N_UNTRAINED)]

@@ -78,7 +78,7 @@ class OneShotLearner(TorchLearner[OneShotConfig]):
         }
 
     def _play(self, rng: np.random.Generator, done: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Play a batch; return values (T, B, C + 1), actions, rewards and labels (T, B)."""
+        """Run a batch; return values (T, B, C + 1), actions, rewards and labels (T, B)."""
         config, C = self.config, self.config.n_classes
         drawn = draw_episodes(
             self.bank, rng, n=config.batch_size, T=config.n_items, C=C, split="train"

@@ -1,1 +1,1 @@
-"""MaskablePPO over candidates: the policy-gradient road."""
+"""MaskablePPO over candidates: the policy gradient."""

@@ -27,7 +27,7 @@ def make_pool_vector_env(
         config: Tasks, slates, reward and number of the environments.
         features: Ids of the candidate features, then of the context features.
         segment: Names the tasks, together with the seed.
-        group_size: Neighbouring environments that play the same task from the same labels.
+        group_size: Neighbouring environments that run the same task from the same labels.
     """
     return PoolVectorEnv(
         config.n_envs, group_size=group_size, **_options(config, features, segment)

@@ -23,7 +23,7 @@ class Batch(NamedTuple):
         observations: Dict of tensors with B rows.
         actions: Slots taken, shape (B, 1).
         next_observations: Dict of tensors with B rows.
-        dones: 1 where the episode ended (time limits are no end), shape (B, 1).
+        dones: 1 where the episode ended (time limits do not count), shape (B, 1).
         rewards: Scaled rewards, shape (B, 1).
         weights: Importance weights, largest is 1, shape (B, 1).
         slots: Where the transitions lie, for `PrioritisedReplay.update_priorities`, shape (B,).

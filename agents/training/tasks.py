@@ -113,7 +113,7 @@ def aubc(strategy: Strategy, tasks: Sequence[Task], *, seed: int) -> Floats:
 
     Args:
         strategy: Ranks whole pools, as in evaluation.
-        tasks: What is played; test parts are not looked at.
+        tasks: What is run; test parts are not looked at.
         seed: Pairs strategies: equal seeds meet equal starts.
     """
     seeds = [integer_seed(seed, "dev_episode", i) for i in range(len(tasks))]

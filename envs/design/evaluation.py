@@ -32,7 +32,7 @@ Rule = Callable[[Floats, Floats, np.random.Generator], Floats]
 
 
 def play(model: DesignModel, rule: Rule, *, n_steps: int, n_episodes: int, seed: int) -> Histories:
-    """Play episodes; equal seeds give equal parameters and noise, whatever the rule."""
+    """Run episodes; equal seeds give equal parameters and noise, whatever the rule."""
     world = generator(seed, "design", "world")
     parameters = model.prior(world, n_episodes)
     noise = model.noise * world.standard_normal((n_episodes, n_steps))
@@ -65,7 +65,7 @@ def random_rule(model: DesignModel) -> Rule:
 
 
 def static_rule(designs: Floats) -> Rule:
-    """Return the rule that plays the rows of `designs` (T, D) in order."""
+    """Return the rule that runs the rows of `designs` (T, D) in order."""
     return lambda before, outcomes, rng: designs[len(before)]
 
 
@@ -77,7 +77,7 @@ def spce(model: DesignModel, played: Histories, *, n_contrast: int, seed: int) -
     log(L + 1).
 
     Args:
-        model: The model that was played.
+        model: The model that was run.
         played: The episodes.
         n_contrast: L, draws from the prior; far more than in training.
         seed: Of the draws.

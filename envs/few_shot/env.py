@@ -1,4 +1,4 @@
-"""lal/FewShot-v0: buy a few labels of a small pool; a prototype learner answers the queries."""
+"""lal/FewShot-v0: acquire a few labels of a small pool; a prototype learner answers the queries."""
 
 from typing import Any, Literal
 
@@ -26,10 +26,10 @@ class FewShotEnv(IndependentCopies, gymnasium.Env[Any, np.int64]):
     Args:
         bank: Name of a class bank; see `envs.class_banks`.
         split: "train" or "test"; the two share no class.
-        mode: sequential: a bought label shows in the next observation, and the reward is what it
+        mode: sequential: an acquired label shows in the next observation, and the reward is what it
             adds to the query accuracy. one_shot: no label shows, and the reward, query accuracy
             above that of the support alone, comes at the end.
-        budget: B, labels to buy.
+        budget: B, labels to acquire.
         n_classes: C, classes of an episode.
         n_pool: N, items that may be labelled.
         n_distractors: Items of the pool that belong to none of the classes; their label is C.
@@ -88,7 +88,7 @@ class FewShotEnv(IndependentCopies, gymnasium.Env[Any, np.int64]):
         return self._observation(self._episode), self._info(False)
 
     def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Buy a label; an item bought already is replaced by one drawn from the others."""
+        """Acquire a label; an item acquired already is replaced by one drawn from the others."""
         drawn = self._running()
         if len(self._chosen) >= self.budget:
             raise UsageError("the episode is over; call reset before the next step")
@@ -105,7 +105,7 @@ class FewShotEnv(IndependentCopies, gymnasium.Env[Any, np.int64]):
         return self._observation(drawn), reward, over, False, self._info(invalid)
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Return which items can still be bought, shape (N,)."""
+        """Return which items can still be acquired, shape (N,)."""
         self._running()
         mask = np.ones(self.layout.n_pool, dtype=bool)
         mask[self._chosen] = False
@@ -141,7 +141,7 @@ class FewShotEnv(IndependentCopies, gymnasium.Env[Any, np.int64]):
         }  # fmt: skip
 
     def render(self) -> Any:
-        """Return the items bought as text or as an image of it."""
+        """Return the items acquired as text or as an image of it."""
         if self.render_mode is None:
             return None
         text = (

@@ -94,7 +94,7 @@ class OneShotEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         return observation, self.rewards[outcome], self._t == self.n_items, False, info
 
     def _observation(self, bought: int) -> Observation:
-        """Return [one-hot label bought with the last step, item]; zeros after the last item."""
+        """Return [one-hot label acquired with the last step, item]; zeros after the last item."""
         drawn = self._episode
         item = np.zeros(self.bank.n_columns, dtype=np.float32)
         if drawn is not None and self._t < self.n_items:

@@ -17,7 +17,7 @@ Share = Callable[[Ints, Callable[[Ints, int], None]], None]
 
 
 class Fits:
-    """One fit an episode, and a second one to try a label in.
+    """One fit per episode, and a second one to try a label in.
 
     Args:
         tables: Tasks.

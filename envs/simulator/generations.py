@@ -41,7 +41,7 @@ class FixedTasks:
         self.names = np.array([task.name for task in self.tasks], dtype=object)
 
     def position(self, run: int, word: np.uint64) -> int:
-        """Return the position of the task that episode `run` of an environment plays."""
+        """Return the position of the task that episode `run` of an environment runs."""
         return int(word % np.uint64(len(self.tasks)))
 
     def prepare(self, oldest: int, newest: int) -> bool:
@@ -55,10 +55,10 @@ class FixedTasks:
 class TaskGenerations(FixedTasks):
     """Tasks drawn from a source, `n_tasks` at a time.
 
-    Episode k of every environment plays a task of generation ``k // refresh``, so what it plays
+    Episode k of every environment runs a task of generation ``k // refresh``, so what it runs
     does not depend on how the others fare. The next generation is drawn while the present one is
-    played, a few tasks whenever episodes end (about 5 ms each), and the tables are joined when its
-    first episode begins. Generations that nobody plays any more are dropped.
+    run, a few tasks whenever episodes end (about 5 ms each), and the tables are joined when its
+    first episode begins. Generations that nobody runs any more are dropped.
 
     Args:
         source: A generator to a task.
@@ -88,7 +88,7 @@ class TaskGenerations(FixedTasks):
         self._join()
 
     def position(self, run: int, word: np.uint64) -> int:
-        """Return the position of the task that episode `run` of an environment plays."""
+        """Return the position of the task that episode `run` of an environment runs."""
         past = (run // self.refresh - self._first) * self.n_tasks
         return past + int(word % np.uint64(self.n_tasks))
 
@@ -180,7 +180,7 @@ def oldest_and_newest(runs: Ints, fresh: Ints) -> tuple[int, int]:
 
     Args:
         runs: Number of the next episode of every environment, shape (E,).
-        fresh: Environments whose next episode begins now; the others play the one before.
+        fresh: Environments whose next episode begins now; the others run the one before.
     """
     under_way = runs - 1
     under_way[fresh] += 1

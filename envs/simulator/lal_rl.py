@@ -1,4 +1,4 @@
-"""LalRlSimulator: the published LAL-RL workload, E episodes, one compiled call a step."""
+"""LalRlSimulator: the published LAL-RL workload, E episodes, one compiled call per step."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,7 +32,7 @@ class LalRlSimulator:
     """Labelling episodes of binary logistic regression, advanced together.
 
     The task of Konyushkova, Sznitman and Fua (arXiv 1810.04114): a pool of 100, two labels to
-    start with, one label a step at a reward of -1, until the accuracy on the held-out reward part
+    start with, one label per step at a reward of -1, until the accuracy on the held-out reward part
     reaches 98 % of what the whole labelled pool would give, or one sample is left. Their
     environment measures quality on the data set's test split; here the environment's own
     held-out half plays that role and is called the reward part.

@@ -1,4 +1,4 @@
-"""Purchases of a simulator: what waits for its batch, what it earned, and which episodes end."""
+"""Acquisitions of a simulator: what waits for its batch, what it earned, and which episodes end."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.simulator.generations import FixedTasks
-from envs.simulator.pool_rules import Purchases, Rules
+from envs.simulator.pool_rules import Acquisitions, Rules
 from lal.arrays import Bools, Floats, Ints
 from lal.episode import accuracy
 from lal.rng import integer_seed
@@ -28,7 +28,7 @@ class Steps:
         queried: Pool row that each episode chose, shape (E,).
         n_labelled: Labels that each episode had chosen after the step, shape (E,).
         target_reached: Episodes that had reached the target quality, shape (E,).
-        task_names: Name of the task that each episode played, shape (E,).
+        task_names: Name of the task that each episode runs, shape (E,).
         lengths: Steps that each episode had taken, shape (E,).
     """
 
@@ -82,7 +82,7 @@ class Outcomes:
         self.reached: Bools = np.zeros(E, dtype=np.bool_)
         self._target: Floats = np.full(E, np.inf)
         self._targets: dict[int, float] = {}
-        # Labels that each episode may buy, and the most it may hold; they change at its start only.
+        # Labels that an episode may acquire, and the most it may hold; set at its start only.
         self._budget: Ints = np.zeros(E, dtype=np.int64)
         self._limit: Ints = np.zeros(E, dtype=np.int64)
 
@@ -118,17 +118,17 @@ class Outcomes:
         due: Ints = np.flatnonzero(full)
         return due
 
-    def judge(self, due: Ints, before: Floats, after: Floats, rival: Floats) -> tuple[Any, ...]:
-        """Return rewards, terminated and truncated after the purchases of `due`; clears them."""
-        bought = np.zeros(len(before), dtype=np.int64)
-        bought[due] = self.n_pending[due]
+    def judge(self, due: Ints, before: Floats, after: Floats, baseline: Floats) -> tuple[Any, ...]:
+        """Return rewards, terminated and truncated after the acquisitions of `due`; clears them."""
+        acquired = np.zeros(len(before), dtype=np.int64)
+        acquired[due] = self.n_pending[due]
         reached_before = self.reached.copy()
         self.reached[due] |= after[due, 0] >= self._target[due]
         rewards = self._rule.pay(
-            Purchases(before, after, bought, self._budget, reached_before, rival)
+            Acquisitions(before, after, acquired, self._budget, reached_before, baseline)
         )
-        rewards[bought == 0] = 0.0
-        terminated, truncated = self._flags(bought > 0)
+        rewards[acquired == 0] = 0.0
+        terminated, truncated = self._flags(acquired > 0)
         self.pending[due], self.n_pending[due] = -1, 0
         return rewards, terminated, truncated
 
@@ -149,7 +149,7 @@ class Outcomes:
         return self._targets[serial]
 
     def _flags(self, looked: Bools) -> tuple[Bools, Bools]:
-        """Return (terminated, truncated); terminations are looked at after purchases only."""
+        """Return (terminated, truncated); terminations are looked at after acquisitions only."""
         eps, rule = self._episodes, self._rule
         spent = eps.n_labelled >= eps.n_start + self._budget
         terminated = (rule.at_target & self.reached) | (eps.n_open == 0)

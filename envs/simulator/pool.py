@@ -44,7 +44,7 @@ __all__ = ["Observations", "PoolSimulator", "Steps"]
 
 
 class PoolSimulator(PoolViews):
-    """E labelling episodes over shared task tables; the compiled twin of `envs.pool_env.PoolEnv`.
+    """E labelling episodes over shared task tables; `envs.pool_env.PoolEnv` in compiled code.
 
     States, features, rewards and terminations are those of the environment; random draws (start,
     slate, forest) are of the same kind but from the simulator's own streams. What environment i
@@ -65,14 +65,14 @@ class PoolSimulator(PoolViews):
         reward: Name of `lal.tasks.rewards.REWARDS`.
         termination: Name of `lal.tasks.termination.TERMINATIONS`.
         batch_size: Labels between refits, B.
-        label_noise: Probability that a bought label is replaced by a uniformly drawn class.
+        label_noise: Probability that an acquired label is replaced by a uniformly drawn class.
         max_episode_steps: Truncate after so many steps; None never does.
-        group_size: Environments that share their random numbers, M: environments 0 to M - 1 play
+        group_size: Environments that share their random numbers, M: environments 0 to M - 1 run
             the same tasks from the same starts with the same slate, learner and noise streams, so
             that their k-th episodes differ by their actions alone; so do the next M.
         n_tasks: Tasks drawn from a source at a time.
         refresh: Episodes of an environment after which it takes the next `n_tasks`; None: so many
-            that a task is played by 16 episodes.
+            that a task is run by 16 episodes.
         task_seed: Names the draws from a source.
         seed: Names every other stream.
         threads: Threads that share the episodes.
@@ -143,7 +143,7 @@ class PoolSimulator(PoolViews):
         self._executor = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
 
     def __copy__(self) -> "PoolSimulator":
-        """Return a twin that shares nothing, as `copy.deepcopy` does."""
+        """Return an independent copy, as `copy.deepcopy` does."""
         return copy.deepcopy(self)
 
     # -- public ------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ class PoolSimulator(PoolViews):
             seed: Names every stream from here on; None goes on under the present one.
             mask: Environments that begin anew, shape (E,); all when None.
             tasks: Position in `tasks` of every episode's task, shape (E,); drawn when None.
-            starts: Pool rows that every episode buys first; drawn as the tasks say when None.
+            starts: Pool rows that every episode labels first; drawn as the tasks say when None.
             seeds: Names the streams of each of these episodes, whatever its place, shape (E,);
                 the simulator's seed and the place do when None.
         """
@@ -190,7 +190,7 @@ class PoolSimulator(PoolViews):
         return self._advance(*self._slates.choose(slots))
 
     def step_rows(self, rows: Ints) -> tuple[Observations, Steps]:
-        """Buy one open pool row in every episode, offered or not, shape (E,)."""
+        """Label one open pool row in every episode, offered or not, shape (E,)."""
         self._check_ready()
         rows = checked_rows(rows, self.n_episodes, ndim=1)
         check_open(rows[:, None], self._episodes, self._records.pool, least=0)
@@ -198,7 +198,7 @@ class PoolSimulator(PoolViews):
         return self._advance(rows, np.zeros(self.n_episodes, dtype=np.bool_))
 
     def relabel(self, rows: Ints) -> Floats:
-        """Buy one open row in every episode and refit: no slate, features, reward or termination.
+        """Label one open row in every episode and refit: no slate, features, reward or termination.
 
         For programs that need models alone; `reset` before the next `step`.
 
@@ -352,7 +352,7 @@ class PoolSimulator(PoolViews):
     def _advance(self, rows: Ints, invalid: NDArray[np.bool_]) -> tuple[Observations, Steps]:
         due = self._outcomes.collect(rows)
         before = self.metrics.copy()
-        rival = self._rival(due) if self._rule.needs_rival and len(due) else before
+        baseline = self._baseline(due) if self._rule.needs_baseline and len(due) else before
 
         def work(part: Ints, worker: int) -> None:
             pending = self._outcomes.pending[part]
@@ -362,7 +362,7 @@ class PoolSimulator(PoolViews):
 
         self._share(due, work)
         after = self.metrics.copy()
-        rewards, terminated, truncated = self._outcomes.judge(due, before, after, rival)
+        rewards, terminated, truncated = self._outcomes.judge(due, before, after, baseline)
         steps = Steps(
             rewards=rewards,
             terminated=terminated,
@@ -390,7 +390,7 @@ class PoolSimulator(PoolViews):
             due = np.union1d(due, over)
         self._offer(due)
 
-    def _rival(self, due: Ints) -> Floats:
+    def _baseline(self, due: Ints) -> Floats:
         """Return the metrics after margin's pick from the slates offered, shape (E, 3)."""
         picks = np.full((self.n_episodes, 1), -1, dtype=np.int64)
         for e in due:

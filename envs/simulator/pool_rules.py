@@ -24,32 +24,32 @@ UNCERTAIN_SHARE = {"random": 0.0, "half_uncertain": 0.5}
 """Compiled slate rules: share of the slate that goes to the smallest margins."""
 
 EPISODES_PER_TASK = 16
-"""Episodes that play a task drawn from a source, on average, unless `refresh` says otherwise."""
+"""Episodes that run a task drawn from a source, on average, unless `refresh` says otherwise."""
 
 METRIC_NAMES = tuple(METRICS)
 """What the metric columns are, in this order."""
 
 
 @dataclass(frozen=True, eq=False)
-class Purchases:
-    """What happened between two refits, over all episodes; see `lal.tasks.rewards.Purchase`."""
+class Acquisitions:
+    """What happened between two refits, over all episodes; see `lal.tasks.rewards.Acquisition`."""
 
     before: Floats
     after: Floats
-    n_bought: Ints
+    n_acquired: Ints
     n_budget: Ints
     reached_before: Bools
-    rival: Floats
+    baseline: Floats
 
 
-_REWARDS: dict[str, Callable[[Purchases], Floats]] = {
-    "step_cost": lambda b: np.where(b.reached_before, 0.0, -b.n_bought.astype(np.float64)),
+_REWARDS: dict[str, Callable[[Acquisitions], Floats]] = {
+    "step_cost": lambda b: np.where(b.reached_before, 0.0, -b.n_acquired.astype(np.float64)),
     "accuracy_gain": lambda b: b.after[:, 0] - b.before[:, 0],
     "balanced_accuracy_gain": lambda b: b.after[:, 1] - b.before[:, 1],
     "mean_accuracy_gain": lambda b: (b.after[:, :2] - b.before[:, :2]).mean(axis=1),
     "log_loss_gain": lambda b: b.after[:, 2] - b.before[:, 2],
-    "area": lambda b: 0.5 * (b.before[:, 0] + b.after[:, 0]) * b.n_bought / b.n_budget,
-    "advantage_over_margin": lambda b: b.after[:, 0] - b.rival[:, 0],
+    "area": lambda b: 0.5 * (b.before[:, 0] + b.after[:, 0]) * b.n_acquired / b.n_budget,
+    "advantage_over_margin": lambda b: b.after[:, 0] - b.baseline[:, 0],
 }
 """The rewards of `lal.tasks.rewards`, over arrays; a test compares them."""
 
@@ -61,13 +61,13 @@ class Rules:
     uncertain_share: float
     reward: str
     needs_target: bool
-    needs_rival: bool
+    needs_baseline: bool
     at_budget: bool
     at_target: bool
 
-    def pay(self, purchases: Purchases) -> Floats:
+    def pay(self, acquisitions: Acquisitions) -> Floats:
         """Return the reward of every episode, shape (E,)."""
-        return _REWARDS[self.reward](purchases)
+        return _REWARDS[self.reward](acquisitions)
 
 
 def find_rules(
@@ -90,7 +90,7 @@ def find_rules(
         uncertain_share=UNCERTAIN_SHARE[slate_rule],
         reward=reward,
         needs_target=end.at_target or reward == "step_cost",
-        needs_rival=reward == "advantage_over_margin",
+        needs_baseline=reward == "advantage_over_margin",
         at_budget=end.at_budget,
         at_target=end.at_target,
     )
@@ -151,7 +151,7 @@ def allocate_episodes(
 
 
 def start_rows(ids: Ints, starts: Sequence[Sequence[int] | Ints] | None, records: Any) -> Ints:
-    """Return the rows that some episodes buy first, filled up with -1.
+    """Return the rows that some episodes label first, filled up with -1.
 
     Args:
         ids: Which episodes.

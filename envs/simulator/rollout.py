@@ -100,7 +100,7 @@ def rollout(
 
 
 def record(simulator: PoolSimulator, utilities: Callable[[Bools], Any]) -> list[Curve]:
-    """Play all episodes to their end and return their curves; see `play`."""
+    """Run all episodes to their end and return their curves; see `play`."""
     tasks = [simulator.tasks[int(t)] for t in simulator.task_numbers]
     starts = [simulator.labelled_rows(e) for e in range(simulator.n_episodes)]
     metrics, rows = [simulator.metrics.copy()], []

@@ -68,7 +68,7 @@ class PoolViews:
 
     @property
     def n_labelled(self) -> Ints:
-        """Labels bought in every episode, shape (E,); a view."""
+        """Labels acquired in every episode, shape (E,); a view."""
         values: Ints = self._episodes.n_labelled
         return values
 
@@ -90,18 +90,18 @@ class PoolViews:
 
     @property
     def task_numbers(self) -> Ints:
-        """Which task every episode plays, shape (E,); a view."""
+        """Which task every episode runs, shape (E,); a view."""
         values: Ints = self._episodes.task
         return values
 
     @property
     def task_names(self) -> NDArray[Any]:
-        """Name of the task that every episode plays, shape (E,), strings."""
+        """Name of the task that every episode runs, shape (E,), strings."""
         names: NDArray[Any] = self._tasks.names[self.task_numbers]
         return names
 
     def labelled_rows(self, episode: int) -> Ints:
-        """Return the pool rows that an episode bought, in order, shape (L,)."""
+        """Return the pool rows that an episode acquired, in order, shape (L,)."""
         rows: Ints = self._episodes.rows[episode, : self.n_labelled[episode]].copy()
         return rows
 

@@ -1,4 +1,4 @@
-"""SequenceEnv: sentences pass one at a time; asking buys all their tags, by the token."""
+"""SequenceEnv: sentences pass one at a time; asking acquires all their tags, by the token."""
 
 from collections.abc import Sequence
 

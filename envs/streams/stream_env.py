@@ -58,7 +58,7 @@ class DriftingTables:
 
 
 class StreamEnv(IndependentCopies, gymnasium.Env[NDArray[np.float32], np.int64]):
-    """Items pass one at a time; action 1 buys the present item's label, 0 lets it go.
+    """Items pass one at a time; action 1 acquires the present item's label, 0 lets it go.
 
     See docs/envs/stream.md. The engine is that of `lal.streams.loop.run_stream`: a label that
     would exceed the budget is refused, and what is left at the end is spent on the last items, so
@@ -114,7 +114,7 @@ class StreamEnv(IndependentCopies, gymnasium.Env[NDArray[np.float32], np.int64])
         return self._observe(self._episode.item()), self._info(asked=False)
 
     def step(self, action: Any) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
-        """Buy (1) or skip (0) the present item."""
+        """Acquire (1) or skip (0) the present item."""
         if self._running().over:
             raise UsageError("the episode is over; call reset before the next step")
         episode = self._running()

@@ -117,7 +117,7 @@ def _check_rows(X: object, name: str) -> Rows:
 def stack_columns(columns: Sequence[Sequence[object]]) -> Rows:
     """Return (N, D) floats, or objects where a column holds texts; nan where missing.
 
-    A column with any cell that is no number becomes one of texts, so that each is of one kind.
+    A column with any cell that is not a number becomes one of texts, so that each is of one kind.
     """
     if not columns:
         raise DataError("the table has a target but no other column; expected features")

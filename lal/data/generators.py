@@ -17,7 +17,7 @@ Generate = Callable[[np.random.Generator, int, int, Floats], tuple[Floats, Ints]
 
 
 def clusters(rng: np.random.Generator, n: int, d: int, shares: Floats) -> tuple[Floats, Ints]:
-    """Gaussian clusters, one to three a class, of different size and orientation."""
+    """Gaussian clusters, one to three per class, of different size and orientation."""
     y = draw_codes(rng, n, shares)
     n_clusters = int(rng.integers(1, 4))
     which = y * n_clusters + rng.integers(n_clusters, size=n)
@@ -44,7 +44,7 @@ def nested(rng: np.random.Generator, n: int, d: int, shares: Floats) -> tuple[Fl
 
 
 def rings(rng: np.random.Generator, n: int, d: int, shares: Floats) -> tuple[Floats, Ints]:
-    """Concentric shells, one a class."""
+    """Concentric shells, one per class."""
     y = draw_codes(rng, n, shares)
     direction = rng.normal(size=(n, d))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
@@ -58,7 +58,7 @@ def xor(rng: np.random.Generator, n: int, d: int, shares: Floats) -> tuple[Float
 
 
 def checkerboard(rng: np.random.Generator, n: int, d: int, shares: Floats) -> tuple[Floats, Ints]:
-    """A board of three to six cells a side in two columns, turned by some angle."""
+    """A board of three to six cells per side in two columns, turned by some angle."""
     X, y = _board(rng, n, d, shares, cells=int(rng.integers(3, 7)), depth=min(d, 2))
     return turned(X, rng.uniform(0, np.pi / 2)), y
 

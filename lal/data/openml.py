@@ -25,7 +25,9 @@ def openml_home() -> Path:
 def openml_loader(spec: str) -> Callable[[], Dataset]:
     """Return the loader of the data set with a number, for ``"openml:61"``."""
     if not spec.isdecimal():
-        raise DataError(f"'openml:{spec}' is no data set; expected a number, for example openml:61")
+        raise DataError(
+            f"'openml:{spec}' is not a data set; expected a number, for example openml:61"
+        )
     return partial(load_openml, int(spec))
 
 

@@ -36,7 +36,7 @@ class PriorConfig:
         classes: C, log-uniform, lowered where the rows are too few.
         two_classes: Chance of two classes whatever `classes` says (most tables have two).
         kinds: Weight of each generator.
-        rows_a_class: At least so many rows a class on average.
+        rows_a_class: At least so many rows per class on average.
         smallest_share: No class is wanted with a smaller share (half an equal share at most).
         balanced: Chance of equal shares.
         steep: Chance of shares that fall geometrically (a few per cent for the rarest class); twice

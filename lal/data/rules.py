@@ -1,4 +1,4 @@
-"""Generators after tables met in practice: rules over few-valued columns, and common factors."""
+"""Generators modelled on real tables: rules over few-valued columns, and common factors."""
 
 import numpy as np
 

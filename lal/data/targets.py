@@ -10,7 +10,7 @@ from lal.data.hashing import is_missing
 from lal.data.numbers import number_name, read_label_numbers
 from lal.errors import DataError
 
-NOT_YET = "this release covers classification with one label a row"
+NOT_YET = "this release covers classification with one label per row"
 
 MANY_CLASSES = 30
 """More different numbers than this, in over a fifth of the rows, are taken for a regression."""
@@ -27,7 +27,7 @@ def encode_target(
         class_names: Names of the classes, in the order of the codes.
 
     Raises:
-        DataError: Missing labels, one class only, no rows, or a target that is no class label.
+        DataError: Missing labels, one class only, no rows, or a target that is not a class label.
     """
     values = _one_column(np.asarray(y), name)
     if len(values) == 0:

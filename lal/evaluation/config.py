@@ -83,6 +83,10 @@ class EvaluationConfig:
     store_format: Format = "parquet"
     """Format of new runs: parquet (needs the extra tables) or json."""
 
+    def __post_init__(self) -> None:
+        """Take a text as the path of the store, as notebooks write it."""
+        object.__setattr__(self, "out", Path(self.out))
+
     def make_protocol(self) -> Protocol:
         """Return the protocol that the fields describe."""
         changes: dict[str, Any] = {"metric": self.metric, "seed": self.seed}

@@ -16,7 +16,7 @@ def _log_share(value: float, whole: float) -> Floats:
 
 @define("n_labelled@1", "context", of_labels="counts", cost="1")
 def n_labelled(state: QueryState, rows: Ints) -> Floats:
-    """Labels bought, log(1 + L) / log(1001)."""
+    """Labels acquired, log(1 + L) / log(1001)."""
     return _log_share(len(state.labelled), 1000.0)
 
 
@@ -28,7 +28,7 @@ def labels_per_class(state: QueryState, rows: Ints) -> Floats:
 
 @define("class_entropy@1", "context", of_labels="counts", cost="L")
 def class_entropy(state: QueryState, rows: Ints) -> Floats:
-    """Entropy of the labels bought over log S; 0 with fewer than two seen classes."""
+    """Entropy of the labels acquired over log S; 0 with fewer than two seen classes."""
     counts = class_counts(state)[seen_classes(state)]
     if len(counts) < 2:
         return np.zeros(1)
@@ -122,7 +122,7 @@ def spacing(state: QueryState, rows: Ints) -> Floats:
 
 @define("spent_share@1", "context", of_labels="counts", low=-1.0, undefined=-1.0, cost="1")
 def spent_share(state: QueryState, rows: Ints) -> Floats:
-    """Labels bought over the budget; -1 when the budget is unknown."""
+    """Labels acquired over the budget; -1 when the budget is unknown."""
     if state.budget is None:
         return np.array([-1.0])
     return np.array([len(state.labelled) / max(state.budget, 1)])

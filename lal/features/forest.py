@@ -95,7 +95,7 @@ def _gaps(committee: Floats) -> tuple[Floats, Floats]:
 
 
 def forest_statistics(state: QueryState) -> tuple[float, Floats, float] | None:
-    """Return out-of-bag accuracy, importances (D,) and mean depth; None if the model is no forest.
+    """Return out-of-bag accuracy, importances (D,) and mean depth; None without a forest.
 
     A model offers them through an optional ``forest_statistics()``.
     """

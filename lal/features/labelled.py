@@ -85,7 +85,7 @@ def encoded(state: QueryState, rows: Ints) -> Floats:
 
 
 def class_counts(state: QueryState) -> Ints:
-    """Return the labels bought of every class, shape (C,)."""
+    """Return the labels acquired of every class, shape (C,)."""
     size = max(state.n_classes, 1, int(state.labels.max()) + 1 if len(state.labels) else 1)
     counts: Ints = np.bincount(state.labels, minlength=size)
     return counts

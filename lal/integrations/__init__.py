@@ -1,4 +1,4 @@
-"""Policies inside other people's libraries: one module a host, nothing imported before it is used.
+"""Policies inside other libraries: one module each, imported when it is used.
 
 `lal.integrations.skactiveml`, `modal`, `alipy`, `baal`, `small_text`, `libact`, and `numpy_loop`,
 which needs no library at all.

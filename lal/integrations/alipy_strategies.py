@@ -69,7 +69,7 @@ REFUSED = {
     "classes only; a trained policy of ours does the same job",
     "QueryInstanceRandom": "it draws from the global generators; 'random' does the same",
     "QueryRandom": "it draws from the global generators; 'random' does the same",
-    "QueryInstanceGraphDensity": "it remembers what it asked before, so it is no function of the "
+    "QueryInstanceGraphDensity": "it remembers what it asked, so it is not a function of the "
     "pool as it stands; use 'skactiveml:TypiClust'",
     "QueryInstanceQUIRE": "it inverts an N x N matrix for every query; use 'skactiveml:Quire'",
     "QueryExpectedErrorReduction": "it takes the logarithm of probabilities that may be 0; use "

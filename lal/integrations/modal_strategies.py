@@ -23,7 +23,7 @@ OFFERED: dict[str, tuple[str, str, float]] = {
 
 _DROPOUT = "it runs a torch module with dropout; use 'baal:BALD' with a learner that has members"
 _LABELS = "it is for multi-label data, which are not in this release"
-_OPTIMISER = "it searches the maximum of a function, which is no labelling problem"
+_OPTIMISER = "it searches the maximum of a function, which is not a labelling problem"
 REFUSED = {
     "expected_error_reduction": "it refits modAL's own learner for every row; use "
     "'skactiveml:MonteCarloEER'",

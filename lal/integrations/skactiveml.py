@@ -79,7 +79,7 @@ class LearnedQueryStrategy(_base.SingleAnnotatorPoolQueryStrategy):  # type: ign
             for rows that cannot be asked and for those chosen before.
 
         Raises:
-            TypeError: `clf` is no `SkactivemlClassifier`, or `fit_clf` is no boolean.
+            TypeError: `clf` is not a `SkactivemlClassifier`, or `fit_clf` is not a boolean.
             ValueError: Samples, labels or arguments that cannot be used.
         """
         if isinstance(candidates, Number):

@@ -217,7 +217,7 @@ class LabelStore:
         answers to rows that have them are passed over.
 
         Raises:
-            DataError: An answer that contradicts a label, or is no class; nothing is taken then.
+            DataError: An answer that contradicts a label, or is not a class; nothing is taken then.
         """
         answers = read_table(path)
         names = answers.column(self.id_column or ROW)

@@ -89,7 +89,7 @@ class StabilisingPredictions:
 def kappa(a: Ints, b: Ints, n_classes: int) -> float:
     """Return Cohen's kappa of two labellings; 0 where both are one same class throughout.
 
-    There it is undefined, and a model that knows one class is no reason to stop. Source: Cohen
+    There it is undefined, and a model that knows one class does not justify stopping. Source: Cohen
     (1960), "A coefficient of agreement for nominal scales".
     """
     share_a: Floats = np.bincount(a, minlength=n_classes) / len(a)

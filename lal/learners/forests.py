@@ -11,7 +11,7 @@ UNKNOWN = 0.5
 
 
 def statistics(forest: Any, rows: Rows, labels: Ints) -> tuple[float, Floats, float] | None:
-    """Return out-of-bag accuracy, importances (D,) and mean depth; None if it is no forest.
+    """Return out-of-bag accuracy, importances (D,) and mean depth; None if it is not a forest.
 
     Args:
         forest: A fitted scikit-learn classifier.

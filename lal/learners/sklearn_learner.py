@@ -29,7 +29,7 @@ class SklearnLearner:
             codes themselves by default.
 
     Raises:
-        UsageError: The estimator is no classifier.
+        UsageError: The estimator is not a classifier.
     """
 
     def __init__(
@@ -118,8 +118,8 @@ def _check_classifier(estimator: Any) -> None:
 
     if not (hasattr(estimator, "fit") and hasattr(estimator, "__sklearn_tags__")):
         raise UsageError(
-            f"{estimator!r} is no estimator; expected a scikit-learn classifier or pipeline, or a "
-            "learner whose fit takes n_classes"
+            f"{estimator!r} is not an estimator; expected a scikit-learn classifier or pipeline, or "
+            "a learner whose fit takes n_classes"
         )
     if is_regressor(estimator):
         raise UsageError(
@@ -129,7 +129,7 @@ def _check_classifier(estimator: Any) -> None:
     answers = hasattr(estimator, "predict_proba") or hasattr(estimator, "decision_function")
     if not is_classifier(estimator) and not answers:
         raise UsageError(
-            f"{type(estimator).__name__} is no classifier; expected predict_proba or "
+            f"{type(estimator).__name__} is not a classifier; expected predict_proba or "
             "decision_function"
         )
 
@@ -139,7 +139,7 @@ def _check_labels(X: Rows, y: Ints, n_classes: int) -> None:
         raise UsageError(f"X has {n_rows(X)} rows but y has {len(y)} labels; expected as many")
     if len(y) and not (y.min() >= 0 and y.max() < n_classes):
         wrong = y.min() if y.min() < 0 else y.max()
-        raise UsageError(f"label {wrong} is no class code; expected 0 to {n_classes - 1}")
+        raise UsageError(f"label {wrong} is not a class code; expected 0 to {n_classes - 1}")
 
 
 def _weights(estimator: Any, sample_weight: Floats | None) -> dict[str, Floats]:

@@ -205,7 +205,7 @@ class PoolPolicy:
             clf: Classifier or pipeline; a clone is fitted to the labelled rows.
             proba: Class probabilities (N, C) instead of a classifier.
             classes: All classes, when known.
-            budget: Labels that may be bought in all, the present ones included, when known.
+            budget: Labels that may be acquired in all, the present ones included, when known.
             candidates: None (rows without a label), row numbers of X, or samples (n, D).
             batch_size: Rows to return.
             fit_clf: False uses `clf` as it is.

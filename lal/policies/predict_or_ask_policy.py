@@ -33,7 +33,7 @@ class PredictOrAskPolicy(ProgramPolicy):
         return {"step": Signature(output=C + 1, context=width, extra=memory, keep=NEXT)}
 
     def start(self, info: Event | None = None) -> Memory:
-        """Return the memory at the start; ``info = {"episodes": E}`` plays E at once."""
+        """Return the memory at the start; ``info = {"episodes": E}`` runs E at once."""
         lead = (int(info["episodes"]),) if info and "episodes" in info else ()
         hidden, C = self.size("hidden"), self.size("classes")
         return {

@@ -34,11 +34,11 @@ MAX_PROTOTYPES = 100_000
 """Numbers in all prototypes; every item is compared with all of them."""
 
 READS_LABELS = frozenset({"sequential", "graph"})
-"""Heads that look at the labels bought so far."""
+"""Heads that look at the labels acquired so far."""
 
 
 class SubsetPolicy(ProgramPolicy):
-    """Chooses items one after the other; the sequential and graph heads look at labels bought.
+    """Chooses items one after the other; the sequential and graph heads look at labels acquired.
 
     Sizes: ``head`` (place in `HEADS`), ``classes`` (C), ``columns`` (D), ``embedding``, ``hidden``.
     Program ``embed`` maps samples (rows) to the embedding. one_step: ``forward`` and ``backward``
@@ -174,7 +174,7 @@ class SubsetPolicy(ProgramPolicy):
         return int(self.scores(memory).argmax())
 
     def choose(self, info: Event, labels: Ints, budget: int) -> Ints:
-        """Return `budget` items, best first; labels are read only as they are bought."""
+        """Return `budget` items, best first; labels are read only as they are acquired."""
         memory, chosen = self.start(info), []
         for _ in range(budget):
             index = self.act(memory)

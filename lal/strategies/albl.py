@@ -62,8 +62,8 @@ class ALBL:
     Each round every arm names an open row, the uniform arm all rows of the pool alike. A row is
     drawn from their mixture; a row that has its label already costs nothing and only teaches the
     bandit. The reward is the importance-weighted accuracy of the next model on the rows drawn.
-    The strategy itself holds no memory: `start` makes one, `act` plays a round, `update` settles
-    it; `lal.run_episode` carries it along. On its own, `utilities` plays a first round.
+    The strategy itself holds no memory: `start` makes one, `act` runs a round, `update` settles
+    it; `lal.run_episode` carries it along. On its own, `utilities` runs a first round.
 
     Args:
         arms: Names of strategies.

@@ -110,7 +110,7 @@ def choose_batch(
 
 
 class EpisodeStart(NamedTuple):
-    """What a strategy with memory is told before an episode.
+    """What a strategy with memory is given before an episode.
 
     Attributes:
         n_rows: Rows of the pool.
@@ -171,5 +171,5 @@ class StatefulStrategyAdapter:
 
 
 def with_memory(strategy: Strategy, info: EpisodeStart) -> Strategy:
-    """Return what plays one episode: the strategy, or it with a fresh memory if it has one."""
+    """Return what runs one episode: the strategy, or it with a fresh memory if it has one."""
     return StatefulStrategyAdapter(strategy, info) if hasattr(strategy, "start") else strategy

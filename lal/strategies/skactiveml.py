@@ -201,7 +201,7 @@ def _pool() -> Any:
 
 
 def _refusal(name: str, member: Any) -> str:
-    """Return why a member of ``skactiveml.pool`` is no strategy for us; empty if it is one."""
+    """Return why a member of ``skactiveml.pool`` cannot be offered; empty if it can."""
     if not inspect.isclass(member) or not hasattr(member, "query"):
         return "not a strategy"
     if name in NOT_STRATEGIES:

@@ -121,7 +121,7 @@ RATE = 0.01
 """Rate at which running means follow what passes by."""
 
 ERROR_RATE = 0.1
-"""Rate at which the running error follows the labels bought."""
+"""Rate at which the running error follows the labels acquired."""
 
 
 def view(item: StreamItem) -> View:
@@ -149,7 +149,7 @@ def view(item: StreamItem) -> View:
 
 
 def _standing(r: Record, v: View) -> float:
-    """Return by how many deviations the doubt lies above its running mean, within 3."""
+    """Return by how many deviations the uncertainty lies above its running mean, within 3."""
     spread = math.sqrt(max(r.doubt_square - r.doubt_mean**2, 1e-6))
     return max(min((1.0 - v.confidence - r.doubt_mean) / spread, 3.0), -3.0)
 
@@ -227,7 +227,7 @@ def follow(record: Record, item: StreamItem, *, asked: bool, error: float | None
     Args:
         record: Before it.
         item: The item.
-        asked: Whether its label was bought.
+        asked: Whether its label was acquired.
         error: Share of the item that the model had wrong (of a row 0 or 1); None without label.
     """
     doubt = 1.0 - view(item).confidence

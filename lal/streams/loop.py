@@ -14,7 +14,7 @@ from lal.streams.tasks import Stream
 
 
 class StreamWorld(Protocol):
-    """A stream with its task model; only who plays it may call `learn`, `wrong` and `quality`."""
+    """A stream with its task model; only what runs it may call `learn`, `wrong` and `quality`."""
 
     costs: Floats
     """Cost of each item's label, shape (n,)."""
@@ -24,7 +24,7 @@ class StreamWorld(Protocol):
         ...
 
     def wrong(self, t: int) -> float:
-        """Return the share of item t that the model has wrong; for scores and bought labels."""
+        """Return the share of item t that the model has wrong; for scores and acquired labels."""
         ...
 
     def learn(self, t: int) -> None:
@@ -79,7 +79,7 @@ class StreamEpisode:
     """One pass over a stream; the environment and `run_stream` share it.
 
     The total cost is the same whoever decides: a label that would exceed it is refused, and once
-    what is left to spend covers all items to come, every one of them is bought.
+    what is left to spend covers all items to come, every one of them is acquired.
     """
 
     def __init__(self, world: StreamWorld, *, budget: float) -> None:
@@ -104,7 +104,7 @@ class StreamEpisode:
         return self._item
 
     def decide(self, ask: bool) -> StreamEvent:
-        """Buy or skip the present item and go on; the event says what came of it."""
+        """Acquire or skip the present item and go on; the event says what came of it."""
         t, item = self.t, self.item()
         error = self.world.wrong(t)
         affordable = self.spent + item.cost <= self.total + 1e-9
@@ -125,7 +125,7 @@ class StreamRun:
 
     Attributes:
         errors: Share of each item that the model had wrong when it passed, shape (n,).
-        asked: Which labels were bought, shape (n,).
+        asked: Which labels were acquired, shape (n,).
         spent: Their cost.
         curve: Quality each time a share of the budget was spent; empty without `points`.
     """
@@ -137,14 +137,14 @@ class StreamRun:
 
     @property
     def accuracy(self) -> float:
-        """Prequential accuracy: each item is predicted before its label may be bought."""
+        """Prequential accuracy: each item is predicted before its label may be acquired."""
         return 1.0 - float(self.errors.mean())
 
 
 def run_stream(
     strategy: StreamStrategy, world: StreamWorld, *, budget: float = 0.1, points: int = 0
 ) -> StreamRun:
-    """Play a stream with a strategy.
+    """Run a stream with a strategy.
 
     Args:
         strategy: From `lal.streams.strategies.STREAM_STRATEGIES`, or a stream policy.

@@ -1,4 +1,4 @@
-"""REWARDS: what a purchase is worth, measured on the reward part."""
+"""REWARDS: rewards of an acquisition, measured on the reward part."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,25 +8,25 @@ from lal.registry import Registry
 
 
 @dataclass(frozen=True)
-class Purchase:
+class Acquisition:
     """What happened between two refits.
 
     Attributes:
-        before: Metrics on the reward part before the labels were bought.
+        before: Metrics on the reward part before the labels were acquired.
         after: Metrics after them.
-        n_bought: Labels bought, the batch size except at the end.
-        n_budget: Labels that the task's budget buys in all after the start.
-        reached_before: Whether an earlier purchase had reached the target.
-        rival: Metrics after buying margin's picks from the same state and slate instead; None
+        n_acquired: Labels acquired, the batch size except at the end.
+        n_budget: Labels that the task's budget allows after the initial labelled set.
+        reached_before: Whether an earlier acquisition had reached the target.
+        baseline: Metrics after acquiring margin's choice from the same state and slate; None
             unless the reward asks for it.
     """
 
     before: Mapping[str, float]
     after: Mapping[str, float]
-    n_bought: int
+    n_acquired: int
     n_budget: int
     reached_before: bool = False
-    rival: Mapping[str, float] | None = None
+    baseline: Mapping[str, float] | None = None
 
     def gain(self, metric: str) -> float:
         """Return the change of a metric."""
@@ -38,63 +38,63 @@ class Reward:
     """A reward by name.
 
     Attributes:
-        compute: A purchase to a number.
+        compute: An acquisition to a number.
         needs_target: The target quality must be known.
-        needs_rival: What margin's picks would have given must be known (one more fit a step).
+        needs_baseline: The result of margin's choice must be known (one more fit per step).
         needs_whole_budget: Only means what it says when the budget is always spent.
     """
 
-    compute: Callable[[Purchase], float]
+    compute: Callable[[Acquisition], float]
     needs_target: bool = False
-    needs_rival: bool = False
+    needs_baseline: bool = False
     needs_whole_budget: bool = False
 
 
 REWARDS: Registry[Reward] = Registry("reward")
 
 
-def step_cost(bought: Purchase) -> float:
+def step_cost(acquired: Acquisition) -> float:
     """Return -1 for every label up to and with the one that reaches the target, then 0.
 
     Source: LAL-RL (Konyushkova et al., arXiv 1810.04114), whose episodes end at the target.
     """
-    return 0.0 if bought.reached_before else -float(bought.n_bought)
+    return 0.0 if acquired.reached_before else -float(acquired.n_acquired)
 
 
-def accuracy_gain(bought: Purchase) -> float:
+def accuracy_gain(acquired: Acquisition) -> float:
     """Return the gain of accuracy; the sum over an episode is final minus initial accuracy."""
-    return bought.gain("accuracy")
+    return acquired.gain("accuracy")
 
 
-def balanced_accuracy_gain(bought: Purchase) -> float:
+def balanced_accuracy_gain(acquired: Acquisition) -> float:
     """Return the gain of the mean accuracy over classes."""
-    return bought.gain("balanced_accuracy")
+    return acquired.gain("balanced_accuracy")
 
 
-def mean_accuracy_gain(bought: Purchase) -> float:
+def mean_accuracy_gain(acquired: Acquisition) -> float:
     """Return the mean of the gains of accuracy and of balanced accuracy."""
-    return 0.5 * (bought.gain("accuracy") + bought.gain("balanced_accuracy"))
+    return 0.5 * (acquired.gain("accuracy") + acquired.gain("balanced_accuracy"))
 
 
-def log_loss_gain(bought: Purchase) -> float:
-    """Return the fall of the log loss in nats a row (floored at log 1e-15)."""
-    return bought.gain("log_likelihood")
+def log_loss_gain(acquired: Acquisition) -> float:
+    """Return the fall of the log loss in nats per row (floored at log 1e-15)."""
+    return acquired.gain("log_likelihood")
 
 
-def area(bought: Purchase) -> float:
+def area(acquired: Acquisition) -> float:
     """Return the increment of the normalised area under the accuracy curve (trapezoids).
 
     The sum over an episode is `lal.curve.Curve.area` of the same curve.
     """
-    height = 0.5 * (bought.before["accuracy"] + bought.after["accuracy"])
-    return height * bought.n_bought / bought.n_budget
+    height = 0.5 * (acquired.before["accuracy"] + acquired.after["accuracy"])
+    return height * acquired.n_acquired / acquired.n_budget
 
 
-def advantage_over_margin(bought: Purchase) -> float:
+def advantage_over_margin(acquired: Acquisition) -> float:
     """Return the gain of accuracy minus the gain of margin's picks from the same state."""
-    if bought.rival is None:
-        raise UsageError("this reward needs the metrics after margin's picks (Purchase.rival)")
-    return bought.after["accuracy"] - bought.rival["accuracy"]
+    if acquired.baseline is None:
+        raise UsageError("this reward needs the metrics of margin's choice (Acquisition.baseline)")
+    return acquired.after["accuracy"] - acquired.baseline["accuracy"]
 
 
 REWARDS.add("step_cost", Reward(step_cost, needs_target=True))
@@ -103,4 +103,4 @@ REWARDS.add("balanced_accuracy_gain", Reward(balanced_accuracy_gain))
 REWARDS.add("mean_accuracy_gain", Reward(mean_accuracy_gain))
 REWARDS.add("log_loss_gain", Reward(log_loss_gain))
 REWARDS.add("area", Reward(area, needs_whole_budget=True))
-REWARDS.add("advantage_over_margin", Reward(advantage_over_margin, needs_rival=True))
+REWARDS.add("advantage_over_margin", Reward(advantage_over_margin, needs_baseline=True))

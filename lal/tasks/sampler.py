@@ -28,11 +28,11 @@ class TaskSampler:
     Attributes:
         datasets: Data sets or names for `lal.load_dataset`; a suite works too. Drawn uniformly.
         learners: Learners or names; drawn uniformly.
-        budget: Labels bought after the start, at most half of the pool.
+        budget: Labels acquired after the start, at most half of the pool.
         hold_out: Families that are never drawn, neither real nor synthetic.
         share_synthetic: Probability that the data set comes from the synthetic prior.
-        classes_known: Probability that the strategy is told the number of classes.
-        budget_known: Probability that the strategy is told the budget.
+        classes_known: Probability that the strategy is given the number of classes.
+        budget_known: Probability that the strategy is given the budget.
         reward_share: Share of the rows that rewards are measured on.
         max_pool: Largest pool; larger ones are cut at random, so that episodes stay quick.
         synthetic: What draws a synthetic data set.
@@ -136,7 +136,7 @@ def _loaded(name: str) -> Dataset:
 
 
 def default_tasks() -> TaskSampler:
-    """Return what `gymnasium.make("lal/Pool-v0")` plays: bundled and synthetic data, 20 labels."""
+    """Return what `gymnasium.make("lal/Pool-v0")` runs: bundled and synthetic data, 20 labels."""
     return TaskSampler()
 
 

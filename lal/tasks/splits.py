@@ -47,14 +47,14 @@ def make_task(
         dataset: The rows and labels.
         learner: The task model; see `lal.learners.make_learner` for names.
         seed: Seed of the episode; only its stream "split" is drawn from.
-        budget: Labels bought after the start.
+        budget: Labels acquired after the start.
         reward_share: Share of the rows not in the test part that rewards are measured on.
         n_state: Rows held aside whose labels are never used.
         test_share: Share of rows for the test part.
         max_pool: Larger pools are sub-sampled, by class.
         start: ``"two_classes"`` or a number of random labels.
-        classes_known: Whether strategies are told the number of classes.
-        budget_known: Whether strategies are told the budget.
+        classes_known: Whether strategies are given the number of classes.
+        budget_known: Whether strategies are given the budget.
 
     Raises:
         DataError: Too few rows, or a pool of one class.

@@ -133,7 +133,7 @@ class CountsWrongly(PoolEnv):
 
 
 BROKEN = {
-    Leaks: "depends on a label that was never bought",
+    Leaks: "depends on a label that was never acquired",
     KeepsTest: "holds test rows",
     DrawsGlobally: "global random generator",
     MasksWrongly: "mask and pool_indices disagree",

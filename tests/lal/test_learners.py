@@ -321,9 +321,9 @@ def test_make_learner_takes_names_classes_estimators_and_learners():
         ("knn", {"neighbours": 3}, UsageError, "learner 'knn' does not take these options"),
         (GaussianNB(), {"var_smoothing": 1.0}, UsageError, "with a finished GaussianNB"),
         (LinearRegression(), {}, UsageError, "LinearRegression is a regressor"),
-        (StandardScaler(), {}, UsageError, "StandardScaler is no classifier"),
-        (3, {}, UsageError, "3 is no estimator"),
-        (Foreign(), {}, UsageError, "is no estimator"),
+        (StandardScaler(), {}, UsageError, "StandardScaler is not a classifier"),
+        (3, {}, UsageError, "3 is not an estimator"),
+        (Foreign(), {}, UsageError, "is not an estimator"),
     ],
 )
 def test_bad_learners_are_refused_in_one_line(learner, options, error, message):
@@ -334,7 +334,7 @@ def test_bad_learners_are_refused_in_one_line(learner, options, error, message):
 def test_bad_labels_and_silent_classifiers_are_refused():
     X, y = blobs()
     learner = make_learner("gaussian_nb")
-    with pytest.raises(UsageError, match="label 2 is no class code; expected 0 to 1"):
+    with pytest.raises(UsageError, match="label 2 is not a class code; expected 0 to 1"):
         learner.fit(X, y, n_classes=2)
     with pytest.raises(UsageError, match="X has 44 rows but y has 45 labels"):
         learner.fit(X[1:], y, n_classes=3)

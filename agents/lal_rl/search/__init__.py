@@ -1,1 +1,1 @@
-"""LAL-RL's game played by a linear policy with class-aware inputs, found by paired search."""
+"""LAL-RL's game run by a linear policy with class-aware inputs, found by paired search."""

@@ -13,13 +13,13 @@ INPUTS = (
 """What is known of a candidate; see `agents.lal_rl.search.kernels.write_inputs`."""
 
 TIMES_DOUBT = ("cosine_open_z", "cosine_nearest_z", "cosine_classes_z", "nearest_disagreement")
-"""Inputs that also count times the doubt."""
+"""Inputs that also count times the uncertainty."""
 
 N_TERMS = len(INPUTS) + len(TIMES_DOUBT)
 """Numbers that a score weighs."""
 
 SIZE = 2 * N_TERMS
-"""Weights: of every term, and of every term times the logarithm of the labels bought."""
+"""Weights: of every term, and of every term times the logarithm of the labels acquired."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class SearchConfig(GameConfig):
     """Evolution strategy with mirrored, paired perturbations on the LAL-RL workload.
 
     The objective is the one of the evaluation: the mean over data sets of the logarithm of the mean
-    number of labels to the target. Both members of a pair play the same episodes.
+    number of labels to the target. Both members of a pair run the same episodes.
     """
 
     searches: int = 3
@@ -40,7 +40,7 @@ class SearchConfig(GameConfig):
     """Mirrored perturbations of a step."""
 
     n_episodes: int = 36
-    """Episodes that every vector of a step plays, the same for all of them."""
+    """Episodes that every vector of a step runs, the same for all of them."""
 
     spread: float = 0.3
     """Standard deviation of a perturbation."""

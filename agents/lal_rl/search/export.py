@@ -17,7 +17,7 @@ FEATURES = (
 """The candidate feature of every input."""
 
 SIGNS = np.array([-1.0, -1.0, 1.0, 1.0, -1.0, 1.0, 1.0, -1.0, 1.0])
-"""An input is its feature with this sign; doubt is 1 less the margin."""
+"""An input is its feature with this sign; uncertainty is 1 less the margin."""
 
 WHOLE = float(np.log1p(1000.0))
 """What `n_labelled@1` divides log(1 + L) by."""

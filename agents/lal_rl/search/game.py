@@ -17,7 +17,7 @@ kernels: Any = lal_rl_linear
 
 
 class Game:
-    """Plays numbered episodes to the end.
+    """Runs numbered episodes to the end.
 
     Args:
         data: What `binary_pairs` accepts.
@@ -55,7 +55,7 @@ def episode_lengths(
         weights: Of the policy.
         data: What `binary_pairs` accepts.
         n_episodes: Episodes in all, rounded up to a multiple of `n_envs`.
-        n_envs: Environments; each plays the same number of episodes.
+        n_envs: Environments; each runs the same number of episodes.
         seed: Names splits and first labels.
 
     Returns:

@@ -70,7 +70,7 @@ class SearchLearner(GameLearner[SearchConfig]):
         return mean
 
     def players(self) -> tuple[Play, Mapping[str, Play]]:
-        """Return what plays the weights, and what plays uncertainty and the controls."""
+        """Return what runs the weights, and what runs uncertainty and the controls."""
         config = self.config
         shuffled = train(replace(config, control="shuffled_reward"), self.pairs).weights
         copies = [self.play_weights(one) for one in untrained(config, N_UNTRAINED)]
@@ -81,7 +81,7 @@ class SearchLearner(GameLearner[SearchConfig]):
         }
 
     def play_weights(self, weights: Floats) -> Play:
-        """Return what plays a vector of weights."""
+        """Return what runs a vector of weights."""
         n = self.config.n_eval_episodes
 
         def play(name: str, seed: int) -> Floats:

@@ -31,7 +31,7 @@ Progress = Callable[[int, float], None]
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What a run gave: the weights of every search (S, 2 T), and the episodes and labels played."""
+    """What a run gave: the weights of every search (S, 2 T), and the episodes and labels run."""
 
     searches: Floats
     n_episodes: int

@@ -44,7 +44,7 @@ def rank_strategies(areas: Floats, names: Sequence[str], *, alpha: float = ALPHA
     together under Holm's rule; mean-rank tests depend on who else is listed (Benavoli et al. 2016).
 
     Args:
-        areas: One row a data set, one column a strategy, no gaps, shape (D, S).
+        areas: One row per data set, one column per strategy, no gaps, shape (D, S).
         names: Names of the columns.
         alpha: Level after adjustment.
     """

@@ -213,7 +213,7 @@ def reproduce_seed(
         y: Class codes, 0 or 1, shape (n,).
         seed: Seed of the split, of the start and of a random strategy.
         strategy: ``"margin"`` (US-C), ``"random"`` (Uniform) or any other strategy.
-        every: Most labels bought before the next refit and point of the curve; see `labels_until`.
+        every: Most labels acquired before the next refit and curve point; see `labels_until`.
             The protocol's is 1; random sampling looks at no model, so more only thins its curve.
     """
     rule = make_strategy(strategy) if isinstance(strategy, str) else strategy
@@ -235,9 +235,9 @@ def reproduce_seed(
 
 
 def labels_until(bought: int, every: int) -> int:
-    """Return how many labels to buy before the next point of a thinned curve.
+    """Return how many labels to acquire before the next point of a thinned curve.
 
-    At most a fifth of those bought, because curves bend at their beginning: of an accuracy that
+    At most a fifth of those acquired, because curves bend at their beginning: of an accuracy that
     nears its end as 1 / n the trapezoid over a fifth misses half a percent of the gap.
     """
     return max(1, min(every, bought // 5))

@@ -4,7 +4,7 @@ They sort the margins of the whole pool by the ``argsort`` of the numpy of their
 first row that is not labelled. That sort is a quicksort (median of three, ranges of up to 16 by
 insertion) and leaves equal keys in an order of its own, neither first nor last. Newer numpy sorts
 with vector instructions and leaves another order on every kind of processor, so the old one is
-played here, as far as it is asked for. Only data with equal rows notice.
+run here, as far as it is asked for. Only data with equal rows notice.
 """
 
 from collections.abc import Iterator

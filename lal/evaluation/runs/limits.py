@@ -30,7 +30,7 @@ class RunTimeout(BaseException):
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise `RunTimeout` in this thread after `seconds` of processor time; 0 is no limit.
+    """Raise `RunTimeout` in this thread after `seconds` of processor time; 0 means no limit.
 
     The main thread is stopped by timer signals. Other threads, as Dask's workers have, are sent
     the exception, which meets them at the next line of Python.

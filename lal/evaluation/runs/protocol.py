@@ -62,8 +62,8 @@ class Protocol:
         n_starts: Starts on every split.
         metrics: What is measured at every point.
         metric: The headline among `metrics`.
-        classes_known: Whether strategies are told the number of classes.
-        budget_known: Whether strategies are told the budget.
+        classes_known: Whether strategies are given the number of classes.
+        budget_known: Whether strategies are given the budget.
         seed: Entropy of every stream.
         version: Version of these rules.
     """

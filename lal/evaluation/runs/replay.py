@@ -154,7 +154,7 @@ class EpisodeView:
 
 
 def view_episode(store: RunStore, results: Sequence[RunResult]) -> EpisodeView:
-    """Return the view of one run's episodes, one result a strategy.
+    """Return the view of one run's episodes, one result per strategy.
 
     Args:
         store: Where they come from.

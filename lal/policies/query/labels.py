@@ -45,14 +45,14 @@ def read_labels(
     """Return the labels of a pool.
 
     Args:
-        y: Labels with missing ones, one a row.
+        y: Labels with missing ones, one per row.
         n: Rows of the pool.
         missing_label: What stands for a missing label besides None; nan by default.
         classes: All classes, when known.
         hinted: Further classes that a fitted classifier knows, when `classes` is None.
 
     Raises:
-        DataError: Wrong length or shape, a label that is no class, or a regression target.
+        DataError: Wrong length or shape, a label that is not a class, or a regression target.
     """
     values = _column(y, n)
     missing = find_missing(y, values, missing_label)
@@ -155,7 +155,7 @@ def _not_itself(value: Any) -> bool:
 def _refuse_continuous(held: Sequence[Any]) -> None:
     parts = [v for v in held if isinstance(v, float) and not v.is_integer()]
     if parts:
-        raise DataError(f"y holds {parts[0]!r}, which is no class label; {REGRESSION}")
+        raise DataError(f"y holds {parts[0]!r}, which is not a class label; {REGRESSION}")
 
 
 def _masked_objects(y: Any) -> bool:

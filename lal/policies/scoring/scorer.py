@@ -161,7 +161,7 @@ def compile_program(
         except PolicyFileError as error:
             raise PolicyFileError(f"operation {position} of the program: {error}") from None
     output = program.get("output")
-    need(isinstance(output, str) and output in shapes, f"the output {output!r} is no register")
+    need(isinstance(output, str) and output in shapes, f"the output {output!r} is not a register")
     found = shapes[str(output)].width
     need(found == n_output, f"the output {output!r} must have width {n_output}, got {found}")
     need(shapes[str(output)].axis != "reference", "the output must be one number a candidate")

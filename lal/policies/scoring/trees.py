@@ -37,7 +37,7 @@ def from_sklearn_forest(forest: Any, *, output: int | None = None) -> Tensors:
 def from_sklearn_hist_gradient_boosting(model: Any) -> Tensors:
     """Return the tensors of a fitted HistGradientBoosting model, raw predictions included.
 
-    One column a regressor or a binary classifier (log-odds), one a class otherwise (logits).
+    One column a regressor or a binary classifier (log-odds), one per class otherwise (logits).
 
     Raises:
         UsageError: The model splits on categorical columns.

@@ -29,7 +29,7 @@ class Config:
     """T, experiments in an episode."""
 
     episodes: int = 500
-    """Episodes played, the same for every rule."""
+    """Episodes run, the same for every rule."""
 
     n_contrast: int = 20_000
     """L of the bounds."""

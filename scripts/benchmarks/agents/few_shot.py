@@ -121,7 +121,7 @@ def _cells(values: Floats, drawn: FewShot, rows: Ints, C: int) -> dict[str, str]
 
 
 def played(policy: SubsetPolicy, drawn: FewShot, budget: int) -> Ints:
-    """Return the items that a policy buys, shape (E, B)."""
+    """Return the items that a policy acquires, shape (E, B)."""
     found = []
     for e, labels in enumerate(drawn.labels):
         info = {

@@ -82,7 +82,7 @@ def _row(policy: PredictOrAskPolicy, config: Config) -> dict[str, str]:
 
 
 def play(policy: PredictOrAskPolicy, episodes: Episodes) -> np.ndarray:
-    """Return the greedy actions, shape (E, T); all episodes are played at once."""
+    """Return the greedy actions, shape (E, T); all episodes are run at once."""
     E, T = episodes.labels.shape
     memory = policy.start({"episodes": E})
     actions = np.empty((E, T), dtype=np.int64)

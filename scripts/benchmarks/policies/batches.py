@@ -1,6 +1,6 @@
 """Batches: the greedy rule against the old one, against margin and against random, paired.
 
-``python -m scripts.benchmark batches`` plays every method on the same tasks from the same random
+``python -m scripts.benchmark batches`` runs every method on the same tasks from the same random
 labels, in batches, and prints the differences in AUBC points with their intervals over data sets.
 """
 

@@ -1,7 +1,7 @@
 """Partial dependence of a policy: what it likes in a row, early and late.
 
 ``python -m scripts.benchmark dependence --policy default --picture docs/results/dependence.png``
-plays the policy on a suite in the compiled simulator, keeps the rows it was offered, then sets one
+runs the policy on a suite in the compiled simulator, keeps the rows it was offered, then sets one
 feature of all rows to a value and averages the utility, for ten values of every feature. Features
 that go together (margin and its rank) are moved one by one, so read shapes, not sums.
 """

@@ -1,8 +1,8 @@
 """Versions of a look-ahead policy side by side on synthetic tasks that none of them was fitted to.
 
 ``python -m scripts.benchmark picks --states runs/full --policies a=FILE b=FILE`` prints what their
-picks gain above the mean candidate on the last blocks of a run, by labels bought, and the paired
-difference to the first one; ``--tasks N`` also plays whole episodes beside margin.
+picks gain above the mean candidate on the last blocks of a run, by labels acquired, and the paired
+difference to the first one; ``--tasks N`` also runs whole episodes beside margin.
 """
 
 from collections.abc import Sequence
@@ -33,10 +33,10 @@ class Config:
     """Last blocks, which the policies must not have been fitted to."""
 
     tasks: int = 0
-    """Tasks played to the end; 0: none."""
+    """Tasks run to the end; 0: none."""
 
     budget: int = 60
-    """Labels bought in those."""
+    """Labels acquired in those."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

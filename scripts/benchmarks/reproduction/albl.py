@@ -38,7 +38,7 @@ class Config:
     """Episodes on each data set."""
 
     budget: int = 30
-    """Labels bought after the start; known to the bandit."""
+    """Labels acquired after the start; known to the bandit."""
 
 
 def run(config: Config, results: Results) -> None:

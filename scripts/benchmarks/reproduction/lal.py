@@ -46,14 +46,14 @@ class Config:
     """Of the fresh tasks; no training uses it."""
 
     real: tuple[str, ...] = ()
-    """Binary data sets to play on as well: names, for example ``file:PATH.npz``. Half of a set is
+    """Binary data sets to run on as well: names, for example ``file:PATH.npz``. Half of a set is
     the pool, at most 400 rows; the policies were trained on no real set."""
 
     real_tasks: int = 20
     """Splits of each of them."""
 
     simulated: bool = True
-    """Play the simulated tasks."""
+    """Run the simulated tasks."""
 
 
 def run(config: Config, results: Results) -> None:

@@ -110,7 +110,7 @@ def left_out(config: Config) -> tuple[str, ...]:
 
 
 def rule_lengths(config: Config, name: str) -> dict[str, Floats]:
-    """Return the labels that random and uncertainty sampling need on a set, from disk or played."""
+    """Return the labels that random and uncertainty sampling need on a set, from disk or run."""
     path = config.out / f"rules-{name}-{config.n_judged}.npz"
     if not path.exists():
         data = f"file:{config.folder}/{name}.npz"
@@ -201,7 +201,7 @@ def trained_run(config: Config, variant: Variant, name: str, seed: int, updates:
 
 
 def together_run(config: Config, variant: Variant, name: str) -> Run:
-    """Return the labels that the networks of all seeds need together, from disk or played."""
+    """Return the labels that the networks of all seeds need together, from disk or run."""
     seeds = "-".join(str(seed) for seed in config.seeds)
     chosen = [chosen_updates(config, variant, name, seed) for seed in config.seeds]
     kind = "" if set(chosen) == {PUBLISHED_UPDATES} else "-u" + "-".join(f"{u:g}" for u in chosen)

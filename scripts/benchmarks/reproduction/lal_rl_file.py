@@ -1,4 +1,4 @@
-"""A LAL-RL file played through `query`, beside the network it was made from; episodes are paired.
+"""A LAL-RL file run through `query`, beside the network it was made from; episodes are paired.
 
 A pool that is queried has no rows held aside, so a file sees another state than its network did in
 training. ``python -m scripts.benchmark lal_rl_file`` counts the labels that both need to the target
@@ -102,7 +102,7 @@ def play_linear(config: Config, data: object, policy: PoolPolicy) -> Floats:
 
 
 def make_player(config: Config, data: object, view: int) -> Player:
-    """Return a player of fresh episodes, the same ones whoever plays."""
+    """Return a player of fresh episodes, the same ones whoever runs."""
     engine = LalRlSimulator(
         data,  # type: ignore[arg-type]
         config.n_episodes,
@@ -130,7 +130,7 @@ def play(config: Config, data: object, network: QNetwork | None, view: int) -> F
 def play_file(config: Config, data: object, policy: PoolPolicy) -> tuple[Floats, float]:
     """Return the labels that the file needs, and how often its network would ask the same row.
 
-    The compiled form of a linear policy plays whole episodes only; uncertainty sampling, by which
+    The compiled form of a linear policy runs whole episodes only; uncertainty sampling, by which
     its search began, takes the network's place there.
     """
     linear = is_linear(policy)

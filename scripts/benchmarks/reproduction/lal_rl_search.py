@@ -123,7 +123,7 @@ def trained_run(config: Config, name: str, seed: int) -> Run:
 
 
 def together_run(config: Config, name: str) -> Run:
-    """Return the labels that the mean of all seeds' weights needs, from disk or played."""
+    """Return the labels that the mean of all seeds' weights needs, from disk or run."""
     seeds = "-".join(str(seed) for seed in config.seeds)
     first = path_of(config, name, config.seeds[0])
     path = first.with_name(f"together-{seeds}-{first.name}")

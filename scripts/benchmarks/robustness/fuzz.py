@@ -42,7 +42,7 @@ class Config:
     """Files."""
 
     first: int = 0
-    """Number of the first file, to play a run in parts."""
+    """Number of the first file, to run in parts."""
 
     seed: int = 0
     """Names the mutations: file i is the same in every run."""

@@ -54,7 +54,7 @@ class Config:
 
 
 def main(config: Config) -> None:
-    """Make the environments, play, and print the table.
+    """Make the environments, run, and print the table.
 
     Raises:
         UnknownNameError: No such host.

@@ -1,4 +1,4 @@
-"""Play one pool in one host library, in that library's own environment; prints JSON.
+"""Run one pool in one host library, in that library's own environment; prints JSON.
 
 Run by `host_parity` beside this file; needs the core packages and the host, nothing else.
 """
@@ -25,7 +25,7 @@ N_QUERIES = 15
 N_ROWS = 200
 N_COLUMNS = 6
 SIZES = (2, 5)
-"""Classes of the pools that are played."""
+"""Classes of the pools that are run."""
 
 
 def random_network() -> PoolPolicy:
@@ -49,7 +49,7 @@ def random_network() -> PoolPolicy:
 
 @dataclass(frozen=True, eq=False)
 class Game:
-    """A pool, its true labels, the rows labelled first, and the policy that is played."""
+    """A pool, its true labels, the rows labelled first, and the policy that is run."""
 
     n_classes: int
     policy: Any
@@ -110,7 +110,7 @@ class Played:
 
 
 def play_numpy(game: Game) -> Played:
-    """Play in the plain loop, its y read back."""
+    """Run in the plain loop, its y read back."""
     rows, y = label_loop(
         game.policy,
         game.X,
@@ -125,7 +125,7 @@ def play_numpy(game: Game) -> Played:
 
 
 def play_skactiveml(game: Game) -> Played:
-    """Play with scikit-activeml's conventions."""
+    """Run with scikit-activeml's conventions."""
     from skactiveml.classifier import SklearnClassifier
 
     from lal.integrations.skactiveml import LearnedQueryStrategy
@@ -143,7 +143,7 @@ def play_skactiveml(game: Game) -> Played:
 
 
 def play_modal(game: Game) -> Played:
-    """Play with modAL's `ActiveLearner`: query, teach, take the row out of the pool."""
+    """Run with modAL's `ActiveLearner`: query, teach, take the row out of the pool."""
     from lal.integrations.modal import LearnedQuery, load
 
     query = LearnedQuery(game.policy)
@@ -157,7 +157,7 @@ def play_modal(game: Game) -> Played:
 
 
 def play_modal_committee(game: Game) -> Played:
-    """Play with a `Committee` of one."""
+    """Run with a `Committee` of one."""
     from lal.integrations.modal import LearnedQuery, load
 
     query, models = LearnedQuery(game.policy), load("modAL.models")
@@ -181,7 +181,7 @@ def _modal_loop(game: Game, learner: Any, store: Any) -> Played:
 
 
 def play_alipy(game: Game) -> Played:
-    """Play in a loop over ALiPy's index collections, its oracle and its label repository."""
+    """Run in a loop over ALiPy's index collections, its oracle and its label repository."""
     from lal.integrations.alipy import LearnedQuery, load
 
     oracles = load("alipy.oracle")
@@ -208,7 +208,7 @@ def play_alipy(game: Game) -> Played:
 
 
 def play_alipy_experiment(game: Game) -> Played:
-    """Play in ALiPy's `AlExperiment`, one thread."""
+    """Run in ALiPy's `AlExperiment`, one thread."""
     from lal.integrations.alipy import LearnedQuery, load
 
     model = game.learner()
@@ -233,7 +233,7 @@ def play_alipy_experiment(game: Game) -> Played:
 
 
 def play_small_text(game: Game) -> Played:
-    """Play with small-text's `PoolBasedActiveLearner`: query, update."""
+    """Run with small-text's `PoolBasedActiveLearner`: query, update."""
     from lal.integrations.small_text import EXTRA, LearnedQueryStrategy
 
     library = require("small_text", EXTRA)
@@ -253,7 +253,7 @@ def play_small_text(game: Game) -> Played:
 
 
 def play_libact(game: Game) -> Played:
-    """Play over libact's `Dataset`: make_query, update."""
+    """Run over libact's `Dataset`: make_query, update."""
     from lal.integrations.libact import EXTRA, LearnedQuery
 
     known = game.y[: game.n_classes].tolist()
@@ -271,7 +271,7 @@ def play_libact(game: Game) -> Played:
 
 
 def play_baal(game: Game) -> Played:
-    """Play in baal's `ActiveLearningLoop` over an `ActiveLearningDataset`."""
+    """Run in baal's `ActiveLearningLoop` over an `ActiveLearningDataset`."""
     import torch
 
     from lal.integrations.baal import EXTRA, LearnedScores, ranking
@@ -312,7 +312,7 @@ PLAYS: dict[str, tuple[str, dict[str, Callable[[Game], Played]]]] = {
     "libact": ("libact", {"Dataset": play_libact}),
     "baal": ("baal", {"ActiveLearningLoop": play_baal}),
 }
-"""Host: its distribution, and the ways to play in it."""
+"""Host: its distribution, and the ways to run in it."""
 
 PROBABILITIES_ONLY = ("Committee",)
 """Ways in which the host shows no model, so only policies that read probabilities can agree."""
@@ -334,7 +334,7 @@ def check_names(host: str) -> dict[str, str]:
 
 
 def main(host: str) -> list[dict[str, Any]]:
-    """Play every pool with every policy in every way of the host; return one record each."""
+    """Run every pool with every policy in every way of the host; return one record each."""
     if host not in PLAYS:
         raise UnknownNameError(f"unknown host {host!r}; known: {', '.join(PLAYS)}")
     distribution, ways = PLAYS[host]

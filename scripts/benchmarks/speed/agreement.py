@@ -1,6 +1,6 @@
 """Compiled logistic regression beside the exact optimum, set by set.
 
-Episodes with random labels are played on standardised data; after every few labels the
+Episodes with random labels are run on standardised data; after every few labels the
 simulator's probabilities are compared with scikit-learn's at ``tol=1e-10``, and so is the accuracy
 on the reward part. The last sets are hard: columns far from unit scale, weak penalties.
 """

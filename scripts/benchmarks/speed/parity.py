@@ -1,6 +1,6 @@
 """The two backends of `lal/Pool-v0` on random tasks, and the simulator's memory over many steps.
 
-``python -m scripts.benchmark parity``: every task is played through both with the same start and
+``python -m scripts.benchmark parity``: every task is run through both with the same start and
 the same rows acquired, to the termination at a target or the budget's end. Exact learners: largest
 difference of a probability, of a feature, of a feature relative to the pool (ranks, z-scores: a
 tie in the seventh digit moves a rank) and of a reward; share of tasks whose probabilities and
@@ -47,7 +47,7 @@ class Config:
     """Labels after the start."""
 
     seed: int = 0
-    """Names the tasks and the rows bought."""
+    """Names the tasks and the rows acquired."""
 
     steps: int = 0
     """Compiled steps to take while memory is watched; 1000000 for the table of the docs."""

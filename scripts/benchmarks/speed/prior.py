@@ -1,8 +1,8 @@
 """The synthetic prior beside real tables, its speed, and its pictures.
 
 ``python -m scripts.benchmark prior --real ../shared/data/dev`` prints quantiles of each summary
-statistic, of the real data sets and of draws; ``--pictures docs/pictures`` draws one small data
-set a kind; ``--speed`` counts data sets a second on one core by CPU time.
+statistic, of the real data sets and of draws; ``--pictures docs/design/pictures`` draws one small
+data set per kind; ``--speed`` counts data sets per second on one core by CPU time.
 """
 
 import time

@@ -1,7 +1,7 @@
 """What one query costs, beside the other libraries: seconds and memory on one core.
 
-``python -m scripts.benchmark query`` plays each contestant in a process of its own, bound to one
-core. modAL and ALiPy are played in the environments that ``make test-hosts`` made under
+``python -m scripts.benchmark query`` runs each contestant in a process of its own, bound to one
+core. modAL and ALiPy are run in the environments that ``make test-hosts`` made under
 `.venv-hosts`; where one is missing, the table says so. Memory is the most that the process held
 during a query, less what it held before (pool, labels and fitted classifier included).
 """
@@ -107,7 +107,7 @@ def _row(found: dict[str, Any], plain: float | None) -> dict[str, Any]:
 
 
 def play(contestant: str, case: Case, config: Config) -> dict[str, Any] | str:
-    """Return what a contestant needs, or a sentence saying why it was not played."""
+    """Return what a contestant needs, or a sentence saying why it was not run."""
     python = sys.executable
     if contestant in PYTHONS:
         place = config.folder / PYTHONS[contestant] / "bin" / "python"

@@ -1,7 +1,7 @@
 """Time the report on a large synthetic store: reading, computing, writing, opening in a browser.
 
 ``python -m scripts.benchmark report`` makes the store through its own interface (curves are drawn,
-not played) and prints one line a step. The browser step needs Playwright and a Chromium.
+not run) and prints one line a step. The browser step needs Playwright and a Chromium.
 """
 
 import hashlib

@@ -203,7 +203,7 @@ def _engine(config: Config, E: int, first_env: int = 0) -> Any:
 
 
 def _episodes(engine: Any, n_rounds: int) -> float:
-    """Play episodes of `LABELS` random labels each; returns the CPU seconds of the steps."""
+    """Run episodes of `LABELS` random labels each; returns the CPU seconds of the steps."""
     anything = np.full(engine.n_episodes, -1)
     spent = 0.0
     for _ in range(n_rounds):

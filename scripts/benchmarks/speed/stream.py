@@ -1,6 +1,6 @@
 """A long stream with a stream policy: items per CPU second and memory, beside other strategies.
 
-``python -m scripts.benchmark stream`` plays the policy over all items and the others over fewer, in
+``python -m scripts.benchmark stream`` runs the policy over all items and the others over fewer, in
 one process; peak memory is read after every tenth of the stream.
 """
 

@@ -1,4 +1,4 @@
-"""What reviewers attack, where no other test already looks; see docs/results/method.md."""
+"""What reviewers attack, where no other test already looks; see docs/design/method.md."""
 
 import numpy as np
 import pytest

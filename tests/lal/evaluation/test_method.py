@@ -1,4 +1,4 @@
-"""docs/results/method.md names tests that exist."""
+"""docs/design/method.md names tests that exist."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-PAGE = (ROOT / "docs" / "results" / "method.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "design" / "method.md").read_text(encoding="utf-8")
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE)))
 
 

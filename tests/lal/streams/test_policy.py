@@ -228,7 +228,7 @@ def test_features_by_hand():
 
 
 def test_documented_loop_runs_without_torch():
-    text = (ROOT / "docs" / "streams.md").read_text()
+    text = (ROOT / "docs" / "guide" / "streams.md").read_text()
     code = text.split("```python\n", 1)[1].split("```", 1)[0]
     code += "\nimport sys, json; print(json.dumps([asked, 'torch' in sys.modules, "
     code += "'gymnasium' in sys.modules]))"

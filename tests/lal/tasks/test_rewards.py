@@ -4,7 +4,7 @@ import pytest
 from envs.pool_env import PoolEnv
 from lal.curve import Curve
 from lal.errors import UnknownNameError, UsageError
-from lal.tasks.rewards import REWARDS, Purchase
+from lal.tasks.rewards import REWARDS, Acquisition
 
 
 def log_sigmoid(x: float) -> float:
@@ -17,6 +17,7 @@ EXPECTED = {
     ("accuracy_gain", (2, 3)): [0.4, 0.0],
     # Class 0 is right on 1 of 3 rows, class 1 on 2 of 2: 2/3 before, 1 after row 2.
     ("balanced_accuracy_gain", (3, 2)): [0.0, 1 / 3],
+    ("mean_accuracy_gain", (3, 2)): [0.0, (0.4 + 1 / 3) / 2],
     ("area", (3, 2)): [0.6 / 2, (0.6 + 1.0) / 2 / 2],
     ("area", (2, 3)): [(0.6 + 1.0) / 2 / 2, 1.0 / 2],
     ("step_cost", (3, 2)): [-1.0, -1.0],
@@ -103,9 +104,11 @@ def test_looking_ahead_leaves_no_trace(wine_task):
 
 
 def test_advantage_without_a_rival_is_refused():
-    bought = Purchase(before={"accuracy": 0.5}, after={"accuracy": 0.6}, n_bought=1, n_budget=2)
-    with pytest.raises(UsageError, match=r"Purchase\.rival"):
-        REWARDS["advantage_over_margin"].compute(bought)
+    acquired = Acquisition(
+        before={"accuracy": 0.5}, after={"accuracy": 0.6}, n_acquired=1, n_budget=2
+    )
+    with pytest.raises(UsageError, match=r"Acquisition\.baseline"):
+        REWARDS["advantage_over_margin"].compute(acquired)
 
 
 def test_unknown_reward_has_a_hint(tiny_task):

@@ -305,7 +305,7 @@ def test_bad_programs_are_refused(ops, tensors, message):
     ("program", "message"),
     [
         ({"ops": []}, "'ops' and 'output' only"),
-        ({"ops": [], "output": "nowhere"}, "is no register"),
+        ({"ops": [], "output": "nowhere"}, "is not a register"),
         ({"ops": [], "output": "candidates"}, "must have width 1"),
         ({"ops": [{**SELECT, "in": ["reference"]}], "output": "u"}, "one number a candidate"),
         ([], "JSON object"),
