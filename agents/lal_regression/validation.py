@@ -1,6 +1,7 @@
 """Pick advantage: what the candidate chosen gains more than its task's candidates on average.
 
-R2 measures how well early tasks are distinguished from late ones; only the choice within a task matters.
+R2 measures how well early tasks are distinguished from late ones; only the choice within a task
+matters.
 """
 
 from dataclasses import dataclass

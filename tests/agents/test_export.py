@@ -6,6 +6,8 @@ from torch import nn
 from agents.dqn.config import PRESETS
 from agents.dqn.learner import DQNLearner
 from agents.export.torch_layers import slate_program
+from agents.training.tasks import training_tasks
+from envs.pool_env import PoolEnv
 from lal.errors import UsageError
 from lal.policies.kinds import load_policy
 from lal.policies.scoring.scorer import run
@@ -48,7 +50,7 @@ def test_saved_policy_gives_the_q_values_of_the_environment(learner, model, tmp_
     policy = learner.export_model(model, "tried", {"control": "none"})
     policy.save(tmp_path / "p.safetensors")
     loaded = load_policy(tmp_path / "p.safetensors")
-    env = model.env.envs[0].unwrapped
+    env = PoolEnv(training_tasks(SMOKE), slate_size=SMOKE.slate_size)
     observation, info = env.reset(seed=5)
     for _ in range(3):
         batch = {k: torch.tensor(v[None]) for k, v in observation.items()}

@@ -14,7 +14,7 @@ from lal.evaluation.runs.runner import execute_runs, plan
 from lal.evaluation.runs.store import RunStore
 
 COLUMNS = [
-    "cell", "strategy", "dataset", "learner", "split", "start", "status", "n_labels",
+    "run_key", "strategy", "dataset", "learner", "split", "start", "status", "n_labels",
     "accuracy", "balanced_accuracy", "log_likelihood", "area",
 ]  # fmt: skip
 
