@@ -118,8 +118,8 @@ def _check_classifier(estimator: Any) -> None:
 
     if not (hasattr(estimator, "fit") and hasattr(estimator, "__sklearn_tags__")):
         raise UsageError(
-            f"{estimator!r} is not an estimator; expected a scikit-learn classifier or pipeline, or "
-            "a learner whose fit takes n_classes"
+            f"{estimator!r} is not an estimator; expected a scikit-learn classifier or pipeline, "
+            "or a learner whose fit takes n_classes"
         )
     if is_regressor(estimator):
         raise UsageError(
