@@ -40,7 +40,7 @@ PUBLISHED_BATCH = 32
 
 @dataclass(frozen=True)
 class Trained:
-    """Cost and result of a backend: CPU and wall seconds, transitions, mean labels to the target."""
+    """Cost and result: CPU and wall seconds, transitions, mean labels to the target."""
 
     backend: str
     cpu: float
