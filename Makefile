@@ -49,7 +49,7 @@ kernels-nojit: $(STAMP)
 
 # The simulator once more without the linking of kernels (see envs/simulator/linking.py).
 kernels-unlinked: $(STAMP)
-	LAL_LINK_KERNELS=0 $(BIN)/python -m pytest tests/envs/simulator -m 'not slow'
+	LAL_LINK_KERNELS=0 NUMBA_CACHE_DIR=.numba-unlinked $(BIN)/python -m pytest tests/envs/simulator -m 'not slow'
 
 # The real host libraries, each in its own environment under .venv-hosts; HOSTS picks some.
 test-hosts: $(STAMP)

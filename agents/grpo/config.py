@@ -46,6 +46,9 @@ class GRPOConfig(PoolEnvConfig):
     n_envs: int = 128
     """Environments that are stepped together."""
 
+    episodes_per_task: int = 48
+    """Episodes that play a task, on average, before fresh ones are drawn; drawing takes time."""
+
     group_size: int = 8
     """Environments with the same task and initial labelled set; n_envs is a multiple of it."""
 

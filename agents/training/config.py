@@ -101,7 +101,10 @@ class PoolEnvConfig(PoolConfig):
     """Share of the rows that rewards are measured on; gains of one label are small, so many."""
 
     n_tasks: int = 48
-    """Tasks drawn at a time; each is run by 16 episodes on average."""
+    """Tasks drawn at a time."""
+
+    episodes_per_task: int = 16
+    """Episodes that play a task, on average, before fresh ones are drawn; drawing takes time."""
 
     n_envs: int = 8
     """Environments that are stepped together."""
@@ -135,7 +138,7 @@ class PoolEnvConfig(PoolConfig):
         super().__post_init__()
         check_at_least(
             self, total_timesteps=1, n_segments=1, n_envs=1, slate_size=2, batch_size=1,
-            n_dev_tasks=1, n_tasks=1,
+            n_dev_tasks=1, n_tasks=1, episodes_per_task=1,
         )  # fmt: skip
         check_above(self, 0.0, "learning_rate", "reward_scale")
         check_within(self, "reward_share", 0.05, 0.95)

@@ -60,6 +60,7 @@ def _options(config: PoolEnvConfig, features: Features, segment: int | str) -> d
         "slate_rule": config.slate_rule,
         "reward": config.reward,
         "n_tasks": config.n_tasks,
+        "refresh": max(1, round(config.episodes_per_task * config.n_tasks / config.n_envs)),
         "task_seed": integer_seed(config.seed, "tasks", segment),
     }
 

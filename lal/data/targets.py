@@ -97,6 +97,13 @@ def _as_numbers(values: NDArray[np.generic]) -> NDArray[np.float64] | None:
         return np.asarray(values, dtype=np.float64)
     if values.dtype.kind == "b":
         return None
+    # Whole numbers that floats hold exactly need no look at every label.
+    if (
+        values.dtype.kind in "iu"
+        and len(values)
+        and np.abs(values.astype(np.float64)).max() < 2**53
+    ):
+        return values.astype(np.float64)
     return read_label_numbers(values.tolist())
 
 

@@ -80,15 +80,17 @@ def _store(typing, array, index, value):  # type: ignore[no-untyped-def]
     return types.void(array, types.intp, vector), generate
 
 
+def _everywhere(builder: Any, number: Any) -> Any:
+    """Put a number into every lane."""
+    nothing = ir.Constant(_VECTOR, ir.Undefined)
+    one = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(one, nothing, ir.Constant(_INTS, [0] * WIDTH))
+
+
 @intrinsic
 def _splat(typing, value):  # type: ignore[no-untyped-def]
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        one = builder.insert_element(
-            ir.Constant(_VECTOR, ir.Undefined), args[0], ir.Constant(ir.IntType(32), 0)
-        )
-        return builder.shuffle_vector(
-            one, ir.Constant(_VECTOR, ir.Undefined), ir.Constant(_INTS, [0] * WIDTH)
-        )
+        return _everywhere(builder, args[0])
 
     return vector(types.float32), generate
 
@@ -203,13 +205,9 @@ def _iota(typing, first):  # type: ignore[no-untyped-def]
     """Lanes of first, first + 1, first + 2 and so on."""
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        one = builder.insert_element(
-            ir.Constant(_VECTOR, ir.Undefined), args[0], ir.Constant(ir.IntType(32), 0)
+        return builder.fadd(
+            _everywhere(builder, args[0]), ir.Constant(_VECTOR, [float(i) for i in range(WIDTH)])
         )
-        everywhere = builder.shuffle_vector(
-            one, ir.Constant(_VECTOR, ir.Undefined), ir.Constant(_INTS, [0] * WIDTH)
-        )
-        return builder.fadd(everywhere, ir.Constant(_VECTOR, [float(i) for i in range(WIDTH)]))
 
     return vector(types.float32), generate
 
