@@ -77,7 +77,7 @@ def test_whole_batch_strategies_need_all_open_rows(pool):
     strategy = LearnedQueryStrategy("skactiveml:CoreSet", random_state=0)
     given = pool.X, pool.labels(), classifier(pool)
     assert len(set(strategy.query(*given, batch_size=3).tolist())) == 3
-    with pytest.raises(UsageError, match="chooses whole batches among all rows"):
+    with pytest.raises(UsageError, match="chooses whole batches itself, among all rows"):
         strategy.query(*given, candidates=[20, 30, 40], batch_size=2)
 
 

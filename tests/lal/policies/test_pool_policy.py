@@ -150,7 +150,7 @@ def test_specification_is_checked(make_policy):
         make_policy(candidate_features=("margin@9",))
     with pytest.raises(UsageError, match="'n_labelled@1' is a context feature"):
         make_policy(candidate_features=("n_labelled@1",))
-    with pytest.raises(UnknownNameError, match="unknown selection step 'best'"):
+    with pytest.raises(UnknownNameError, match="unknown batch rule 'best'"):
         make_policy(selection="best")
     with pytest.raises(PolicyFileError, match="expected \\(12, 40\\)"):
         make_policy(context_features=("n_labelled@1",) * 15)
