@@ -1,7 +1,6 @@
 """Pick advantage: what the candidate chosen gains more than its task's candidates on average.
 
-R2 measures how well early tasks are distinguished from late ones; only the choice within a task
-matters.
+R2 measures how well a model tells early tasks from late ones; the choice within a task matters.
 """
 
 from dataclasses import dataclass

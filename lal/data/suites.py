@@ -37,7 +37,7 @@ class Suite(Sequence[Dataset]):
     Args:
         name: Name of the suite.
         entries: Its data sets, with different names.
-        log: Openings log of a sealed suite; None for others.
+        log: Access log of a locked suite; None for others.
     """
 
     def __init__(self, name: str, entries: Sequence[Entry], log: Path | None = None) -> None:
@@ -110,7 +110,7 @@ def load_suite(name_or_path: str | Path, *, kinds: Sequence[str] = KINDS) -> Sui
     Args:
         name_or_path: ``"bundled"``, ``"synthetic"``, ``"openml-cc18"``, ``"alpbench"``, a folder
             (with a manifest.json, or just .npz, .csv and .parquet files), or a .json list of
-            sources with names and hashes. ``"wall": "sealed"`` in the manifest or the list seals
+            sources with names and hashes. ``"wall": "sealed"`` in the manifest or the list locks
             it: evaluations on it are logged beside it.
         kinds: Kinds of manifest entries to take; text and sequence data are not tables.
 
@@ -234,7 +234,7 @@ def _from_list(path: Path) -> Suite:
 
 
 def _openings_log(path: Path, content: Mapping[str, Any]) -> Path | None:
-    """Return where openings of a sealed suite are written: beside what lists it."""
+    """Return the access log of a locked suite, a file beside what lists it."""
     if content.get("wall", "") != "sealed":
         return None
     return path.with_name(

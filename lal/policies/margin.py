@@ -1,4 +1,4 @@
-"""Margin sampling written down as a policy: the yardstick, and proof that the road is lossless."""
+"""Margin sampling as a policy file: the baseline, and a test that export loses nothing."""
 
 import numpy as np
 

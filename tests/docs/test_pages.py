@@ -70,6 +70,13 @@ def test_every_registered_environment_has_a_page_in_the_index():
             assert part in text, f"{page.group(1)} lacks {part}"
 
 
+def test_readmes_of_agents_name_files_that_exist():
+    for page in ROOT.glob("agents/*/README.md"):
+        for name in re.findall(r"`([\w./]+\.py)`", page.read_text(encoding="utf-8")):
+            places = (page.parent / name, ROOT / name)
+            assert any(p.exists() for p in places), f"{page.parent.name}: there is no {name}"
+
+
 METHODS = [page for page in PAGES if page.parent.name == "methods" and page.name != "index.md"]
 
 

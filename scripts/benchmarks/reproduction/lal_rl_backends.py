@@ -1,6 +1,6 @@
-"""LAL-RL by two roads: stable-baselines3's DQN with our parts, and the compiled trainer.
+"""LAL-RL by two backends: stable-baselines3's DQN with our parts, and the compiled trainer.
 
-``python -m scripts.benchmark lal_rl_roads`` trains both on the same sets for the same number of
+``python -m scripts.benchmark lal_rl_backends`` trains both on the same sets for the same number of
 steps and counts labels on the sets left out, over several training seeds. The same command goes on
 after an interruption.
 """
@@ -20,7 +20,7 @@ from lal.arrays import Floats
 from scripts.benchmarks.base import Benchmark, Results
 from scripts.benchmarks.reproduction.lal_rl import judge_seed, save_arrays
 
-ROADS = ("stable-baselines3", "compiled")
+BACKENDS = ("stable-baselines3", "compiled")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +34,10 @@ class Config:
     """Sets that are not trained on; the others of the ten are."""
 
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    """Training seeds of the slow road, through stable-baselines3."""
+    """Training seeds of the slow backend, stable-baselines3."""
 
     compiled_seeds: tuple[int, ...] = tuple(range(20))
-    """Training seeds of the compiled road."""
+    """Training seeds of the compiled backend."""
 
     n_steps: int = 100_000
     """Environment steps of a run."""
@@ -45,34 +45,41 @@ class Config:
     n_judged: int = 512
     """Episodes on each set."""
 
-    out: Path = Path("runs/lal-rl-roads")
+    out: Path = Path("runs/lal-rl-backends")
     """Where trained networks are kept."""
 
 
 def run(config: Config, results: Results) -> None:
-    """Add percent saved of both roads for every seed, and their difference."""
+    """Add percent saved of both backends for every seed, and their difference."""
     random = {name: lengths_of(config, None, name) for name in SETS}
     results.note(
         f"% fewer labels than random, {config.n_steps} steps; {', '.join(config.left_out)}"
     )
-    seeds = dict(zip(ROADS, (config.seeds, config.compiled_seeds), strict=True))
-    saved = {road: [one_run(config, road, s, random) for s in seeds[road]] for road in ROADS}
+    seeds = dict(zip(BACKENDS, (config.seeds, config.compiled_seeds), strict=True))
+    saved = {
+        backend: [one_run(config, backend, s, random) for s in seeds[backend]]
+        for backend in BACKENDS
+    }
     for column, sets in enumerate((f"{len(config.left_out)} sets left out", "all ten sets")):
-        found = [np.array(saved[road])[:, column] for road in ROADS]
-        means = {r: f"{f.mean():.1f} ({len(f)} seeds)" for r, f in zip(ROADS, found, strict=True)}
+        found = [np.array(saved[backend])[:, column] for backend in BACKENDS]
+        means = {
+            r: f"{f.mean():.1f} ({len(f)} seeds)" for r, f in zip(BACKENDS, found, strict=True)
+        }
         results.add("saved", {"data sets": sets, **means, "difference": welch(*found)})
 
 
-def one_run(config: Config, road: str, seed: int, random: dict[str, Floats]) -> tuple[float, float]:
+def one_run(
+    config: Config, backend: str, seed: int, random: dict[str, Floats]
+) -> tuple[float, float]:
     """Return percent saved on the sets left out and on all ten; prints them."""
-    network, seconds = kept(config, road, seed)
+    network, seconds = kept(config, backend, seed)
     ours = {name: lengths_of(config, network, name) for name in SETS}
     each = [saving([ours[name]], [random[name]])[0] for name in config.left_out]
     left_out = saving([ours[n] for n in config.left_out], [random[n] for n in config.left_out])[0]
     everywhere = saving([ours[n] for n in SETS], [random[n] for n in SETS])[0]
     shown = ", ".join(f"{value:.1f}" for value in each)
     print(
-        f"seed {seed}, {road}: {left_out:.1f} ({shown}), all ten {everywhere:.1f}, "
+        f"seed {seed}, {backend}: {left_out:.1f} ({shown}), all ten {everywhere:.1f}, "
         f"{seconds:.0f} s CPU",
         flush=True,
     )
@@ -89,19 +96,19 @@ def welch(ours: Floats, theirs: Floats) -> str:
     return f"{ours.mean() - theirs.mean():+.1f} +- {(high - low) / 2:.1f}"
 
 
-def kept(config: Config, road: str, seed: int) -> tuple[QNetwork, float]:
+def kept(config: Config, backend: str, seed: int) -> tuple[QNetwork, float]:
     """Return the network of a training run and its CPU seconds, from disk or made."""
-    path = config.out / f"{road}-{seed}-{config.n_steps}-{'-'.join(config.left_out)}.npz"
+    path = config.out / f"{backend}-{seed}-{config.n_steps}-{'-'.join(config.left_out)}.npz"
     if not path.exists():
         began = time.process_time()
-        network = trained(config, road, seed)
+        network = trained(config, backend, seed)
         seconds = np.array(time.process_time() - began)
         save_arrays(path, {"network": network.pack(), "seconds": seconds})
     with np.load(path) as held:
         return QNetwork.unpack(held["network"]), float(held["seconds"])
 
 
-def trained(config: Config, road: str, seed: int) -> QNetwork:
+def trained(config: Config, backend: str, seed: int) -> QNetwork:
     """Return the network of a training run."""
     settings = replace(
         PRESETS["published"],
@@ -114,7 +121,7 @@ def trained(config: Config, road: str, seed: int) -> QNetwork:
         seed=seed,
     )
     data = pairs_of(training_datasets(settings))
-    if road == "compiled":
+    if backend == "compiled":
         return train(settings, data=data).network
     import torch
 
@@ -132,4 +139,4 @@ def lengths_of(config: Config, network: QNetwork | None, name: str) -> Floats:
     ).astype(np.float64)  # fmt: skip
 
 
-main = Benchmark("lal_rl_roads", Config, run)
+main = Benchmark("lal_rl_backends", Config, run)

@@ -154,7 +154,7 @@ def play_file(config: Config, data: object, policy: PoolPolicy) -> tuple[Floats,
 
 
 def ask(policy: PoolPolicy, X: Floats, y: Ints, labelled: Ints) -> int:
-    """Return the row that the file asks for, through its public road."""
+    """Return the row that the file asks for, through `query`."""
     from sklearn.linear_model import LogisticRegression
 
     known = np.full(len(y), np.nan)

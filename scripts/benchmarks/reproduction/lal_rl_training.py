@@ -1,4 +1,4 @@
-"""A million steps of LAL-RL by both roads, judged on a data set of a family left out.
+"""A million steps of LAL-RL with both backends, evaluated on a data set of a family left out.
 
 Rows of ``python -m scripts.benchmark simulator --train-steps N``.
 """
@@ -40,9 +40,9 @@ PUBLISHED_BATCH = 32
 
 @dataclass(frozen=True)
 class Trained:
-    """What a road took and gave: CPU and clock seconds, transitions, mean labels to the target."""
+    """Cost and result: CPU and wall seconds, transitions, mean labels to the target."""
 
-    road: str
+    backend: str
     cpu: float
     wall: float
     n_steps: int
@@ -52,14 +52,14 @@ class Trained:
     percent_fewer: tuple[float, ...]
 
 
-def compare_roads(
-    n_steps: int, roads: Sequence[str], suites: Sequence[str], stable_batch: int
+def compare_backends(
+    n_steps: int, backends: Sequence[str], suites: Sequence[str], stable_batch: int
 ) -> list[dict[str, Any]]:
-    """Train by each road, print and return what it took and what the policy is worth.
+    """Train by each backend, print and return what it took and what the policy is worth.
 
     Args:
         n_steps: Environment steps.
-        roads: ``"compiled"``, ``"stable-baselines3"``.
+        backends: ``"compiled"``, ``"stable-baselines3"``.
         suites: Names or folders to train on; see `training_pairs`.
         stable_batch: Transitions of a gradient step of stable-baselines3; see `stable_schedule`.
     """
@@ -67,13 +67,13 @@ def compare_roads(
     print(f"training on {len(data)} tables: {where}; held out: {HELD_OUT}", flush=True)
     random = episode_lengths(None, HELD_OUT, n_episodes=1024, seed=JUDGE_SEED)
     found = []
-    for road in roads:
-        network, row = _one_road(road, n_steps, data, stable_batch)
+    for backend in backends:
+        network, row = _one_backend(backend, n_steps, data, stable_batch)
         ours = episode_lengths(network, HELD_OUT, n_episodes=1024, seed=JUDGE_SEED)
         percent, low, high = saving([ours], [random])
-        one = Trained(road, *row, float(random.mean()), float(ours.mean()), (percent, low, high))
+        one = Trained(backend, *row, float(random.mean()), float(ours.mean()), (percent, low, high))
         print(
-            f"{road}: {one.n_steps:,} steps, {one.n_replayed:,} transitions replayed in "
+            f"{backend}: {one.n_steps:,} steps, {one.n_replayed:,} transitions replayed in "
             f"{one.cpu:.1f} s CPU ({one.wall:.1f} s by the clock); labels to the target: random "
             f"{one.random:.1f}, learned {one.learned:.1f}, {percent:.1f} % fewer "
             f"[{low:.1f}, {high:.1f}]",
@@ -123,10 +123,10 @@ def _is_plain(data: Dataset) -> bool:
     return values.dtype.kind in "fiub" and bool(np.isfinite(values.astype(np.float64)).all())
 
 
-def _one_road(
-    road: str, n_steps: int, data: list[Pair], stable_batch: int
+def _one_backend(
+    backend: str, n_steps: int, data: list[Pair], stable_batch: int
 ) -> tuple[QNetwork, tuple[float, float, int, int]]:
-    if road == "compiled":
+    if backend == "compiled":
         train(LalRlConfig(total_timesteps=2000), data=data)  # compiles
         began = time.process_time(), time.perf_counter()
         result = train(LalRlConfig(total_timesteps=n_steps), data=data)

@@ -38,7 +38,7 @@ class Config:
     train_steps: int = 0
     """Also train the LAL-RL agent for so many environment steps; 0 does not."""
 
-    roads: tuple[Literal["compiled", "stable-baselines3"], ...] = ("compiled",)
+    backends: tuple[Literal["compiled", "stable-baselines3"], ...] = ("compiled",)
     """Trainers of that run."""
 
     suites: tuple[str, ...] = ()
@@ -301,10 +301,10 @@ def _extra(config: Config) -> dict[str, Any]:
     if config.workers > 1 and not config.rows:
         extra["processes"] = processes(config)
     if config.train_steps:
-        from scripts.benchmarks.reproduction.lal_rl_training import compare_roads
+        from scripts.benchmarks.reproduction.lal_rl_training import compare_backends
 
-        extra["training"] = compare_roads(
-            config.train_steps, config.roads, config.suites, config.stable_batch
+        extra["training"] = compare_backends(
+            config.train_steps, config.backends, config.suites, config.stable_batch
         )
     if config.first_compile:
         from scripts.benchmarks.speed.compile import first_compile

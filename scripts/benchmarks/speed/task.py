@@ -1,7 +1,7 @@
 """A user's own data: the compiled simulator beside scikit-learn, on the same task.
 
 ``python -m scripts.benchmark task MY.csv --target COLUMN`` prints steps a second of `lal/Pool-v0`
-on either road, their ratio by CPU time of one thread, and how far their probabilities differ.
+on either backend, their ratio by CPU time of one thread, and how far their probabilities differ.
 """
 
 import time

@@ -62,7 +62,7 @@ def test_equal_policies_give_equal_bytes(policy, make_policy, tmp_path):
 
 
 def test_strided_tensors_survive(make_policy, policy, tmp_path):
-    """safetensors' numpy road writes them wrongly without a word; ours copies first."""
+    """safetensors' numpy backend writes them wrongly without a word; ours copies first."""
     turned = {k: np.asfortranarray(v) for k, v in policy.tensors.items()}
     turned["w1"] = turned["w1"][::-1][::-1]
     path = tmp_path / "turned.safetensors"

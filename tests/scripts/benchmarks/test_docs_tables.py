@@ -36,10 +36,10 @@ def test_there_are_marked_tables():
 
 @pytest.mark.parametrize("path", MARKED, ids=lambda path: path.stem)
 def test_tables_of_figures_in_marked_pages_are_all_marked(path):
-    """Only tables of words (what was wanted, what was found) are written by hand."""
+    """Only tables of words (aims and results) are written by hand."""
     outside = re.sub(rf"{BEGIN.pattern}.*?{re.escape(END)}", "", path.read_text(), flags=re.DOTALL)
     heads = re.findall(r"^\|(.*)\|\n\|---", outside, flags=re.MULTILINE)
-    assert all(head.strip().startswith("wanted") for head in heads), heads
+    assert all(head.strip().startswith("aim") for head in heads), heads
 
 
 @pytest.mark.parametrize("path", [p.with_suffix(".json") for p in MARKED], ids=lambda p: p.stem)

@@ -54,7 +54,7 @@ def test_what_a_road_took_and_gave_is_printed(monkeypatch, capsys):
         return np.full(64, 20 if network is None else 10)
 
     monkeypatch.setattr(bench, "episode_lengths", lengths)
-    (row,) = bench.compare_roads(1000, ["compiled"], [], 32)
+    (row,) = bench.compare_backends(1000, ["compiled"], [], 32)
     assert (row["n_replayed"], row["cpu"], row["random"], row["learned"]) == (8640, 2.0, 20, 10)
     assert row["percent_fewer"][0] == 50.0
     assert "8,640 transitions replayed in 2.0 s CPU" in capsys.readouterr().out
