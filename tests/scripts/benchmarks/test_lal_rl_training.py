@@ -45,9 +45,9 @@ def test_larger_batches_replay_as_many_transitions():
     assert large.tau == pytest.approx(0.16)
 
 
-def test_what_a_road_took_and_gave_is_printed(monkeypatch, capsys):
+def test_what_a_backend_took_and_gave_is_printed(monkeypatch, capsys):
     monkeypatch.setattr(bench, "training_pairs", lambda suites: ([], "nothing"))
-    monkeypatch.setattr(bench, "_one_road", lambda *a: ("network", (2.0, 3.0, 1000, 8640)))
+    monkeypatch.setattr(bench, "_one_backend", lambda *a: ("network", (2.0, 3.0, 1000, 8640)))
 
     def lengths(network, data, **options):
         assert data == bench.HELD_OUT
