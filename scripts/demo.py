@@ -50,6 +50,9 @@ class Config:
     preset: str = "demo"
     """Its settings."""
 
+    seed: int = 0
+    """Seed of training; the comparison's runs stay the same."""
+
     datasets: tuple[str, ...] = HELD_OUT
     """Data sets of the proof; their families are held out of training."""
 
@@ -98,7 +101,7 @@ def _settings(config: Config) -> tuple[Agent, DataConfig]:
         raise UsageError(
             f"agent {agent.name!r} does not train on data sets; expected one that does"
         )
-    return agent, replace(options, hold_out=tuple(families))
+    return agent, replace(options, hold_out=tuple(families), seed=config.seed)
 
 
 def _train(config: Config, agent: Agent, options: DataConfig) -> dict[str, list[Path]]:

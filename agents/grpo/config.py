@@ -52,7 +52,7 @@ class GRPOConfig(PoolEnvConfig):
     group_size: int = 8
     """Environments with the same task and initial labelled set; n_envs is a multiple of it."""
 
-    total_timesteps: int = 1_000_000
+    total_timesteps: int = 1_024_000
     """Environment steps of the whole run."""
 
     n_segments: int = 8
@@ -122,7 +122,7 @@ class GRPOConfig(PoolEnvConfig):
 LEARNERS = ("logistic_regression", "logistic_regression", "random_forest", "gaussian_nb", "knn")
 
 PRESETS = {
-    "demo": GRPOConfig(learners=("logistic_regression", "gaussian_nb")),
+    "demo": GRPOConfig(),
     "full": GRPOConfig(
         learners=LEARNERS, budget=60, max_pool=300, rows=(1200, 3000), total_timesteps=3_000_000,
         n_segments=12, learning_rate=2e-3,
