@@ -89,7 +89,7 @@ def _value(hint: Any, value: Any, *, where: str) -> Any:
     if origin is typing.Annotated:
         return _value(arguments[0], value, where=where)
     if origin in (typing.Union, types.UnionType):
-        return _any_of(arguments, value, where)
+        return _get_any(arguments, value, where)
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
         return from_mapping(typing.cast("type", hint), value, where=where)
     if origin is tuple:
@@ -110,7 +110,7 @@ def _value(hint: Any, value: Any, *, where: str) -> Any:
     return value
 
 
-def _any_of(choices: tuple[Any, ...], value: Any, where: str) -> Any:
+def _get_any(choices: tuple[Any, ...], value: Any, where: str) -> Any:
     """Return the value as the first alternative of a union that takes it."""
     for choice in choices:
         try:

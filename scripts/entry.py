@@ -99,7 +99,7 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def flags_of(config: Any, default: Any) -> str:
+def get_flags(config: Any, default: Any) -> str:
     """Return the flags that turn one config into another, as they are typed."""
     parts: list[str] = []
     old = to_mapping(default)

@@ -13,7 +13,7 @@ from lal.evaluation.runs.engine import Engine
 from lal.evaluation.runs.runner import Progress, Summary
 from lal.registry import require
 from lal.serialization import from_mapping
-from scripts.entry import flags_of, run_main
+from scripts.entry import get_flags, run_main
 
 RENAMED = {"cell_seconds": "run_seconds", "give_up": "max_timeouts"}
 """Fields of configs that earlier releases saved, and flags that they had."""
@@ -71,7 +71,7 @@ def done_text(done: Summary) -> str:
 
 def command(config: Config) -> str:
     """Return the flags that give this config."""
-    return flags_of(config, Config())
+    return get_flags(config, Config())
 
 
 class Reporter:

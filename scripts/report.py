@@ -77,7 +77,7 @@ def main(config: Config) -> Page | None:
     page = make_page(
         store,
         policy=config.policy or None,
-        controls=controls_of(store, config),
+        controls=get_controls(store, config),
         n_samples=config.samples,
     )
     rows = load_reproduction(Path(config.reproduction)) if config.reproduction else []
@@ -94,7 +94,7 @@ def main(config: Config) -> Page | None:
     return page
 
 
-def controls_of(store: RunStore, config: Config) -> dict[str, list[str]] | None:
+def get_controls(store: RunStore, config: Config) -> dict[str, list[str]] | None:
     """Return the controls that the flags name, None to find them by their roles.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from agents.evolution.config import EvolutionConfig
-from agents.evolution.score import scores_of, tail_of
+from agents.evolution.score import get_scores, get_tail
 from agents.evolution.search import make_searcher
 from agents.evolution.space import Space
 from agents.training.checkpoints import load_arrays, save_arrays
@@ -135,18 +135,18 @@ class EvolutionLearner(Learner[EvolutionConfig]):
         """Return the start with the searcher's centre applied."""
         control = self.config.control
         name = "evolution" if control == "none" else f"evolution_{control}"
-        card = card_of(self.tuning, f"{self.tuning.start.name}, fine-tuned on AUBC by evolution.")
+        card = get_card(self.tuning, f"{self.tuning.start.name}, fine-tuned on AUBC by evolution.")
         return self.tuning.policy(self.searcher.centre, name, card)
 
     def check(self, policy: PoolPolicy) -> Mapping[str, Any]:
         """Return the comparison with the start and with margin on tasks not seen before."""
-        return {"synthetic_check": check_of(self.tuning, policy)}
+        return {"synthetic_check": get_check(self.tuning, policy)}
 
     @classmethod
     def export_untrained(cls, config: EvolutionConfig, n: int) -> list[PoolPolicy]:
         """Return `n` copies of the start moved at random by the first spread: no search at all."""
         tuning = prepare(config)
-        card = {**card_of(tuning, "Moved at random, not tuned."), "control": "untrained"}
+        card = {**get_card(tuning, "Moved at random, not tuned."), "control": "untrained"}
         draw = partial(generator, config.seed, "untrained")
         return [
             tuning.policy(
@@ -166,9 +166,9 @@ def run_generation(tuning: Tuning, number: int, points: Floats) -> dict[str, Any
     areas = tuning.areas(tasks, rankers, integer_seed(config.seed, "starts", number))
     gaps = areas[1:] - areas[0]
     return {
-        "scores": scores_of(areas[1:], areas[0], config.tail_weight).tolist(),
+        "scores": get_scores(areas[1:], areas[0], config.tail_weight).tolist(),
         "over_margin": float(gaps.mean()),
-        "tail": float(tail_of(gaps).mean()),
+        "tail": float(get_tail(gaps).mean()),
     }
 
 
@@ -179,7 +179,7 @@ def told_scores(config: EvolutionConfig, number: int, scores: Floats) -> Floats:
     return scores[generator(config.seed, "shuffle", number).permutation(len(scores))]
 
 
-def check_of(tuning: Tuning, found: PoolPolicy) -> dict[str, Any]:
+def get_check(tuning: Tuning, found: PoolPolicy) -> dict[str, Any]:
     """Return how a policy compares with its start and with margin on tasks not seen before.
 
     All in units of area, with 95 % bootstrap intervals over tasks; ``tail`` is the mean of the
@@ -194,7 +194,7 @@ def check_of(tuning: Tuning, found: PoolPolicy) -> dict[str, Any]:
         for i in range(0, len(tasks), config.generation_tasks)
     ]  # fmt: skip
     baseline, start, tuned = np.concatenate(parts, axis=1)
-    tails = tail_of(np.stack([start - baseline, tuned - baseline]))
+    tails = get_tail(np.stack([start - baseline, tuned - baseline]))
     return {
         "n_tasks": len(tasks),
         "start_over_margin": mean_interval(start - baseline),
@@ -205,7 +205,7 @@ def check_of(tuning: Tuning, found: PoolPolicy) -> dict[str, Any]:
     }
 
 
-def card_of(tuning: Tuning, summary: str) -> dict[str, Any]:
+def get_card(tuning: Tuning, summary: str) -> dict[str, Any]:
     """Return the run's card: that of the start where it speaks of what was seen before."""
     card = training_card(tuning.config)
     before = tuning.start.card

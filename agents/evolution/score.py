@@ -14,7 +14,7 @@ TAIL = 0.2
 """Share of tasks that the tail is the mean of."""
 
 
-def scores_of(areas: Floats, margin: Floats, tail_weight: float) -> Floats:
+def get_scores(areas: Floats, margin: Floats, tail_weight: float) -> Floats:
     """Return one score per weight vector, shape (P,).
 
     Differences to margin are divided by their spread on the task, over vectors (so that easy and
@@ -28,11 +28,11 @@ def scores_of(areas: Floats, margin: Floats, tail_weight: float) -> Floats:
     gaps = areas - margin
     spread = np.sqrt((gaps**2).mean(axis=0)) + FLOOR
     scaled = np.clip(gaps / spread, -LARGEST, LARGEST)
-    scores: Floats = (scaled.mean(axis=1) + tail_weight * tail_of(scaled)) / (1.0 + tail_weight)
+    scores: Floats = (scaled.mean(axis=1) + tail_weight * get_tail(scaled)) / (1.0 + tail_weight)
     return scores
 
 
-def tail_of(values: Floats) -> Floats:
+def get_tail(values: Floats) -> Floats:
     """Return the mean of the lowest fifth of each row, at least of one, shape (P,)."""
     n = max(1, int(np.ceil(TAIL * values.shape[1])))
     lowest: Floats = np.sort(values, axis=1)[:, :n].mean(axis=1)

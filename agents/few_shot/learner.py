@@ -31,7 +31,7 @@ def layout(config: FewShotConfig) -> Layout:
     )  # fmt: skip
 
 
-def embedding_of(config: FewShotConfig, bank: ClassBank) -> nn.Sequential:
+def get_embedding(config: FewShotConfig, bank: ClassBank) -> nn.Sequential:
     """Return the frozen embedding that all heads of a bank share."""
     return train_embedding(
         bank,
@@ -47,7 +47,7 @@ class FewShotLearner(TorchLearner[FewShotConfig]):
     def __init__(self, config: FewShotConfig) -> None:
         super().__init__(config)
         self.bank = load_bank(config.bank)
-        self.embedding = embedding_of(config, self.bank)
+        self.embedding = get_embedding(config, self.bank)
         torch.manual_seed(integer_seed(config.seed, "few_shot", "weights"))
         self.network = self.head = make_head(config)
         self.optimiser = torch.optim.Adam(self.head.parameters(), lr=config.learning_rate)
@@ -141,7 +141,7 @@ class FewShotLearner(TorchLearner[FewShotConfig]):
     @classmethod
     def export_untrained(cls, config: FewShotConfig, n: int) -> list[SubsetPolicy]:
         """Return `n` policies with random heads over the trained embedding."""
-        embedding = embedding_of(config, load_bank(config.bank))
+        embedding = get_embedding(config, load_bank(config.bank))
         policies = []
         for i in range(n):
             torch.manual_seed(integer_seed(config.seed, "few_shot", "untrained", i))

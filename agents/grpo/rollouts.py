@@ -81,7 +81,7 @@ def collect(
     """
     seen, actions, chosen, rewards = [], [], [], []
     for _ in range(n_steps):
-        slates = slates_of(observation, added(observation))
+        slates = get_slates(observation, added(observation))
         with torch.no_grad():
             log_p = slates.log_probabilities(network)
             action = torch.multinomial(log_p.exp(), 1, generator=generator)
@@ -99,7 +99,7 @@ def collect(
     return Rollout(slates, torch.cat(actions), torch.cat(chosen), np.stack(rewards)), observation
 
 
-def slates_of(observation: Observation, added: torch.Tensor) -> Slates:
+def get_slates(observation: Observation, added: torch.Tensor) -> Slates:
     """Return an observation as tensors."""
     return Slates(
         torch.from_numpy(observation["candidates"]),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from agents.imitation.config import ImitationConfig
-from agents.imitation.fit import set_of
+from agents.imitation.fit import get_set
 from agents.imitation.states import States, pick_gains
 from agents.training.intervals import mean_interval
 from agents.training.prior_tasks import prior_tasks
@@ -46,7 +46,7 @@ def score_states(policy: PoolPolicy, states: States) -> Floats:
     A policy that reads the reference set is given the half of each candidate set that stands for it
     in training.
     """
-    in_set = set_of(states, list(policy.candidate_features).index("margin@1")) > 0
+    in_set = get_set(states, list(policy.candidate_features).index("margin@1")) > 0
     rows = states.candidates
     return score_slates(policy.scorer, SlateBatch(rows, states.context, states.mask, rows, in_set))
 

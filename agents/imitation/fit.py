@@ -11,7 +11,7 @@ from agents.imitation.config import ImitationConfig
 from agents.imitation.losses import LOSSES, regression
 from agents.imitation.networks import scorer_network
 from agents.imitation.states import States
-from agents.imitation.targets import CLIP, Standard, inputs_of, shuffled, targets_of
+from agents.imitation.targets import CLIP, Standard, get_inputs, get_targets, shuffled
 from agents.training.tasks import feature_lists
 from lal.arrays import Floats
 from lal.rng import generator
@@ -42,12 +42,12 @@ class Batchable:
 
 def unit_inputs(states: States, standard: Standard) -> Tensor:
     """Return standardised [context, candidate] of every slot, as the program makes them."""
-    x = inputs_of(states)
+    x = get_inputs(states)
     unit = (x - standard.mean.astype(np.float32)) / standard.scale.astype(np.float32)
     return torch.from_numpy(np.clip(unit, -CLIP, CLIP))
 
 
-def set_of(states: States, margin_column: int) -> np.ndarray:
+def get_set(states: States, margin_column: int) -> np.ndarray:
     """Return which slots stand for the set: the half with the larger margins, (S, K) of 0 and 1."""
     margin = np.where(states.mask, states.candidates[:, :, margin_column], -np.inf)
     rank = np.argsort(np.argsort(-margin, axis=1, kind="stable"), axis=1, kind="stable")
@@ -58,7 +58,7 @@ def set_of(states: States, margin_column: int) -> np.ndarray:
 
 def batchable(states: States, standard: Standard, config: ImitationConfig) -> Batchable:
     """Return states ready to fit, their targets permuted under that control."""
-    targets, size = targets_of(states, config.balanced_share)
+    targets, size = get_targets(states, config.balanced_share)
     if config.control == "shuffled_reward":
         targets = shuffled(targets, states.mask, generator(config.seed, "shuffle"))
     column = feature_lists(config)[0].index("margin@1")
@@ -66,7 +66,7 @@ def batchable(states: States, standard: Standard, config: ImitationConfig) -> Ba
         x=unit_inputs(states, standard),
         target=torch.from_numpy(targets.astype(np.float32)),
         mask=torch.from_numpy(states.mask.astype(np.float32)),
-        in_set=torch.from_numpy(set_of(states, column)),
+        in_set=torch.from_numpy(get_set(states, column)),
         weight=torch.from_numpy((size / size.mean()).astype(np.float32)),
     )
 

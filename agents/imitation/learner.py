@@ -30,7 +30,7 @@ from agents.imitation.fit import (
 from agents.imitation.margin_prior import MARGIN, missing_features, spread_within
 from agents.imitation.networks import scorer_network
 from agents.imitation.states import States, load_states, make_states, own_policy, pick_gains
-from agents.imitation.targets import Standard, standard_of
+from agents.imitation.targets import Standard, get_standard
 from agents.imitation.teacher import multi_step_gains
 from agents.training.blocks import make_blocks
 from agents.training.learner import Learner
@@ -119,7 +119,7 @@ class ImitationLearner(Learner[ImitationConfig]):
     def export_untrained(cls, config: ImitationConfig, n: int) -> list[PoolPolicy]:
         """Return `n` ensembles with random weights on standardised inputs; no gate."""
         states = make_states(config, 0, measure=False)
-        standard = standard_of(states)
+        standard = get_standard(states)
         plain = replace(config, fallback=False)
         data = batchable(states, standard, plain)
         card = {**training_card(config), "control": "untrained"}
@@ -175,7 +175,7 @@ class LookaheadLearner(ImitationLearner):
 
 def fit(states: States, config: ImitationConfig) -> Fitted:
     """Return the networks, the spread of their mean and the gate that the config asks for."""
-    standard = hidden(standard_of(states), config)
+    standard = hidden(get_standard(states), config)
     data = batchable(states, standard, config)
     networks = [fit_network(data, config, i) for i in range(config.n_members)]
     if config.distil:

@@ -25,13 +25,13 @@ class Standard:
     scale: Floats
 
 
-def standard_of(states: States) -> Standard:
+def get_standard(states: States) -> Standard:
     """Return the mean and spread of all candidates that are there."""
-    x = inputs_of(states)[states.mask]
+    x = get_inputs(states)[states.mask]
     return Standard(x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64) + 1e-6)
 
 
-def targets_of(states: States, balanced_share: float) -> tuple[Floats, Floats]:
+def get_targets(states: States, balanced_share: float) -> tuple[Floats, Floats]:
     """Return centred gains over their typical size, (S, K), and that size per state, (S,).
 
     Centring leaves which candidate is better and takes away which state is early. Typical sizes
@@ -59,7 +59,7 @@ def shuffled(targets: Floats, mask: Bools, rng: np.random.Generator) -> Floats:
     return found
 
 
-def inputs_of(states: States) -> np.ndarray:
+def get_inputs(states: States) -> np.ndarray:
     """Return [context, candidate] of every slot, shape (S, K, G + F), the order of the program."""
     S, K, _ = states.candidates.shape
     repeated = np.broadcast_to(states.context[:, None], (S, K, states.context.shape[1]))

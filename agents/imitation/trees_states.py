@@ -88,7 +88,7 @@ def _one_state(
     rows = half_uncertain_slate(state, min(config.n_candidates, len(state.open)), rng)
     gains = _gains(episode, rows, config.metric) if measure else np.zeros(len(rows))
     n = len(rows)
-    return inputs_of(config, state, rows), gains, np.full(n, number), np.full(n, bought)
+    return get_inputs(config, state, rows), gains, np.full(n, number), np.full(n, bought)
 
 
 def _buy(episode: Episode, n: int, rng: np.random.Generator) -> None:
@@ -102,7 +102,7 @@ def _buy(episode: Episode, n: int, rng: np.random.Generator) -> None:
         episode.label(row)
 
 
-def inputs_of(config: TreesConfig, state: QueryState, rows: Ints) -> Floats:
+def get_inputs(config: TreesConfig, state: QueryState, rows: Ints) -> Floats:
     """Return context and candidate features side by side, shape (n, G + F)."""
     candidate_features, context_features = feature_lists(config)
     context = np.tile(context_vector(state, context_features), (len(rows), 1))

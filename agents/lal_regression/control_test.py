@@ -72,7 +72,7 @@ def areas(
         copies: Policies, for ``"ranker"``; their mean is returned.
         n_trees: Trees of the learner.
     """
-    rankers: list[Ranker | None] = [ranker_of(policy) for policy in copies] or [None]
+    rankers: list[Ranker | None] = [get_ranker(policy) for policy in copies] or [None]
     curves = [
         [play(task, rule, n_labels, n_trees=n_trees, ranker=r).mean() for r in rankers]
         for task in tasks
@@ -81,7 +81,7 @@ def areas(
     return means
 
 
-def ranker_of(policy: PoolPolicy) -> Ranker:
+def get_ranker(policy: PoolPolicy) -> Ranker:
     """Return a policy's trees as the kernels walk them."""
     trees = {name.removeprefix("trees."): tensor for name, tensor in policy.tensors.items()}
     return stacked([unfolded(trees) if policy.candidate_features == (FOLDED,) else trees])

@@ -26,7 +26,7 @@ def training_datasets(config: GameConfig) -> list[Dataset]:
     return kept
 
 
-def pairs_of(datasets: Sequence[Dataset]) -> list[tuple[Any, Any]]:
+def get_pairs(datasets: Sequence[Dataset]) -> list[tuple[Any, Any]]:
     """Return samples and labels."""
     return [(np.asarray(d.X), np.asarray(d.y)) for d in datasets]
 

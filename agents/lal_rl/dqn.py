@@ -124,7 +124,7 @@ def train(config: LalRlConfig, *, data: Any = None, progress: Progress | None = 
     pairs = binary_pairs(list(config.datasets) if data is None else data)
     engine = LalRlSimulator(pairs, config.n_envs, seed=integer_seed(config.seed, "engine"))
     engine.reset()
-    player = Player(engine, view=view_of(config), seed=integer_seed(config.seed, "exploration"))
+    player = Player(engine, view=get_view(config), seed=integer_seed(config.seed, "exploration"))
     replay = Replay(config.buffer_size, player.pad)
     replay.highest[0] = 1000.0**config.priority_alpha
     rng = np.random.default_rng(integer_seed(config.seed, "network"))
@@ -137,7 +137,7 @@ def train(config: LalRlConfig, *, data: Any = None, progress: Progress | None = 
     return Result(QNetwork.unpack(theta), found[0], n_replayed, np.array(lengths + found[1]))
 
 
-def view_of(config: LalRlConfig) -> int:
+def get_view(config: LalRlConfig) -> int:
     """Return what the network of a config sees."""
     if config.control == "uncertainty_only":
         return int(kernels.DOUBT_ONLY)

@@ -10,8 +10,8 @@ import numpy as np
 
 from agents.lal_rl.config import GameConfig, LalRlConfig
 from agents.lal_rl.control_test import Play, control_test, doubt_network, mean_lengths
-from agents.lal_rl.datasets import data_card, game_card, pairs_of, training_datasets
-from agents.lal_rl.dqn import episode_lengths, train, view_of
+from agents.lal_rl.datasets import data_card, game_card, get_pairs, training_datasets
+from agents.lal_rl.dqn import episode_lengths, get_view, train
 from agents.lal_rl.export import to_policy
 from agents.lal_rl.kernels import DOUBT_ONLY
 from agents.lal_rl.network import QNetwork
@@ -39,7 +39,7 @@ class GameLearner(Learner[G]):
     def __init__(self, config: G) -> None:
         super().__init__(config)
         self.datasets = training_datasets(config)
-        self.pairs = pairs_of(self.datasets)
+        self.pairs = get_pairs(self.datasets)
 
     def data(self) -> Mapping[str, Any]:
         """Return the data sets of the run."""
@@ -94,11 +94,11 @@ class LalRlLearner(GameLearner[LalRlConfig]):
         """Return the network as a policy."""
         config = self.config
         about = card(config, self.datasets)
-        return to_policy(self.network, view_of(config), name=NAMES[config.variant], card=about)
+        return to_policy(self.network, get_view(config), name=NAMES[config.variant], card=about)
 
     def players(self) -> tuple[Play, Mapping[str, Play]]:
         """Return what runs the network, and what runs uncertainty and the controls."""
-        config, view = self.config, view_of(self.config)
+        config, view = self.config, get_view(self.config)
         shuffled = train(replace(config, control="shuffled_reward"), data=self.pairs).network
         copies = [self.play_network(one, view) for one in untrained(config, N_UNTRAINED)]
         return self.play_network(self.network, view), {
@@ -112,7 +112,7 @@ class LalRlLearner(GameLearner[LalRlConfig]):
         """Return `n` policies of the same architecture with random weights."""
         about, name = {**card(config, []), "control": "untrained"}, NAMES[config.variant]
         return [
-            to_policy(network, view_of(config), name=f"{name}-untrained-{i}", card=about)
+            to_policy(network, get_view(config), name=f"{name}-untrained-{i}", card=about)
             for i, network in enumerate(untrained(config, n))
         ]
 

@@ -129,7 +129,7 @@ class LalRlQNetwork(StableQNetwork):
         q: torch.Tensor = self.out(torch.sigmoid(inner)).squeeze(2)
         return q.masked_fill(obs["mask"] < 0.5, MASKED_Q)
 
-    def value_of(self, obs: TensorDict, slots: torch.Tensor) -> torch.Tensor:
+    def get_value(self, obs: TensorDict, slots: torch.Tensor) -> torch.Tensor:
         """Return Q of one candidate of every observation; slots (B, 1) to (B, 1)."""
         index = slots.long().unsqueeze(2).expand(-1, 1, kernels.N_FEATURES)
         features = torch.gather(obs["candidates"], 1, index).squeeze(1)
@@ -210,9 +210,9 @@ class LalRlDQN(CandidateDQN):
         batch = replay.sample(batch_size)
         with torch.no_grad():
             best = online(batch.next_observations).argmax(dim=1, keepdim=True)
-            following = target.value_of(batch.next_observations, best)
+            following = target.get_value(batch.next_observations, best)
             goal = batch.rewards + self.gamma * (1.0 - batch.dones) * following
-        error = online.value_of(batch.observations, batch.actions) - goal
+        error = online.get_value(batch.observations, batch.actions) - goal
         self.policy.optimizer.zero_grad(set_to_none=True)
         error.square().sum().backward()
         self.policy.optimizer.step()

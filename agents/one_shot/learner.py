@@ -17,7 +17,7 @@ from lal.policies.predict_or_ask_policy import PredictOrAskPolicy
 from lal.rng import generator, integer_seed
 
 
-def embedding_of(config: OneShotConfig, bank: ClassBank) -> nn.Sequential | None:
+def get_embedding(config: OneShotConfig, bank: ClassBank) -> nn.Sequential | None:
     """Return the frozen embedding of the items, if the config has one; seeds share it."""
     if config.embedding == 0:
         return None
@@ -47,7 +47,7 @@ class OneShotLearner(TorchLearner[OneShotConfig]):
     def __init__(self, config: OneShotConfig) -> None:
         super().__init__(config)
         self.bank = load_bank(config.bank)
-        self.embedding = embedding_of(config, self.bank)
+        self.embedding = get_embedding(config, self.bank)
         torch.manual_seed(integer_seed(config.seed, "one_shot", "weights"))
         self.network: LstmQ = LstmQ(config, n_columns(config, self.bank))
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate)
@@ -114,7 +114,7 @@ class OneShotLearner(TorchLearner[OneShotConfig]):
     def export_untrained(cls, config: OneShotConfig, n: int) -> list[PredictOrAskPolicy]:
         """Return `n` policies with random weights; see `agents.registry.Agent`."""
         bank = load_bank(config.bank)
-        embedding = embedding_of(config, bank)
+        embedding = get_embedding(config, bank)
         policies = []
         for i in range(n):
             torch.manual_seed(integer_seed(config.seed, "one_shot", "untrained", i))

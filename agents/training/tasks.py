@@ -10,7 +10,7 @@ import numpy as np
 from agents.training.config import PoolConfig, PoolEnvConfig
 from lal.arrays import Floats
 from lal.data.datasets import Dataset, load_dataset
-from lal.data.families import family_of
+from lal.data.families import get_family
 from lal.data.prior import PRIOR_VERSION, PriorConfig, sample_dataset
 from lal.episode import run_episode
 from lal.errors import DataError, UsageError
@@ -72,7 +72,7 @@ def training_datasets(config: PoolConfig) -> list[Dataset]:
 
 def held_out_families(config: PoolConfig) -> tuple[str, ...]:
     """Return the families that the names of `hold_out` stand for (``"wdbc"`` is an alias)."""
-    return tuple(sorted({family_of(name) for name in config.hold_out}))
+    return tuple(sorted({get_family(name) for name in config.hold_out}))
 
 
 def _load(name: str) -> Sequence[Dataset]:

@@ -95,7 +95,7 @@ class Trainer:
         for segment in range(len(rows), learner.n_segments):
             self.progress.at(learner.n_units * segment // learner.n_segments)
             rows = self._run_segment(learner, segment, rows)
-            self.progress.note(summary_of(rows[-1]))
+            self.progress.note(get_summary(rows[-1]))
         self.run.write_metrics(rows)
         return rows
 
@@ -161,7 +161,7 @@ def best_row(rows: list[Row]) -> Row:
     return max(rows, key=lambda row: (row.get(SCORE, 0.0), row["segment"]))
 
 
-def summary_of(row: Row) -> str:
+def get_summary(row: Row) -> str:
     """Return a segment's figures in one line."""
     shown = {k: v for k, v in row.items() if k not in ("segment", "seconds")}
     return ", ".join(

@@ -106,7 +106,7 @@ class Outcomes:
         if not self._rule.at_budget:
             self._limit[ids] = tasks.pool
         if self._rule.needs_target:
-            self._target[ids] = [self._target_of(int(self._episodes.task[e])) for e in ids]
+            self._target[ids] = [self._get_target(int(self._episodes.task[e])) for e in ids]
 
     def collect(self, rows: Ints) -> Ints:
         """Put one row an episode aside; returns the episodes whose batch is full."""
@@ -132,7 +132,7 @@ class Outcomes:
         self.pending[due], self.n_pending[due] = -1, 0
         return rewards, terminated, truncated
 
-    def _target_of(self, number: int) -> float:
+    def _get_target(self, number: int) -> float:
         """Return the target quality of a task (once), as the environment defines it."""
         serial = self._tasks.dropped + number
         if serial not in self._targets:

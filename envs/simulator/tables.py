@@ -24,7 +24,7 @@ from lal.arrays import Floats
 from lal.data.view import make_geometry
 from lal.errors import DataError, UsageError
 from lal.features.base import FEATURES
-from lal.features.geometry import reference_of, surroundings
+from lal.features.geometry import get_reference, surroundings
 from lal.learners import SklearnLearner
 from lal.state import Geometry, QueryState
 from lal.task import Task
@@ -285,7 +285,7 @@ def _longest_start(task: Task) -> int:
 def _enter_geometry(task: Task, geometry: Geometry, flats: dict[str, _Flat], s: Any) -> None:
     """Write what depends on the encoded pool alone, as `lal.features` defines it."""
     around = surroundings(geometry, np.arange(len(geometry.Z)))
-    reference = reference_of(geometry)
+    reference = get_reference(geometry)
     state = QueryState(
         X=task.pool.X,
         geometry=geometry,

@@ -48,7 +48,7 @@ def ambiguous_names() -> dict[str, tuple[str, ...]]:
     return {name: tuple(families) for name, families in raw["ambiguous"].items()}
 
 
-def family_of(what: str | HasFamily) -> str:
+def get_family(what: str | HasFamily) -> str:
     """Return the family of a data set.
 
     Args:
@@ -124,7 +124,7 @@ def _by_family(items: Iterable[str | HasFamily]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for item in items:
         name = item if isinstance(item, str) else item.name
-        found.setdefault(family_of(item), []).append(name)
+        found.setdefault(get_family(item), []).append(name)
     return found
 
 

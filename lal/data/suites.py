@@ -9,7 +9,7 @@ from typing import Any, overload
 
 from lal.data.dataset import Dataset
 from lal.data.datasets import BUNDLED, load_dataset
-from lal.data.families import family_of
+from lal.data.families import get_family
 from lal.data.names import nearest_name_error
 from lal.data.synthetic import SYNTHETIC
 from lal.data.tables import READERS, load_file
@@ -135,7 +135,7 @@ def load_suite(name_or_path: str | Path, *, kinds: Sequence[str] = KINDS) -> Sui
 
 def _named(name: str) -> Entry:
     bare = name.partition(":")[2]
-    return Entry(bare, family_of(name), name, partial(load_dataset, name))
+    return Entry(bare, get_family(name), name, partial(load_dataset, name))
 
 
 def _bundled() -> Suite:
@@ -177,7 +177,7 @@ def _file_entry(path: Path, name: str, family: str | None, sha256: str | None) -
 
 def _bare_family(name: str) -> str:
     try:
-        return family_of(name)
+        return get_family(name)
     except DataError:
         return name
 
@@ -217,9 +217,9 @@ def _manifest_entry(path: Path, collection: str, item: dict[str, Any]) -> Entry:
     file = path.parent / _field(path, item, "file")
     if path.parent.resolve() not in file.resolve().parents:
         raise DataError(f"{str(path)!r} names a file outside its folder: {item['file']!r}")
-    family = family_of(f"{collection}:{name}")
+    family = get_family(f"{collection}:{name}")
     if family == f"{collection}:{name}":  # not in our table
-        family = family_of(str(item["family"])) if item.get("family") else _bare_family(name)
+        family = get_family(str(item["family"])) if item.get("family") else _bare_family(name)
     return _file_entry(file, name, family, _sha256(path, item))
 
 
@@ -254,7 +254,7 @@ def _list_entry(path: Path, item: dict[str, Any]) -> Entry:
 def _source_family(source: str) -> str:
     if source.startswith("file:"):
         return _bare_family(Path(source[5:].partition("?target=")[0]).stem)
-    return family_of(source)
+    return get_family(source)
 
 
 def _load_listed(source: str, name: str, family: str | None, sha256: str | None) -> Dataset:

@@ -4,21 +4,21 @@ import numpy as np
 
 from lal.arrays import Floats, Ints
 from lal.features.base import define
-from lal.features.geometry import rank_in, reference_of, squash
+from lal.features.geometry import get_reference, rank_in, squash
 from lal.features.labelled import (
     around,
-    assumption_of,
     class_counts,
     class_distances,
     encoded,
     entropy,
     for_rows,
+    get_assumption,
+    get_proba,
     given,
     mean_distances,
     min_distances,
     nearest_classes,
     predicted_classes,
-    proba_of,
     seen_classes,
     top_two,
 )
@@ -64,7 +64,7 @@ def max_proba(state: QueryState, rows: Ints) -> Floats:
 )
 def proba_entropy(state: QueryState, rows: Ints) -> Floats:
     """Entropy of the probabilities over log C."""
-    return entropy(proba_of(state, rows))
+    return entropy(get_proba(state, rows))
 
 
 @define(
@@ -230,7 +230,7 @@ def uncovered(state: QueryState, rows: Ints) -> Floats:
     near = around(state, rows)
     if len(state.labelled) == 0:
         return np.ones(len(rows))
-    reached = min_distances(state, state.reference)[reference_of(state.geometry).order]
+    reached = min_distances(state, state.reference)[get_reference(state.geometry).order]
     closer: Floats = (near.distance < reached[near.nearest] * (1.0 - 1e-6)).mean(axis=1)
     return closer
 
@@ -290,7 +290,7 @@ def _leverage_one_more(state: QueryState, rows: Ints, before: Floats) -> Floats:
 
 def _assumed_weights(state: QueryState) -> tuple[Floats, Floats]:
     """Return the last assumed row a with a one before it, and M^-1 a, both of shape (1 + d,)."""
-    new = state.geometry.rows(np.array([assumption_of(state).row]))[0]
+    new = state.geometry.rows(np.array([get_assumption(state).row]))[0]
     a = np.concatenate([[1.0], new])
     A = np.column_stack([np.ones(len(state.labelled)), state.Z_labelled])
     if len(A) >= A.shape[1]:
@@ -346,7 +346,7 @@ def nearest_disagreement(state: QueryState, rows: Ints) -> Floats:
     if len(state.labelled) == 0:
         return np.full(len(rows), 0.5)
     nearest = nearest_classes(state, rows)
-    proba = proba_of(state, rows)[:, seen_classes(state)]
+    proba = get_proba(state, rows)[:, seen_classes(state)]
     agreed: Floats = (proba * nearest).sum(axis=1) / nearest.sum(axis=1)
     return 1.0 - agreed
 
@@ -364,7 +364,7 @@ def scarcity(state: QueryState, rows: Ints) -> Floats:
     """Expected share of the labels that are of other classes than this row's."""
     if len(state.labelled) == 0:
         return np.full(len(rows), 0.5)
-    proba = proba_of(state, rows)
+    proba = get_proba(state, rows)
     share = class_counts(state)[: proba.shape[1]] / len(state.labelled)
     return 1.0 - proba @ share
 

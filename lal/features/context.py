@@ -5,8 +5,8 @@ import numpy as np
 from lal.arrays import Floats, Ints
 from lal.features.base import define
 from lal.features.candidate import margin, min_distance, nearest_disagreement, proba_entropy
-from lal.features.geometry import reference_of, squared_distances, surroundings
-from lal.features.labelled import TIE, class_counts, entropy, proba_of, seen_classes
+from lal.features.geometry import get_reference, squared_distances, surroundings
+from lal.features.labelled import TIE, class_counts, entropy, get_proba, seen_classes
 from lal.state import QueryState
 
 
@@ -80,7 +80,7 @@ def entropy_mean(state: QueryState, rows: Ints) -> Floats:
 )
 def predicted_entropy(state: QueryState, rows: Ints) -> Floats:
     """Entropy over log C of the mean probabilities of the reference set."""
-    return np.array([float(entropy(proba_of(state, state.reference).mean(axis=0)))])
+    return np.array([float(entropy(get_proba(state, state.reference).mean(axis=0)))])
 
 
 @define(
@@ -116,7 +116,7 @@ def reached(state: QueryState, rows: Ints) -> Floats:
 @define("spacing@1", "context", of_labels="nothing", cost="R^2 D once")
 def spacing(state: QueryState, rows: Ints) -> Floats:
     """Mean distance to the ten nearest over the pool scale: near 1 in many effective columns."""
-    near = surroundings(state.geometry, reference_of(state.geometry).rows)
+    near = surroundings(state.geometry, get_reference(state.geometry).rows)
     return np.array([near.distance.mean()])
 
 

@@ -78,7 +78,7 @@ class Surroundings:
         return Surroundings(self.nearest[rows], self.distance[rows], self.wide[rows])
 
 
-def reference_of(geometry: Geometry) -> Reference:
+def get_reference(geometry: Geometry) -> Reference:
     """Return the reference set in content order (made once per pool)."""
     return geometry.memo("features.reference", lambda: _make_reference(geometry))
 
@@ -130,7 +130,7 @@ def surroundings(geometry: Geometry, rows: Ints) -> Surroundings:
 
 
 def _surroundings(geometry: Geometry, rows: Ints) -> Surroundings:
-    reference = reference_of(geometry)
+    reference = get_reference(geometry)
     k = max(min(NEIGHBOURS, len(reference.rows) - 1), 1)
     found = Surroundings(
         np.empty((len(rows), k), dtype=np.int64), np.empty((len(rows), k)), np.empty(len(rows))

@@ -11,7 +11,7 @@ from lal.features.geometry import (
     CHUNK,
     WHOLE,
     Surroundings,
-    reference_of,
+    get_reference,
     squared_distances,
     surroundings,
 )
@@ -117,7 +117,7 @@ def _labelled(state: QueryState, rows: Ints) -> tuple[Floats, Floats]:
 
 
 def _measure(state: QueryState, rows: Ints) -> tuple[Floats, Floats]:
-    scale = reference_of(state.geometry).scale
+    scale = get_reference(state.geometry).scale
     seen = seen_classes(state)
     nearest, mean = np.empty((len(rows), len(seen))), np.empty(len(rows))
     members = [np.flatnonzero(state.labels == code) for code in seen]
@@ -130,7 +130,7 @@ def _measure(state: QueryState, rows: Ints) -> tuple[Floats, Floats]:
     return np.sqrt(nearest) / scale, mean / scale
 
 
-def assumption_of(state: QueryState) -> Assumption:
+def get_assumption(state: QueryState) -> Assumption:
     """Return the last assumed label, which whoever updates a quantity knows to be there."""
     if state.assumption is None:
         raise UsageError("the state assumes no label; make it with QueryState.assume_label")
@@ -141,10 +141,10 @@ def _measure_one_more(
     state: QueryState, rows: Ints, nearest: Floats, mean: Floats
 ) -> tuple[Floats, Floats]:
     """Return what `_measure` does from its values before the last assumed label."""
-    assumed = assumption_of(state)
+    assumed = get_assumption(state)
     new = state.geometry.rows(np.array([assumed.row]))
     squares = squared_distances(encoded(state, rows), new)[:, 0]
-    away = np.sqrt(squares) / reference_of(state.geometry).scale
+    away = np.sqrt(squares) / get_reference(state.geometry).scale
     seen = seen_classes(state)
     column = int(np.searchsorted(seen, assumed.code))
     if nearest.shape[1] < len(seen):
@@ -168,7 +168,7 @@ def nearest_classes(state: QueryState, rows: Ints) -> Bools:
     return nearest
 
 
-def proba_of(state: QueryState, rows: Ints) -> Floats:
+def get_proba(state: QueryState, rows: Ints) -> Floats:
     """Return the model's probabilities of some rows, shape (n, C)."""
     proba = given(state.proba, "proba")
     if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
@@ -186,14 +186,14 @@ def given(value: Floats | None, need: str) -> Floats:
 
 def predicted_classes(state: QueryState, rows: Ints) -> Bools:
     """Return whether each class is (one of) the likeliest, shape (n, C)."""
-    proba = proba_of(state, rows)
+    proba = get_proba(state, rows)
     likeliest: Bools = proba >= proba.max(axis=1, keepdims=True) - TIE
     return likeliest
 
 
 def top_two(state: QueryState, rows: Ints) -> tuple[Floats, Floats]:
     """Return the largest and second largest probability of some rows, each of shape (n,)."""
-    return for_rows(state, "top_two", rows, lambda: _top_two(proba_of(state, rows)), unchanged)
+    return for_rows(state, "top_two", rows, lambda: _top_two(get_proba(state, rows)), unchanged)
 
 
 def _top_two(proba: Floats) -> tuple[Floats, Floats]:

@@ -12,11 +12,11 @@ from lal.features.base import define
 from lal.features.candidate import margin
 from lal.features.labelled import (
     TIE,
-    assumption_of,
     class_counts,
     for_rows,
+    get_assumption,
+    get_proba,
     predicted_classes,
-    proba_of,
     seen_classes,
     top_two,
     unchanged,
@@ -41,7 +41,7 @@ LEVELS = np.arange(1, N_STATE + 1) / (N_STATE + 1)
 )
 def first_proba(state: QueryState, rows: Ints) -> Floats:
     """Probability of the first class."""
-    return proba_of(state, rows)[:, 0]
+    return get_proba(state, rows)[:, 0]
 
 
 @define("cosine_open@1", "candidate", high=2.0, undefined=1.0, cost="(N + R) D", source=SOURCE)
@@ -130,7 +130,7 @@ def cosine_disagreement(state: QueryState, rows: Ints) -> Floats:
         return np.full(len(rows), 0.5)
     best = _cosines(state, rows)[0]
     nearest = best >= best.max(axis=1, keepdims=True) - TIE
-    agreed = (proba_of(state, rows)[:, seen] * nearest).sum(axis=1) / nearest.sum(axis=1)
+    agreed = (get_proba(state, rows)[:, seen] * nearest).sum(axis=1) / nearest.sum(axis=1)
     left: Floats = 1.0 - agreed
     return left
 
@@ -190,7 +190,7 @@ def _open_reference(state: QueryState) -> Ints:
     return state.memo(
         "features.open_reference",
         lambda: np.setdiff1d(state.reference, state.labelled),
-        lambda before: _without(before, assumption_of(state).row),
+        lambda before: _without(before, get_assumption(state).row),
     )
 
 
@@ -247,7 +247,7 @@ def _measure_one_more(
     state: QueryState, rows: Ints, best: Floats, sums: Floats
 ) -> tuple[Floats, Floats]:
     """Return what `_measure` does from its values before the last assumed label."""
-    assumed = assumption_of(state)
+    assumed = get_assumption(state)
     new = _unit(state.geometry.rows(np.array([assumed.row])))[0]
     cosines = _directions(state, rows) @ new
     seen = seen_classes(state)

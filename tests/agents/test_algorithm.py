@@ -47,7 +47,7 @@ def test_closed_slots_get_the_masked_value(model, env):
     assert (q[0, [0, 1, 3, 4, 5]] > MASKED_Q).all()
 
 
-def batch_of(env, n, rng, **changes):
+def get_batch(env, n, rng, **changes):
     plain = {
         "observations": tensors(env.observation_space, n, rng),
         "actions": torch.zeros(n, 1),
@@ -65,7 +65,7 @@ def test_targets_are_double_q(model, env):
     with torch.no_grad():
         for parameter in model.q_net_target.parameters():
             parameter.add_(torch.randn_like(parameter))
-    batch = batch_of(env, 64, rng)
+    batch = get_batch(env, 64, rng)
     online = model.q_net(batch.next_observations)
     target = model.q_net_target(batch.next_observations)
     expected = 1.0 + 0.5 * target[torch.arange(64), online.argmax(1)]
@@ -76,7 +76,7 @@ def test_targets_are_double_q(model, env):
 
 def test_an_end_and_an_empty_slate_are_worth_nothing(model, env):
     rng = np.random.default_rng(1)
-    batch = batch_of(env, 3, rng, dones=torch.tensor([[1.0], [0.0], [0.0]]))
+    batch = get_batch(env, 3, rng, dones=torch.tensor([[1.0], [0.0], [0.0]]))
     batch.next_observations["mask"][1] = 0
     targets = model._targets(batch).ravel()
     assert targets[:2].tolist() == [1.0, 1.0]

@@ -12,7 +12,7 @@ pytest.importorskip("cma")
 from agents import AGENTS
 from agents.evolution.config import PRESETS
 from agents.evolution.learner import EvolutionLearner, prepare
-from agents.evolution.score import FLOOR, scores_of, tail_of
+from agents.evolution.score import FLOOR, get_scores, get_tail
 from agents.evolution.search import make_searcher
 from agents.evolution.space import Space
 from agents.training.intervals import mean_interval
@@ -29,16 +29,16 @@ def test_scores_divide_by_the_spread_of_the_task_and_add_the_tail_by_hand():
     areas = np.array([[0.6, 0.5], [0.5, 0.5]])
     margin = np.array([0.5, 0.5])
     wanted = 0.1 / (np.sqrt(0.1**2 / 2) + FLOOR)
-    assert scores_of(areas, margin, 0.0) == pytest.approx([wanted / 2, 0.0])
+    assert get_scores(areas, margin, 0.0) == pytest.approx([wanted / 2, 0.0])
     # the worst fifth of two tasks is the worse one, 0 here
-    assert scores_of(areas, margin, 1.0) == pytest.approx([wanted / 4, 0.0])
-    assert tail_of(np.arange(10.0)[None]) == pytest.approx([0.5])
+    assert get_scores(areas, margin, 1.0) == pytest.approx([wanted / 4, 0.0])
+    assert get_tail(np.arange(10.0)[None]) == pytest.approx([0.5])
 
 
 def test_no_task_dominates():
     gaps = np.zeros((4, 10))
     gaps[0, 0], gaps[1, 1:] = 0.5, 0.01  # one large win, nine small ones
-    scores = scores_of(0.5 + gaps, np.full(10, 0.5), 0.0)
+    scores = get_scores(0.5 + gaps, np.full(10, 0.5), 0.0)
     assert scores[1] > scores[0]
 
 

@@ -14,23 +14,23 @@ AGENT = AGENTS["gain_regression"]
 SMOKE = PRESETS["smoke"]
 
 
-def samples_of(gains, state, bought):
+def get_samples(gains, state, bought):
     gains = np.array(gains, dtype=np.float64)
     return Samples(np.zeros((len(gains), 1)), gains, np.array(state), np.array(bought))
 
 
 def test_targets_are_centred_within_their_state():
     """Two states five labels apart: each is centred, then divided by its own size."""
-    samples = samples_of([0.1, 0.3, 7.0, 9.0], [0, 0, 1, 1], [0, 0, 5, 5])
+    samples = get_samples([0.1, 0.3, 7.0, 9.0], [0, 0, 1, 1], [0, 0, 5, 5])
     assert np.allclose(centred_targets(samples), [-1.0, 1.0, -1.0, 1.0])
 
 
 def test_states_without_differences_have_targets_of_zero():
-    assert np.array_equal(centred_targets(samples_of([0.2, 0.2], [0, 0], [1, 1])), [0.0, 0.0])
+    assert np.array_equal(centred_targets(get_samples([0.2, 0.2], [0, 0], [1, 1])), [0.0, 0.0])
 
 
 def test_shuffling_stays_within_the_state():
-    samples = samples_of(np.arange(8), [0, 1, 0, 1, 0, 1, 0, 1], np.zeros(8, dtype=int))
+    samples = get_samples(np.arange(8), [0, 1, 0, 1, 0, 1, 0, 1], np.zeros(8, dtype=int))
     shuffled = shuffled_within(samples.gains, samples, np.random.default_rng(0))
     assert sorted(shuffled[samples.state == 0]) == [0, 2, 4, 6]
     assert sorted(shuffled[samples.state == 1]) == [1, 3, 5, 7]

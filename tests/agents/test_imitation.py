@@ -14,11 +14,11 @@ from agents import AGENTS
 from agents.imitation.config import IMITATION_PRESETS
 from agents.imitation.evaluation import HeldOut, pick_table, score_states
 from agents.imitation.export import Fitted, export_policy
-from agents.imitation.fit import batchable, fit_fallback, mean_scores, set_of
+from agents.imitation.fit import batchable, fit_fallback, get_set, mean_scores
 from agents.imitation.losses import LOSSES, listwise, pairwise, regression
 from agents.imitation.networks import NETWORKS, scorer_network
 from agents.imitation.states import States, make_states, pick_gains
-from agents.imitation.targets import standard_of
+from agents.imitation.targets import get_standard
 from agents.imitation.teacher import multi_step_gains
 from lal.errors import UsageError
 from lal.policies.kinds import load_policy
@@ -58,7 +58,7 @@ def test_every_loss_prefers_the_right_order_and_ignores_closed_slots(name):
 def test_the_set_is_the_half_with_the_larger_margins():
     candidates = np.array([[[0.4], [0.1], [0.3], [0.9]]], np.float32)
     mask = np.array([[True, True, True, False]])
-    found = set_of(
+    found = get_set(
         States(candidates, np.zeros((1, 1), np.float32), np.zeros((1, 4, 2), np.float32), mask,
                np.array([2])), 0)  # fmt: skip
     assert found.tolist() == [[1.0, 0.0, 1.0, 0.0]]
@@ -68,7 +68,7 @@ def test_the_set_is_the_half_with_the_larger_margins():
 @pytest.mark.parametrize("fallback", [False, True])
 def test_export_equals_torch(name, fallback, states, tmp_path):
     config = replace(SMOKE, network=name, fallback=fallback)
-    standard = standard_of(states)
+    standard = get_standard(states)
     data = batchable(states, standard, config)
     networks = [scorer_network(data.x.shape[-1], config, i) for i in range(2)]
     score = mean_scores(networks, data)
@@ -77,7 +77,7 @@ def test_export_equals_torch(name, fallback, states, tmp_path):
     export_policy(found, config, name="x", card={"summary": "x"}).save(tmp_path / "x.safetensors")
     policy = load_policy(tmp_path / "x.safetensors")
     column = policy.candidate_features.index("margin@1")
-    in_set = set_of(states, column) > 0
+    in_set = get_set(states, column) > 0
     for s, there in enumerate(states.mask):
         inputs = {
             "candidates": states.candidates[s, there].astype(float),
@@ -96,10 +96,10 @@ def test_export_equals_torch(name, fallback, states, tmp_path):
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_scores_of_states_are_those_of_the_interpreter(name, states):
     config = replace(SMOKE, network=name)
-    standard = standard_of(states)
+    standard = get_standard(states)
     networks = [scorer_network(len(standard.mean), config, i) for i in range(2)]
     policy = export_policy(Fitted(networks, standard, 1.0), config, name="x", card={"summary": "x"})
-    in_set = set_of(states, policy.candidate_features.index("margin@1")) > 0
+    in_set = get_set(states, policy.candidate_features.index("margin@1")) > 0
     found = score_states(policy, states)
     for s, there in enumerate(states.mask):
         inputs = {
@@ -114,7 +114,7 @@ def test_scores_of_states_are_those_of_the_interpreter(name, states):
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_a_query_reads_the_reference_set_and_no_candidate_subset(name, states):
     config = replace(SMOKE, network=name)
-    standard = standard_of(states)
+    standard = get_standard(states)
     networks = [scorer_network(len(standard.mean), config, 0)]
     policy = export_policy(Fitted(networks, standard, 1.0), config, name="x", card={"summary": "x"})
     assert ("reference" in policy.scorer.reads) == (name != "perceptron")
@@ -139,7 +139,7 @@ def test_one_step_of_the_long_teacher_is_the_short_teacher():
 
 def test_the_gate_closes_where_the_score_is_harmful(states):
     config = replace(SMOKE, n_epochs=2, batch_size=4, learning_rate=0.1)
-    data = batchable(states, standard_of(states), config)
+    data = batchable(states, get_standard(states), config)
     doubt = data.target.clone()
     G = states.context.shape[1]
     context = data.x[:, 0, :G].numpy()

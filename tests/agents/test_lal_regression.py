@@ -195,13 +195,13 @@ def test_what_cannot_be_simulated_is_refused(tmp_path, change, error, message):
 
 def test_compiled_rankers_rank_as_the_shipped_policies():
     """The curves of the benchmark are those of the policy file."""
-    from agents.lal_regression.control_test import ranker_of
+    from agents.lal_regression.control_test import get_ranker
     from envs.simulator.kernels.learners.trees import predict_forest
 
     rows = make_rows(replace(SMOKE, n_tasks=20), 4)
     for name in ("lal-independent", "lal-iterative"):
         policy = load_policy(name)
-        feature, threshold, child, leaf = ranker_of(policy)
+        feature, threshold, child, leaf = get_ranker(policy)
         trees = (feature[0], threshold[0], child[0], leaf[0], np.empty(0, np.int64))
         columns, n = rows.features.T.astype(np.float32).copy(), len(rows.gains)
         found = np.zeros((1, n))
@@ -230,7 +230,7 @@ def test_folding_forgets_the_names_of_the_classes():
 
 def test_trees_on_folded_features_are_the_same_unfolded():
     """What the compiled curves walk is what the policy file says."""
-    from agents.lal_regression.control_test import predictions, ranker_of
+    from agents.lal_regression.control_test import get_ranker, predictions
     from agents.lal_regression.fits import fit_boosted, make_policy
     from envs.simulator.kernels.learners.trees import predict_forest
 
@@ -240,7 +240,7 @@ def test_trees_on_folded_features_are_the_same_unfolded():
     folded = fold(published)
     policy = make_policy(config, fit_boosted(config, folded, rows.gains), {})
     assert policy.class_symmetric
-    feature, threshold, child, leaf = ranker_of(policy)
+    feature, threshold, child, leaf = get_ranker(policy)
     trees = (feature[0], threshold[0], child[0], leaf[0], np.empty(0, np.int64))
     found = np.zeros((1, len(folded)))
     columns = rows.features.T.astype(np.float32).copy()

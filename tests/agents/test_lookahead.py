@@ -23,7 +23,7 @@ from agents.imitation.states import (
     load_states,
     make_states,
 )
-from agents.imitation.targets import shuffled, standard_of, targets_of
+from agents.imitation.targets import get_standard, get_targets, shuffled
 from agents.training.prior_tasks import prior_tasks
 from envs.simulator.pool import PoolSimulator
 from lal.errors import UsageError
@@ -52,19 +52,19 @@ def tiny_states(gains, mask, n_labelled):
 
 
 def test_targets_are_centred_and_scaled_by_hand():
-    found, size = targets_of(tiny_states([[0.2, 0.0, 9.0]], [[1, 1, 0]], [2]), 0.0)
+    found, size = get_targets(tiny_states([[0.2, 0.0, 9.0]], [[1, 1, 0]], [2]), 0.0)
     assert size[0] == pytest.approx(0.1)  # two gains 0.1 from their mean
     assert found[0] == pytest.approx([1.0, -1.0, 0.0])
 
 
 def test_targets_of_few_and_of_many_labels_have_their_own_size():
-    _, size = targets_of(tiny_states([[0.2, 0.0], [0.02, 0.0]], np.ones((2, 2)), [2, 40]), 0.0)
+    _, size = get_targets(tiny_states([[0.2, 0.0], [0.02, 0.0]], np.ones((2, 2)), [2, 40]), 0.0)
     assert size == pytest.approx([0.1, 0.01])
 
 
 def test_balanced_share_mixes_the_two_gains():
     states = tiny_states([[0.2, 0.0]], [[1, 1]], [2])
-    assert targets_of(states, 0.5)[1][0] == pytest.approx(0.05)
+    assert get_targets(states, 0.5)[1][0] == pytest.approx(0.05)
 
 
 def test_shuffling_stays_within_a_state():
@@ -134,7 +134,7 @@ def test_states_survive_the_disk(states, tmp_path):
 
 
 def test_export_is_the_mean_of_the_networks(states, tmp_path):
-    standard = standard_of(states)
+    standard = get_standard(states)
     networks = [scorer_network(len(standard.mean), SMOKE, i) for i in range(3)]
     policy = export_policy(Fitted(networks, standard, 1.0), SMOKE, name="x", card={"summary": "x"})
     policy.save(tmp_path / "x.safetensors")

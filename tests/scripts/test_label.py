@@ -51,7 +51,7 @@ def run(monkeypatch, path, lines="", *flags):
     )
 
 
-def labels_of(path):
+def get_labels(path):
     with path.open(newline="") as file:
         return {row["key"]: row["label"] for row in csv.DictReader(file) if row["label"]}
 
@@ -87,7 +87,7 @@ def test_a_session(monkeypatch, table, capsys):
     assert "the choice is random" in out
     assert "the model says" in out
     skipped = out.split("skipped rows: ")[1].splitlines()[0]
-    found = labels_of(table.with_name("data.labelled.csv"))
+    found = get_labels(table.with_name("data.labelled.csv"))
     assert sorted(found.values()) == ["ant", "cow"]
     assert skipped not in found
     assert table.read_bytes() == before
@@ -119,7 +119,7 @@ def test_suggest_only_prints_and_answers_come_back(monkeypatch, table, capsys, t
     assert "4 new answers" in streams.err
     again = list(csv.DictReader(io.StringIO(streams.out)))
     assert not {row["key"] for row in again} & {row["key"] for row in rows[:4]}
-    assert labels_of(table.with_name("data.labelled.csv")) == {
+    assert get_labels(table.with_name("data.labelled.csv")) == {
         row["key"]: row["key"].split("-")[1] for row in rows[:4]
     }
 
@@ -172,11 +172,11 @@ def test_files_that_are_something_else_are_left_alone(monkeypatch, table, capsys
 
 def test_a_second_project_on_a_table_has_a_copy_of_its_own(monkeypatch, table, tmp_path):
     assert run(monkeypatch, table, "1\nq\n") == 0
-    first = labels_of(tmp_path / "data.labelled.csv")
+    first = get_labels(tmp_path / "data.labelled.csv")
     journal = str(tmp_path / "random.journal.jsonl")
     assert run(monkeypatch, table, "2\nq\n", "--policy", "random", "--journal", journal) == 0
-    assert labels_of(tmp_path / "data.labelled.csv") == first
-    assert list(labels_of(tmp_path / "random.labelled.csv").values()) == ["bee"]
+    assert get_labels(tmp_path / "data.labelled.csv") == first
+    assert list(get_labels(tmp_path / "random.labelled.csv").values()) == ["bee"]
     assert label.default_out(Path("x/answers")) == Path("x/answers.labelled.csv")
 
 
@@ -281,7 +281,7 @@ def test_killed_twice_nothing_is_asked_twice_and_nothing_lost(tmp_path):
     rest = labeller.stdout.read().decode()
     labeller.stdin.close()
     labeller.stdout.close()
-    assert labels_of(tmp_path / "data.labelled.csv") == acknowledged
+    assert get_labels(tmp_path / "data.labelled.csv") == acknowledged
     assert f"{len(acknowledged)} of 5000 rows labelled" in rest
     assert f"skipped rows: {', '.join(skipped)}" in rest
     assert path.read_text() == text

@@ -23,7 +23,7 @@ from lal.evaluation.analysis.tables import paired, set_areas
 from lal.evaluation.report.draw import Dot, Line, Point, cost_chart, dot_chart, line_chart
 from lal.evaluation.report.draw_tables import Cell, heat_map, rank_diagram
 from lal.evaluation.report.figures import Chart
-from lal.evaluation.report.model import Page, baseline_of
+from lal.evaluation.report.model import Page, get_baseline
 from lal.rng import generator
 
 MOST_RANKED = 30
@@ -243,7 +243,7 @@ def penalty_chart(page: Page) -> Iterator[Chart]:
 
 def gain_and_cost(page: Page) -> Iterator[Chart]:
     """Yield gain over the baseline against query time."""
-    baseline = baseline_of(page)
+    baseline = get_baseline(page)
     if baseline is None:
         return
     points = [
@@ -286,7 +286,7 @@ def _curve_line(page: Page, dataset: str, strategy: str, n: Floats) -> Line:
 
 def dots_of_runs(page: Page, dataset: str) -> Sequence[float]:
     """Return the paired differences of single runs to the baseline on a data set, in points."""
-    baseline = baseline_of(page)
+    baseline = get_baseline(page)
     runs = page.curves.runs(dataset, [page.focus, baseline]) if baseline else None
     if runs is None:
         return []

@@ -21,7 +21,7 @@ HEAD = (
 def write_tables(page: Page, folder: Path) -> list[Path]:
     """Write every table as CSV and LaTeX: strategies, sets, levels, what was seen, failures."""
     written = []
-    for name, (head, rows) in tables_of(page).items():
+    for name, (head, rows) in get_tables(page).items():
         for ending, text in ((".csv", to_csv(head, rows)), (".tex", to_latex(head, rows))):
             path = folder / f"{name}{ending}"
             write_bytes(path, text.encode())
@@ -29,7 +29,7 @@ def write_tables(page: Page, folder: Path) -> list[Path]:
     return written
 
 
-def tables_of(page: Page) -> dict[str, tuple[Sequence[str], list[list[str]]]]:
+def get_tables(page: Page) -> dict[str, tuple[Sequence[str], list[list[str]]]]:
     """Return head and rows of every table, by file name."""
     found: dict[str, tuple[Sequence[str], list[list[str]]]] = {}
     for name, group in zip(

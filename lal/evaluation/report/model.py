@@ -154,14 +154,14 @@ def headline(page: Page, *, n_samples: int | None = None) -> str:
     return f"{page.focus}: {said}.{missing}"
 
 
-def baseline_of(page: Page) -> str | None:
+def get_baseline(page: Page) -> str | None:
     """Return margin, or random, whichever the focus was compared with first; None without."""
     return next((b for b in BASELINES if b in page.row.against), None)
 
 
 def evidence(page: Page) -> list[tuple[str, str]]:
     """Return the tests behind the headline, as terms and texts."""
-    baseline = baseline_of(page)
+    baseline = get_baseline(page)
     if baseline is None:
         return []
     sample = paired(page.fair(page.focus), page.focus, baseline)
@@ -186,7 +186,7 @@ def evidence(page: Page) -> list[tuple[str, str]]:
 
 def power_text(page: Page) -> str:
     """Return the smallest difference that this evaluation would detect."""
-    baseline = baseline_of(page)
+    baseline = get_baseline(page)
     if baseline is None:
         return "Nothing to compare with, so no difference can be detected."
     sample = paired(page.fair(page.focus), page.focus, baseline)

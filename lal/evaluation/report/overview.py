@@ -59,7 +59,7 @@ def _draw_dataset(
     axes.set_title(dataset, fontsize=9, color=LIGHT["ink"])
     axes.margins(x=0)
     for style, (name, members) in enumerate(methods.items()):
-        values = _mean_of(page, dataset, members)
+        values = _get_mean(page, dataset, members)
         mean = values.mean(axis=0)
         error = 1.96 * values.std(axis=0, ddof=1) / np.sqrt(len(values))
         colour, n = LIGHT[f"c{style}"], page.curves.n[dataset]
@@ -67,7 +67,7 @@ def _draw_dataset(
         axes.plot(n, mean, color=colour, linestyle=DASHES[style], linewidth=1.6, label=name)
 
 
-def _mean_of(page: Page, dataset: str, members: Sequence[str]) -> Floats:
+def _get_mean(page: Page, dataset: str, members: Sequence[str]) -> Floats:
     """Return the curves of the runs, averaged over some methods, shape (runs, T)."""
     found = [list(page.curves.curves[dataset][m].values()) for m in members]
     mean: Floats = np.mean(np.array(found), axis=0)

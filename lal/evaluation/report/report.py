@@ -10,8 +10,8 @@ from lal.evaluation.analysis.tables import run_rows
 from lal.evaluation.report.charts import all_charts, curve_charts, dots_of_runs
 from lal.evaluation.report.model import (
     Page,
-    baseline_of,
     evidence,
+    get_baseline,
     headline,
     make_page,
 )
@@ -65,7 +65,7 @@ def context(page: Page, store: RunStore, reproduction: Sequence[ReproductionRow]
         "headline": headline(page),
         "evidence": evidence(page),
         "focus": page.focus,
-        "baseline": baseline_of(page),
+        "baseline": get_baseline(page),
         "metric": page.metric,
         "protocol": page.manifest.get("protocol", {}),
         "protocol_hash": page.manifest.get("protocol_hash", "unknown"),

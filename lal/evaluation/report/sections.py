@@ -17,7 +17,7 @@ from lal.evaluation.analysis.summary import (
     worst_cell,
 )
 from lal.evaluation.analysis.tables import Table, failures
-from lal.evaluation.report.model import Page, baseline_of
+from lal.evaluation.report.model import Page, get_baseline
 from lal.evaluation.runs.methods import read_methods
 from lal.evaluation.runs.run import DONE
 
@@ -81,7 +81,7 @@ def set_cards(page: Page) -> dict[str, dict[str, Any]]:
 
 def _gains(page: Page) -> dict[str, dict[str, SetDifference]]:
     """Return the difference to the baseline of every data set and method."""
-    baseline, n = baseline_of(page), max(page.n_samples // FEWER_SAMPLES, 100)
+    baseline, n = get_baseline(page), max(page.n_samples // FEWER_SAMPLES, 100)
     found: dict[str, dict[str, SetDifference]] = {}
     for name in page.compared if baseline else ():
         if name != baseline and common_runs(page.runs, name, str(baseline)):

@@ -108,7 +108,7 @@ class Protocol:
                 "use the release that wrote it"
             )
 
-    def start_of(self, n_classes: int) -> Start:
+    def get_start(self, n_classes: int) -> Start:
         """Return the start on a data set with so many classes."""
         if self.start == "two_classes":
             return "two_classes"

@@ -107,7 +107,7 @@ class Run:
             budget=rules.budget if isinstance(rules.budget, int) else 1,
             test_share=rules.test_share,
             max_pool=rules.max_pool,
-            start=rules.start_of(n_classes),
+            start=rules.get_start(n_classes),
             classes_known=rules.classes_known,
             budget_known=rules.budget_known,
         )

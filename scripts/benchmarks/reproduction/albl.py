@@ -45,7 +45,7 @@ def run(config: Config, results: Results) -> None:
     """Print areas, in points, and ALBL's difference to the mean and to the best arm."""
     differences = []
     for name in config.datasets:
-        areas = areas_of(config, name)
+        areas = get_areas(config, name)
         arms = np.stack([areas[arm] for arm in ARMS])
         difference = areas["albl"] - arms.mean(axis=0)
         differences.append(difference)
@@ -62,7 +62,7 @@ def run(config: Config, results: Results) -> None:
     results.add(config.learner, {"data set": "all", "albl - mean arm": overall})
 
 
-def areas_of(config: Config, name: str) -> dict[str, Floats]:
+def get_areas(config: Config, name: str) -> dict[str, Floats]:
     """Return the areas of ALBL and its arms on paired episodes, each of shape (seeds,)."""
     dataset = load_dataset(name)
     learner = make_learner(config.learner)

@@ -15,8 +15,8 @@ import numpy as np
 
 from agents.lal_rl.config import FOLDER, PRESETS, SETS, LalRlConfig, named_files
 from agents.lal_rl.control_test import doubt_network, saving
-from agents.lal_rl.datasets import pairs_of, training_datasets
-from agents.lal_rl.dqn import episode_lengths, train, view_of
+from agents.lal_rl.datasets import get_pairs, training_datasets
+from agents.lal_rl.dqn import episode_lengths, get_view, train
 from agents.lal_rl.kernels import DOUBT_ONLY
 from agents.lal_rl.network import QNetwork
 from lal.arrays import Floats
@@ -151,11 +151,11 @@ def chosen_updates(config: Config, variant: Variant, name: str, seed: int) -> fl
 def inner_saving(config: Config, variant: Variant, name: str, seed: int, updates: float) -> float:
     """Return percent fewer labels than random on fresh episodes of the sets trained on."""
     trained_run(config, variant, name, seed, updates)
-    held = path_of(config, variant, name, seed, updates)
+    held = get_path(config, variant, name, seed, updates)
     path = held.with_name(f"inner-{config.n_inner}-{held.name}")
     if not path.exists():
-        network = network_of(held)
-        view = view_of(settings_of(config, variant, name, seed, updates))
+        network = get_network(held)
+        view = get_view(get_settings(config, variant, name, seed, updates))
         others = [other for other in config.sets if other != name]
         found = {other: _inner_lengths(config, other, network, view) for other in others}
         save_arrays(path, found)
@@ -181,14 +181,14 @@ def _inner_lengths(config: Config, name: str, network: QNetwork | None, view: in
 
 def trained_run(config: Config, variant: Variant, name: str, seed: int, updates: float) -> Run:
     """Return a training run and its labels on the set left out, from disk or made."""
-    path = path_of(config, variant, name, seed, updates)
+    path = get_path(config, variant, name, seed, updates)
     if not path.exists():
-        settings = settings_of(config, variant, name, seed, updates)
+        settings = get_settings(config, variant, name, seed, updates)
         began = time.process_time()
-        result = train(settings, data=pairs_of(training_datasets(settings)))
+        result = train(settings, data=get_pairs(training_datasets(settings)))
         seconds = time.process_time() - began
         lengths = episode_lengths(
-            result.network, f"file:{config.folder}/{name}.npz", view=view_of(settings),
+            result.network, f"file:{config.folder}/{name}.npz", view=get_view(settings),
             n_episodes=config.n_judged, seed=judge_seed(name),
         )  # fmt: skip
         flat = result.network.pack()
@@ -207,13 +207,13 @@ def together_run(config: Config, variant: Variant, name: str) -> Run:
     kind = "" if set(chosen) == {PUBLISHED_UPDATES} else "-u" + "-".join(f"{u:g}" for u in chosen)
     path = config.out / f"{variant}-{name}-together-{seeds}-{config.n_judged}{kind}.npz"
     if not path.exists():
-        settings = settings_of(config, variant, name, config.seeds[0], chosen[0])
+        settings = get_settings(config, variant, name, config.seeds[0], chosen[0])
         networks = [
-            network_of(path_of(config, variant, name, seed, updates))
+            get_network(get_path(config, variant, name, seed, updates))
             for seed, updates in zip(config.seeds, chosen, strict=True)
         ]
         lengths = episode_lengths(
-            networks, f"file:{config.folder}/{name}.npz", view=view_of(settings),
+            networks, f"file:{config.folder}/{name}.npz", view=get_view(settings),
             n_episodes=config.n_judged, seed=judge_seed(name),
         )  # fmt: skip
         save_arrays(path, {"lengths": lengths})
@@ -221,13 +221,13 @@ def together_run(config: Config, variant: Variant, name: str) -> Run:
         return Run(held["lengths"].astype(np.float64), 0.0, 0)
 
 
-def path_of(config: Config, variant: Variant, name: str, seed: int, updates: float) -> Path:
+def get_path(config: Config, variant: Variant, name: str, seed: int, updates: float) -> Path:
     """Return where a training run is kept."""
     kind = "" if updates == PUBLISHED_UPDATES else f"-u{updates:g}"
     return config.out / f"{variant}-{name}-{seed}-{config.n_episodes}-{config.n_judged}{kind}.npz"
 
 
-def settings_of(
+def get_settings(
     config: Config, variant: Variant, name: str, seed: int, updates: float
 ) -> LalRlConfig:
     """Return the training settings with one set left out."""
@@ -242,7 +242,7 @@ def settings_of(
     )
 
 
-def network_of(path: Path) -> QNetwork:
+def get_network(path: Path) -> QNetwork:
     """Return the network of a run's file."""
     with np.load(path) as held:
         return QNetwork.unpack(held["network"])

@@ -13,7 +13,7 @@ import numpy as np
 
 from agents.lal_rl.config import FOLDER, PRESETS, SETS, named_files
 from agents.lal_rl.control_test import saving
-from agents.lal_rl.datasets import pairs_of, training_datasets
+from agents.lal_rl.datasets import get_pairs, training_datasets
 from agents.lal_rl.dqn import episode_lengths, train
 from agents.lal_rl.network import QNetwork
 from lal.arrays import Floats
@@ -51,7 +51,7 @@ class Config:
 
 def run(config: Config, results: Results) -> None:
     """Add percent saved of both backends for every seed, and their difference."""
-    random = {name: lengths_of(config, None, name) for name in SETS}
+    random = {name: get_lengths(config, None, name) for name in SETS}
     results.note(
         f"% fewer labels than random, {config.n_steps} steps; {', '.join(config.left_out)}"
     )
@@ -73,7 +73,7 @@ def one_run(
 ) -> tuple[float, float]:
     """Return percent saved on the sets left out and on all ten; prints them."""
     network, seconds = kept(config, backend, seed)
-    ours = {name: lengths_of(config, network, name) for name in SETS}
+    ours = {name: get_lengths(config, network, name) for name in SETS}
     each = [saving([ours[name]], [random[name]])[0] for name in config.left_out]
     left_out = saving([ours[n] for n in config.left_out], [random[n] for n in config.left_out])[0]
     everywhere = saving([ours[n] for n in SETS], [random[n] for n in SETS])[0]
@@ -120,7 +120,7 @@ def trained(config: Config, backend: str, seed: int) -> QNetwork:
         n_envs=64,
         seed=seed,
     )
-    data = pairs_of(training_datasets(settings))
+    data = get_pairs(training_datasets(settings))
     if backend == "compiled":
         return train(settings, data=data).network
     import torch
@@ -131,7 +131,7 @@ def trained(config: Config, backend: str, seed: int) -> QNetwork:
     return train_stable(StableConfig(seed=seed, total_timesteps=config.n_steps), data).network
 
 
-def lengths_of(config: Config, network: QNetwork | None, name: str) -> Floats:
+def get_lengths(config: Config, network: QNetwork | None, name: str) -> Floats:
     """Return the labels needed in every episode on a set."""
     return episode_lengths(
         network, f"file:{config.folder}/{name}.npz", n_episodes=config.n_judged,

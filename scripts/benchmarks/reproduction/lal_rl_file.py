@@ -62,7 +62,7 @@ def run(config: Config, results: Results) -> None:
     )
     for name in config.sets:
         data = binary_pairs([f"file:{config.folder}/{name}.npz"])
-        found = {rule: play(config, data, *of) for rule, of in rules_of(policy).items()}
+        found = {rule: play(config, data, *of) for rule, of in get_rules(policy).items()}
         if is_linear(policy):
             found["network"] = play_linear(config, data, policy)
         found["file"], same = play_file(config, data, policy)
@@ -80,7 +80,7 @@ def run(config: Config, results: Results) -> None:
         results.note(f"{ours}: {mean:.1f} [{low:.1f}, {high:.1f}] % fewer labels than {theirs}")
 
 
-def rules_of(policy: PoolPolicy) -> dict[str, tuple[QNetwork | None, int]]:
+def get_rules(policy: PoolPolicy) -> dict[str, tuple[QNetwork | None, int]]:
     """Return what the file is compared with, each a network (None: random) and what it sees."""
     rules: dict[str, tuple[QNetwork | None, int]] = {
         "random": (None, 0),
@@ -138,14 +138,14 @@ def play_file(config: Config, data: object, policy: PoolPolicy) -> tuple[Floats,
     player = make_player(config, data, view)
     engine = player.engine
     theta = network.pack()
-    pools = [pool_of(engine, e) for e in range(config.n_episodes)]
+    pools = [get_pool(engine, e) for e in range(config.n_episodes)]
     lengths = np.zeros(config.n_episodes)
     same = n_steps = 0
     while (lengths == 0).any():
         player.choose(theta)
         chosen = player.actions.copy()
         for e in np.flatnonzero(lengths == 0).tolist():
-            chosen[e] = ask(policy, *pools[e], labelled_of(engine, e))
+            chosen[e] = ask(policy, *pools[e], get_labelled(engine, e))
             same += int(chosen[e] == player.actions[e])
             n_steps += 1
         engine.step(chosen)
@@ -168,13 +168,13 @@ def note_ends(engine: LalRlSimulator, lengths: Floats) -> None:
     lengths[over] = engine.lengths[over]
 
 
-def labelled_of(engine: LalRlSimulator, e: int) -> Ints:
+def get_labelled(engine: LalRlSimulator, e: int) -> Ints:
     """Return the pool rows that an episode has labelled."""
     rows: Ints = engine.ints[e, kernels.E_ROWS :][: engine.ints[e, kernels.E_LABELLED]]
     return rows
 
 
-def pool_of(engine: LalRlSimulator, e: int) -> tuple[Floats, Ints]:
+def get_pool(engine: LalRlSimulator, e: int) -> tuple[Floats, Ints]:
     """Return the pool of an episode as its learner sees it: samples (N, D) and labels (N,)."""
     slot = engine.ints[e, kernels.E_SLOT]
     dataset, N = engine.bank_info[slot, [kernels.B_DATASET, kernels.B_POOL]]

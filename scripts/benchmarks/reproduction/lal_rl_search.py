@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from agents.lal_rl.config import FOLDER, SETS, named_files
-from agents.lal_rl.datasets import pairs_of, training_datasets
+from agents.lal_rl.datasets import get_pairs, training_datasets
 from agents.lal_rl.search.config import FULL, SearchConfig
 from agents.lal_rl.search.game import episode_lengths
 from agents.lal_rl.search.search import train
@@ -86,7 +86,7 @@ def run(config: Config, results: Results) -> None:
     results.note(f"training: {len(seconds)} searches, {np.mean(seconds):.1f} s CPU each")
 
 
-def settings_of(config: Config, name: str, seed: int) -> SearchConfig:
+def get_settings(config: Config, name: str, seed: int) -> SearchConfig:
     """Return the settings of one search with one set left out."""
     return replace(
         FULL,
@@ -99,19 +99,19 @@ def settings_of(config: Config, name: str, seed: int) -> SearchConfig:
     )
 
 
-def path_of(config: Config, name: str, seed: int) -> Path:
+def get_path(config: Config, name: str, seed: int) -> Path:
     """Return where a search is kept."""
-    settings = config_hash(settings_of(config, name, seed))
+    settings = config_hash(get_settings(config, name, seed))
     return config.out / f"{name}-{seed}-{config.n_judged}-{settings[:8]}.npz"
 
 
 def trained_run(config: Config, name: str, seed: int) -> Run:
     """Return a search and its labels on the set left out, from disk or made."""
-    path = path_of(config, name, seed)
+    path = get_path(config, name, seed)
     if not path.exists():
-        settings = settings_of(config, name, seed)
+        settings = get_settings(config, name, seed)
         began = time.process_time()
-        result = train(settings, pairs_of(training_datasets(settings)))
+        result = train(settings, get_pairs(training_datasets(settings)))
         seconds = time.process_time() - began
         lengths = played(config, name, result.weights)
         found = {"lengths": lengths, "weights": result.weights}
@@ -125,10 +125,10 @@ def trained_run(config: Config, name: str, seed: int) -> Run:
 def together_run(config: Config, name: str) -> Run:
     """Return the labels that the mean of all seeds' weights needs, from disk or run."""
     seeds = "-".join(str(seed) for seed in config.seeds)
-    first = path_of(config, name, config.seeds[0])
+    first = get_path(config, name, config.seeds[0])
     path = first.with_name(f"together-{seeds}-{first.name}")
     if not path.exists():
-        weights = [_weights(path_of(config, name, seed)) for seed in config.seeds]
+        weights = [_weights(get_path(config, name, seed)) for seed in config.seeds]
         save_arrays(path, {"lengths": played(config, name, np.mean(weights, axis=0))})
     with np.load(path) as held:
         return Run(held["lengths"].astype(np.float64), 0.0, 0)

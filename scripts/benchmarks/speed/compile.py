@@ -11,9 +11,9 @@ FIRST_STEPS = {
         "_engine(Config(), 2).step(np.full(2, -1))\n"
     ),
     "lal/Pool-v0 with logistic regression": (
-        "from scripts.benchmarks.speed.learners import task_of\n"
+        "from scripts.benchmarks.speed.learners import get_task\n"
         "from envs.simulator.pool import PoolSimulator\n"
-        "task = task_of('logistic_regression', C=3, D=13, N=80, T=40)\n"
+        "task = get_task('logistic_regression', C=3, D=13, N=80, T=40)\n"
         "simulator = PoolSimulator([task], 2, slate_size=5)\n"
         "simulator.reset()\n"
         "simulator.step(np.zeros(2))\n"

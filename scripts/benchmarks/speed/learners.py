@@ -71,7 +71,7 @@ def blobs(n_classes: int, columns: int, n: int, seed: int = 0) -> tuple[Floats, 
     return rng.normal(size=(n, columns)) + rng.normal(size=(n_classes, columns))[y], y
 
 
-def task_of(learner: Any, *, C: int, D: int, N: int, T: int, budget: int = LAST) -> Task:
+def get_task(learner: Any, *, C: int, D: int, N: int, T: int, budget: int = LAST) -> Task:
     """Return a synthetic task with N pool and T reward rows."""
     X, y = blobs(C, D, N + T)
     return Task(
@@ -84,7 +84,7 @@ def learner_row(name: str, learner: Any, *, C: int, D: int, reach: float, E: int
     """Return the row of one learner: pool 100, 500 reward rows, labels FIRST to LAST."""
     from envs.simulator.pool import PoolSimulator
 
-    task = task_of(learner, C=C, D=D, N=100, T=500)
+    task = get_task(learner, C=C, D=D, N=100, T=500)
     sim = PoolSimulator(
         [task], E, candidate_features=["margin@1"], context_features=[], slate_size=1
     )
@@ -219,7 +219,7 @@ def pool_rows(E: int = 64) -> Iterator[Row]:
     from envs.pool_env import PoolEnv
     from envs.simulator.pool import PoolSimulator
 
-    task = task_of("logistic_regression", C=2, D=20, N=500, T=500)
+    task = get_task("logistic_regression", C=2, D=20, N=500, T=500)
     env, sim = PoolEnv(task, slate_size=100), PoolSimulator([task], E, slate_size=100)
     vector = gymnasium.make_vec("lal/Pool-v0", num_envs=E, tasks=task, slate_size=100)
     env.reset(seed=0)

@@ -30,7 +30,7 @@ def test_one_candidate_is_valued_as_among_all(model):
     with torch.no_grad():
         values = model.q_net(seen)
         slots = values.argmax(dim=1, keepdim=True)
-        alone = model.q_net.value_of(seen, slots)
+        alone = model.q_net.get_value(seen, slots)
     np.testing.assert_allclose(alone, values.gather(1, slots), atol=1e-6)
     assert (values[seen["mask"] == 0] == -1e8).all()
 

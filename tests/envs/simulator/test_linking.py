@@ -20,7 +20,7 @@ statistics: Any = importlib.import_module("numba.core.runtime._nrt_python")
 
 
 @kernel
-def half_of(values):
+def get_half(values):
     """Give a part of an array back, so that references are counted."""
     return values[: len(values) // 2]
 
@@ -34,7 +34,7 @@ def fresh(n):
 
 
 @kernel
-def total_of(table, k):
+def get_total(table, k):
     """Read parts of an array alone, so that none are."""
     row = table[k]
     flat = table.reshape(table.shape[0] * table.shape[1])
@@ -48,7 +48,7 @@ def total_of(table, k):
 def everything(table, times):
     total = 0.0
     for k in range(times):
-        total += total_of(table, k % table.shape[0]) + half_of(fresh(8))[3]
+        total += get_total(table, k % table.shape[0]) + get_half(fresh(8))[3]
     return total
 
 
@@ -83,7 +83,7 @@ def test_a_kernel_that_copies_one_part_over_another_keeps_what_it_copies():
 def test_an_array_outlives_the_kernel_that_it_comes_from():
     @kernel
     def part(n):
-        return half_of(fresh(n))
+        return get_half(fresh(n))
 
     kept = part(1000)
     for _ in range(100):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lal.data.datasets import DATASETS, load_dataset, make_dataset
-from lal.data.families import ambiguous_names, assert_disjoint, family_of, split_by_family
+from lal.data.families import ambiguous_names, assert_disjoint, get_family, split_by_family
 from lal.data.overlap import overlap
 from lal.data.suites import load_suite
 from lal.errors import DataError, UsageError
@@ -41,13 +41,13 @@ WDBC = "breast cancer Wisconsin (diagnostic)"
     ],
 )
 def test_names(name, family):
-    assert family_of(name) == family
+    assert get_family(name) == family
 
 
 @pytest.mark.parametrize("name", sorted(ambiguous_names()))
 def test_ambiguous_bare_names_are_refused(name):
     with pytest.raises(DataError, match="names unrelated data sets"):
-        family_of(name)
+        get_family(name)
 
 
 def test_the_table_is_consistent():
@@ -63,7 +63,7 @@ def test_the_table_is_consistent():
 
 @pytest.mark.parametrize("name", DATASETS.names())
 def test_registered_data_sets_are_in_the_table(name):
-    assert load_dataset(name).family == family_of(name)
+    assert load_dataset(name).family == get_family(name)
 
 
 def test_content_beats_the_name():
@@ -158,7 +158,7 @@ def test_the_further_sets_are_known_by_name_and_content(further_data):
     for folder in ("dev", "bridge"):
         suite = load_suite(further_data / folder, kinds=("tabular", "synthetic", "image"))
         for data in suite:
-            family = family_of(f"{folder}:{data.name}")
+            family = get_family(f"{folder}:{data.name}")
             assert suite.entry(data.name).family == data.family == family != data.source
             renamed = make_dataset("x", data.X, data.y, source="y")
             assert renamed.family == family, f"content {data.sha256[:16]} is not in the table"
@@ -169,4 +169,4 @@ def test_same_rows_by_the_manifest_are_one_family(further_data):
     for item in manifest["datasets"]:
         if item["same_data_in_dev"]:
             here, there = f"bridge:{item['name']}", f"dev:{item['same_data_in_dev']}"
-            assert family_of(here) == family_of(there)
+            assert get_family(here) == get_family(there)

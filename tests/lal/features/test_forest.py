@@ -15,7 +15,7 @@ from lal.learners import make_learner
 from lal.task import Part, Task
 
 
-def episode_of(learner, classes_known=False):
+def get_episode(learner, classes_known=False):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 3))
     y = (X[:, 0] + 0.5 * rng.normal(size=60) > 0).astype(np.int64)
@@ -29,7 +29,7 @@ def episode_of(learner, classes_known=False):
 @pytest.mark.parametrize("known", [True, False])
 def test_against_scikit_learn(known):
     forest = RandomForestClassifier(40, random_state=3)
-    episode = episode_of(forest, known)
+    episode = get_episode(forest, known)
     state = episode.state()
     rows = episode.pool.labelled
     same = RandomForestClassifier(40, random_state=3, oob_score=True)
@@ -51,8 +51,8 @@ def test_against_scikit_learn(known):
 
 
 def test_a_pipeline_knows_as_much():
-    plain = episode_of(RandomForestClassifier(20, random_state=1)).state()
-    piped = episode_of(
+    plain = get_episode(RandomForestClassifier(20, random_state=1)).state()
+    piped = get_episode(
         make_pipeline(StandardScaler(), RandomForestClassifier(20, random_state=1))
     ).state()
     ours, theirs = (candidate_matrix(s, ["lal_forest@1"]) for s in (plain, piped))
@@ -63,7 +63,7 @@ def test_a_pipeline_knows_as_much():
 def test_renaming_classes_changes_it_and_it_says_so():
     from lal.features import FEATURES
 
-    state = episode_of(RandomForestClassifier(20, random_state=1)).state()
+    state = get_episode(RandomForestClassifier(20, random_state=1)).state()
     ours = candidate_matrix(state, ["lal_forest@1"])
     theirs = candidate_matrix(renamed(state), ["lal_forest@1"])
     np.testing.assert_allclose(theirs[:, 0], 1.0 - ours[:, 0])
@@ -73,18 +73,18 @@ def test_renaming_classes_changes_it_and_it_says_so():
 
 @pytest.mark.parametrize("learner", ["logistic_regression", "gaussian_nb"])
 def test_without_a_forest_it_is_undefined(learner):
-    state = episode_of(learner).state()
+    state = get_episode(learner).state()
     assert (candidate_matrix(state, ["lal_forest@1"]) == 0).all()
     assert (candidate_matrix(replace(state, model=None), ["lal_forest@1"]) == 0).all()
 
 
 def test_out_of_bag_accuracy_is_one_half_where_no_row_is_left_out():
-    state = episode_of("extra_trees").state()
+    state = get_episode("extra_trees").state()
     assert (candidate_matrix(state, ["lal_forest@1"])[:, 3] == 0.5).all()
 
 
 def test_two_classes_folded_are_the_published_features_folded():
-    state = episode_of(RandomForestClassifier(20, random_state=1)).state()
+    state = get_episode(RandomForestClassifier(20, random_state=1)).state()
     published = candidate_matrix(state, ["lal_forest@1"])
     wanted = published.copy()
     wanted[:, 0] = np.abs(2 * published[:, 0] - 1)

@@ -6,7 +6,7 @@ import pytest
 from lal.arrays import Floats
 from lal.data.view import make_geometry
 from lal.features import candidate_matrix, context_vector
-from lal.features.geometry import _nearest, rank_in, reference_of, squash
+from lal.features.geometry import _nearest, get_reference, rank_in, squash
 from lal.state import QueryState
 
 
@@ -44,7 +44,7 @@ def test_uncertainties():
 def test_distances_are_in_pool_scales():
     """Z = x / sqrt 2 has variance 1, so the scale is sqrt 2 and a step of 1 in x is 1/2."""
     state = line_state(proba=PROBA)
-    assert reference_of(state.geometry).scale == pytest.approx(np.sqrt(2.0))
+    assert get_reference(state.geometry).scale == pytest.approx(np.sqrt(2.0))
     r = np.array([0.0, 0.5, 1.0, 0.5, 0.0])
     np.testing.assert_allclose(one(state, "min_distance@1"), r / (1 + r), atol=1e-9)
     np.testing.assert_allclose(one(state, "mean_distance@1"), np.full(5, 0.5), atol=1e-9)

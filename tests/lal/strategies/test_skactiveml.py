@@ -19,7 +19,7 @@ BINARY_ONLY = {"EpistemicUncertaintySampling"}
 NAMES = wrapped.skactiveml_names()
 
 
-def task_of(n_classes=2, learner="logistic_regression", start=9, X=None):
+def get_task(n_classes=2, learner="logistic_regression", start=9, X=None):
     rng = np.random.default_rng(0)
     y = rng.permutation(np.arange(40) % n_classes)
     rows = rng.normal(size=(40, 3)) + 2.0 * np.eye(3)[y]
@@ -36,7 +36,7 @@ def rngs() -> tuple[np.random.Generator, np.random.Generator]:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_strategy_ranks_and_chooses_batches(name, n_classes):
     strategy = make_strategy(f"skactiveml:{name}")
-    state = Episode(task_of(n_classes), seed=0).state()
+    state = Episode(get_task(n_classes), seed=0).state()
     assert state.n_classes == n_classes
     if name in BINARY_ONLY and n_classes > 2:
         with pytest.raises(UsageError, match=f"'skactiveml:{name}' cannot query .* 3 classes"):
@@ -55,7 +55,7 @@ def test_every_strategy_ranks_and_chooses_batches(name, n_classes):
 @pytest.mark.parametrize("name", [n for n in NAMES if "EER" not in n])
 def test_every_strategy_starts_without_a_label(name):
     strategy = make_strategy(f"skactiveml:{name}")
-    picked = select(strategy, Episode(task_of(start=0), seed=0).state(), *rngs(), 2)
+    picked = select(strategy, Episode(get_task(start=0), seed=0).state(), *rngs(), 2)
     assert len(set(picked.tolist())) == 2
 
 
@@ -80,7 +80,7 @@ def test_nothing_is_missing():
 )
 def test_uncertainty_sampling_agrees_with_our_rules(theirs, ours):
     for seed in range(5):
-        state = Episode(task_of(3), seed=seed).state()
+        state = Episode(get_task(3), seed=seed).state()
         wrap = make_strategy("skactiveml:UncertaintySampling", method=theirs)
         own = make_strategy(ours)
         a, b = (s.utilities(state, rngs()[0])[state.open] for s in (wrap, own))
@@ -88,7 +88,7 @@ def test_uncertainty_sampling_agrees_with_our_rules(theirs, ours):
 
 
 def test_committee_agrees_with_ours_on_a_forest():
-    state = Episode(task_of(3, "random_forest"), seed=0).state()
+    state = Episode(get_task(3, "random_forest"), seed=0).state()
     theirs = make_strategy("skactiveml:QueryByCommittee").utilities(state, rngs()[0])
     ours = make_strategy("query_by_committee").utilities(state, rngs()[0])
     np.testing.assert_allclose(theirs[state.open], ours[state.open], atol=1e-5)
@@ -104,7 +104,7 @@ def test_the_model_is_used_as_it_stands():
             Once.fits += 1
             return self.inner.fit(X, y, n_classes=n_classes, **more)
 
-    state = Episode(task_of(learner=Once()), seed=0).state()
+    state = Episode(get_task(learner=Once()), seed=0).state()
     before = Once.fits
     for name in ("UncertaintySampling", "Badge", "Clue", "ContrastiveAL", "DropQuery", "Falcun"):
         make_strategy(f"skactiveml:{name}").utilities(state, rngs()[0])
@@ -114,7 +114,7 @@ def test_the_model_is_used_as_it_stands():
 
 
 def test_duplicate_rows_never_give_a_duplicate_choice():
-    task = task_of(X=lambda rows: np.repeat(rows[:6], 4, axis=0))
+    task = get_task(X=lambda rows: np.repeat(rows[:6], 4, axis=0))
     for seed in range(10):
         state = Episode(task, seed=seed).state()
         if state.proba is None:
@@ -126,7 +126,7 @@ def test_duplicate_rows_never_give_a_duplicate_choice():
 
 
 def test_a_whole_episode_labels_what_was_asked():
-    curve = run_episode(make_strategy("skactiveml:CoreSet"), task_of(), seed=0, batch_size=2)
+    curve = run_episode(make_strategy("skactiveml:CoreSet"), get_task(), seed=0, batch_size=2)
     assert len(set(curve.queried.tolist())) == len(curve.queried) == 13
 
 
@@ -142,7 +142,9 @@ def test_names_and_options_are_checked():
 
 
 def test_samples_that_are_no_numbers_are_refused_by_model_based_strategies():
-    words = Episode(task_of(X=lambda rows: np.where(rows > 0, "a", "b").astype(object), start=0), 0)
+    words = Episode(
+        get_task(X=lambda rows: np.where(rows > 0, "a", "b").astype(object), start=0), 0
+    )
     state = words.state()
     make_strategy("skactiveml:CoreSet").utilities(state, rngs()[0])
     with pytest.raises(UsageError, match="needs samples that are finite numbers"):

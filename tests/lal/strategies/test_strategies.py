@@ -18,7 +18,7 @@ from lal.task import Part, Task
 PROBA = np.array([[0.5, 0.3, 0.2], [1.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]])
 
 
-def task_of(learner="logistic_regression", n_classes=3, n=40, start=6, seed=0):
+def get_task(learner="logistic_regression", n_classes=3, n=40, start=6, seed=0):
     rng = np.random.default_rng(seed)
     y = rng.permutation(np.arange(n) % n_classes)
     X = rng.normal(size=(n, 3)) + 2.0 * np.eye(3)[y]
@@ -83,7 +83,7 @@ def test_contract_of_every_rule(name, learner):
     strategy = make_strategy(name)
     assert isinstance(strategy, Strategy)
     assert type(strategy).__doc__
-    episode = Episode(task_of(learner), seed=3)
+    episode = Episode(get_task(learner), seed=3)
     state = episode.state()
     utilities = strategy.utilities(state, np.random.default_rng(0))
     assert utilities.shape == (state.N,)
@@ -115,7 +115,7 @@ def test_without_a_model_ties_break_by_the_tie_stream(name):
 
 
 def test_uncertainty_rules_agree_on_two_classes():
-    state = Episode(task_of(n_classes=2), seed=1).state()
+    state = Episode(get_task(n_classes=2), seed=1).state()
     rng = np.random.default_rng(0)
     orders = [
         np.argsort(make_strategy(name).utilities(state, rng))
@@ -126,7 +126,7 @@ def test_uncertainty_rules_agree_on_two_classes():
 
 
 def test_epsilon_is_the_share_of_random_queries():
-    state = Episode(task_of(), seed=1).state()
+    state = Episode(get_task(), seed=1).state()
     margin = make_strategy("margin").utilities(state, np.random.default_rng(0))
     rng = np.random.default_rng(0)
     strategy = make_strategy("epsilon_margin", epsilon=0.25)
@@ -139,7 +139,7 @@ def test_epsilon_is_the_share_of_random_queries():
 def test_farthest_first_until_k_labels_then_margin():
     strategy = make_strategy("k_farthest_then_margin", k=8)
     rng = np.random.default_rng(0)
-    episode = Episode(task_of(start=7), seed=1)
+    episode = Episode(get_task(start=7), seed=1)
     state = episode.state()
     expected = distance_to_nearest(state.Z, state.Z_labelled)
     np.testing.assert_array_equal(strategy.utilities(state, rng), expected)
@@ -177,14 +177,14 @@ def test_typiclust_asks_the_middle_of_the_largest_cluster_without_a_label():
 
 
 def test_committee_uses_the_trees_of_a_forest_and_refits_other_learners():
-    forest = Episode(task_of("random_forest"), seed=1).state()
+    forest = Episode(get_task("random_forest"), seed=1).state()
     members = forest.committee
     assert members is not None
     rule = make_strategy("query_by_committee")
     np.testing.assert_array_equal(
         rule.utilities(forest, np.random.default_rng(0)), consensus_divergence(members)
     )
-    linear = Episode(task_of(), seed=1).state()
+    linear = Episode(get_task(), seed=1).state()
     one, two = (rule.utilities(linear, np.random.default_rng(s)) for s in (0, 1))
     assert not np.array_equal(one, two), "bootstraps are drawn from the strategy's stream"
 

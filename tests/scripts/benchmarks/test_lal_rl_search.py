@@ -4,7 +4,7 @@ import pytest
 pytest.importorskip("numba")
 
 
-from scripts.benchmarks.reproduction.lal_rl_search import Config, main, path_of, settings_of
+from scripts.benchmarks.reproduction.lal_rl_search import Config, get_path, get_settings, main
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_a_set_is_left_out_and_finished_runs_are_kept(folder, capsys):
 
 def test_settings_decide_where_a_run_is_kept():
     config = Config()
-    assert settings_of(config, "heart", 1).hold_out == ("heart",)
-    assert settings_of(config, "heart", 1).searches == 1
+    assert get_settings(config, "heart", 1).hold_out == ("heart",)
+    assert get_settings(config, "heart", 1).searches == 1
     longer = Config(generations=41)
-    assert path_of(config, "heart", 1) != path_of(longer, "heart", 1)
+    assert get_path(config, "heart", 1) != get_path(longer, "heart", 1)

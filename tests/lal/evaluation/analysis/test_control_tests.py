@@ -37,7 +37,7 @@ def result(strategy, level, dataset=0, run=0, *, status="done", n_start=2):
     )
 
 
-def table_of(levels, *, n_sets=5, n_runs=4, noise=0.004, extra=()):
+def get_table(levels, *, n_sets=5, n_runs=4, noise=0.004, extra=()):
     rng = np.random.default_rng(0)
     results = [
         result(strategy, level + rng.normal(0, noise), d, r, n_start=2 + r % 2)
@@ -57,7 +57,7 @@ CONTROLS = {
 
 
 def test_ahead_of_all_three_is_learned_margin_decides_nothing():
-    found = control_test(table_of({**LEVELS, "p": 0.74}), "p", CONTROLS, n_samples=500)
+    found = control_test(get_table({**LEVELS, "p": 0.74}), "p", CONTROLS, n_samples=500)
     assert found.passes_controls
     assert found.sentence.startswith("p learned: +")
     assert found["random"].interval.mean == pytest.approx(0.04, abs=0.005)
@@ -69,7 +69,7 @@ def test_ahead_of_all_three_is_learned_margin_decides_nothing():
 @pytest.mark.parametrize("control", ["random", "untrained1", "shuffled"])
 def test_behind_any_of_the_three_is_not_learned(control):
     levels = {**LEVELS, "p": 0.74, control: 0.80}
-    found = control_test(table_of(levels), "p", CONTROLS, n_samples=500)
+    found = control_test(get_table(levels), "p", CONTROLS, n_samples=500)
     assert not found.passes_controls
     assert found.sentence.startswith("p did not learn: ")
     assert control.rstrip("1") in found.sentence
@@ -88,7 +88,7 @@ def test_one_decision_for_every_agent_and_every_control_counts():
 
 
 def test_controls_are_found_by_role():
-    table = table_of({**LEVELS, "p": 0.74})
+    table = get_table({**LEVELS, "p": 0.74})
     assert find_controls(table) == {"random": ["random"]}
     roles = {"untrained1": "untrained", "untrained2": "untrained", "shuffled": "shuffled"}
     table["role"] = table["strategy"].map(roles).fillna("strategy")
@@ -98,19 +98,19 @@ def test_controls_are_found_by_role():
 
 def test_level_with_the_controls_is_not_learned():
     assert not control_test(
-        table_of({**LEVELS, "p": 0.70}), "p", CONTROLS, n_samples=500
+        get_table({**LEVELS, "p": 0.70}), "p", CONTROLS, n_samples=500
     ).passes_controls
 
 
 def test_mean_of_the_copies_is_what_counts():
     levels = {**LEVELS, "untrained1": 0.80, "untrained2": 0.60, "p": 0.74}
-    found = control_test(table_of(levels, noise=0.0), "p", CONTROLS, n_samples=200)
+    found = control_test(get_table(levels, noise=0.0), "p", CONTROLS, n_samples=200)
     assert found["untrained"].interval.mean == pytest.approx(0.04)
     assert found.passes_controls
 
 
 def test_missing_controls_and_strategies_are_refused():
-    table = table_of({**LEVELS, "p": 0.74})
+    table = get_table({**LEVELS, "p": 0.74})
     with pytest.raises(UsageError, match="untrained, shuffled missing"):
         control_test(table, "p", {"random": "random"})
     with pytest.raises(UsageError, match="no results of q"):
@@ -118,13 +118,13 @@ def test_missing_controls_and_strategies_are_refused():
 
 
 def test_runs_are_paired_and_incomplete_ones_left_out():
-    table = table_of({"a": 0.8, "b": 0.7}, extra=[result("a", 0.9, 0, 9)])
+    table = get_table({"a": 0.8, "b": 0.7}, extra=[result("a", 0.9, 0, 9)])
     assert len(paired(table, "a", "b")) == 20
     assert paired(table, "a", "b").names == tuple(f"set{d}" for d in range(5))
 
 
 def test_two_results_of_one_run_are_refused():
-    twice = table_of({"a": 0.8, "b": 0.7}, extra=[])
+    twice = get_table({"a": 0.8, "b": 0.7}, extra=[])
     copy = twice.copy()
     copy["run_key"] = "again" + copy["run_key"]
     import pandas
@@ -134,13 +134,13 @@ def test_two_results_of_one_run_are_refused():
 
 
 def test_nothing_in_common_is_refused():
-    table = table_of({"a": 0.8}, extra=[result("b", 0.1, 0, 9)])
+    table = get_table({"a": 0.8}, extra=[result("b", 0.1, 0, 9)])
     with pytest.raises(UsageError, match="no run was finished by all"):
         paired(table, "a", "b")
 
 
 def test_long_table_areas():
-    table = table_of({"a": 0.8}, noise=0.0)
+    table = get_table({"a": 0.8}, noise=0.0)
     assert table["area"].to_numpy() == pytest.approx(0.8)
     assert table["area_25"].isna().all()
     assert table["area_all_seen"].isna().all()
@@ -150,7 +150,7 @@ def test_long_table_areas():
 def test_summary_sorts_marks_and_leaves_out_what_was_seen():
     levels = {"random": 0.7, "margin": 0.75, "p": 0.9, "@full": 0.95}
     failed = result("p", 0.0, 0, 9, status="failed")
-    table = table_of(levels, extra=[failed])
+    table = get_table(levels, extra=[failed])
     rows = summarise(table, seen={"p": ["kin0", "kin3"]}, n_samples=200)
     assert [r.strategy for r in rows] == ["p", "margin", "random"]
     best = rows[0]
@@ -166,7 +166,7 @@ def test_summary_sorts_marks_and_leaves_out_what_was_seen():
 
 
 def test_everything_seen_leaves_nothing_to_average():
-    table = table_of({"random": 0.7, "p": 0.9})
+    table = get_table({"random": 0.7, "p": 0.9})
     rows = summarise(table, seen={"p": [f"kin{d}" for d in range(5)]}, n_samples=50)
     row = next(r for r in rows if r.strategy == "p")
     assert (row.n_sets, row.against) == (0, {})
@@ -175,7 +175,7 @@ def test_everything_seen_leaves_nothing_to_average():
 
 
 def test_set_differences_are_sorted_with_intervals():
-    table = table_of({"a": 0.8, "b": 0.7})
+    table = get_table({"a": 0.8, "b": 0.7})
     found = set_differences(table, "a", "b")
     assert [d.mean for d in found] == sorted((d.mean for d in found), reverse=True)
     assert all(d.low < d.mean < d.high for d in found)

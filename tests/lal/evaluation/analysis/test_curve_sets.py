@@ -27,7 +27,7 @@ def cell(strategy, values, *, dataset="d", run=0, n0=2):
     return RunResult(key, "done", about, n, {"accuracy": curve})
 
 
-def curves_of(*cells):
+def get_curves(*cells):
     return collect_curves(long_table(cells), "accuracy")
 
 
@@ -36,14 +36,16 @@ def rng():
 
 
 def test_curves_are_cut_to_the_labels_that_all_have():
-    found = curves_of(cell("a", [0.1, 0.2, 0.3, 0.4]), cell("b", [0.5, 0.6, 0.7], n0=3))
+    found = get_curves(cell("a", [0.1, 0.2, 0.3, 0.4]), cell("b", [0.5, 0.6, 0.7], n0=3))
     np.testing.assert_array_equal(found.n["d"], [3, 4, 5])
     np.testing.assert_allclose(found.mean("d", "a"), [0.2, 0.3, 0.4])
     np.testing.assert_allclose(found.mean("d", "b"), [0.5, 0.6, 0.7])
 
 
 def test_only_runs_that_both_finished_are_paired():
-    found = curves_of(cell("a", [0.1, 0.2]), cell("a", [0.3, 0.4], run=1), cell("b", [0, 0], run=1))
+    found = get_curves(
+        cell("a", [0.1, 0.2]), cell("a", [0.3, 0.4], run=1), cell("b", [0, 0], run=1)
+    )
     pair = found.runs("d", ["a", "b"])
     assert pair is not None
     np.testing.assert_allclose(pair, [[[0.3, 0.4]], [[0.0, 0.0]]])
@@ -52,7 +54,7 @@ def test_only_runs_that_both_finished_are_paired():
 
 
 def test_full_label_cells_give_the_level_and_no_curve():
-    found = curves_of(cell("a", [0.1, 0.2]), cell("@full", [0.9], n0=50))
+    found = get_curves(cell("a", [0.1, 0.2]), cell("@full", [0.9], n0=50))
     assert found.full == {"d": pytest.approx(0.9)}
     assert "@full" not in found.curves["d"]
 
@@ -63,7 +65,7 @@ def test_a_constant_difference_has_a_band_of_no_width():
         for d in range(4)
         for s, up in (("a", 0.02), ("b", 0.0))
     ]
-    band = difference_band(curves_of(*cells), "a", "b", rng())
+    band = difference_band(get_curves(*cells), "a", "b", rng())
     np.testing.assert_allclose(band.mean, 0.02)
     np.testing.assert_allclose(band.low, 0.02)
     np.testing.assert_allclose(band.high, 0.02)
@@ -81,7 +83,7 @@ def test_the_band_is_wider_than_pointwise_and_holds_whole_curves():
                 cell("a", 0.51 + noise, dataset=f"d{d}"),
                 cell("b", [0.5] * 12, dataset=f"d{d}"),
             ]
-        band = difference_band(curves_of(*cells), "a", "b", rng(), n_samples=400)
+        band = difference_band(get_curves(*cells), "a", "b", rng(), n_samples=400)
         held += bool(((band.low < 0.01) & (band.high > 0.01)).all())
         pointwise = 2 * 1.96 * 0.02 / np.sqrt(30)
         assert np.mean(band.high - band.low) > 1.2 * pointwise
@@ -90,7 +92,7 @@ def test_the_band_is_wider_than_pointwise_and_holds_whole_curves():
 
 def test_labels_saved_by_hand():
     random = [0.5, 0.6, 0.7, 0.8]
-    found = savings(curves_of(cell("random", random), cell("a", [0.5, 0.8, 0.8, 0.8])), "a", rng())
+    found = savings(get_curves(cell("random", random), cell("a", [0.5, 0.8, 0.8, 0.8])), "a", rng())
     assert [(s.labels, s.baseline_labels, s.censored) for s in found] == [(3.0, 5.0, False)]
     assert found[0].ratio == pytest.approx(0.6)
     mean = mean_saving(found, rng())
@@ -99,14 +101,14 @@ def test_labels_saved_by_hand():
 
 def test_a_level_never_reached_is_censored_at_the_last_label():
     random = [0.5, 0.6, 0.7, 0.8]
-    (found,) = savings(curves_of(cell("random", random), cell("a", [0.5] * 4)), "a", rng())
+    (found,) = savings(get_curves(cell("random", random), cell("a", [0.5] * 4)), "a", rng())
     assert found.censored
     assert found.ratio == pytest.approx(1.0)
 
 
 def test_sets_that_the_baseline_never_solves_are_left_out():
     cells = (cell("random", [0.5, 0.8]), cell("a", [0.8, 0.8]), cell("margin", [0.5, 0.6]))
-    assert savings(curves_of(*cells), "a", rng(), baseline="margin") == []
+    assert savings(get_curves(*cells), "a", rng(), baseline="margin") == []
 
 
 def test_penalties_have_the_loser_in_rows_and_stop_at_the_ceiling():
@@ -116,7 +118,7 @@ def test_penalties_have_the_loser_in_rows_and_stop_at_the_ceiling():
         for s, level in (("good", 0.8), ("bad", 0.6))
         for r in range(6)
     ]
-    found = penalties(curves_of(*cells), ["good", "bad"], ["d"])
+    found = penalties(get_curves(*cells), ["good", "bad"], ["d"])
     np.testing.assert_allclose(found, [[0, 0], [1, 0]])
-    capped = penalties(curves_of(*cells, cell("@full", [0.7], n0=50)), ["good", "bad"], ["d"])
+    capped = penalties(get_curves(*cells, cell("@full", [0.7], n0=50)), ["good", "bad"], ["d"])
     assert not capped.any()

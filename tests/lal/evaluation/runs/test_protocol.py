@@ -67,10 +67,10 @@ def test_rules_that_cannot_be_played_are_refused(changes, message):
 
 def test_counts_of_classes_follow_the_data_set():
     rules = make_protocol("batch_10C")
-    assert (rules.start_of(3), rules.start_of(2)) == (30, 20)
+    assert (rules.get_start(3), rules.get_start(2)) == (30, 20)
     assert count_labels(rules.batch_size, 3) == 30
     assert count_labels(7, 3) == 7
-    assert make_protocol("cold").start_of(3) == "two_classes"
+    assert make_protocol("cold").get_start(3) == "two_classes"
 
 
 def test_unknown_regime_and_json():
