@@ -83,7 +83,7 @@ def card(config: LalConfig, data: Mapping[str, Any]) -> dict[str, Any]:
         "class_symmetry": folded if config.folded else asymmetric,
         "do_not_use_when": [
             *limits,
-            "the learner is no forest: without its features all rows tie, and asking is random",
+            "the learner is not a forest: without its features all rows tie, and asking is random",
             f"more than {config.last_size} labels are bought: nothing was learned there",
         ],
         "ranges": {

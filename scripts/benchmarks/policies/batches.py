@@ -4,7 +4,7 @@
 labels, in batches, and prints the differences in AUBC points with their intervals over data sets.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from lal.rng import integer_seed
 from lal.state import Strategy
 from lal.strategies.base import make_strategy
 from lal.tasks.splits import make_task
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Results
 
 METHODS: Mapping[str, tuple[str, str]] = {
     "default, greedy": ("default", "greedy"),
@@ -65,29 +65,24 @@ class Config:
     """Processes."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table."""
-    return run_main(run, Config, arguments)
-
-
-def run(config: Config) -> dict[str, Floats]:
-    """Print the differences to the other methods; return the AUBC of each, (sets, runs, 2)."""
-    cells = [(config, name, run) for name in config.datasets for run in range(config.runs)]
+def run(config: Config, results: Results) -> None:
+    """Add the differences to every other method."""
+    runs = [(config, name, run) for name in config.datasets for run in range(config.runs)]
     with ProcessPoolExecutor(config.jobs) as pool:
-        played = np.array(list(pool.map(_play, cells)))  # (cells, methods, metrics)
+        done = np.array(list(pool.map(_run, runs)))  # (runs, methods, metrics)
     shape = (len(config.datasets), config.runs, len(METHODS), len(METRICS))
-    areas = played.reshape(shape)
+    areas = done.reshape(shape)
     first, *others = METHODS
-    print(f"{first} less | {' | '.join(METRICS)} | sets ahead\n---|---|---|---")
     for k, other in enumerate(others, start=1):
         gaps = 100.0 * (areas[:, :, 0] - areas[:, :, k]).mean(axis=1)
+        row = {f"{first} minus": other}
+        row |= {m.replace("_", " "): _interval(g) for m, g in zip(METRICS, gaps.T, strict=True)}
         ahead = f"{(gaps[:, 0] > 0).sum()} and {(gaps[:, 1] > 0).sum()} of {len(gaps)}"
-        print(f"{other} | {' | '.join(_interval(g) for g in gaps.T)} | {ahead}")
-    return {name: areas[:, :, k] for k, name in enumerate(METHODS)}
+        results.add("batches", {**row, "data sets ahead": ahead})
 
 
-def _play(cell: tuple[Config, str, int]) -> list[list[float]]:
-    config, name, run = cell
+def _run(one: tuple[Config, str, int]) -> list[list[float]]:
+    config, name, run = one
     seed = integer_seed(0, "batches", name, run)
     dataset = load_dataset(f"file:{config.folder / name}.npz")
     task = make_task(
@@ -117,3 +112,6 @@ def _interval(gaps: Floats) -> str:
     means = gaps[rng.integers(len(gaps), size=(10_000, len(gaps)))].mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     return f"{gaps.mean():+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+main = Benchmark("batches", Config, run)
