@@ -122,7 +122,9 @@ class GRPOConfig(PoolEnvConfig):
 LEARNERS = ("logistic_regression", "logistic_regression", "random_forest", "gaussian_nb", "knn")
 
 PRESETS = {
-    "demo": GRPOConfig(),
+    "demo": GRPOConfig(
+        learners=("logistic_regression", "gaussian_nb"), rows=(500, 1500), n_dev_tasks=24,
+    ),
     "full": GRPOConfig(
         learners=LEARNERS, budget=60, max_pool=300, rows=(1200, 3000), total_timesteps=3_000_000,
         n_segments=12, learning_rate=2e-3,
