@@ -140,7 +140,7 @@ PRESETS = {
         batch_size=8, n_epochs=1, learners=("gaussian_nb",),
     ),
 }  # fmt: skip
-"""demo: two to three minutes on two cores. full: half an hour, from scratch. tune: an hour, from
+"""demo: four minutes or so on two cores. full: half an hour, from scratch. tune: an hour, from
 the default. smoke: seconds, learns nothing."""
 
 AGENT = Agent(

@@ -38,7 +38,7 @@ def draw_overview(page: Page, methods: Mapping[str, Sequence[str]], path: Path) 
         _draw_dataset(figure.add_subplot(rows, COLUMNS, place), page, dataset, methods)
     handles, names = figure.axes[0].get_legend_handles_labels()
     figure.legend(
-        handles, names, loc="outside lower center", ncols=len(names), frameon=False, fontsize=9
+        handles, names, loc="outside upper center", ncols=len(names), frameon=False, fontsize=9
     )
     figure.supxlabel("labels acquired", fontsize=9, color=LIGHT["ink"])
     figure.supylabel(page.metric.replace("_", " "), fontsize=9, color=LIGHT["ink"])
@@ -58,6 +58,7 @@ def _draw_dataset(
     axes.grid(axis="y", color=LIGHT["rule"], linewidth=0.7)
     axes.set_title(dataset, fontsize=9, color=LIGHT["ink"])
     axes.margins(x=0)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     for style, (name, members) in enumerate(methods.items()):
         values = _get_mean(page, dataset, members)
         mean = values.mean(axis=0)
