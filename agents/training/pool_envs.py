@@ -1,5 +1,6 @@
 """The environments of agents that act in ``lal/Pool-v0``, on the compiled backend."""
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -77,9 +78,9 @@ class _Rewards(VecEnvWrapper):
         observations, rewards, done, infos = self.venv.step_wait()
         return observations, self.exchange(rewards), done, infos
 
+    @abstractmethod
     def exchange(self, rewards: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what is paid in place of `rewards`, shape (E,)."""
-        raise NotImplementedError
 
 
 class ScaledRewards(_Rewards):
