@@ -6,8 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.simulator.kernels import borders
 from lal.arrays import Bools, Ints
 from lal.errors import UsageError
+
+kernels: Any = borders
+"""Compiled checks; numba's functions carry no types."""
 
 
 def checked_action(action: Any, size: int) -> int:
@@ -20,6 +24,8 @@ def checked_action(action: Any, size: int) -> int:
     Raises:
         UsageError: Anything else; the message says what was expected.
     """
+    if type(action) is int and 0 <= action < size:
+        return action
     values = _numbers(action, "an action")
     if values.ndim != 0:
         raise UsageError(
@@ -41,6 +47,10 @@ def checked_actions(actions: Any, n: int, size: int, *, least: int = 0) -> Ints:
     Raises:
         UsageError: Anything else; the message says what was expected.
     """
+    if type(actions) is np.ndarray and actions.dtype == np.int64 and actions.shape == (n,):
+        own: Ints = actions.copy()
+        if kernels.all_within(own, least, size):
+            return own
     values = _numbers(actions, "actions")
     if values.shape != (n,):
         raise UsageError(

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.simulator.arguments import checked_actions, checked_count, checked_mask
+from envs.simulator.kernels import borders
 from envs.simulator.kernels.lal_rl import layout
-from envs.simulator.kernels.lal_rl.episodes import advance
+from envs.simulator.kernels.lal_rl.episodes import advance_arrays
 from envs.simulator.kernels.simd import WIDTH, padded
 from envs.simulator.slates import Observations
 from lal.arrays import Bools, Floats, Ints
@@ -17,7 +18,7 @@ from lal.errors import DataError, UsageError
 kernels: Any = layout
 """What lies where in the arrays; numba's functions carry no types."""
 
-compiled_advance: Any = advance
+compiled_advance: Any = advance_arrays
 
 N_STATE = 30
 """State points: held-aside rows whose sorted P(class 0) are the state."""
@@ -170,7 +171,7 @@ class LalRlSimulator:
         else:
             self.ints[chosen, kernels.E_EPISODE] += 1
         self._began = False
-        if not compiled_advance(self.arrays, chosen.astype(np.int64), True, False):
+        if not compiled_advance(*self.arrays, chosen.astype(np.int64), True, False):
             raise self._no_split()
         self._began = True
 
@@ -184,9 +185,9 @@ class LalRlSimulator:
         """
         self._check_began()
         rows = checked_actions(actions, self.n_episodes, self.pool_size, least=-1)
-        if not (autoreset or self.observations.mask.any(axis=1).all()):
+        if not (autoreset or borders.all_open(self.observations.mask)):
             raise UsageError("an episode has no sample left to ask; call reset")
-        if not compiled_advance(self.arrays, rows, False, autoreset):
+        if not compiled_advance(*self.arrays, rows, False, autoreset):
             raise self._no_split()
 
     def _check_began(self) -> None:

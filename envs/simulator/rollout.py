@@ -52,6 +52,7 @@ def rollout(
     *,
     features: Features = (None, None),
     slate_size: int | None = None,
+    slate_rule: str = "random",
     seed: int = 0,
     seeds: Sequence[int] | None = None,
     starts: Sequence[Ints] | None = None,
@@ -63,7 +64,8 @@ def rollout(
         tasks: T tasks with a reward part, on which the curves are measured.
         rankers: P rankers.
         features: What the simulator computes for them.
-        slate_size: Rows offered in each step, drawn at random; None for whole pools.
+        slate_size: Rows offered in each step; None for whole pools.
+        slate_rule: How they are drawn, a name of `lal.tasks.slates.SLATES`.
         seed: Names all streams, where `seeds` does not.
         seeds: One seed per task, shape (T,), which names all its streams.
         starts: First labels of every task; None draws them as the tasks say.
@@ -80,7 +82,7 @@ def rollout(
     own = [integer_seed(seed, "rollout", t) for t in range(len(tasks))] if seeds is None else seeds
     simulator = PoolSimulator(
         tasks, len(flat), candidate_features=features[0], context_features=features[1],
-        slate_size=slate_size or max(len(task.pool) for task in tasks), slate_rule="random",
+        slate_size=slate_size or max(len(task.pool) for task in tasks), slate_rule=slate_rule,
     )  # fmt: skip
     simulator.reset(
         tasks=np.array(flat),
