@@ -191,11 +191,10 @@ def _record(config: Config, found: ControlTest) -> dict[str, Any]:
 def _draw(evaluation: Evaluation, path: Path) -> Path:
     """Draw the policy beside what it is compared with."""
     from lal.evaluation.report.overview import draw_overview  # loads matplotlib
-    from lal.evaluation.report.report import make_page
 
     untrained = find_controls(evaluation.table)["untrained"]
     drawn = {name: [name] for name in ("policy", "random", "margin", "shuffled")}
-    return draw_overview(make_page(evaluation.store), {**drawn, "untrained": untrained}, path)
+    return draw_overview(evaluation.page, {**drawn, "untrained": untrained}, path)
 
 
 if __name__ == "__main__":

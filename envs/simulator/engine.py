@@ -161,8 +161,8 @@ def _execute_chunk(runs: Sequence[Run]) -> list[RunResult]:
 
 def _results(runs: Sequence[Run]) -> list[RunResult]:
     """Execute runs, those of methods that read the same features side by side."""
-    compiled = {run.method: CompiledMethod(run.method) for run in runs}
-    tasks = {_setting(run): run.task() for run in runs}
+    compiled = {method: CompiledMethod(method) for method in dict.fromkeys(r.method for r in runs)}
+    tasks = {setting: run.task() for setting, run in {_setting(r): r for r in runs}.items()}
     results = []
     for features in sorted({one.features for one in compiled.values()}):
         rankers = {m: c.ranker for m, c in compiled.items() if c.features == features}

@@ -19,7 +19,7 @@ from lal.evaluation.analysis.summary import Row, format_summary, summarise
 from lal.evaluation.analysis.tables import Table, drop_seen, read_table
 from lal.evaluation.config import EvaluationConfig
 from lal.evaluation.holdout.locked import load_evaluated, locked_suites, log_accesses
-from lal.evaluation.report.report import make_page, write_report
+from lal.evaluation.report.report import Page, make_page, write_report
 from lal.evaluation.runs.controls import with_controls
 from lal.evaluation.runs.costs import predict_seconds
 from lal.evaluation.runs.engine import Engine
@@ -66,6 +66,11 @@ class Evaluation:
         """One row per method, over the data sets that it has not seen."""
         return summarise(self.table, seen=self.seen)
 
+    @cached_property
+    def page(self) -> Page:
+        """What the report shows and pictures are drawn from."""
+        return make_page(self.store, table=self.table, rows=self.summary)
+
     def control_test(self, policy: str, **options: Any) -> ControlTest:
         """Return whether a policy learned, on the data sets that it has not seen.
 
@@ -82,7 +87,8 @@ class Evaluation:
             path: Where to.
             **options: Of `report.report.make_page`, for example ``policy``.
         """
-        write_report(make_page(self.store, **options), self.store, Path(path))
+        page = make_page(self.store, table=self.table, **options) if options else self.page
+        write_report(page, self.store, Path(path))
         return Path(path)
 
     def __str__(self) -> str:

@@ -107,6 +107,8 @@ class Page:
 def make_page(
     store: RunStore,
     *,
+    table: Table | None = None,
+    rows: Sequence[Row] | None = None,
     policy: str | None = None,
     controls: Mapping[str, Sequence[str]] | None = None,
     n_samples: int = 10_000,
@@ -115,12 +117,15 @@ def make_page(
 
     Args:
         store: Finished runs.
+        table: Its table, if it has been read already.
+        rows: Its summary, if it has been taken already, with `n_samples` bootstrap samples.
         policy: Strategy the page is about; the best policy, or the best strategy, when None.
         controls: Names of its untrained and shuffled copies; found by their roles when None.
         n_samples: Bootstrap samples of each interval.
     """
-    table, manifest = read_table(store), store.manifest()
-    rows = summarise(table, seen=manifest.get("seen", {}), n_samples=n_samples)
+    table, manifest = read_table(store) if table is None else table, store.manifest()
+    if rows is None:
+        rows = summarise(table, seen=manifest.get("seen", {}), n_samples=n_samples)
     found = controls
     if found is None:
         found = find_controls(table)

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 from lal.errors import UsageError
@@ -129,7 +130,7 @@ class Protocol:
         """Hash of all fields, 16 hexadecimal digits."""
         return config_hash(self)
 
-    @property
+    @cached_property
     def run_hash(self) -> str:
         """Hash of the fields that determine what one run gives.
 

@@ -5,6 +5,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ class Run:
         }
         return found if self.engine == REFERENCE else {**found, "engine": self.engine}
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Hash of `identity`, 40 hexadecimal digits: the name of the result."""
         return hashlib.sha256(canonical_json(self.identity).encode()).hexdigest()[:40]
