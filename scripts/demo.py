@@ -7,21 +7,18 @@ whether it learned. Everything lands in one folder; the same command goes on whe
 """
 
 import time
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents import AGENTS, Agent
-from agents.training.config import DataConfig
-from lal.errors import UsageError
+from lal.data.datasets import load_dataset
 from lal.evaluation import Evaluation, EvaluationConfig, evaluate
 from lal.evaluation.analysis.control_tests import ControlTest, find_controls
 from lal.provenance import provenance
 from lal.serialization import read_json, to_mapping, write_json
-from scripts.benchmarks.base import Table
+from scripts.benchmarks.base import Table, show_interval
 from scripts.entry import run_main
+from scripts.trained import Trained, get_settings, train_with_controls
 
 HELD_OUT = (
     "sklearn:iris",
@@ -78,68 +75,29 @@ class Config:
 def main(config: Config) -> bool:
     """Train, compare, print the control test; returns whether the policy learned."""
     began = time.monotonic()
-    agent, options = _settings(config)
-    print(f"1/3 training {agent.name} and a copy on shuffled rewards; held out: ", end="")
-    print(", ".join(options.hold_out), flush=True)
-    policies = _train(config, agent, options)
+    held_out = [load_dataset(name) for name in config.datasets]
+    options = get_settings(config.agent, config.preset, config.seed, held_out)
+    print(f"1/3 training {config.agent} and a copy on shuffled rewards; held out: ", end="")
+    print(", ".join(sorted({dataset.family for dataset in held_out})), flush=True)
+    trained = train_with_controls(
+        config.agent, options, config.out, n_untrained=config.n_untrained, jobs=config.jobs
+    )
     print(f"2/3 comparing on {', '.join(config.datasets)}", flush=True)
-    evaluation = _evaluate(config, policies)
+    evaluation = _evaluate(config, trained)
     print("3/3 did it learn?\n", flush=True)
     learned = _conclude(config, evaluation)
     print(f"\n{time.monotonic() - began:.0f} s in all; everything is in {config.out}")
     return learned
 
 
-def _settings(config: Config) -> tuple[Agent, DataConfig]:
-    """Return the agent and its settings with the families of the proof held out."""
-    from lal.data.datasets import load_dataset
-
-    agent = AGENTS[config.agent]
-    families = sorted({load_dataset(name).family for name in config.datasets})
-    options = agent.preset(config.preset)
-    if not isinstance(options, DataConfig):
-        raise UsageError(
-            f"agent {agent.name!r} does not train on data sets; expected one that does"
-        )
-    return agent, replace(options, hold_out=tuple(families), seed=config.seed)
-
-
-def _train(config: Config, agent: Agent, options: DataConfig) -> dict[str, list[Path]]:
-    """Return policy files by role: the policy, its untrained copies, its shuffled copy."""
-    shuffled = replace(options, control="shuffled_reward")
-    wanted = [(agent.name, options, config.out / "policy", True)]
-    wanted.append((agent.name, shuffled, config.out / "shuffled", False))
-    # spawned, because torch's threads do not survive a fork
-    with ProcessPoolExecutor(min(config.jobs, 2), mp_context=get_context("spawn")) as pool:
-        policy, control = pool.map(_train_one, wanted)
-    untrained = []
-    for i, copy in enumerate(agent.export_untrained(options, config.n_untrained)):
-        untrained.append(config.out / "untrained" / f"{i}.safetensors")
-        untrained[-1].parent.mkdir(parents=True, exist_ok=True)
-        copy.save(untrained[-1])
-    return {"policy": [policy], "untrained": untrained, "shuffled": [control]}
-
-
-def _train_one(job: tuple[str, DataConfig, Path, bool]) -> Path:
-    name, options, folder, progress = job
-    return AGENTS[name].train(options, folder, progress=progress)
-
-
-def _evaluate(config: Config, policies: dict[str, list[Path]]) -> Evaluation:
+def _evaluate(config: Config, trained: Trained) -> Evaluation:
     """Return the evaluation of all methods on the data sets of the proof."""
     from envs.simulator.engine import CompiledEngine  # loads numba
 
-    named = {"policy": policies["policy"][0], "shuffled": policies["shuffled"][0]}
-    named |= {f"untrained{i}": path for i, path in enumerate(policies["untrained"])}
     found = evaluate(
         EvaluationConfig(
             suite=config.datasets,
-            strategies=(
-                "random",
-                "margin",
-                "default",
-                *(f"{k}=policy:{v}" for k, v in named.items()),
-            ),
+            strategies=(*BASELINES, *trained.strategies()),
             learners=config.learners,
             runs=config.runs,
             budget=config.budget,
@@ -171,10 +129,9 @@ def _record(config: Config, found: ControlTest) -> dict[str, Any]:
     """Return what is written; docs/results/demo.json is a copy, its page shows the table."""
     table = Table(["policy against", "AUBC points [95 %]", "ahead / level / behind"])
     for c in found.comparisons:
-        mean, low, high = (100 * x for x in (c.interval.mean, c.interval.low, c.interval.high))
         cells = (
             f"mean of {len(c.members)} untrained copies" if len(c.members) > 1 else c.control,
-            f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]",
+            show_interval(c.interval),
             f"{c.wins} / {c.ties} / {c.losses}",
         )
         table.rows.append(dict(zip(table.columns, cells, strict=True)))

@@ -21,6 +21,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from lal.errors import UsageError
+from lal.evaluation.analysis.bootstrap import Interval
 from lal.provenance import provenance
 from lal.serialization import to_mapping, write_json
 from scripts.entry import run_main
@@ -147,6 +148,12 @@ def line(cells: Sequence[Cell]) -> str:
 def slug(title: str) -> str:
     """Return a title as a table's name: lower-case words with hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def show_interval(interval: Interval) -> str:
+    """Return a mean with its interval, in AUBC points."""
+    mean, low, high = (100 * x for x in (interval.mean, interval.low, interval.high))
+    return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
 def interval(values: np.ndarray, digits: int = 3, *, sign: str = "+") -> str:
