@@ -29,7 +29,7 @@ class DQNLearner(PoolSb3Learner[DQNConfig]):
             learning_starts=config.learning_starts,
             batch_size=config.batch_size,
             gamma=config.gamma,
-            train_freq=1,
+            train_freq=config.train_freq,
             gradient_steps=config.gradient_steps,
             target_update_interval=config.target_update_interval,
             exploration_fraction=config.exploration_fraction,

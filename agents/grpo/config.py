@@ -141,8 +141,8 @@ PRESETS = {
         batch_size=8, n_epochs=1, learners=("gaussian_nb",),
     ),
 }  # fmt: skip
-"""demo: three minutes or so on two cores. full: three minutes, from scratch, for logistic regression
-and budgets of a hundred labels. tune: an hour, from the default. smoke: seconds, learns nothing."""
+"""demo: three minutes or so on two cores. full: three minutes, from scratch, for logistic
+regression and budgets of a hundred labels. tune: an hour, from the default. smoke: seconds."""
 
 AGENT = Agent(
     name="grpo",

@@ -5,7 +5,7 @@ only, one draw per environment), the progress of schedules (of the whole run, no
 Learning loop, callbacks, saving and loading are stable-baselines3's.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from stable_baselines3.common.type_aliases import GymEnv
 from stable_baselines3.dqn.policies import DQNPolicy
 from torch.nn import functional
 
-from agents.training.candidate_q_network import CandidateDQNPolicy
+from agents.training.candidate_q_network import CandidateDQNPolicy, CandidateQNetwork
 from agents.training.prioritised_replay import Batch, PrioritisedReplay
 from lal.errors import UsageError
 
@@ -61,11 +61,10 @@ class CandidateDQN(DQN):
         replay = self.replay_buffer
         if not isinstance(replay, PrioritisedReplay):
             raise UsageError("CandidateDQN learns from a PrioritisedReplay; pass no other buffer")
-        losses = []
+        losses, online = [], cast("CandidateQNetwork", self.q_net)
         for _ in range(gradient_steps):
             batch = replay.sample(batch_size)
-            taken = torch.gather(self.q_net(batch.observations), 1, batch.actions.long())
-            error = taken - self._targets(batch)
+            error = online.get_value(batch.observations, batch.actions) - self._targets(batch)
             loss = _weighted_huber(error, batch.weights)
             self.policy.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -83,9 +82,10 @@ class CandidateDQN(DQN):
         Source: van Hasselt et al. 2016, arXiv 1509.06461. A next state without a legal slot is
         worth nothing, whether or not the environment called it an end.
         """
+        target = cast("CandidateQNetwork", self.q_net_target)
         with torch.no_grad():
             best = self.q_net(batch.next_observations).argmax(dim=1, keepdim=True)
-            following = torch.gather(self.q_net_target(batch.next_observations), 1, best)
+            following = target.get_value(batch.next_observations, best)
             legal = batch.next_observations["mask"].bool().any(dim=1, keepdim=True)
             goes_on = (1.0 - batch.dones) * legal
             return batch.rewards + self.gamma * goes_on * torch.where(legal, following, 0.0)

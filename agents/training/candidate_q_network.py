@@ -1,5 +1,6 @@
 """The Q network: one scorer for every slate row, and the policy that holds it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -34,6 +35,15 @@ class CandidateQNetwork(QNetwork):
             raise TypeError(f"expected a dict observation, got {type(obs).__name__}")
         q = self.score(obs["context"], obs["candidates"])
         return q.masked_fill(obs["mask"] < 0.5, MASKED_Q)
+
+    def get_value(self, obs: Mapping[str, torch.Tensor], slots: torch.Tensor) -> torch.Tensor:
+        """Return Q of one slot of every observation; slots (B, 1) to (B, 1).
+
+        Learning needs no other Q of a state whose action is known, which is most of its work.
+        """
+        candidates = obs["candidates"]
+        index = slots.long().unsqueeze(2).expand(-1, 1, candidates.shape[2])
+        return self.score(obs["context"], torch.gather(candidates, 1, index))
 
 
 class CandidateDQNPolicy(DQNPolicy):
