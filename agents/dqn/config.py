@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from agents.registry import Agent
-from agents.training.config import PoolEnvConfig, check_at_least, check_within
+from agents.training.config import SYNTHETIC_TASKS, PoolEnvConfig, check_at_least, check_within
 from lal.errors import UsageError
 
 
@@ -64,11 +64,9 @@ PRESETS = {
         total_timesteps=100_000, n_segments=40, buffer_size=50_000, n_dev_tasks=40
     ),
     "full": DQNConfig(
-        datasets=(), share_synthetic=1.0, hold_out=(), rows=(500, 2500), columns=(2, 40),
-        max_pool=200, slate_size=32, reward="mean_accuracy_gain", reward_share=0.7, n_envs=128,
-        episodes_per_task=48, total_timesteps=1_024_000, n_segments=8, n_dev_tasks=32,
-        net_arch=(64, 64), gamma=0.5, learning_rate=1e-3, batch_size=512, gradient_steps=1,
-        train_freq=2, learning_starts=12_800, buffer_size=200_000, target_update_interval=5_120,
+        **SYNTHETIC_TASKS, total_timesteps=1_024_000, n_segments=8, gamma=0.5, learning_rate=1e-3,
+        batch_size=512, gradient_steps=1, train_freq=2, learning_starts=12_800,
+        buffer_size=200_000, target_update_interval=5_120,
     ),
     "smoke": DQNConfig(
         total_timesteps=64, n_segments=2, n_envs=2, learning_starts=16, n_dev_tasks=1, budget=4,

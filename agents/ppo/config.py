@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 
 from agents.registry import Agent
-from agents.training.config import PoolEnvConfig, check_above, check_at_least, check_within
+from agents.training.config import (
+    SYNTHETIC_TASKS,
+    PoolEnvConfig,
+    check_above,
+    check_at_least,
+    check_within,
+)
 from lal.errors import UsageError
 
 
@@ -57,6 +63,10 @@ class PPOConfig(PoolEnvConfig):
 PRESETS = {
     "demo": PPOConfig(share_synthetic=1.0, datasets=()),
     "thorough": PPOConfig(total_timesteps=131_072, n_segments=16, n_dev_tasks=40),
+    "full": PPOConfig(
+        **SYNTHETIC_TASKS, total_timesteps=1_024_000, n_segments=8, n_steps=20, gamma=0.8,
+        learning_rate=1e-3, batch_size=512, n_epochs=2,
+    ),
     "tune": PPOConfig(
         start="lookahead-2026-11-22-b", share_synthetic=1.0, datasets=(), reward="area", gamma=1.0,
         learners=("logistic_regression", "gaussian_nb", "knn"), budget=40, total_timesteps=16_384,
@@ -67,8 +77,8 @@ PRESETS = {
         slate_size=8, max_pool=40, net_arch=(8,), batch_size=8, n_epochs=1,
     ),
 }  # fmt: skip
-"""demo: minutes, on synthetic tasks only. tune: minutes, from the default. thorough: an hour
-or two. smoke: learns nothing."""
+"""demo: minutes, on synthetic tasks only. tune: minutes, from the default. full: a million
+steps on synthetic tasks alone, minutes. thorough: an hour or two. smoke: learns nothing."""
 
 AGENT = Agent(
     name="ppo",
