@@ -4,6 +4,7 @@ from abc import abstractmethod
 from typing import Any
 
 import numpy as np
+from joblib import cpu_count
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
@@ -14,6 +15,9 @@ from envs.pool_vector_env import PoolVectorEnv
 from lal.rng import generator, integer_seed
 
 Features = tuple[tuple[str, ...], tuple[str, ...]]
+
+MOST_THREADS = 4
+"""Threads that share the episodes, at most; results do not depend on their number."""
 
 REMEMBERED = 1000
 """Rewards that a shuffled one is drawn from."""
@@ -63,6 +67,7 @@ def _options(config: PoolEnvConfig, features: Features, segment: int | str) -> d
         "n_tasks": config.n_tasks,
         "refresh": max(1, round(config.episodes_per_task * config.n_tasks / config.n_envs)),
         "task_seed": integer_seed(config.seed, "tasks", segment),
+        "threads": min(MOST_THREADS, cpu_count()),
     }
 
 

@@ -2,6 +2,7 @@
 
 ``python -m scripts.benchmark training`` trains every agent for a part of its preset on the compiled
 ``lal/Pool-v0`` and, last, PPO on the reference backend, all in one process and one after the other.
+Speeds are of processor time, so that other work beside it counts little.
 """
 
 import time
@@ -42,7 +43,7 @@ class Config:
     """Environment steps of PPO on the reference backend."""
 
     torch_threads: int = 1
-    """Threads of the learner's matrix products."""
+    """Threads of the learner's matrix products; the environments use as many as there are cores."""
 
 
 def run(config: Config, results: Results) -> None:
@@ -53,11 +54,13 @@ def run(config: Config, results: Results) -> None:
         steps = min(config.total_timesteps, options.total_timesteps)
         options = replace(options, total_timesteps=steps, n_segments=1)
         environment = _environment(options, steps)  # first: it loads what is compiled
-        _add(results, name, steps, _train(name, options), environment)
+        _add(results, name, steps, environment, *_train(name, options))
     _add_reference(config, results)
 
 
-def _add(results: Results, name: str, steps: int, seconds: float, environment: float) -> None:
+def _add(
+    results: Results, name: str, steps: int, environment: float, seconds: float, elapsed: float
+) -> None:
     learner = max(seconds - environment, 1e-9)
     results.add(
         "training",
@@ -66,7 +69,7 @@ def _add(results: Results, name: str, steps: int, seconds: float, environment: f
             "steps/s": f"{steps / seconds:.0f}",
             "environment alone, steps/s": f"{steps / environment:.0f}",
             "learner alone, steps/s": f"{steps / learner:.0f}",
-            "seconds of a million steps": f"{MILLION * seconds / steps:.0f}",
+            "seconds of a million steps, by the clock": f"{MILLION * elapsed / steps:.0f}",
         },
     )
 
@@ -76,8 +79,8 @@ def _add_reference(config: Config, results: Results) -> None:
     fast = replace(options, total_timesteps=config.total_timesteps)
     slow = replace(options, n_envs=8, total_timesteps=config.reference_steps)
     speeds = [
-        fast.total_timesteps / _train("ppo", fast),
-        slow.total_timesteps / _train("ppo", slow, _ReferencePPO),
+        fast.total_timesteps / _train("ppo", fast)[0],
+        slow.total_timesteps / _train("ppo", slow, _ReferencePPO)[0],
     ]
     results.add(
         "backends",
@@ -107,18 +110,20 @@ class _ReferencePPO(PPOLearner):
         return DummyVecEnv([make] * config.n_envs)
 
 
-def _train(name: str, options: Any, learner_type: Callable[[Any], Any] | None = None) -> float:
-    """Return the processor time of all steps; networks and first tasks are made before."""
+def _train(
+    name: str, options: Any, learner_type: Callable[[Any], Any] | None = None
+) -> tuple[float, float]:
+    """Return the processor time and the wall time of all steps; networks are made before."""
     learner = (learner_type or AGENTS[name].learner_type)(options)
     learner.progress = _Silent()
-    began = time.process_time()
+    began = time.process_time(), time.perf_counter()
     learner.train_segment(0)
-    return time.process_time() - began
+    return time.process_time() - began[0], time.perf_counter() - began[1]
 
 
 def _environment(options: Any, steps: int) -> float:
     """Return the processor time of the same environments under random legal actions."""
-    learner = AGENTS["ppo"].learner_type(AGENTS["ppo"].preset("smoke"))
+    learner = PPOLearner(AGENTS["ppo"].preset("smoke"))
     envs = make_pool_envs(options, learner.features, 0)
     rng = generator(0, "actions")
     observation: Any = envs.reset()
