@@ -1,0 +1,16 @@
+"""Policies on fresh synthetic tasks: pairing, and means over training seeds."""
+
+from scripts.benchmarks.base import Results
+from scripts.benchmarks.policies.fresh import Config, run
+
+SMALL = {"tasks": 3, "budget": 6, "max_pool": 60, "rows": (200, 300)}
+
+
+def test_a_policy_is_level_with_itself_and_labels_are_averaged():
+    results = Results()
+    policies = ("same=default", "two=default", "two=lookahead-2026-11-22")
+    run(Config(policies=policies, against=("default", "margin"), **SMALL), results)
+    rows = {(row["policy"], row["minus"]): row for row in results.tables["fresh"].rows}
+    assert rows["same", "default"]["balanced accuracy"] == "+0.00 [+0.00, +0.00]"
+    assert (rows["same", "default"]["seeds"], rows["two", "default"]["seeds"]) == (1, 2)
+    assert rows["same", "margin"]["accuracy"] != rows["two", "margin"]["accuracy"]
