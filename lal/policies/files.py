@@ -20,6 +20,7 @@ from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
 from lal.errors import PolicyFileError, printable
+from lal.policies.hub import upload
 from lal.serialization import write_bytes
 
 SCHEMA = 3
@@ -117,6 +118,18 @@ def save_policy(policy: Saved, path: str | Path) -> None:
     fields["sha256"] = content_digest(fields, tensors)
     text = json.dumps(fields, sort_keys=True, allow_nan=False)
     write_bytes(Path(path), save(tensors, metadata={KEY: text}))
+
+
+class SavedPolicy:
+    """What policies of all kinds do with themselves."""
+
+    def save(self: Saved, path: str | Path) -> None:
+        """Write the policy to a file; see `save_policy`."""
+        save_policy(self, path)
+
+    def push(self: Saved, address: str, *, private: bool = False) -> str:
+        """Write the policy and its card to the Hugging Face Hub; see `hub.upload`."""
+        return upload(self, address, private=private)
 
 
 def _contiguous(name: str, tensor: np.ndarray) -> np.ndarray:

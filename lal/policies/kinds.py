@@ -30,6 +30,7 @@ from lal.policies.files import (
     check_fields,
     read_file,
 )
+from lal.policies.hub import PREFIX, download
 from lal.registry import Registry
 
 LONGEST_NAME = 100
@@ -91,7 +92,8 @@ def load_policy(name_or_path: str | Path, *, missing_label: Any = None) -> Any:
     """Return a policy of any kind, shipped or from a file; loading never runs code.
 
     Args:
-        name_or_path: Name from `list_policies`, or a path that ends in .safetensors.
+        name_or_path: Name from `list_policies`, a path that ends in .safetensors, or
+            ``hf://owner/name`` on the Hugging Face Hub (extra ``hub``).
         missing_label: What stands for a missing label in `query`, besides None and nan; for
             policies over pools.
 
@@ -161,12 +163,14 @@ def list_policies(kind: str | None = None) -> dict[str, str]:
 
 
 def policy_path(name_or_path: str | Path) -> Path:
-    """Return the file of a shipped policy, or the path itself.
+    """Return the file of a shipped policy or of a hub's repository, or the path itself.
 
     Raises:
         UnknownNameError: Neither a path that ends in .safetensors nor a shipped policy's name.
     """
     text = str(name_or_path)
+    if text.startswith(PREFIX):
+        return download(text)
     if text.endswith(".safetensors") or os.sep in text:
         return Path(text)
     shipped = _shipped()

@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -14,7 +13,7 @@ from lal.errors import PolicyFileError, UsageError
 from lal.features import FEATURES, candidate_matrix
 from lal.features.base import NO_ROWS, check_scopes
 from lal.policies.card import Card, check_card
-from lal.policies.files import UNNAMED_KIND, Field, check_ids, save_policy
+from lal.policies.files import UNNAMED_KIND, Field, SavedPolicy, check_ids
 from lal.policies.query.labels import HINT
 from lal.policies.query.request import Options, answer, read_request
 from lal.policies.query.scoring import Scoring
@@ -30,7 +29,7 @@ class PolicyRangeWarning(UserWarning):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class PoolPolicy:
+class PoolPolicy(SavedPolicy):
     """A policy for pools: pure, memoryless, class-symmetric unless it says otherwise.
 
     Attributes:
@@ -338,7 +337,3 @@ class PoolPolicy:
         given = {name: fields[name] for name in cls.FIELDS if name in fields}
         check_ids([*given["candidate_features"], *given["context_features"]])
         return cls(**given, tensors=tensors)
-
-    def save(self, path: str | Path) -> None:
-        """Write the policy to a file; see `lal.policies.files.save_policy`."""
-        save_policy(self, path)

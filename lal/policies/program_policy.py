@@ -6,14 +6,13 @@ Memory and protocol are those of `lal.policies.kinds`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from lal.arrays import Floats
 from lal.policies.card import check_card
-from lal.policies.files import Field, save_policy
+from lal.policies.files import Field, SavedPolicy
 from lal.policies.scoring.ops import Shape, need
 from lal.policies.scoring.scorer import Program, Scorer, compile_program
 
@@ -36,7 +35,7 @@ class Signature:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ProgramPolicy:
+class ProgramPolicy(SavedPolicy):
     """Programs that are checked when the policy is made.
 
     Attributes:
@@ -126,7 +125,3 @@ class ProgramPolicy:
         whole = all(type(size) is int and 0 <= size <= 1_000_000 for size in sizes.values())
         need(whole, "sizes must be whole numbers from 0 to 1 000 000")
         return cls(**{name: fields[name] for name in cls.FIELDS}, tensors=tensors)
-
-    def save(self, path: str | Path) -> None:
-        """Write the policy to a file; see `lal.policies.files.save_policy`."""
-        save_policy(self, path)

@@ -11,7 +11,7 @@ import numpy as np
 from lal.arrays import Floats
 from lal.errors import DataError, PolicyFileError, UsageError
 from lal.policies.card import check_card
-from lal.policies.files import Field, check_ids, save_policy
+from lal.policies.files import Field, SavedPolicy, check_ids
 from lal.policies.kinds import list_policies, load_as
 from lal.policies.scoring.scorer import Scorer, compile_program
 from lal.streams.features import (
@@ -36,7 +36,7 @@ LEVEL_RATE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class StreamPolicy:
+class StreamPolicy(SavedPolicy):
     """A learned stream strategy with the protocol of `lal.policies.kinds`.
 
     Its memory is a dictionary of plain arrays of fixed size, made by `start` and replaced, never
@@ -133,10 +133,6 @@ class StreamPolicy:
         """Return the policy of a file's fields and tensors."""
         check_ids(fields["features"])
         return cls(**{name: fields[name] for name in cls.FIELDS}, tensors=tensors)
-
-    def save(self, path: str | Path) -> None:
-        """Write the policy to a file; see `lal.policies.files.save_policy`."""
-        save_policy(self, path)
 
     @cached_property
     def _latest(self) -> list[tuple[Record, StreamItem, float]]:
