@@ -8,6 +8,7 @@ The table is never changed: the labels are filled into a copy (NAME.labelled.csv
 
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -166,5 +167,10 @@ def _serve(session: LabellingSession, port: int) -> None:
     print("\n".join(session.closing()))
 
 
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    return run_main(main, Config, argv)
+
+
 if __name__ == "__main__":
-    raise SystemExit(run_main(main, Config))
+    raise SystemExit(run())
