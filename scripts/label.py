@@ -50,6 +50,9 @@ class Config:
     ignore: tuple[str, ...] = ()
     """Columns that are shown but not learned from."""
 
+    text: str = ""
+    """Column of texts, the only one learned from when given."""
+
     policy: str = field(default_factory=best_policy)
     """What chooses the next row: a policy, a strategy, or a policy file."""
 
@@ -118,6 +121,7 @@ def open_project(config: Config) -> LabellingProject:
             learner=config.learner,
             journal=config.journal,
             ignore=config.ignore,
+            text=config.text or None,
             seed=config.seed,
         )
     for note in notes:
