@@ -16,6 +16,7 @@ COMMANDS: Registry[Callable[[Sequence[str]], int]] = Registry("command")
 SUMMARIES = {
     "label": "label a CSV file, the most useful rows first",
     "rank": "rank what has no label yet, in a CSV file or in the tasks of a labelling tool",
+    "label-studio": "serve Label Studio as a machine-learning backend",
     "policies": "list the shipped policies, or show the card of one",
     "train": "train a policy",
     "evaluate": "compare strategies on data sets",

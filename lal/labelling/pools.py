@@ -95,8 +95,13 @@ def item_pool(
     known = check_classes(sorted(set(given.values())) if classes is None else classes)
     names = tuple(item.id for item in items)
     X = item_columns(items, images)
+    return LabelledPool(names, X, known, _codes(given, known, names), near_duplicate_share(items))
+
+
+def near_duplicate_share(items: Sequence[Item]) -> float:
+    """Return which share of their typical distance makes two tasks nearly the same."""
     fields = items[0].text is None and items[0].image is None
-    return LabelledPool(names, X, known, _codes(given, known, names), EQUAL if fields else NEAR)
+    return EQUAL if fields else NEAR
 
 
 def _codes(
