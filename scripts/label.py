@@ -8,6 +8,7 @@ The table is never changed: the labels are filled into a copy (NAME.labelled.csv
 
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -48,6 +49,9 @@ class Config:
 
     ignore: tuple[str, ...] = ()
     """Columns that are shown but not learned from."""
+
+    text: str = ""
+    """Column of texts, the only one learned from when given."""
 
     policy: str = field(default_factory=best_policy)
     """What chooses the next row: a policy, a strategy, or a policy file."""
@@ -117,6 +121,7 @@ def open_project(config: Config) -> LabellingProject:
             learner=config.learner,
             journal=config.journal,
             ignore=config.ignore,
+            text=config.text or None,
             seed=config.seed,
         )
     for note in notes:
@@ -166,5 +171,10 @@ def _serve(session: LabellingSession, port: int) -> None:
     print("\n".join(session.closing()))
 
 
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    return run_main(main, Config, argv)
+
+
 if __name__ == "__main__":
-    raise SystemExit(run_main(main, Config))
+    raise SystemExit(run())

@@ -1,5 +1,6 @@
 """Write one HTML page from a run store; figures, tables and overviews where asked for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -149,5 +150,10 @@ def overviews(config: Config) -> None:
         print(config.which)
 
 
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    return run_main(main, Config, argv)
+
+
 if __name__ == "__main__":
-    raise SystemExit(run_main(main, Config))
+    raise SystemExit(run())

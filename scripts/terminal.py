@@ -42,6 +42,7 @@ EXTRAS = {
     "jinja2": "report",
     "starlette": "web",
     "uvicorn": "web",
+    "PIL": "images",
     "distributed": "dask",
     "ray": "ray",
 }

@@ -3,7 +3,6 @@
 The same command after an interruption goes on where it stopped; a finished run is left alone.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -112,5 +111,10 @@ def _flag(flags: Sequence[str], name: str) -> str | None:
     return value
 
 
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    return run_main(main, Config, argv, start=start)
+
+
 if __name__ == "__main__":
-    sys.exit(run_main(main, Config, start=start))
+    raise SystemExit(run())

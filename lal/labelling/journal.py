@@ -66,15 +66,15 @@ class Journal:
         self.standing: list[Event] = []
         self.given: set[tuple[int, str]] = set()
         fresh = not path.exists()
-        self._file = _open(path)
+        self._file = open_to_append(path)
         try:
-            _lock(self._file, path)
+            lock(self._file, path)
             self._replay(dict(about))
         except BaseException:
             self._file.close()
             raise
         if fresh:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
 
     def append(self, event: Event) -> None:
         """Write an event and wait until the disk has it.
@@ -215,7 +215,7 @@ def _begins(content: bytes, start: bytes) -> bool:
     return content.startswith(start) or start.startswith(content)
 
 
-def _open(path: Path) -> BinaryIO:
+def open_to_append(path: Path) -> BinaryIO:
     """Return the file, open for reading and appending; it is made when absent.
 
     Raises:
@@ -233,7 +233,12 @@ def _open(path: Path) -> BinaryIO:
         ) from error
 
 
-def _lock(file: BinaryIO, path: Path) -> None:
+def lock(file: BinaryIO, path: Path) -> None:
+    """Take the file for this process until it is closed.
+
+    Raises:
+        UsageError: Another process has it.
+    """
     import fcntl
 
     try:
@@ -244,7 +249,8 @@ def _lock(file: BinaryIO, path: Path) -> None:
         ) from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk has the names of a folder's files."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

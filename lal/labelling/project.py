@@ -17,7 +17,7 @@ from lal.labelling.output import LabelledCopy
 from lal.labelling.progress import Accuracy, cross_validated, labels_missing
 from lal.labelling.query import ProjectQuery
 from lal.labelling.stopping import StabilisingPredictions, Stability
-from lal.labelling.table import Learned, Table, learned_columns, read_table
+from lal.labelling.table import Learned, Table, learned_columns, left_out, read_table
 from lal.state import QueryState, Strategy
 
 CAVEAT = (
@@ -59,6 +59,7 @@ class LabellingProject:
         learner: As `lal.make_learner` takes it.
         journal: Where answers are kept; ``NAME.journal.jsonl`` beside the table when None.
         ignore: Columns that are shown but not learned from.
+        text: Column of texts, the only one learned from when given.
         seed: Seeds the learner and breaks ties.
 
     Raises:
@@ -80,11 +81,12 @@ class LabellingProject:
         learner: object = "logistic_regression",
         journal: str | Path | None = None,
         ignore: Sequence[str] = (),
+        text: str | None = None,
         seed: int = 0,
     ) -> None:
         self.table: Table = read_table(path)
         self.learned: Learned = learned_columns(
-            self.table, _left_out(self.table, target, id_column, ignore)
+            self.table, left_out(self.table, target, id_column, ignore), text=text
         )
         where = self.table.path.with_suffix(".journal.jsonl") if journal is None else journal
         if not isinstance(where, str | Path):
@@ -234,24 +236,3 @@ class LabellingProject:
     ) -> None:
         """Close the journal."""
         self.close()
-
-
-def _left_out(
-    table: Table, target: str, id_column: str | None, ignore: Sequence[str]
-) -> dict[str, str]:
-    """Return the columns that are not features, with the reason."""
-    names: dict[str, object] = {
-        "target": target,
-        "id_column": "" if id_column is None else id_column,
-    }
-    wrong = [f"{key}={value!r}" for key, value in names.items() if not isinstance(value, str)]
-    if wrong or not target:
-        raise UsageError(f"columns are given by their names, got {', '.join(wrong) or 'no target'}")
-    if isinstance(ignore, str):
-        raise UsageError(f"ignore must be a sequence of columns, got the text {ignore!r}")
-    for name in (*ignore, *filter(None, [id_column])):
-        table.place(name)
-    reasons = dict.fromkeys(ignore, "left out on request")
-    if id_column is not None:
-        reasons[id_column] = "it is the id"
-    return reasons | {target: "it is the target"}

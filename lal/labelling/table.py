@@ -110,31 +110,72 @@ class Learned:
         used: Names of the columns learned from.
         unused: Name to the reason why a column is not learned from.
         raw: Their cells, (N, D): numbers, texts, nan where missing.
+        is_text: Whether `raw` is one column of texts to be read as sentences.
     """
 
     used: tuple[str, ...]
     unused: Mapping[str, str]
     raw: Rows
+    is_text: bool = False
 
     @cached_property
     def X(self) -> Rows:
-        """Encoded rows: z-scores, the mean where missing; one-hot texts, missing a level."""
+        """Encoded rows: z-scores, the mean where missing; one-hot texts, missing a level.
+
+        A column of sentences becomes hashed n-grams in few directions; see `lal.data.texts`.
+        """
+        if self.is_text:
+            from lal.data.texts import text_columns
+
+            return text_columns([str(cell) for cell in self.raw[:, 0]])
         from lal.data.encoding import fit_encoder
 
         return fit_encoder(self.raw).transform(self.raw)
 
 
-def learned_columns(table: Table, leave_out: Mapping[str, str]) -> Learned:
+def left_out(
+    table: Table, target: str, id_column: str | None, ignore: Sequence[str]
+) -> dict[str, str]:
+    """Return the columns that are not features, with the reason.
+
+    Raises:
+        DataError: No such column.
+        UsageError: Something else than names was given.
+    """
+    names: dict[str, object] = {
+        "target": target,
+        "id_column": "" if id_column is None else id_column,
+    }
+    wrong = [f"{key}={value!r}" for key, value in names.items() if not isinstance(value, str)]
+    if wrong or not target:
+        raise UsageError(f"columns are given by their names, got {', '.join(wrong) or 'no target'}")
+    if isinstance(ignore, str):
+        raise UsageError(f"ignore must be a sequence of columns, got the text {ignore!r}")
+    for name in (*ignore, *filter(None, [id_column])):
+        table.place(name)
+    reasons = dict.fromkeys(ignore, "left out on request")
+    if id_column is not None:
+        reasons[id_column] = "it is the id"
+    return reasons | {target: "it is the target"}
+
+
+def learned_columns(
+    table: Table, leave_out: Mapping[str, str], *, text: str | None = None
+) -> Learned:
     """Return the columns to learn from.
 
     Args:
         table: The table.
         leave_out: Columns that are not features, with the reason.
+        text: Column of texts, the only one learned from when given.
 
     Raises:
-        DataError: Nothing is left to learn from, or a column has numbers that are too large.
+        DataError: No such column, nothing is left to learn from, or a column has numbers that are
+            too large.
     """
     unused = dict(leave_out)
+    if text is not None:
+        return _learned_text(table, unused, text)
     used, columns = [], []
     for name, texts in zip(table.header, table.csv.columns, strict=True):
         if name in leave_out:
@@ -151,6 +192,14 @@ def learned_columns(table: Table, leave_out: Mapping[str, str]) -> Learned:
         reasons = "; ".join(f"{name!r}: {reason}" for name, reason in unused.items())
         raise DataError(f"{table.path.name!r} has no column to learn from ({reasons})")
     return Learned(tuple(used), unused, stack_columns(columns))
+
+
+def _learned_text(table: Table, unused: dict[str, str], text: str) -> Learned:
+    texts = table.csv.columns[table.place(text)]
+    if text in unused:
+        raise UsageError(f"column {text!r} cannot be learned from as text: {unused[text]}")
+    others = {name: "only the text is learned from" for name in table.header if name != text}
+    return Learned((text,), others | unused, stack_columns([list(texts)]), is_text=True)
 
 
 def _useless(cells: Sequence[object]) -> str | None:
