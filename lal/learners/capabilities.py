@@ -79,7 +79,7 @@ class Capability(NamedTuple):
 CAPABILITIES: Mapping[str, Capability] = {
     "embed": Capability("what its last layer sees", ("logistic_regression", "ridge")),
     "gradient_embedding": Capability("gradients of its last layer", ("logistic_regression",)),
-    "sample_proba": Capability("draws from its posterior", ()),
+    "sample_proba": Capability("draws from its posterior", ("logistic_regression",)),
     "diary": Capability("a diary of its training", ()),
     "predict_loss": Capability("a prediction of its own loss", ()),
 }

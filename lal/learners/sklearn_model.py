@@ -9,6 +9,7 @@ from lal.arrays import Floats, Ints, Rows
 from lal.errors import DataError, UsageError
 from lal.learners.capabilities import last_layer_gradient
 from lal.learners.embeddings import embedding, has_gradient
+from lal.learners.laplace import draw_proba
 from lal.learners.leverage import class_leverage
 from lal.learners.members import last_step, member_proba
 from lal.learners.probabilities import estimator_proba, spread
@@ -106,6 +107,15 @@ class SklearnModel:
         """
         seen = self.embed(X) if has_gradient(self.estimator) else None
         return None if seen is None else last_layer_gradient(self.predict_proba(X), seen)
+
+    def sample_proba(self, X: Rows, n: int, rng: np.random.Generator) -> Floats | None:
+        """Return probabilities under n draws of logistic regression's weights, shape (n, rows, C).
+
+        None for other estimators. Source: see `lal.learners.laplace`.
+        """
+        known = self.labelled
+        drawn = None if known is None else draw_proba(self.estimator, X, known, n, rng)
+        return None if drawn is None else self._spread(drawn)
 
     def variance(self, X: Rows) -> Floats | None:
         """Return the predictive variance, shape (n,): leverage for logistic regression.

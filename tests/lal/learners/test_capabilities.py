@@ -20,6 +20,8 @@ from lal.learners.capabilities import (
     last_layer_gradient,
     require_capability,
 )
+from lal.learners.laplace import draw_scores
+from lal.learners.leverage import leverage
 
 
 def blobs(n_classes=3, n=45):
@@ -166,3 +168,25 @@ def test_a_missing_capability_is_refused_with_the_learners_that_have_it():
     ):
         require_capability(state, "gradient_embedding", "badge")
     assert require_capability(sample_state(), "embed", "badge").shape == (60, 4)
+
+
+def test_draws_have_the_mean_and_the_variance_of_the_laplace_approximation():
+    rng = np.random.default_rng(0)
+    rows, labelled, weights = rng.normal(size=(5, 3)), rng.normal(size=(9, 3)), rng.random(9)
+    normals = rng.normal(size=(40_000, 4)), rng.normal(size=(40_000, 9))
+    scores = draw_scores(rows, labelled, weights, 0.5, normals)
+    np.testing.assert_allclose(scores.mean(axis=0), 0.0, atol=0.03)
+    np.testing.assert_allclose(
+        scores.var(axis=0), leverage(rows, labelled, weights, 0.5), rtol=0.04
+    )
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_draws_of_logistic_regression_spread_more_where_it_knows_less(n_classes):
+    X, y = blobs(n_classes)
+    model = make_learner("logistic_regression").fit(X, y, n_classes=n_classes)
+    near = find_capability(model, "sample_proba", X, 200, np.random.default_rng(0))
+    far = find_capability(model, "sample_proba", X + 8.0, 200, np.random.default_rng(0))
+    assert near.shape == (200, 45, n_classes)
+    assert far.std(axis=0).mean() > near.std(axis=0).mean()
+    assert (near.mean(axis=0).argmax(axis=1) == model.predict(X)).mean() > 0.9
