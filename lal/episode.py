@@ -10,6 +10,7 @@ from lal.arrays import Floats, Ints
 from lal.curve import Curve
 from lal.data.view import make_geometry
 from lal.errors import UsageError
+from lal.learners.capabilities import TrainingDiary, find_capability
 from lal.oracle import Oracle
 from lal.pool import Pool
 from lal.pool import take as take
@@ -181,6 +182,31 @@ class _Seen:
 
     def variance(self, X: object) -> Floats | None:
         return self.full.variance(X)
+
+    def embed(self, X: object) -> Floats | None:
+        found: Floats | None = find_capability(self.full, "embed", X)
+        return found
+
+    def sample_proba(self, X: object, n: int, rng: np.random.Generator) -> Floats | None:
+        drawn = find_capability(self.full, "sample_proba", X, n, rng)
+        return None if drawn is None else self._narrow(drawn)
+
+    def gradient_embedding(self, X: object) -> Floats | None:
+        found = find_capability(self.full, "gradient_embedding", X)
+        if found is None:
+            return None
+        by_class = found.reshape(len(found), self.full.n_classes, -1)
+        kept: Floats = by_class[:, self.seen].reshape(len(found), -1)
+        return kept
+
+    def predict_loss(self, X: object) -> Floats | None:
+        found: Floats | None = find_capability(self.full, "predict_loss", X)
+        return found
+
+    @property
+    def diary(self) -> TrainingDiary | None:
+        found: TrainingDiary | None = find_capability(self.full, "diary")
+        return found
 
     def forest_statistics(self) -> tuple[float, Floats, float] | None:
         ask = getattr(self.full, "forest_statistics", None)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lal.arrays import Ints, Rows
+from lal.arrays import Floats, Ints, Rows
 from lal.errors import UsageError
 
 
@@ -14,6 +14,13 @@ def n_rows(X: Rows) -> int:
 def take(X: Rows, rows: Ints) -> Rows:
     """Return rows of an array, a data frame or a sparse matrix, by position."""
     return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
+
+
+def dense(X: Rows) -> Floats:
+    """Return rows of numbers, sparse or not, as a float array."""
+    full = X.toarray() if hasattr(X, "toarray") else X
+    array: Floats = np.asarray(full, dtype=np.float64)
+    return array
 
 
 class Pool:

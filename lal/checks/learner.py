@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from lal.arrays import Floats
-from lal.checks.states import CLOSE, globals_untouched, require, sample_pool
+from lal.checks.states import CLOSE, globals_untouched, make_rng, require, sample_pool
 from lal.learners import make_learner
+from lal.learners.capabilities import find_capability
 from lal.task import Learner
 
 
@@ -41,6 +42,7 @@ def check_learner(learner: Learner | str) -> None:
         again = made.fit(X[rows], y[rows], n_classes=4, seed=3).predict_proba(X)
         require(np.array_equal(proba, again), f"{where} differs between fits of the same seed")
         _check_extras(model, X, where)
+        _check_capabilities(model, X, where)
 
 
 def _check_probabilities(proba: Floats, shape: tuple[int, ...], name: str) -> None:
@@ -60,3 +62,16 @@ def _check_extras(model: Any, X: Floats, name: str) -> None:
     if variance is not None:
         good = variance.shape == (len(X),) and np.isfinite(variance).all() and variance.min() >= 0
         require(bool(good), f"the variance of {name} must be (n,), finite and not negative")
+
+
+def _check_capabilities(model: Any, X: Floats, name: str) -> None:
+    for capability in ("embed", "gradient_embedding", "predict_loss"):
+        found = find_capability(model, capability, X)
+        good = found is None or (len(found) == len(X) and np.isfinite(found).all())
+        require(bool(good), f"{capability} of {name} must have a finite value for each row")
+    drawn = find_capability(model, "sample_proba", X, 3, make_rng())
+    if drawn is not None:
+        _check_probabilities(drawn, (3, len(X), 4), f"the posterior draws of {name}")
+        with globals_untouched(name):
+            again = find_capability(model, "sample_proba", X, 3, make_rng())
+        require(np.array_equal(drawn, again), f"{name} draws other parameters from the same rng")

@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from lal.arrays import Floats, Ints, Rows
 from lal.errors import UsageError
+from lal.pool import dense
 
 
 class GPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -33,7 +34,7 @@ class GPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise UsageError(
                 f"noise and length_scale must be above 0, got {self.noise} and {self.length_scale}"
             )
-        self.rows_ = _dense(X)
+        self.rows_ = dense(X)
         self.classes_, codes = np.unique(y, return_inverse=True)
         weight = np.ones(len(codes)) if sample_weight is None else np.asarray(sample_weight)
         noise = self.noise / np.maximum(weight, 1e-12)
@@ -59,7 +60,7 @@ class GPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return _variance(self._whiten(X))
 
     def _whiten(self, X: Rows) -> Floats:
-        whitened: Floats = np.linalg.solve(self.factor_, self._kernel(_dense(X)))
+        whitened: Floats = np.linalg.solve(self.factor_, self._kernel(dense(X)))
         return whitened
 
     def _kernel(self, rows: Floats) -> Floats:
@@ -78,9 +79,3 @@ class GPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 def _variance(whitened: Floats) -> Floats:
     variance: Floats = np.maximum(1.0 - np.sum(whitened**2, axis=0), 0.0)
     return variance
-
-
-def _dense(X: Rows) -> Floats:
-    full = X.toarray() if hasattr(X, "toarray") else X
-    dense: Floats = np.asarray(full, dtype=np.float64)
-    return dense

@@ -22,7 +22,7 @@ def leverage(rows: Floats, labelled: Floats, weights: Floats, ridge: float) -> F
     Returns:
         Shape (n,), between 0 and (1 + |x|^2) / ridge.
     """
-    rows, labelled = _with_ones(rows), _with_ones(labelled)
+    rows, labelled = with_ones(rows), with_ones(labelled)
     root = labelled * np.sqrt(weights)[:, None]
     n_labelled, width = root.shape
     if n_labelled < width:
@@ -56,5 +56,6 @@ def class_leverage(rows: Floats, labelled: Floats, proba: Floats, ridge: float) 
     return np.mean(per_class, axis=0)  # type: ignore[no-any-return]
 
 
-def _with_ones(rows: Floats) -> Floats:
+def with_ones(rows: Floats) -> Floats:
+    """Return rows with a column of ones for the intercept, shape (n, D + 1)."""
     return np.concatenate([rows, np.ones((len(rows), 1))], axis=1)

@@ -7,11 +7,14 @@ import numpy as np
 
 from lal.arrays import Floats, Ints, Rows
 from lal.errors import DataError, UsageError
+from lal.learners.capabilities import last_layer_gradient
+from lal.learners.embeddings import embedding, has_gradient
+from lal.learners.laplace import draw_proba
 from lal.learners.leverage import class_leverage
 from lal.learners.members import last_step, member_proba
 from lal.learners.probabilities import estimator_proba, spread
 from lal.learners.targets import label_tuple
-from lal.pool import n_rows
+from lal.pool import dense, n_rows
 from lal.task import Model
 
 
@@ -93,6 +96,27 @@ class SklearnModel:
         members = member_proba(estimator, rows)
         return None if members is None else self._spread(members)
 
+    def embed(self, X: Rows) -> Floats | None:
+        """Return what the last layer sees, shape (n, h); see `lal.learners.embeddings`."""
+        return embedding(self.estimator, X)
+
+    def gradient_embedding(self, X: Rows) -> Floats | None:
+        """Return the last layer's gradients for the predicted labels, shape (n, C h).
+
+        None for all but logistic regression and multi-layer perceptrons.
+        """
+        seen = self.embed(X) if has_gradient(self.estimator) else None
+        return None if seen is None else last_layer_gradient(self.predict_proba(X), seen)
+
+    def sample_proba(self, X: Rows, n: int, rng: np.random.Generator) -> Floats | None:
+        """Return probabilities under n draws of logistic regression's weights, shape (n, rows, C).
+
+        None for other estimators. Source: see `lal.learners.laplace`.
+        """
+        known = self.labelled
+        drawn = None if known is None else draw_proba(self.estimator, X, known, n, rng)
+        return None if drawn is None else self._spread(drawn)
+
     def variance(self, X: Rows) -> Floats | None:
         """Return the predictive variance, shape (n,): leverage for logistic regression.
 
@@ -109,7 +133,7 @@ class SklearnModel:
         _, labelled = last_step(self.estimator, self.labelled)
         proba = np.asarray(estimator.predict_proba(labelled), dtype=np.float64)
         ridge = max(1.0 / estimator.C, 1e-10)
-        return class_leverage(_dense(rows), _dense(labelled), proba, ridge)
+        return class_leverage(dense(rows), dense(labelled), proba, ridge)
 
     def forest_statistics(self) -> tuple[float, Floats, float] | None:
         """Return what a forest knows of itself; None for other estimators.
@@ -124,12 +148,6 @@ class SklearnModel:
             return None
         estimator, rows = last_step(self.estimator, self.labelled)
         return statistics(estimator, rows, self.labels)
-
-
-def _dense(X: Rows) -> Floats:
-    full = X.toarray() if hasattr(X, "toarray") else X
-    dense: Floats = np.asarray(full, dtype=np.float64)
-    return dense
 
 
 def wrap_fitted(

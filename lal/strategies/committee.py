@@ -37,9 +37,13 @@ def vote_entropy(members: Floats) -> Floats:
     Args:
         members: Probabilities, shape (M, N, C); a member votes for its likeliest class.
     """
+    return entropy_utility(vote_shares(members))
+
+
+def vote_shares(members: Floats) -> Floats:
+    """Return the share of members whose likeliest class is each class, (M, N, C) to (N, C)."""
     votes = np.argmax(members, axis=2)
-    shares = np.stack([(votes == c).mean(axis=0) for c in range(members.shape[2])], axis=1)
-    return entropy_utility(shares)
+    return np.stack([(votes == c).mean(axis=0) for c in range(members.shape[2])], axis=1)
 
 
 def bagged_models(state: QueryState, rng: np.random.Generator, n_members: int) -> list[Model]:

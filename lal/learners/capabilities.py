@@ -1,0 +1,139 @@
+"""What a model can give beyond probabilities; a strategy that needs more is refused by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from lal.arrays import Floats, Rows
+from lal.errors import UsageError
+from lal.state import QueryState
+
+
+class Embeds(Protocol):
+    """A model with a representation in front of its last layer."""
+
+    def embed(self, X: Rows) -> Floats | None:
+        """Return what the last layer sees, shape (n, h); None without one."""
+        ...
+
+
+class Samples(Protocol):
+    """A model that draws from its posterior."""
+
+    def sample_proba(self, X: Rows, n: int, rng: np.random.Generator) -> Floats | None:
+        """Return the probabilities of n draws of the parameters, shape (n, rows, C)."""
+        ...
+
+
+class GradientEmbeds(Protocol):
+    """A model that knows the gradient of its loss in the last layer."""
+
+    def gradient_embedding(self, X: Rows) -> Floats | None:
+        """Return the gradients for the predicted labels, class by class, shape (n, C h)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingDiary:
+    """What happened while a model was fitted.
+
+    Attributes:
+        true_proba: Probability of the true class of every labelled row after each epoch, shape
+            (epochs, L).
+    """
+
+    true_proba: Floats
+
+
+class KeepsDiary(Protocol):
+    """A model that was fitted epoch by epoch."""
+
+    @property
+    def diary(self) -> TrainingDiary | None:
+        """The diary of the fit; None without one."""
+        ...
+
+
+class PredictsLoss(Protocol):
+    """A model with a head that predicts its own loss."""
+
+    def predict_loss(self, X: Rows) -> Floats | None:
+        """Return the predicted loss of every row, in any unit, shape (n,)."""
+        ...
+
+
+class Capability(NamedTuple):
+    """A capability in words.
+
+    Attributes:
+        gives: What it gives.
+        learners: Learners of the registry that have it.
+    """
+
+    gives: str
+    learners: tuple[str, ...]
+
+
+CAPABILITIES: Mapping[str, Capability] = {
+    "embed": Capability("what its last layer sees", ("logistic_regression", "ridge")),
+    "gradient_embedding": Capability("gradients of its last layer", ("logistic_regression",)),
+    "sample_proba": Capability("draws from its posterior", ("logistic_regression",)),
+    "diary": Capability("a diary of its training", ()),
+    "predict_loss": Capability("a prediction of its own loss", ()),
+}
+"""Capabilities by the method that gives them."""
+
+
+def last_layer_gradient(proba: Floats, embedding: Floats) -> Floats:
+    """Return ``(p - e_y) h'`` with y the likeliest class, flattened, shape (n, C h).
+
+    That is the gradient of the cross-entropy of the predicted label in the weights of a softmax
+    layer. Source: Ash et al. (2020), "Deep batch active learning by diverse, uncertain gradient
+    lower bounds", equation 1.
+
+    Args:
+        proba: Shape (n, C).
+        embedding: What the layer sees, shape (n, h).
+    """
+    error = proba.copy()
+    error[np.arange(len(proba)), proba.argmax(axis=1)] -= 1.0
+    outer: Floats = error[:, :, None] * embedding[:, None, :]
+    return outer.reshape(len(proba), -1)
+
+
+def find_capability(model: Any, name: str, *arguments: Any) -> Any:
+    """Return what a capability gives, or None where the model does not have it.
+
+    Args:
+        model: A fitted model.
+        name: A name in `CAPABILITIES`.
+        *arguments: Passed to the method; nothing for an attribute.
+    """
+    found = getattr(model, name, None)
+    return found(*arguments) if callable(found) else found
+
+
+def require_capability(state: QueryState, name: str, who: str, *arguments: Any) -> Any:
+    """Return what a capability of the state's model gives.
+
+    Args:
+        state: A state with a model.
+        name: A name in `CAPABILITIES`.
+        who: Asks for it, for the message.
+        *arguments: Passed to the method after the rows of the pool.
+
+    Raises:
+        UsageError: The model does not have it; the message names learners that do.
+    """
+    given = () if name == "diary" else (state.X, *arguments)
+    found = find_capability(state.model, name, *given)
+    if found is None:
+        known = ", ".join(repr(learner) for learner in CAPABILITIES[name].learners)
+        learner = getattr(state.learner, "name", "the classifier that was given")
+        raise UsageError(
+            f"{who} needs a learner with {name} ({CAPABILITIES[name].gives}), which {learner} "
+            f"does not have; learners that have it: {known}"
+        )
+    return found
