@@ -173,6 +173,20 @@ def state_then_margin(strategy: Any) -> Ranker:
     return rank
 
 
+def state_and_proba(strategy: Any) -> Ranker:
+    """Return a rule that ranks by state and probabilities; the states are made one by one."""
+    geometries: WeakKeyDictionary[Part, Geometry] = WeakKeyDictionary()
+
+    def rank(view: View) -> Floats:
+        simulator = view.simulator
+        return np.stack([
+            _by_state(strategy, view, i, geometries, simulator.pool_proba(e))
+            for i, e in enumerate(view.numbers)
+        ])  # fmt: skip
+
+    return rank
+
+
 def explores(view: View, k: int | str) -> Bools:
     """Return which episodes have fewer labels than a rule explores for, shape (n,)."""
     limits = [exploration_labels(k, _n_classes(view, e)) for e in view.numbers]
@@ -193,7 +207,11 @@ def _task(view: View, episode: int) -> Task:
 
 
 def _by_state(
-    strategy: Strategy, view: View, i: int, geometries: WeakKeyDictionary[Part, Geometry]
+    strategy: Strategy,
+    view: View,
+    i: int,
+    geometries: WeakKeyDictionary[Part, Geometry],
+    proba: Floats | None = None,
 ) -> Floats:
     """Return a strategy's utilities of the rows that the i-th episode of a view offers, (K,)."""
     episode = view.numbers[i]
@@ -209,7 +227,7 @@ def _by_state(
         labels=task.pool.y[labelled] if task.classes_known else codes,
         n_classes=task.n_classes if task.classes_known else len(seen),
         classes_known=task.classes_known,
-        proba=None,
+        proba=proba if len(seen) > 1 else None,
     )
     found: Floats = strategy.utilities(state, view.streams[i])[view.simulator.slates[episode]]
     return found
@@ -223,6 +241,7 @@ RULES: Mapping[str, Callable[[Any], Ranker]] = {
     "epsilon_margin": epsilon_margin,
     "k_farthest_then_margin": farthest_then_margin,
     "typiclust_then_margin": state_then_margin,
+    "uncertainty_herding": state_and_proba,
 }
 """Strategies that rank many episodes at once, by their registry names; made from the strategy."""
 

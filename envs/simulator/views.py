@@ -125,6 +125,13 @@ class PoolViews:
         rows: Floats = single.astype("U").astype(np.float64)
         return rows
 
+    def pool_proba(self, episode: int) -> Floats:
+        """Return the model's probabilities of the pool rows as they are kept, shape (N, C)."""
+        s = self._tasks.tables.tables.tasks[self._episodes.task[episode]]
+        table = self._episodes.proba[episode, : s.classes * s.points].reshape(s.classes, -1)
+        rows: Floats = table[:, : s.pool].T.astype(np.float64)
+        return rows
+
     def _check_ready(self) -> None:
         if not self._ready:
             raise UsageError("no episodes yet; call reset first")

@@ -20,6 +20,7 @@ from lal.features.labelled import (
     nearest_classes,
     predicted_classes,
     seen_classes,
+    smallest,
     top_two,
 )
 from lal.state import QueryState
@@ -136,7 +137,7 @@ def _to_classes(state: QueryState, rows: Ints, *, predicted: bool) -> Floats:
         return np.ones(len(rows))
     wanted = predicted_classes(state, rows)[:, seen_classes(state)] == predicted
     distances = np.where(wanted, class_distances(state, rows), np.inf)
-    return squash(distances.min(axis=1))
+    return squash(smallest(distances))
 
 
 @define("predicted_distance@1", "candidate", undefined=1.0, needs=("proba",), cost="N L D")

@@ -157,14 +157,28 @@ def _measure_one_more(
 
 def min_distances(state: QueryState, rows: Ints) -> Floats:
     """Return distances over the scale to the nearest labelled row, shape (n,); L must not be 0."""
-    nearest: Floats = class_distances(state, rows).min(axis=1)
-    return nearest
+    return for_rows(state, "nearest", rows, lambda: smallest(class_distances(state, rows)))
+
+
+FEW = 16
+"""Columns up to which their minimum is taken one by one: numpy is slow on short rows."""
+
+
+def smallest(table: Floats) -> Floats:
+    """Return the smallest entry of each row, (n, m) to (n,)."""
+    if table.shape[1] > FEW:
+        least: Floats = table.min(axis=1)
+        return least
+    least = table[:, 0].copy()
+    for column in table.T[1:]:
+        np.minimum(least, column, out=least)
+    return least
 
 
 def nearest_classes(state: QueryState, rows: Ints) -> Bools:
     """Return whether each seen class holds the nearest labelled row, shape (n, S)."""
     table = class_distances(state, rows)
-    nearest: Bools = table <= table.min(axis=1, keepdims=True) + TIE
+    nearest: Bools = table <= min_distances(state, rows)[:, None] + TIE
     return nearest
 
 
@@ -186,9 +200,12 @@ def given(value: Floats | None, need: str) -> Floats:
 
 def predicted_classes(state: QueryState, rows: Ints) -> Bools:
     """Return whether each class is (one of) the likeliest, shape (n, C)."""
-    proba = get_proba(state, rows)
-    likeliest: Bools = proba >= proba.max(axis=1, keepdims=True) - TIE
-    return likeliest
+
+    def compare() -> Bools:
+        likeliest: Bools = get_proba(state, rows) >= top_two(state, rows)[0][:, None] - TIE
+        return likeliest
+
+    return for_rows(state, "predicted", rows, compare, unchanged)
 
 
 def top_two(state: QueryState, rows: Ints) -> tuple[Floats, Floats]:

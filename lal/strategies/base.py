@@ -31,6 +31,7 @@ for _name, _where in {
     "k_farthest_then_margin": "lal.strategies.farthest:FarthestThenMargin",
     "typiclust_then_margin": "lal.strategies.typiclust:TypiclustThenMargin",
     "albl": "lal.strategies.albl:ALBL",
+    "uncertainty_herding": "lal.strategies.uncertainty_herding:UncertaintyHerding",
 }.items():
     STRATEGIES.add_lazy(_name, _where)
 STRATEGIES.add_prefix("skactiveml", "lal.strategies.skactiveml:from_name")

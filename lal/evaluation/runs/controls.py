@@ -37,6 +37,7 @@ RULES = (
     "farthest10=k_farthest_then_margin?k=10",
     "farthest2C=k_farthest_then_margin?k=2C",
     "typiclust_then_margin",
+    "uncertainty_herding",
 )
 """Hand-written controls; the k of TypiClust was chosen on synthetic tasks."""
 

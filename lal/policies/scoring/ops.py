@@ -95,20 +95,6 @@ def check_size(tensors: Tensors, role: str, *shape: int) -> None:
     need(found == shape, f"tensor for {role!r} has shape {found}, expected {shape}")
 
 
-def _affine(x: Sequence[Floats], t: Tensors, a: Attributes) -> tuple[Floats, ...]:
-    y = x[0] @ t["weight"].T
-    return (y + t["bias"] if "bias" in t else y,)
-
-
-def _affine_shape(s: Sequence[Shape], t: Tensors, a: Attributes) -> tuple[Shape, ...]:
-    need(t["weight"].ndim == 2, "weight must have two axes (out, in)")
-    out = t["weight"].shape[0]
-    check_size(t, "weight", out, s[0].width)
-    if "bias" in t:
-        check_size(t, "bias", out)
-    return (Shape(s[0].axis, out),)
-
-
 def sigmoid(x: Floats) -> Floats:
     """Return 1 / (1 + exp(-x)) without overflow."""
     small = np.exp(-np.abs(x))
@@ -305,7 +291,6 @@ def _cell_shape(gates: int) -> Callable[..., tuple[Shape, ...]]:
 
 
 PLAIN_OPS: Mapping[str, Op] = {
-    "affine": Op(_affine, _affine_shape, tensors=("weight",), optional=("bias",)),
     "relu": _elementwise(lambda x: np.maximum(x, 0.0)),
     "tanh": _elementwise(lambda x: np.tanh(x)),
     "sigmoid": _elementwise(sigmoid),
@@ -334,4 +319,4 @@ PLAIN_OPS: Mapping[str, Op] = {
     "gru_cell": Op(_gru, _cell_shape(3), n_inputs=(2, 2), tensors=_CELL),
     "lstm_cell": Op(_lstm, _cell_shape(4), n_inputs=(3, 3), tensors=_CELL, outputs=2),
 }
-"""Every operation by name but `trees`; a program that names another is refused."""
+"""Every operation by name but `affine` and `trees`."""

@@ -19,10 +19,11 @@ import numpy as np
 
 from lal.arrays import Floats
 from lal.errors import PolicyFileError
+from lal.policies.scoring.affine_op import AFFINE
 from lal.policies.scoring.ops import PLAIN_OPS, Op, Shape, need
 from lal.policies.scoring.tree_op import TREES
 
-OPS: Mapping[str, Op] = {**PLAIN_OPS, "trees": TREES}
+OPS: Mapping[str, Op] = {"affine": AFFINE, **PLAIN_OPS, "trees": TREES}
 """Every operation by name; a program that names another is refused."""
 
 MAX_OPS = 512

@@ -42,7 +42,9 @@ def same(one, other):
     )
 
 
-@pytest.mark.parametrize("method", ["margin", "entropy", "k_farthest_then_margin?k=4", "default"])
+@pytest.mark.parametrize(
+    "method", ["margin", "entropy", "k_farthest_then_margin?k=4", "uncertainty_herding", "default"]
+)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_run_is_the_reference_engine_s(method, name):
     """Same pool, test part, first labels and rows; a learner whose probabilities do not tie."""

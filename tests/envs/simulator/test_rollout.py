@@ -109,7 +109,9 @@ def test_shorter_budgets_end_earlier():
     assert [len(curve.queried) - curve.n_start for curve in found.curves[0]] == [3, 8, 5]
 
 
-@pytest.mark.parametrize("name", ["margin", "entropy", "k_farthest_then_margin", "default"])
+@pytest.mark.parametrize(
+    "name", ["margin", "entropy", "k_farthest_then_margin", "uncertainty_herding", "default"]
+)
 def test_rows_and_curves_are_those_of_the_reference_loop(name):
     """With a learner whose probabilities do not tie, from the same first labels."""
     tasks = make_tasks("logistic_regression")

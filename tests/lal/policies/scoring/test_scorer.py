@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg
 import torch
 
 from lal.arrays import Floats
 from lal.errors import PolicyFileError
+from lal.policies.scoring.affine_op import diagonal_blocks
 from lal.policies.scoring.ops import Shape
 from lal.policies.scoring.scorer import OPS, compile_program, run
 
@@ -75,6 +77,50 @@ def forest() -> dict[str, str]:
 def test_affine(into):
     width = INPUTS[into].shape[-1]
     w, b = tensor(3, width), tensor(3)
+    op = {"op": "affine", "in": [into], "out": ["y"], "weight": "w", "bias": "b"}
+    out = registers(op, w=w, b=b)["y"]
+    same(out, torch.nn.functional.linear(T[into], torch.tensor(w), torch.tensor(b)))
+
+
+BLOCKS = {
+    "square": ([(2, 2), (1, 1)], [[0, 2, 0, 2], [2, 3, 2, 3]]),
+    "oblong": ([(1, 2), (3, 1), (2, 2)], [[0, 1, 0, 2], [1, 4, 2, 3], [4, 6, 3, 5]]),
+    "one": ([(3, 4)], [[0, 3, 0, 4]]),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_blocks_on_the_diagonal_are_found(name):
+    sizes, wanted = BLOCKS[name]
+    weight = scipy.linalg.block_diag(*(np.ones(size) for size in sizes))
+    assert diagonal_blocks(weight).tolist() == wanted
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [
+        [[1, 1, 0], [0, 1, 1], [0, 0, 1]],  # each row overlaps with the next
+        [[0, 0, 1], [0, 1, 0], [1, 0, 0]],  # blocks, but not in the order of the columns
+        [[1, 0, 0], [0, 1, 0], [1, 0, 1]],  # the last row reaches back
+        [[0, 0, 0], [0, 0, 0], [0, 0, 0]],
+    ],
+)
+def test_other_matrices_are_one_block(weight):
+    assert diagonal_blocks(np.array(weight, dtype=float)).tolist() == [[0, 3, 0, 3]]
+
+
+def test_a_row_of_zeros_is_a_block_without_columns():
+    w = scipy.linalg.block_diag(tensor(2, 2), np.zeros((1, 1)), tensor(2, F - 3))
+    assert diagonal_blocks(w).tolist() == [[0, 2, 0, 2], [2, 3, 2, 2], [3, 5, 2, F]]
+    op = {"op": "affine", "in": ["candidates"], "out": ["y"], "weight": "w"}
+    same(registers(op, w=w)["y"], torch.nn.functional.linear(T["candidates"], torch.tensor(w)))
+
+
+@pytest.mark.parametrize("into", ["candidates", "context", "reference"])
+def test_affine_with_blocks(into):
+    width = INPUTS[into].shape[-1]
+    w = scipy.linalg.block_diag(tensor(2, 1), tensor(3, width - 1))
+    b = tensor(5)
     op = {"op": "affine", "in": [into], "out": ["y"], "weight": "w", "bias": "b"}
     out = registers(op, w=w, b=b)["y"]
     same(out, torch.nn.functional.linear(T[into], torch.tensor(w), torch.tensor(b)))

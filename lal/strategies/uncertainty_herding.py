@@ -1,0 +1,111 @@
+"""Uncertainty herding: the rows whose labels raise most the uncertainty-weighted coverage."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lal.arrays import Floats, Ints
+from lal.features.geometry import CHUNK, get_reference, squared_distances
+from lal.features.labelled import unchanged
+from lal.state import QueryState
+from lal.strategies.selection import Batch
+from lal.strategies.uncertainty import margin_utility
+
+Singles = NDArray[np.float32]
+
+PAIRS = 4_000_000
+"""Squared distances between rows and reference rows that are kept with a pool: 16 MB."""
+
+
+def covering_radius(Z_labelled: Floats, default: float) -> float:
+    """Return the smallest distance above 0 between two labelled rows.
+
+    It shrinks as labels grow, so that coverage rules at first and uncertainty in the end.
+
+    Args:
+        Z_labelled: Encoded labelled rows, shape (L, d).
+        default: Returned while there are no two different labelled rows.
+    """
+    squares = squared_distances(Z_labelled, Z_labelled)
+    apart = squares[squares > 0.0]
+    return float(np.sqrt(apart.min())) if len(apart) else default
+
+
+def coverage_gain(kernel: Singles, covered: Singles, weight: Singles) -> Floats:
+    """Return what each row adds to the weighted coverage, shape (n,).
+
+    The coverage of a set is the mean over the reference rows of the weight times the largest
+    kernel value to a member of the set.
+
+    Args:
+        kernel: Kernel between rows and reference rows, shape (n, R).
+        covered: Largest kernel value of each reference row to a labelled row, shape (R,).
+        weight: Weights of the reference rows, shape (R,).
+    """
+    more = np.maximum(kernel - covered, np.float32(0.0))
+    gain: Floats = (more @ weight).astype(np.float64) / len(weight)
+    return gain
+
+
+class UncertaintyHerding:
+    """Asks for the row that raises most the uncertainty-weighted kernel coverage of the pool.
+
+    Source: Bae, Oliveira & Sutherland (ICLR 2025), "Uncertainty herding: one active learning
+    method for all label budgets": a Gaussian kernel ``exp(-d^2 / r^2)`` whose radius r is the
+    smallest distance between two labelled rows, and margins as uncertainties. Without a model all
+    rows weigh the same, which is the MaxHerding of Bae, Noh & Sutherland (ECCV 2024). Here
+    distances are those of Z, the coverage is that of the reference set, and probabilities are
+    those of the learner: the source scales their temperature, by refits on parts of the labels.
+
+    In a batch the coverage counts the rows chosen so far, and the radius stays.
+    """
+
+    batch_rule = "greedy"
+
+    def utilities(self, state: QueryState, rng: np.random.Generator) -> Floats:
+        """Return the gains in coverage, shape (N,), each in [0, 1]."""
+        return _gains(state, np.arange(state.N))
+
+    def make_batch(self, state: QueryState, rows: Ints, size: int) -> Batch:
+        """Return what a batch rule chooses from; further picks score no more rows than wanted."""
+        everything = np.arange(state.N)
+        return Batch(state, _gains(state, everything), rows, everything, _gains, size)
+
+
+def _gains(state: QueryState, rows: Ints) -> Floats:
+    """Return the gains in coverage of some rows, shape (n,)."""
+    reference = get_reference(state.geometry)
+    radius = state.memo(
+        "herding.radius", lambda: covering_radius(state.Z_labelled, reference.scale), unchanged
+    )
+    weight = _weights(state, reference.rows)
+    covered = _kernel(_squares(state, state.labelled), radius).max(axis=0, initial=0.0)
+    gains = np.empty(len(rows))
+    for first in range(0, len(rows), CHUNK):  # the arrays of a chunk stay in the cache
+        part = slice(first, first + CHUNK)
+        gains[part] = coverage_gain(_kernel(_squares(state, rows[part]), radius), covered, weight)
+    return gains
+
+
+def _weights(state: QueryState, rows: Ints) -> Singles:
+    """Return the uncertainties of some rows, 1 - margin; ones while there is no model."""
+    if state.proba is None:
+        return np.ones(len(rows), dtype=np.float32)
+    return (1.0 + margin_utility(state.proba[rows])).astype(np.float32)
+
+
+def _kernel(squares: Singles, radius: float) -> Singles:
+    kernel: Singles = np.exp(squares * np.float32(-(radius**-2)))
+    return kernel
+
+
+def _squares(state: QueryState, rows: Ints) -> Singles:
+    """Return squared distances of some rows to the reference set, shape (n, R)."""
+
+    def measure(wanted: Ints) -> Singles:
+        Z, geometry = state.geometry.rows, state.geometry
+        return squared_distances(Z(wanted), Z(get_reference(geometry).rows)).astype(np.float32)
+
+    if state.N * len(state.reference) > PAIRS:
+        return measure(rows)
+    whole = state.geometry.memo("herding.squares", lambda: measure(np.arange(state.N)))
+    return whole[rows]
