@@ -10,3 +10,8 @@ Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
 Rows: TypeAlias = Any
 """Samples as a learner takes them: an array, a data frame or a sparse matrix of N rows."""
+
+
+def detached(values: Any) -> Any:
+    """Return a tensor that tracks gradients as one that numpy can read, anything else as it is."""
+    return values.detach() if getattr(values, "requires_grad", False) is True else values

@@ -15,6 +15,16 @@ def printable(text: object, *, longest: int = LONGEST) -> str:
     return said or type(text).__name__
 
 
+def quoted(error: BaseException, *, longest: int = LONGEST) -> str:
+    """Return the message of a stranger's exception as part of a sentence.
+
+    Of one that is longer the beginning and the end: of a quoted traceback that is what was raised.
+    """
+    said = " ".join(str(error).split()) or type(error).__name__
+    half = longest // 2
+    return said if len(said) <= longest else f"{said[:half]} [...] {said[-half:]}"
+
+
 class LalError(Exception):
     """Base of all errors raised on purpose; scripts print it as one line and exit with 2."""
 

@@ -69,6 +69,12 @@ class LearnedQueryStrategy:
         if hasattr(y, "tocsr"):
             raise UsageError("multi-label data are not in this release; expected one label an item")
         X = self._rows(dataset)
+        last = max(np.max(rows, initial=-1) for rows in (indices_unlabeled, indices_labeled))
+        if n_rows(X) <= last:
+            raise UsageError(
+                f"the representation has {n_rows(X)} rows and an item {last} is asked of; "
+                "expected a row for each item"
+            )
         labels = labels_with_gaps(n_rows(X), indices_labeled, y)
         sklearn_like = require("small_text.classifiers", EXTRA).SklearnClassifier
         if isinstance(clf, sklearn_like):
@@ -92,7 +98,8 @@ class LearnedQueryStrategy:
 
     def _rows(self, dataset: Any) -> Rows:
         if self.representation is not None:
-            return self.representation
+            given = self.representation
+            return given if hasattr(given, "shape") else np.asarray(given)
         X = dataset if hasattr(dataset, "shape") else getattr(dataset, "x", None)
         if not hasattr(X, "shape"):
             raise UsageError(

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from lal.arrays import Floats, Ints, Rows
-from lal.errors import DataError, LalError, UsageError
+from lal.errors import DataError, LalError, UsageError, quoted
 
 DECISION_SLOPE = 2.0
 """Slope of the fixed logistic: a support vector at margin 1 gets probability 0.88."""
@@ -103,8 +103,9 @@ def estimator_proba(estimator: Any, X: Rows, n_known: int) -> Floats:
     except LalError:
         raise
     except Exception as error:  # whatever a stranger's code raises, the caller gets one sentence
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{name} gives no probabilities for the rows of X: {said}") from error
+        raise DataError(
+            f"{name} gives no probabilities for the rows of X: {quoted(error)}"
+        ) from error
     if proba.ndim != 2 or proba.shape[1] != n_known:
         raise DataError(
             f"{name} gave probabilities of shape {proba.shape} for {n_known} classes; expected "

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lal.arrays import Floats, Ints, Rows
-from lal.errors import DataError, LalError, UsageError
+from lal.errors import DataError, LalError, UsageError, quoted
 from lal.learners.sklearn_model import ConstantModel, SklearnModel
 from lal.learners.targets import Targets, fitted_columns, make_targets, translated
 from lal.pool import n_rows
@@ -109,7 +109,7 @@ class SklearnLearner:
 
 
 def _refused(name: str, n_labelled: int, error: Exception) -> DataError:
-    said = " ".join(str(error).split()) or type(error).__name__
+    said = quoted(error)
     return DataError(f"{name} cannot be fitted to the {n_labelled} labelled rows: {said}")
 
 

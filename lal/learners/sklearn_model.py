@@ -163,8 +163,10 @@ def wrap_fitted(
 
     Raises:
         UsageError: `clf` is not fitted.
-        DataError: `clf` knows a class that is not among `classes`.
+        DataError: `clf` knows a class that is not among `classes`, or was fitted to the columns
+            of a frame and is given others.
     """
+    _check_columns(clf, labelled)
     own = getattr(clf, "classes_", None)
     if own is None:
         raise UsageError(
@@ -181,3 +183,17 @@ def wrap_fitted(
         )
     columns = np.array([code[label] for label in names], dtype=np.int64)
     return SklearnModel(clf, columns, len(code), labelled, labels)
+
+
+def _check_columns(clf: Any, rows: Rows | None) -> None:
+    """Refuse a frame whose columns are not those of the fit; some libraries go by position."""
+    named = [str(name) for name in getattr(clf, "feature_names_in_", ())]
+    columns = [str(name) for name in getattr(rows, "columns", ())]
+    if not named or not columns or columns == named:
+        return
+    if set(columns) != set(named) and named == [f"Column_{i}" for i in range(len(named))]:
+        return  # LightGBM's names for an array
+    raise DataError(
+        f"{type(clf).__name__} was fitted to the columns {named} and X has {columns}; pass the "
+        "same columns in the same order"
+    )

@@ -17,6 +17,9 @@ from lal.errors import DataError, UsageError
 BY_LABEL = ("class_weight", "class_weights")
 """Parameters that are mappings from labels."""
 
+GRIDS = ("param_grid", "param_distributions")
+"""Parameters that hold values of other parameters to try."""
+
 
 @dataclass(frozen=True, eq=False)
 class Targets:
@@ -149,13 +152,27 @@ def translated(estimator: Any, targets: Targets) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     for key, value in _parameters(estimator).items():
         last = key.rsplit("__", 1)[-1]
-        if last in BY_LABEL and isinstance(value, Mapping):
+        if last in GRIDS:
+            changes[key] = _grid(value, targets)
+        elif last in BY_LABEL and isinstance(value, Mapping):
             changes[key] = _translated(key, value, targets)
         elif last == "pos_label" and value is not None:
             if value not in targets.by_label:
                 raise _no_label(key, value, targets)
             changes[key] = targets.by_label[value]
     return changes
+
+
+def _grid(grid: Any, targets: Targets) -> Any:
+    """Return what a search tries (a mapping, or a list of mappings) with its values translated."""
+    if not isinstance(grid, Mapping):
+        return [_grid(part, targets) for part in grid]
+    return {
+        key: [_translated(key, v, targets) if isinstance(v, Mapping) else v for v in values]
+        if key.rsplit("__", 1)[-1] in BY_LABEL and isinstance(values, Sequence)
+        else values
+        for key, values in grid.items()
+    }
 
 
 def _translated(key: str, value: Mapping[Any, Any], targets: Targets) -> dict[Any, Any]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lal.arrays import Floats
+from lal.arrays import Floats, detached
 from lal.errors import DataError, UnknownNameError
 
 Memory = dict[str, np.ndarray]
@@ -51,20 +51,48 @@ class StreamItem:
         object.__setattr__(self, "proba", proba)
         if self.content is not None:
             object.__setattr__(self, "content", _numbers(self.content, "content").reshape(-1))
-        if not 0.0 < self.cost < np.inf:
+        cost = _number(self.cost, "cost")
+        if not 0.0 < cost < np.inf:
             raise DataError(f"cost must be a finite number above 0, got {self.cost}")
-        if self.confidence is not None and not 0.0 <= self.confidence <= 1.0:
-            raise DataError(f"confidence must lie in 0 to 1, got {self.confidence}")
+        object.__setattr__(self, "cost", cost)
+        if self.confidence is not None:
+            object.__setattr__(self, "confidence", _share(self.confidence, "confidence"))
 
 
 def _numbers(values: Any, name: str) -> Floats:
     try:
-        array: Floats = np.asarray(values, dtype=np.float64)
+        array = np.asarray(detached(values))
+        if array.dtype.kind in "USMmcV":
+            raise TypeError(f"they are {array.dtype}")
+        array = array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"{name} must be an array of numbers ({error})") from error
+    if np.ma.is_masked(values):
+        raise DataError(f"{name} has masked cells; expected numbers")
     if not np.isfinite(array).all():
         raise DataError(f"{name} must hold finite numbers; an item without them cannot be decided")
     return array
+
+
+def _number(value: Any, name: str) -> float:
+    """Return one number of any type; texts, arrays and complex numbers are none.
+
+    Raises:
+        DataError: It is not a number.
+    """
+    if isinstance(value, float | int | np.number) and not isinstance(value, np.complexfloating):
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf
+    raise DataError(f"{name} must be a number, got {type(value).__name__}")
+
+
+def _share(value: Any, name: str) -> float:
+    share = _number(value, name)
+    if not 0.0 <= share <= 1.0:
+        raise DataError(f"{name} must lie in 0 to 1, got {value}")
+    return share
 
 
 @dataclass(frozen=True)
@@ -82,13 +110,62 @@ class StreamEvent:
     error: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse an error that would stay in the memory.
+        """Refuse what would stay in the memory.
 
         Raises:
-            DataError: The error is not a share.
+            DataError: No stream item, an answer that is not yes or no, or an error that is not a
+                share.
         """
-        if self.error is not None and not 0.0 <= self.error <= 1.0:
-            raise DataError(f"error must lie in 0 to 1, or be None, got {self.error}")
+        checked_item(self.item)
+        answer = isinstance(self.asked, bool | np.bool_ | int | np.integer)
+        if not answer or self.asked not in (0, 1):
+            raise DataError(f"asked must be True or False, got {self.asked!r}")
+        object.__setattr__(self, "asked", bool(self.asked))
+        if self.error is not None:
+            object.__setattr__(self, "error", _share(self.error, "error"))
+
+
+def checked_item(item: Any) -> StreamItem:
+    """Return the item.
+
+    Raises:
+        DataError: It is something else.
+    """
+    if isinstance(item, StreamItem):
+        return item
+    raise DataError(
+        f"expected a StreamItem, got {type(item).__name__}; make one of the class probabilities, "
+        "StreamItem(proba)"
+    )
+
+
+def checked_event(event: Any) -> StreamEvent:
+    """Return the event.
+
+    Raises:
+        DataError: It is something else.
+    """
+    if isinstance(event, StreamEvent):
+        return event
+    raise DataError(f"expected a StreamEvent(item, asked, error), got {type(event).__name__}")
+
+
+def memory_array(memory: Any, name: str, shape: tuple[int, ...]) -> Floats:
+    """Return an array of a memory.
+
+    Raises:
+        DataError: The memory has no such array of finite numbers.
+    """
+    try:
+        array: Floats = np.asarray(memory[name], dtype=np.float64)
+    except (TypeError, KeyError, IndexError, ValueError):
+        array = np.full(shape, np.nan)
+    if array.shape != shape or not np.isfinite(array).all():
+        raise DataError(
+            f"the memory must hold finite numbers of shape {shape} as {name!r}; pass what start or "
+            "update of this strategy returned"
+        )
+    return array
 
 
 class View(NamedTuple):

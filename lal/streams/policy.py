@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 
 from lal.arrays import Floats
-from lal.errors import DataError, PolicyFileError, UsageError
+from lal.errors import DataError, PolicyFileError
 from lal.policies.card import check_card
 from lal.policies.files import Field, SavedPolicy, check_ids
 from lal.policies.kinds import list_policies, load_as
@@ -20,11 +20,15 @@ from lal.streams.features import (
     Record,
     StreamEvent,
     StreamItem,
+    checked_event,
+    checked_item,
     follow,
+    memory_array,
     start,
     values,
     width,
 )
+from lal.streams.strategies import budget_share
 
 Pace = Literal["sign", "level"]
 
@@ -96,18 +100,15 @@ class StreamPolicy(SavedPolicy):
             info: ``{"budget": share}``; the same as `budget`.
             budget: Share of the stream's cost that may be spent, above 0 up to 1.
         """
-        budget = float((info or {}).get("budget", budget))
-        if not 0.0 < budget <= 1.0:
-            raise UsageError(f"budget must lie above 0 and up to 1, got {budget}")
-        return {"statistics": np.array(start(budget))}
+        return {"statistics": np.array(start(budget_share(info, budget)))}
 
     def utility(self, memory: Memory, item: StreamItem) -> float:
         """Return the worth of asking for this item over skipping it."""
-        return self._utility(_record(memory), item)
+        return self._utility(_record(memory), checked_item(item))
 
     def act(self, memory: Memory, observation: StreamItem) -> bool:
         """Return whether to request the label of this item; pure."""
-        record, item = _record(memory), observation
+        record, item = _record(memory), checked_item(observation)
         if record.spent + item.cost > record.budget * record.seen + BURST:
             return False
         level = record.utility_level if self.pace == "level" else 0.0
@@ -115,7 +116,7 @@ class StreamPolicy(SavedPolicy):
 
     def update(self, memory: Memory, event: StreamEvent) -> Memory:
         """Return the memory after an item; the one given is left as it is."""
-        record = _record(memory)
+        record, event = _record(memory), checked_event(event)
         later = follow(record, event.item, asked=event.asked, error=event.error)
         if self.pace == "level":
             later = _follow_level(record, later, self._utility(record, event.item))
@@ -173,7 +174,7 @@ def list_stream_policies() -> dict[str, str]:
 
 
 def _record(memory: Memory) -> Record:
-    return Record(*memory["statistics"].tolist())
+    return Record(*memory_array(memory, "statistics", (len(Record._fields),)).tolist())
 
 
 def _follow_level(record: Record, later: Record, utility: float) -> Record:

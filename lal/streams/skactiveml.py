@@ -13,7 +13,7 @@ import numpy as np
 
 from lal.errors import UnknownNameError
 from lal.registry import require
-from lal.streams.features import StreamEvent, StreamItem
+from lal.streams.features import StreamEvent, StreamItem, checked_event, checked_item
 from lal.streams.strategies import budget_share
 
 EXTRA = "hosts-skactiveml"
@@ -72,7 +72,8 @@ class SkactivemlStream:
 
     def act(self, memory: dict[str, Any], observation: StreamItem) -> bool:
         """Return the library's answer."""
-        item, strategy = observation, self._object(memory, observation)
+        item = checked_item(observation)
+        strategy = self._object(memory, item)
         given: dict[str, Any] = {}
         if self._asks_model:
             given = {"clf": _classifier(memory, item), "fit_clf": False}
@@ -82,7 +83,7 @@ class SkactivemlStream:
 
     def update(self, memory: dict[str, Any], event: StreamEvent) -> dict[str, Any]:
         """Return the memory after telling the library what was acquired."""
-        if memory["asked_of"] is not event.item:
+        if memory["asked_of"] is not checked_event(event).item:
             # a label that was forced on the strategy, or refused, without its being asked
             self.act(memory, event.item)
         chosen = np.array([0] if event.asked else [], dtype=int)

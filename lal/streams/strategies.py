@@ -9,10 +9,18 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from lal.errors import UsageError
+from lal.errors import DataError, UsageError
 from lal.registry import Registry
 from lal.rng import generator, pack_rng, unpack_rng
-from lal.streams.features import Memory, StreamEvent, StreamItem, view
+from lal.streams.features import (
+    Memory,
+    StreamEvent,
+    StreamItem,
+    checked_event,
+    checked_item,
+    memory_array,
+    view,
+)
 
 
 class StreamStrategy(Protocol):
@@ -31,16 +39,34 @@ class StreamStrategy(Protocol):
         ...
 
 
-def budget_share(info: Mapping[str, Any] | None) -> float:
+def budget_share(info: Mapping[str, Any] | None, default: float = 0.1) -> float:
     """Return the share of the stream's cost that may be spent.
 
     Raises:
-        UsageError: It does not lie above 0 and up to 1.
+        UsageError: It does not lie above 0 and up to 1, or there is no way to read it.
     """
-    budget = float((info or {}).get("budget", 0.1))
-    if not 0.0 < budget <= 1.0:
+    if info is not None and not isinstance(info, Mapping):
+        raise UsageError(f"info must be a mapping as {{'budget': 0.1}}, got {type(info).__name__}")
+    budget = (info or {}).get("budget", default)
+    number = isinstance(budget, float | int | np.number) and not np.iscomplexobj(budget)
+    if not number or not 0.0 < budget <= 1.0:
         raise UsageError(f"budget must lie above 0 and up to 1, got {budget}")
-    return budget
+    return float(budget)
+
+
+def _drawn_from(memory: Memory) -> np.random.Generator:
+    """Return the generator of a memory.
+
+    Raises:
+        DataError: There is none.
+    """
+    try:
+        return unpack_rng(memory["rng"])
+    except (TypeError, KeyError, IndexError, ValueError, AttributeError):
+        raise DataError(
+            "the memory must hold a generator's state as 'rng'; pass what start or update of this "
+            "strategy returned"
+        ) from None
 
 
 class RandomStream:
@@ -60,11 +86,13 @@ class RandomStream:
 
     def act(self, memory: Memory, observation: StreamItem) -> bool:
         """Return the throw of a coin."""
-        return bool(unpack_rng(memory["rng"]).random() < memory["budget"])
+        checked_item(observation)
+        return bool(_drawn_from(memory).random() < memory_array(memory, "budget", ()))
 
     def update(self, memory: Memory, event: StreamEvent) -> Memory:
         """Return the memory after the throw."""
-        rng = unpack_rng(memory["rng"])
+        checked_event(event)
+        rng = _drawn_from(memory)
         rng.random()
         return {**memory, "rng": pack_rng(rng)}
 
@@ -108,21 +136,23 @@ class UncertaintyStream:
 
     def act(self, memory: Memory, observation: StreamItem) -> bool:
         """Return whether the confidence is low and the budget allows it."""
-        budget, threshold, spent = memory["state"].tolist()
+        budget, threshold, spent = memory_array(memory, "state", (3,)).tolist()
+        checked_item(observation)
         if spent / self.window >= budget:
             return False
         if self.spread:
-            threshold *= unpack_rng(memory["rng"]).normal(1.0, self.spread)
+            threshold *= _drawn_from(memory).normal(1.0, self.spread)
         return bool(view(observation).confidence < threshold)
 
     def update(self, memory: Memory, event: StreamEvent) -> Memory:
         """Return the memory after an item."""
-        budget, threshold, spent = memory["state"].tolist()
+        budget, threshold, spent = memory_array(memory, "state", (3,)).tolist()
+        checked_event(event)
         later = dict(memory)
         if spent / self.window < budget:  # the published threshold rests while nothing may be spent
             threshold *= 1.0 - self.step if event.asked else 1.0 + self.step
             if self.spread:
-                rng = unpack_rng(memory["rng"])
+                rng = _drawn_from(memory)
                 rng.normal(1.0, self.spread)
                 later["rng"] = pack_rng(rng)
         spent = spent * (self.window - 1) / self.window

@@ -1,12 +1,12 @@
 """Reading y: which labels are missing, which classes there are, and the codes of the others."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from lal.arrays import Bools, Ints
+from lal.arrays import Bools, Ints, detached
 from lal.errors import DataError
 
 REGRESSION = "regression, multi-label and multi-output targets are not in this release"
@@ -76,6 +76,9 @@ def read_labels(
 MARKS = ("", "?", "nan", "none", "na", "n/a", "null", "<na>", "nat", "unlabeled", "unlabelled")
 """Texts (in lower case) that people write where a label is missing."""
 
+INTEGER_ENDS = (-(2**63), -(2**31), 2**31 - 1, 2**63 - 1)
+"""What becomes of nan in whole numbers."""
+
 HINT = "set missing_label in load_policy to what stands for 'not labelled'"
 
 
@@ -89,19 +92,31 @@ def _refuse_marks(held: np.ndarray, *, all_labelled: bool) -> None:
         return
     names = set(held.tolist())
     marks = [v for v in names if isinstance(v, str) and v.strip().lower() in MARKS]
-    minus = [v for v in names if not isinstance(v, str | bool) and v == -1]
-    if marks or (minus and len(names) > 2):
+    if not marks and len(names) > 2:  # two are -1 and 1, or 0 and 255
+        marks = _odd_numbers(names, held.dtype)
+    if marks:
         raise DataError(
-            f"every row of y has a label, and one of the labels is {(marks or minus)[0]!r}; {HINT},"
+            f"every row of y has a label, and one of the labels is {marks[0]!r}; {HINT},"
             " or name the classes in classes= if it is one"
         )
+
+
+def _odd_numbers(names: Collection[Any], dtype: np.dtype[Any]) -> list[Any]:
+    """Return labels that stand apart as a mark does: -1, what nan and -1 become in other types."""
+    whole = [v for v in names if isinstance(v, int) and not isinstance(v, bool)]
+    negative = [v for v in whole if v < 0]
+    odd = {-1, *INTEGER_ENDS, *(negative if len(negative) == 1 else ())}
+    if dtype.kind in "iu":
+        odd |= {int(np.iinfo(dtype).min or -1), int(np.iinfo(dtype).max)}
+    floats = [v for v in names if isinstance(v, float) and v in odd]
+    return [v for v in whole if v in odd] + floats
 
 
 def _column(y: Any, n: int) -> np.ndarray:
     if hasattr(y, "tocsr"):
         raise DataError(f"y is a sparse matrix, expected one label a row; {REGRESSION}")
     try:
-        values = y.filled(None) if _masked_objects(y) else np.asarray(y)
+        values = y.filled(None) if _masked_objects(y) else np.asarray(detached(y))
     except ValueError:
         raise DataError(f"y must have one label a row, got rows of labels; {REGRESSION}") from None
     if values.dtype.kind == "O" and any(
@@ -154,6 +169,8 @@ def _not_itself(value: Any) -> bool:
 
 def _refuse_continuous(held: Sequence[Any]) -> None:
     parts = [v for v in held if isinstance(v, float) and not v.is_integer()]
+    if parts and not np.isfinite(parts[0]):
+        raise DataError(f"y holds {parts[0]!r}, which is not a class label; {HINT}")
     if parts:
         raise DataError(f"y holds {parts[0]!r}, which is not a class label; {REGRESSION}")
 
@@ -163,6 +180,10 @@ def _masked_objects(y: Any) -> bool:
 
 
 def _classes(held: Sequence[Any], hinted: Sequence[Any]) -> tuple[Any, ...]:
+    if len({isinstance(label, bool | np.bool_) for label in held}) > 1:  # True would merge with 1
+        raise DataError(
+            "y mixes True or False with labels of other types; expected all of one type"
+        )
     try:
         return tuple(sorted({*held, *hinted}))
     except TypeError:

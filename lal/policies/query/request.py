@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lal.arrays import Floats, Ints, Rows
+from lal.arrays import Floats, Ints, Rows, detached
 from lal.data.view import make_geometry
 from lal.errors import DataError, UsageError
 from lal.learners import make_named_learner, wrap_fitted
@@ -88,12 +88,15 @@ def read_request(X: Any, y: Any, clf: Any, options: Options) -> Request:
         DataError: Samples or labels that cannot be used.
         UsageError: Arguments that contradict each other.
     """
+    if isinstance(clf, type):
+        raise UsageError(f"clf is the class {clf.__name__}; pass an instance, {clf.__name__}(...)")
     X = _samples(X, "X")
     n = n_rows(X)
     for name, other in (
         ("y", y),
         ("proba", options.proba),
         ("sample_weight", options.sample_weight),
+        ("candidates", options.candidates),
     ):
         _check_index(X, other, name)
     geometry = make_geometry(X)
@@ -136,12 +139,19 @@ WAYS = (
 
 
 def _samples(X: Any, name: str) -> Rows:
+    X = detached(X)
     if not hasattr(X, "shape"):
         X = _as_array(X, name)
+    if hasattr(X, "columns") and not hasattr(X, "dtypes"):
+        raise DataError(
+            f"{name} is a {type(X).__name__}; expected an array, a sparse matrix, or a frame of "
+            "pandas or polars (convert it, to_pandas() in pyarrow)"
+        )
     if len(X.shape) != 2:
         raise DataError(f"{name} must have rows and columns, got shape {tuple(X.shape)}; {WAYS}")
     if getattr(getattr(X, "dtype", None), "kind", "f") in "cVmM":
         raise DataError(f"{name} holds {X.dtype}, expected numbers or texts; convert it first")
+    _refuse_masked(X, name, "X.filled(np.nan), with a classifier that takes nan")
     return X.tocsr() if hasattr(X, "tocsr") else X
 
 
@@ -152,14 +162,30 @@ def _as_array(X: Any, name: str) -> Rows:
         raise DataError(f"{name} has rows of different lengths; expected a table") from None
 
 
+def _refuse_masked(values: Any, name: str, way_out: str) -> None:
+    """Refuse masked cells, since what stands behind the mask would be read.
+
+    Raises:
+        DataError: A cell is masked.
+    """
+    if np.ma.is_masked(values):
+        raise DataError(f"{name} has masked cells; expected numbers, or pass {way_out}")
+
+
 def _check_index(X: Any, other: Any, name: str) -> None:
-    """Refuse a series or frame that has the index of X in another order.
+    """Refuse a series or frame that has the index of X in another order, and names as candidates.
 
     Raises:
         DataError: It would be read by position although its names say otherwise.
     """
     mine: Any = getattr(X, "index", None)
     theirs: Any = getattr(other, "index", None)
+    named = mine is not None and not np.array_equal(np.asarray(mine), np.arange(n_rows(X)))
+    if named and hasattr(other, "get_indexer"):
+        raise DataError(
+            f"{name} is an index of names, expected row numbers; pass "
+            f"np.flatnonzero(X.index.isin({name}))"
+        )
     if not (hasattr(mine, "equals") and hasattr(theirs, "equals")) or mine.equals(theirs):
         return
     if len(mine) == len(theirs) and mine.is_unique and set(mine) == set(theirs):
@@ -187,9 +213,13 @@ def _columns_by_name(options: Options) -> tuple[Floats, Options]:
     Raises:
         DataError: The table is not numbers, or its names are not the classes.
     """
-    frame = options.proba
+    frame = detached(options.proba)
+    _refuse_masked(frame, "proba", "the probabilities of every class")
     try:
-        table = np.asarray(frame, dtype=np.float64)
+        table = np.asarray(frame)
+        if table.dtype.kind in "cMmV":
+            raise TypeError
+        table = table.astype(np.float64, copy=False)
     except (TypeError, ValueError):
         raise DataError("proba must be a table of numbers of shape (N, C)") from None
     if not hasattr(frame, "columns") or table.ndim != 2:
@@ -291,6 +321,7 @@ def read_candidates(candidates: Any, labelled: Ints, n: int) -> tuple[Ints, Rows
         mask = np.ones(n, dtype=bool)
         mask[labelled] = False
         return np.flatnonzero(mask), None
+    candidates = detached(candidates)
     given = candidates if hasattr(candidates, "shape") else _as_array(candidates, "candidates")
     shape = given.shape
     if len(shape) == 2:
@@ -317,7 +348,16 @@ def _extended(geometry: Geometry, X: Rows, more: Rows) -> tuple[Geometry, Rows]:
 
 
 def stacked(X: Rows, more: Rows) -> Rows:
-    """Return rows and further rows below each other: arrays, frames or sparse matrices."""
+    """Return rows and further rows below each other: arrays, frames or sparse matrices.
+
+    Raises:
+        DataError: One is a frame and the other is not.
+    """
+    if hasattr(X, "columns") != hasattr(more, "columns"):
+        raise DataError(
+            f"some rows come as {type(X).__name__} and others as {type(more).__name__}; expected "
+            "all of one kind"
+        )
     if hasattr(X, "tocsr"):
         from scipy import sparse
 
@@ -327,7 +367,9 @@ def stacked(X: Rows, more: Rows) -> Rows:
 
         return pd.concat([X, more], ignore_index=True)
     if hasattr(X, "vstack"):
-        return X.vstack(more)
+        import polars as pl
+
+        return pl.concat([X, more.select(X.columns)], how="vertical_relaxed")
     return np.concatenate([np.asarray(X), np.asarray(more)])
 
 
@@ -357,6 +399,5 @@ def read_seed(random_state: Any) -> int:
         return int(random_state.randint(2**31 - 1))
     if isinstance(random_state, int | np.integer) and random_state >= 0:
         return int(random_state)
-    raise UsageError(
-        f"random_state must be an integer from 0, a generator or None, got {random_state!r}"
-    )
+    said = random_state if isinstance(random_state, int | str) else type(random_state).__name__
+    raise UsageError(f"random_state must be an integer from 0, a generator or None, got {said!r}")
