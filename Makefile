@@ -53,7 +53,7 @@ kernels-unlinked: $(STAMP)
 
 # The real host libraries, each in its own environment under .venv-hosts; HOSTS picks some.
 test-hosts: $(STAMP)
-	$(BIN)/python -m scripts.benchmarks.robustness.host_parity $(HOSTS)
+	$(BIN)/python -m scripts.benchmark host-parity $(HOSTS)
 
 # scikit-activeml's own strategy test template, from a checkout: make test-skactiveml TEMPLATE=FILE
 test-skactiveml: $(STAMP)

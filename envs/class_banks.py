@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lal.arrays import Floats, Ints
+from lal.arrays import Ints
 from lal.errors import DataError, UnknownNameError
 from lal.rng import generator
 
@@ -152,8 +152,3 @@ def load_bank(name: str) -> ClassBank:
     if name not in BANKS:
         raise UnknownNameError(f"unknown bank {name!r}; known: {', '.join(BANKS)}")
     return BANKS[name]()
-
-
-def rows_as_floats(bank: ClassBank, rows: Ints) -> Floats:
-    """Return samples in double precision."""
-    return bank.X[rows].astype(np.float64)

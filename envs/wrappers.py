@@ -1,6 +1,5 @@
-"""Wrappers: what is changed about the tasks drawn or about the rewards paid."""
+"""Wrappers: what is changed about the rewards paid."""
 
-from dataclasses import dataclass
 from typing import Any, SupportsFloat
 
 import gymnasium
@@ -8,26 +7,6 @@ import numpy as np
 
 from envs.observations import Observation
 from lal.errors import UsageError
-from lal.task import Task
-from lal.tasks.sources import TaskSource, rename_classes
-
-
-@dataclass(frozen=True)
-class RelabelClasses:
-    """Wraps a task source: class codes are permuted anew at every reset.
-
-    A policy that prefers "class 0" can profit in training and does not transfer; with this it
-    cannot.
-
-    Attributes:
-        tasks: The source that is wrapped.
-    """
-
-    tasks: TaskSource
-
-    def __call__(self, rng: np.random.Generator) -> Task:
-        """Return the next task with its classes renamed."""
-        return rename_classes(self.tasks(rng), rng)
 
 
 class ShuffleReward(gymnasium.Wrapper[Observation, np.int64, Observation, np.int64]):

@@ -51,7 +51,8 @@ def main(config: Config) -> None:
     digest = config_hash({"agent": agent.name, "options": config.options})
     folder = config.out or Path("runs") / f"{agent.name}-{digest}"
     finished = (folder / "finished.json").exists()
-    policy = agent.train(config.options, folder, progress=config.progress)
+    options = with_workers(config).options
+    policy = agent.train(options, folder, progress=config.progress)
     if not (folder / "provenance.json").exists():
         write_json(folder / "provenance.json", provenance(config.options, data=_hashes(folder)))
     if finished:

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
+from torch import nn
 
 from agents.dqn.config import DQNConfig
-from agents.export.torch_layers import slate_program
 from agents.training.candidate_dqn import CandidateDQN
 from agents.training.candidate_q_network import CandidateQNetwork
 from agents.training.pool_learner import PoolSb3Learner
@@ -52,9 +51,9 @@ class DQNLearner(PoolSb3Learner[DQNConfig]):
         """Return the figures of a segment, with the share of random steps."""
         return {**super().figures(model), "exploration_rate": model.exploration_rate}
 
-    def scorer_program(self, model: CandidateDQN) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return the program whose utilities are the Q values."""
+    def scorer(self, model: CandidateDQN) -> nn.Module:
+        """Return the network of the Q values."""
         network = model.q_net
         if not isinstance(network, CandidateQNetwork):
             raise UsageError(f"expected a CandidateQNetwork, got {type(network).__name__}")
-        return slate_program(network.q_net)
+        return network.q_net

@@ -207,13 +207,8 @@ def get_check(tuning: Tuning, found: PoolPolicy) -> dict[str, Any]:
 
 def get_card(tuning: Tuning, summary: str) -> dict[str, Any]:
     """Return the run's card: that of the start where it speaks of what was seen before."""
-    card = training_card(tuning.config)
-    before = tuning.start.card
-    met = {**dict(before.get("data", {}) or {}), **card["data"]}
     return {
-        **card,
-        "data": met,
+        **training_card(tuning.config, tuning.start),
         "summary": summary,
-        "tuned_from": tuning.start.name,
-        "ranges": dict(before.get("ranges", {}) or {}),
+        "ranges": dict(tuning.start.card.get("ranges", {}) or {}),
     }

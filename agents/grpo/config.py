@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from agents.registry import Agent
-from agents.training.config import PoolEnvConfig, check_above, check_at_least
+from agents.training.config import FineTuningConfig, check_above, check_at_least
 from lal.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class GRPOConfig(PoolEnvConfig):
+class GRPOConfig(FineTuningConfig):
     """Group-relative policy optimisation: a clipped policy gradient without a critic.
 
     A group of episodes runs the same task from the same initial labelled set; the baseline of each
@@ -85,13 +85,6 @@ class GRPOConfig(PoolEnvConfig):
     max_grad_norm: float = 0.5
     """Longest gradient."""
 
-    start: str = ""
-    """Policy (shipped name or file) that is fine-tuned: its utility stays in the logits and a
-    network that begins at zero is added; features are the policy's. None: from scratch."""
-
-    start_scale: float = 3.0
-    """What the start's utility is multiplied by in the logits; larger explores less."""
-
     kl_coef: float = 0.0
     """Weight of the divergence from the start policy."""
 
@@ -99,7 +92,7 @@ class GRPOConfig(PoolEnvConfig):
         """Check ranges."""
         super().__post_init__()
         check_at_least(self, group_size=2, n_epochs=1, ent_coef=0.0, kl_coef=0.0)
-        check_above(self, 0.0, "clip_range", "max_grad_norm", "start_scale")
+        check_above(self, 0.0, "clip_range", "max_grad_norm")
         if self.n_envs % self.group_size:
             raise UsageError(
                 f"n_envs must be a multiple of group_size ({self.group_size}), got {self.n_envs}"
@@ -113,10 +106,6 @@ class GRPOConfig(PoolEnvConfig):
             )
         if self.kl_coef and not self.start:
             raise UsageError("kl_coef needs a start policy to stay near to; name one or leave it 0")
-        if self.start and (self.candidate_features or self.context_features):
-            raise UsageError("the features are those of the start; leave both lists out")
-        if self.start and self.control in ("untrained", "uncertainty_only"):
-            raise UsageError(f"control {self.control!r} has no meaning with a start; leave one out")
 
 
 LEARNERS = ("logistic_regression", "logistic_regression", "random_forest", "gaussian_nb", "knn")

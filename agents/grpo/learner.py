@@ -1,23 +1,20 @@
 """The learner of the GRPO agent; see `agents.training.trainer` for the run around it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
-from agents.export.start import Start
-from agents.export.torch_layers import slate_program
 from agents.grpo.config import GRPOConfig
 from agents.grpo.network import CandidateScorer
 from agents.grpo.rollouts import Rollout, collect, group_advantages
 from agents.training.pool_envs import make_pool_vector_env
-from agents.training.tasks import feature_lists, training_card
+from agents.training.pool_learner import PoolLearner
 from agents.training.torch_learner import TorchLearner
-from agents.training.validation import PoolValidation
 from envs.observations import Observation
-from lal.errors import UsageError
 from lal.policies.pool_policy import PoolPolicy
 from lal.rng import generator, integer_seed
 
@@ -25,34 +22,17 @@ LEAST_RATE = 0.05
 """The learning rate ends at this share of itself."""
 
 
-class GRPOLearner(TorchLearner[GRPOConfig]):
+class GRPOLearner(PoolLearner[GRPOConfig], TorchLearner[GRPOConfig]):
     """Trains a candidate scorer by the group-relative policy gradient."""
+
+    name = "grpo"
+    network: CandidateScorer
 
     def __init__(self, config: GRPOConfig) -> None:
         super().__init__(config)
         self.network = self._make_network(integer_seed(config.seed, "weights"))
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate)
         self.steps_done = 0
-
-    @cached_property
-    def start(self) -> Start | None:
-        """The policy that is fine-tuned, if the config names one."""
-        return Start(self.config.start, self.config.start_scale) if self.config.start else None
-
-    @property
-    def features(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Ids of the features: the start's where there is one."""
-        if self.start is None:
-            return feature_lists(self.config)
-        return self.start.policy.candidate_features, self.start.policy.context_features
-
-    @cached_property
-    def validation(self) -> PoolValidation:
-        """Scores policies on training-side tasks."""
-        config = self.config
-        return PoolValidation(
-            config, config.n_dev_tasks, slate_size=config.slate_size, slate_rule=config.slate_rule
-        )
 
     @cached_property
     def first_slates(self) -> tuple[np.ndarray, np.ndarray]:
@@ -83,11 +63,6 @@ class GRPOLearner(TorchLearner[GRPOConfig]):
             )
         network.standardise(context, candidates)
         return network
-
-    def data(self) -> Mapping[str, Any]:
-        """Return the real data sets of the run."""
-        data: Mapping[str, Any] = self.card()["data"]
-        return data
 
     def train_segment(self, segment: int) -> Mapping[str, Any]:
         """Roll out and update up to the segment's end; return the figures."""
@@ -157,48 +132,10 @@ class GRPOLearner(TorchLearner[GRPOConfig]):
             loss = loss + config.kl_coef * apart
         return loss, float(entropy.detach())
 
-    def card(self) -> dict[str, Any]:
-        """Return what the policy's card says of its training."""
-        card = training_card(self.config)
-        if self.start is None:
-            return card
-        seen = {**dict(self.start.policy.card.get("data", {}) or {}), **card["data"]}
-        return {**card, "data": seen, "tuned_from": self.start.policy.name}
-
     def export(self) -> PoolPolicy:
-        """Return the policy that ranks as the network does, equal to 1e-5."""
-        return self._export(self.network, "grpo", self.card())
+        """Return the policy that ranks as the network does."""
+        return self.export_network(self.network.exported(), self.name, self.card())
 
-    def _export(self, network: Any, name: str, card: Mapping[str, Any]) -> PoolPolicy:
-        layers = network.exported()
-        program, tensors = self.start.program(layers) if self.start else slate_program(layers)
-        candidate_features, context_features = self.features
-        return PoolPolicy(
-            name=name,
-            candidate_features=candidate_features,
-            context_features=context_features,
-            program=program,
-            tensors=tensors,
-            card=dict(card),
-        )
-
-    def validate(self, policy: PoolPolicy) -> float:
-        """Return the mean AUBC on training-side tasks."""
-        return self.validation.score(policy)
-
-    def check(self, policy: PoolPolicy) -> Mapping[str, Any]:
-        """Return the comparison of whole pools with slates."""
-        return self.validation.slate_check(policy)
-
-    @classmethod
-    def export_untrained(cls, config: GRPOConfig, n: int) -> list[PoolPolicy]:
-        """Return `n` policies with random weights; see `agents.registry.Agent`."""
-        if config.start:
-            raise UsageError("untrained copies of a tuned policy are its start; compare with that")
-        learner = cls(config)
-        card = {**learner.card(), "control": "untrained"}
-        seeds = [integer_seed(config.seed, "untrained", i) for i in range(n)]
-        return [
-            learner._export(learner._make_network(seed), f"grpo_untrained_{i}", card)
-            for i, seed in enumerate(seeds)
-        ]
+    def untrained_networks(self, seeds: list[int]) -> Iterable[nn.Module]:
+        """Return fresh networks."""
+        return [self._make_network(seed).exported() for seed in seeds]

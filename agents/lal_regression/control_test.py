@@ -11,7 +11,7 @@ from agents.lal_regression.folding import FOLDED, fold, unfolded
 from agents.lal_regression.rankers import Ranker, stacked
 from agents.lal_regression.rows import play
 from agents.lal_regression.tasks import GainTask, make_sampler
-from agents.lal_regression.validation import mean_interval
+from agents.lal_regression.validation import Advantage
 from lal.arrays import Floats
 from lal.evaluation.analysis.control_tests import passes_controls
 from lal.policies.pool_policy import PoolPolicy
@@ -49,7 +49,7 @@ def control_test(
         opponents[name] = areas(tasks, "ranker", n_labels, copies, n_trees=config.n_trees)
     found: dict[str, Any] = {}
     for name, theirs in opponents.items():
-        difference = mean_interval(ours - theirs)
+        difference = Advantage.from_values(ours - theirs)
         found[name] = [difference.mean, difference.half_width]
         note(f"area minus {name}: {difference}")
     learned = passes_controls({name: f[0] - f[1] for name, f in found.items()}, NEEDED)

@@ -26,7 +26,6 @@ from agents.lal_regression.rows import GainRows, load_rows
 from agents.lal_regression.validation import (
     Advantage,
     advantages,
-    mean_interval,
     oracle,
     uncertainty,
 )
@@ -110,7 +109,7 @@ def compare(config: LalConfig, rows: GainRows) -> dict[str, Advantage]:
         found["lost_by_shrinking"] = found["reference_forest"] - found["shipped"]
     found["uncertainty"] = advantages(uncertainty(judged), judged)
     found["oracle"] = advantages(oracle(judged), judged)
-    return {name: mean_interval(values) for name, values in found.items()}
+    return {name: Advantage.from_values(values) for name, values in found.items()}
 
 
 def held_back(config: LalConfig, rows: GainRows) -> Bools:

@@ -4,6 +4,7 @@ R2 measures how well a model tells early tasks from late ones; the choice within
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -17,6 +18,14 @@ class Advantage:
 
     mean: float
     half_width: float
+
+    @classmethod
+    def from_values(cls, values: Floats) -> Self:
+        """Return the mean of one value per task; tasks are independent draws."""
+        half = (
+            1.96 * float(values.std(ddof=1)) / np.sqrt(len(values)) if len(values) > 1 else np.inf
+        )
+        return cls(float(values.mean()), float(half))
 
     def __str__(self) -> str:
         """Return both in points of accuracy."""
@@ -35,17 +44,6 @@ def advantages(predictions: Floats, rows: GainRows) -> Floats:
     chosen = np.bincount(task, rows.gains * picked) / np.bincount(task, picked)
     found: Floats = chosen - np.bincount(task, rows.gains) / np.bincount(task)
     return found
-
-
-def advantage(predictions: Floats, rows: GainRows) -> Advantage:
-    """Return the mean pick advantage; tasks are independent draws."""
-    return mean_interval(advantages(predictions, rows))
-
-
-def mean_interval(values: Floats) -> Advantage:
-    """Return the mean of independent values with its normal 95 % interval."""
-    half = 1.96 * float(values.std(ddof=1)) / np.sqrt(len(values)) if len(values) > 1 else np.inf
-    return Advantage(float(values.mean()), float(half))
 
 
 def uncertainty(rows: GainRows) -> Floats:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from agents.registry import Agent
 from agents.training.config import (
     SYNTHETIC_TASKS,
-    PoolEnvConfig,
-    check_above,
+    FineTuningConfig,
     check_at_least,
     check_within,
 )
@@ -14,15 +13,8 @@ from lal.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class PPOConfig(PoolEnvConfig):
+class PPOConfig(FineTuningConfig):
     """Proximal policy optimisation over slates of candidates, closed slots masked."""
-
-    start: str = ""
-    """Policy (shipped name or file) that is fine-tuned: its utility stays in the logits and a
-    network that begins at zero is added; features are the policy's. None: from nothing."""
-
-    start_scale: float = 3.0
-    """What the start's utility is multiplied by in the logits; larger explores less."""
 
     total_timesteps: int = 8192
     """Environment steps of the whole run."""
@@ -46,7 +38,6 @@ class PPOConfig(PoolEnvConfig):
         """Check ranges."""
         super().__post_init__()
         check_at_least(self, n_steps=2, n_epochs=1, ent_coef=0.0)
-        check_above(self, 0.0, "start_scale")
         check_within(self, "gae_lambda", 0.0, 1.0)
         least = self.n_steps * self.n_envs * self.n_segments
         if self.total_timesteps < least:
@@ -54,10 +45,6 @@ class PPOConfig(PoolEnvConfig):
                 f"total_timesteps must be at least {least} for {self.n_segments} segments of "
                 f"{self.n_steps} steps in {self.n_envs} environments, got {self.total_timesteps}"
             )
-        if self.start and (self.candidate_features or self.context_features):
-            raise UsageError("the features are those of the start; leave both lists out")
-        if self.start and self.control in ("untrained", "uncertainty_only"):
-            raise UsageError(f"control {self.control!r} has no meaning with a start; leave one out")
 
 
 PRESETS = {

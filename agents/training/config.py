@@ -156,6 +156,27 @@ measured on many rows, because the gain of one label is small."""
 
 
 @dataclass(frozen=True, kw_only=True)
+class FineTuningConfig(PoolEnvConfig):
+    """Agents that act in ``lal/Pool-v0`` and may begin from another policy."""
+
+    start: str = ""
+    """Policy (shipped name or file) that is fine-tuned: its utility stays in the logits and a
+    network that begins at zero is added; features are the policy's. None: from scratch."""
+
+    start_scale: float = 3.0
+    """What the start's utility is multiplied by in the logits; larger explores less."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        super().__post_init__()
+        check_above(self, 0.0, "start_scale")
+        if self.start and (self.candidate_features or self.context_features):
+            raise UsageError("the features are those of the start; leave both lists out")
+        if self.start and self.control in ("untrained", "uncertainty_only"):
+            raise UsageError(f"control {self.control!r} has no meaning with a start; leave one out")
+
+
+@dataclass(frozen=True, kw_only=True)
 class StreamConfig(RunConfig):
     """Agents that decide item by item on a stream."""
 

@@ -15,6 +15,7 @@ from lal.data.prior import PRIOR_VERSION, PriorConfig, sample_dataset
 from lal.episode import run_episode
 from lal.errors import DataError, UsageError
 from lal.features import DEFAULT_CANDIDATE_FEATURES, DEFAULT_CONTEXT_FEATURES
+from lal.policies.pool_policy import PoolPolicy
 from lal.rng import generator, integer_seed
 from lal.serialization import config_hash, versions
 from lal.state import Strategy
@@ -134,14 +135,21 @@ def feature_lists(config: PoolConfig) -> tuple[tuple[str, ...], tuple[str, ...]]
     )
 
 
-def training_card(config: PoolConfig) -> dict[str, Any]:
-    """Return what a policy's card says of its training."""
-    datasets = training_datasets(config)
+def training_card(config: PoolConfig, start: PoolPolicy | None = None) -> dict[str, Any]:
+    """Return what a policy's card says of its training.
+
+    Args:
+        config: The run's.
+        start: The policy that is fine-tuned; what it was trained on was seen in training, too.
+    """
+    data = {d.name: {"family": d.family, "sha256": d.sha256} for d in training_datasets(config)}
+    tuned = {} if start is None else {"tuned_from": start.name}
+    seen = {} if start is None else dict(start.card.get("data", {}) or {})
     return {
         "config_hash": config_hash(config),
         "control": config.control,
         "seed": config.seed,
-        "data": {d.name: {"family": d.family, "sha256": d.sha256} for d in datasets},
+        "data": {**seen, **data},
         "share_synthetic": config.share_synthetic,
         "prior_version": PRIOR_VERSION,
         "families_held_out": list(held_out_families(config)),
@@ -149,4 +157,5 @@ def training_card(config: PoolConfig) -> dict[str, Any]:
         "budget": config.budget,
         "max_pool": config.max_pool,
         "versions": versions(),
+        **tuned,
     }

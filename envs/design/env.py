@@ -111,12 +111,6 @@ class DesignEnv(IndependentCopies, gymnasium.Env[Observation, NDArray[np.float32
         design: NDArray[np.float64] = low + (np.clip(action, -1.0, 1.0) + 1.0) * 0.5 * (high - low)
         return design
 
-    def to_action(self, design: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Return the action of a design; designs outside the box become its edge."""
-        low, high = self.model.low, self.model.high
-        action = 2.0 * (np.clip(design, low, high) - low) / (high - low) - 1.0
-        return np.asarray(action, dtype=np.float32)
-
     def _bound(self) -> float:
         values = self._likelihoods
         return float(values[0] - logsumexp(values) + np.log(len(values)))

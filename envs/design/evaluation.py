@@ -64,11 +64,6 @@ def random_rule(model: DesignModel) -> Rule:
     return lambda designs, outcomes, rng: model.random_designs(rng, 1)[0]
 
 
-def static_rule(designs: Floats) -> Rule:
-    """Return the rule that runs the rows of `designs` (T, D) in order."""
-    return lambda before, outcomes, rng: designs[len(before)]
-
-
 def spce(model: DesignModel, played: Histories, *, n_contrast: int, seed: int) -> Bounds:
     """Return sequential prior contrastive estimates of the information gained.
 

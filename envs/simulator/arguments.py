@@ -6,12 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.simulator.kernels import borders
+from envs.simulator.kernels.arguments import all_within
 from lal.arrays import Bools, Ints
 from lal.errors import UsageError
-
-kernels: Any = borders
-"""Compiled checks; numba's functions carry no types."""
 
 
 def checked_action(action: Any, size: int) -> int:
@@ -24,8 +21,8 @@ def checked_action(action: Any, size: int) -> int:
     Raises:
         UsageError: Anything else; the message says what was expected.
     """
-    if type(action) is int and 0 <= action < size:
-        return action
+    if type(action) in (int, np.int64) and 0 <= action < size:
+        return int(action)  # what steps are taken with: no arrays are made
     values = _numbers(action, "an action")
     if values.ndim != 0:
         raise UsageError(
@@ -48,9 +45,9 @@ def checked_actions(actions: Any, n: int, size: int, *, least: int = 0) -> Ints:
         UsageError: Anything else; the message says what was expected.
     """
     if type(actions) is np.ndarray and actions.dtype == np.int64 and actions.shape == (n,):
-        own: Ints = actions.copy()
-        if kernels.all_within(own, least, size):
-            return own
+        copied: Ints = actions.copy()
+        if all_within(copied, least, size):  # one call, where numpy's checks take four
+            return copied
     values = _numbers(actions, "actions")
     if values.shape != (n,):
         raise UsageError(

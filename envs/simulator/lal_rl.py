@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.simulator.arguments import checked_actions, checked_count, checked_mask
-from envs.simulator.kernels import borders
+from envs.simulator.kernels.arguments import all_open
 from envs.simulator.kernels.lal_rl import layout
 from envs.simulator.kernels.lal_rl.episodes import advance_arrays
 from envs.simulator.kernels.simd import WIDTH, padded
@@ -185,7 +185,7 @@ class LalRlSimulator:
         """
         self._check_began()
         rows = checked_actions(actions, self.n_episodes, self.pool_size, least=-1)
-        if not (autoreset or borders.all_open(self.observations.mask)):
+        if not (autoreset or all_open(self._mask, self.n_episodes, self.pool_pad)):
             raise UsageError("an episode has no sample left to ask; call reset")
         if not compiled_advance(*self.arrays, rows, False, autoreset):
             raise self._no_split()
@@ -224,11 +224,6 @@ class LalRlSimulator:
         """Memory of one episode: its state and observations, without shared data and splits."""
         own = (self.floats, self.ints, *self.arrays[-5:])
         return int(sum(a.nbytes for a in own)) // self.n_episodes
-
-    @property
-    def splits_drawn(self) -> int:
-        """Splits drawn so far (the rest came from the bank)."""
-        return int(self.config[kernels.DRAWN])
 
 
 def _checked(X: Any, y: Any) -> tuple[Floats, Ints]:

@@ -23,7 +23,6 @@ from envs.simulator.kernels.features.names import NEEDS_COMMITTEE, NEEDS_LEVERAG
 from envs.simulator.outcomes import Outcomes, Steps
 from envs.simulator.pool_rules import (
     EPISODES_PER_TASK,
-    METRIC_NAMES,
     allocate_episodes,
     check_open,
     feature_lists,
@@ -218,28 +217,6 @@ class PoolSimulator(PoolViews):
         assume_label(self._tasks.tables.tables, self._episodes, everyone, rows)
         self._fits.refit(everyone)
         return self.metrics
-
-    def lookahead_gains(
-        self, candidates: Ints | None = None, *, metric: str = "accuracy", repeats: int = 1
-    ) -> Floats:
-        """Return what the true label of each candidate would gain on the reward part.
-
-        This is for teachers: it uses labels that no policy may see. Nothing is changed.
-
-        Args:
-            candidates: Open pool rows, shape (E, k), -1 for none; the slates when None.
-            metric: ``"accuracy"``, ``"balanced_accuracy"`` or ``"log_likelihood"``.
-            repeats: Forests averaged per candidate.
-
-        Returns:
-            Metric after the label minus metric now, shape (E, k); NaN for none.
-        """
-        if metric not in METRIC_NAMES:
-            raise UsageError(f"unknown metric {metric!r}; expected {', '.join(METRIC_NAMES)}")
-        column = METRIC_NAMES.index(metric)
-        after = self.lookahead_metrics(candidates, repeats=repeats)[:, :, column]
-        gains: Floats = after - self.metrics[:, column, None]
-        return gains
 
     def lookahead_metrics(self, candidates: Ints | None = None, *, repeats: int = 1) -> Floats:
         """Return all metrics after the true label of each candidate, shape (E, k, 3)."""

@@ -1,13 +1,12 @@
 """Families: which data sets are relatives and must stay on one side of a split."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
-from typing import Protocol, TypeVar
+from typing import Protocol
 
-from lal.errors import DataError, UsageError
-from lal.rng import generator
+from lal.errors import DataError
 
 CONTENT_DIGITS = 16
 """Digits of a data set's SHA-256 that the table of families keeps."""
@@ -25,9 +24,6 @@ class HasFamily(Protocol):
     def family(self) -> str:
         """Relatives share it."""
         ...
-
-
-D = TypeVar("D", bound=HasFamily)
 
 
 @cache
@@ -126,33 +122,3 @@ def _by_family(items: Iterable[str | HasFamily]) -> dict[str, list[str]]:
         name = item if isinstance(item, str) else item.name
         found.setdefault(get_family(item), []).append(name)
     return found
-
-
-def split_by_family(items: Sequence[D], n_folds: int, seed: int) -> list[list[D]]:
-    """Return `n_folds` lists of about equal length, no family in two of them.
-
-    Large families are dealt first, each to the shortest fold; ties break by `seed`.
-
-    Args:
-        items: Data sets, suite entries or tasks.
-        n_folds: Number of folds, at least 2 and at most the number of families.
-        seed: Seed of the dealing.
-
-    Raises:
-        UsageError: Fewer families than folds.
-    """
-    grouped: dict[str, list[D]] = {}
-    for item in items:
-        grouped.setdefault(item.family, []).append(item)
-    if not 2 <= n_folds <= len(grouped):
-        raise UsageError(
-            f"cannot deal {len(grouped)} families into {n_folds} folds; expected 2 to "
-            f"{len(grouped)} folds"
-        )
-    rng = generator(seed, "families", n_folds)
-    names = sorted(grouped)
-    shuffled = [names[i] for i in rng.permutation(len(names))]
-    folds: list[list[D]] = [[] for _ in range(n_folds)]
-    for family in sorted(shuffled, key=lambda f: -len(grouped[f])):
-        min(folds, key=len).extend(grouped[family])
-    return folds

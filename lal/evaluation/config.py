@@ -1,5 +1,6 @@
 """What an evaluation compares, on what, and how; the flags of ``scripts.evaluate``."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,12 @@ class EvaluationConfig:
     """Format of new runs: parquet (needs the extra tables) or json."""
 
     def __post_init__(self) -> None:
-        """Take a text as the path of the store, as notebooks write it."""
+        """Take what notebooks write: one name for a list of one, a text for a path."""
         object.__setattr__(self, "out", Path(self.out))
+        for name in ("suite", "datasets", "strategies", "learners", "seen"):
+            value: str | Sequence[str] = getattr(self, name)
+            names = (value,) if isinstance(value, str) else tuple(value)
+            object.__setattr__(self, name, names)
 
     def make_protocol(self) -> Protocol:
         """Return the protocol that the fields describe."""

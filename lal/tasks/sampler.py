@@ -138,29 +138,3 @@ def _loaded(name: str) -> Dataset:
 def default_tasks() -> TaskSampler:
     """Return what `gymnasium.make("lal/Pool-v0")` runs: bundled and synthetic data, 20 labels."""
     return TaskSampler()
-
-
-def split_families(
-    datasets: Sequence[Dataset | str], *, share_held_out: float, seed: int
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Split the families of some data sets into those to train on and those held out.
-
-    Args:
-        datasets: Data sets or names.
-        share_held_out: Share of the families held out, rounded; at least one on either side.
-        seed: Names the draw; the order of the data sets does not matter.
-
-    Returns:
-        Families to train on and families held out, each sorted.
-    """
-    families = sorted({(_loaded(d) if isinstance(d, str) else d).family for d in datasets})
-    if len(families) < 2:
-        raise UsageError(
-            f"holding families out needs at least two, got {', '.join(families) or 'none'}"
-        )
-    if not 0.0 < share_held_out < 1.0:
-        raise UsageError(f"share_held_out must lie between 0 and 1, got {share_held_out}")
-    n_held = min(max(round(share_held_out * len(families)), 1), len(families) - 1)
-    order = np.random.default_rng(seed).permutation(len(families))
-    held = {families[i] for i in order[:n_held]}
-    return tuple(f for f in families if f not in held), tuple(sorted(held))

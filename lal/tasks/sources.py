@@ -1,12 +1,12 @@
 """Task sources: what hands an environment its next task."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from lal.errors import UsageError
-from lal.task import Part, Task
+from lal.task import Task
 
 TaskSource = Callable[[np.random.Generator], Task]
 """A generator to the next task; equal generators give equal tasks."""
@@ -31,18 +31,3 @@ class _Draw:
 
     def __call__(self, rng: np.random.Generator) -> Task:
         return self.tasks[int(rng.integers(len(self.tasks)))]
-
-
-def rename_classes(task: Task, rng: np.random.Generator) -> Task:
-    """Return the task with its class codes permuted at random in every part."""
-    codes = rng.permutation(task.n_classes)
-
-    def renamed(part: Part) -> Part:
-        return replace(part, y=codes[part.y])
-
-    return replace(
-        task,
-        pool=renamed(task.pool),
-        reward=None if task.reward is None else renamed(task.reward),
-        test=None if task.test is None else renamed(task.test),
-    )

@@ -164,5 +164,9 @@ def interval(values: np.ndarray, digits: int = 3, *, sign: str = "+") -> str:
         digits: Digits after the point.
         sign: "+" writes that of positive means, too; "" is for what is not a difference.
     """
-    half = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
-    return f"{values.mean():{sign}.{digits}f} +- {half:.{digits}f}"
+    return f"{values.mean():{sign}.{digits}f} +- {half_width(values):.{digits}f}"
+
+
+def half_width(values: np.ndarray) -> float:
+    """Return half of the normal 95 % interval of a mean."""
+    return float(1.96 * values.std(ddof=1) / np.sqrt(len(values)))

@@ -11,7 +11,7 @@ from agents.lal_regression.learner import held_back
 from agents.lal_regression.rankers import stacked
 from agents.lal_regression.rows import GainRows, compiled, load_rows, make_rows, play
 from agents.lal_regression.tasks import board_task, gaussian_task
-from agents.lal_regression.validation import advantage, advantages, uncertainty
+from agents.lal_regression.validation import Advantage, advantages, uncertainty
 from lal.errors import DataError, UsageError
 from lal.policies.kinds import load_policy
 from lal.policies.scoring.trees import from_sklearn_forest
@@ -31,7 +31,7 @@ def test_pick_advantage_by_hand():
     rows = rows_of([0.1, 0.3, 0.1, 0.1, -0.5], [0, 0, 1, 1, 1])
     found = advantages(np.array([0.0, 1.0, 0.0, 2.0, 2.0]), rows)
     np.testing.assert_allclose(found, [0.1, -0.2 + 0.1])
-    assert advantage(np.array([0.0, 1.0, 0.0, 2.0, 2.0]), rows).mean == pytest.approx(0.0)
+    assert Advantage.from_values(found).mean == pytest.approx(0.0)
 
 
 def test_uncertainty_prefers_a_half():

@@ -73,6 +73,7 @@ def test_a_saved_config_is_rerun(run):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
+        (["--workers", "2"], "agent 'dqn' trains in one process; leave --workers out"),
         (["--agent", "dqm"], "unknown agent 'dqm'; did you mean 'dqn'?"),
         (["--preset", "quick"], "has no preset 'quick'"),
         (["--datasets", "sklearn:irix"], "irix"),

@@ -25,7 +25,7 @@ from lal.streams.sentences import Sentence, read_sentences
 from lal.streams.sequence_task import MadeUpLanguages, real_world
 from lal.streams.strategies import STREAM_STRATEGIES, StreamStrategy
 from lal.streams.tasks import STREAMS, make_stream, replay
-from scripts.benchmarks.base import Benchmark, Results, slug
+from scripts.benchmarks.base import Benchmark, Results, half_width, slug
 
 Makers = dict[str, Callable[[int], StreamStrategy]]
 
@@ -167,7 +167,7 @@ def _add(results: Results, family: str, scores: Mapping[str, Floats]) -> None:
         difference = 100 * (scores["learned"] - values)
         interval = "one stream"
         if len(values) > 1:
-            half = 1.96 * difference.std(ddof=1) / np.sqrt(len(values))
+            half = half_width(difference)
             interval = f"[{difference.mean() - half:+.2f}, {difference.mean() + half:+.2f}]"
         row = {"strategy": name, "score": f"{100 * values.mean():.2f}"}
         row |= {"learned minus it": f"{difference.mean():+.2f}", "95 % interval": interval}

@@ -14,7 +14,7 @@ from agents.lal_regression.control_test import areas, predictions
 from agents.lal_regression.controls import controls
 from agents.lal_regression.rows import load_rows, make_rows
 from agents.lal_regression.tasks import GainTask, board_task, gaussian_task, make_sampler
-from agents.lal_regression.validation import advantages, mean_interval, uncertainty
+from agents.lal_regression.validation import Advantage, advantages, uncertainty
 from lal.arrays import Floats
 from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
@@ -92,7 +92,7 @@ def add_advantages(config: Config, policies: dict[str, PoolPolicy], results: Res
 
 def points(values: Floats) -> str:
     """Return mean and half-width of the 95 % interval in points."""
-    return str(mean_interval(values.ravel())).removesuffix(" points")
+    return str(Advantage.from_values(values.ravel())).removesuffix(" points")
 
 
 def run_controls(folder: Path) -> dict[str, list[PoolPolicy]]:

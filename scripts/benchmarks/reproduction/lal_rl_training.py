@@ -1,13 +1,10 @@
-"""A million steps of LAL-RL with both backends, evaluated on a data set of a family left out.
-
-Rows of ``python -m scripts.benchmark simulator --train-steps N``.
-"""
+"""A million steps of LAL-RL with both backends, evaluated on a data set of a family left out."""
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -22,6 +19,7 @@ from lal.data.prior import sample_dataset
 from lal.data.suites import load_suite
 from lal.errors import UsageError
 from lal.rng import generator
+from scripts.benchmarks.base import Benchmark, Results
 
 if TYPE_CHECKING:
     from agents.lal_rl.sb3 import StableConfig
@@ -29,8 +27,8 @@ if TYPE_CHECKING:
 HELD_OUT = "sklearn:breast_cancer"
 """Wisconsin's diagnostic breast cancer data, wdbc; nothing of its family is trained on."""
 
-JUDGE_SEED = 9_000_000
-"""Names the judged episodes; no training uses it."""
+EVALUATION_SEED = 9_000_000
+"""Names the episodes of the evaluation; no training uses it."""
 
 N_SYNTHETIC, LEAST_ROWS = 9, 300
 """Tables drawn where no data sets are at hand, and the rows they have at least."""
@@ -38,49 +36,43 @@ N_SYNTHETIC, LEAST_ROWS = 9, 300
 PUBLISHED_BATCH = 32
 
 
-@dataclass(frozen=True)
-class Trained:
-    """Cost and result: CPU and wall seconds, transitions, mean labels to the target."""
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What is trained, by what, on what."""
 
-    backend: str
-    cpu: float
-    wall: float
-    n_steps: int
-    n_replayed: int
-    random: float
-    learned: float
-    percent_fewer: tuple[float, ...]
+    total_timesteps: int = 1_000_000
+    """Environment steps."""
+
+    backends: tuple[Literal["compiled", "stable-baselines3"], ...] = ("compiled",)
+    """Trainers."""
+
+    suites: tuple[str, ...] = ()
+    """What they train on, but for the family of the set held out: names or folders. None: the nine
+    other sets of the LAL-RL paper where they are at hand, else tables of the synthetic prior."""
+
+    stable_batch: int = 32
+    """Transitions of a gradient step of stable-baselines3; larger batches are fewer."""
 
 
-def compare_backends(
-    n_steps: int, backends: Sequence[str], suites: Sequence[str], stable_batch: int
-) -> list[dict[str, Any]]:
-    """Train by each backend, print and return what it took and what the policy is worth.
-
-    Args:
-        n_steps: Environment steps.
-        backends: ``"compiled"``, ``"stable-baselines3"``.
-        suites: Names or folders to train on; see `training_pairs`.
-        stable_batch: Transitions of a gradient step of stable-baselines3; see `stable_schedule`.
-    """
-    data, where = training_pairs(suites)
-    print(f"training on {len(data)} tables: {where}; held out: {HELD_OUT}", flush=True)
-    random = episode_lengths(None, HELD_OUT, n_episodes=1024, seed=JUDGE_SEED)
-    found = []
-    for backend in backends:
-        network, row = _one_backend(backend, n_steps, data, stable_batch)
-        ours = episode_lengths(network, HELD_OUT, n_episodes=1024, seed=JUDGE_SEED)
+def run(config: Config, results: Results) -> None:
+    """Train by each backend; add what it took and how good the policy is."""
+    data, where = training_pairs(config.suites)
+    results.note(f"training on {len(data)} tables: {where}; held out: {HELD_OUT}")
+    random = episode_lengths(None, HELD_OUT, n_episodes=1024, seed=EVALUATION_SEED)
+    for backend in config.backends:
+        network, (cpu, wall, n_steps, n_replayed) = _one_backend(backend, config, data)
+        ours = episode_lengths(network, HELD_OUT, n_episodes=1024, seed=EVALUATION_SEED)
         percent, low, high = saving([ours], [random])
-        one = Trained(backend, *row, float(random.mean()), float(ours.mean()), (percent, low, high))
-        print(
-            f"{backend}: {one.n_steps:,} steps, {one.n_replayed:,} transitions replayed in "
-            f"{one.cpu:.1f} s CPU ({one.wall:.1f} s by the clock); labels to the target: random "
-            f"{one.random:.1f}, learned {one.learned:.1f}, {percent:.1f} % fewer "
-            f"[{low:.1f}, {high:.1f}]",
-            flush=True,
-        )
-        found.append(asdict(one))
-    return found
+        results.add("training", {
+            "backend": backend,
+            "steps": f"{n_steps:,}",
+            "transitions replayed": f"{n_replayed:,}",
+            "CPU s": f"{cpu:.1f}",
+            "wall s": f"{wall:.1f}",
+            "labels, random": f"{random.mean():.1f}",
+            "labels, learned": f"{ours.mean():.1f}",
+            "% fewer": f"{percent:.1f} [{low:.1f}, {high:.1f}]",
+        })  # fmt: skip
 
 
 def training_pairs(suites: Sequence[str]) -> tuple[list[Pair], str]:
@@ -124,21 +116,21 @@ def _is_plain(data: Dataset) -> bool:
 
 
 def _one_backend(
-    backend: str, n_steps: int, data: list[Pair], stable_batch: int
+    backend: str, config: Config, data: list[Pair]
 ) -> tuple[QNetwork, tuple[float, float, int, int]]:
     if backend == "compiled":
         train(LalRlConfig(total_timesteps=2000), data=data)  # compiles
         began = time.process_time(), time.perf_counter()
-        result = train(LalRlConfig(total_timesteps=n_steps), data=data)
+        result = train(LalRlConfig(total_timesteps=config.total_timesteps), data=data)
         return result.network, (*_since(began), result.n_steps, result.n_replayed)
     import torch
 
     from agents.lal_rl.sb3 import train_stable
 
     torch.set_num_threads(1)
-    train_stable(stable_schedule(3000, stable_batch), data)
+    train_stable(stable_schedule(3000, config.stable_batch), data)
     began = time.process_time(), time.perf_counter()
-    stable = train_stable(stable_schedule(n_steps, stable_batch), data)
+    stable = train_stable(stable_schedule(config.total_timesteps, config.stable_batch), data)
     return stable.network, (*_since(began), stable.n_steps, stable.n_replayed)
 
 
@@ -164,3 +156,6 @@ def stable_schedule(n_steps: int, batch_size: int) -> "StableConfig":
         learning_rate=base.learning_rate * times**0.5,
         tau=min(base.tau * times, 1.0),
     )
+
+
+main = Benchmark("lal_rl_training", Config, run)

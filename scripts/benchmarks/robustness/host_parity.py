@@ -1,7 +1,7 @@
 """The same 15 queries in every host library, against the real packages.
 
 Their pins conflict, so each host gets an environment of its own under `.venv-hosts`. Run
-``python -m scripts.benchmarks.robustness.host_parity`` for all of them, or name some.
+``python -m scripts.benchmark host_parity`` for all of them, or name some.
 """
 
 import hashlib
@@ -17,8 +17,7 @@ from typing import Annotated, Any
 import tyro
 
 from lal.errors import UnknownNameError, UsageError
-from scripts.benchmarks.base import Cell, Table, render
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Results, Row
 
 ROOT = Path(__file__).resolve().parents[3]
 CORE = ("numpy", "scipy", "scikit-learn", "joblib", "safetensors")
@@ -53,8 +52,8 @@ class Config:
     """Where the environments are kept between runs."""
 
 
-def main(config: Config) -> None:
-    """Make the environments, run, and print the table.
+def run(config: Config, results: Results) -> None:
+    """Make the environments, run, and add a row for each way of using a host.
 
     Raises:
         UnknownNameError: No such host.
@@ -64,20 +63,22 @@ def main(config: Config) -> None:
     if unknown:
         raise UnknownNameError(f"unknown host {unknown[0]!r}; known: {', '.join(RECIPES)}")
     records: list[dict[str, Any]] = []
-    strategies: dict[str, str] = {}
-    failures: dict[str, str] = {}
+    wrong: list[str] = []
     for host in config.hosts:
         print(f"{host} ...", file=sys.stderr, flush=True)
         try:
             found = play(environment(host, config.folder), host)
-            records += found["records"]
-            strategies |= found["strategies"]
         except subprocess.CalledProcessError as error:
-            failures[host] = _last_line(error)
-    print(table(records, failures))
-    print(*(f"{name}: {said}" for name, said in strategies.items()), sep="\n")
-    wrong = sorted({r["host"] for r in records if not agrees(r, records)} | set(failures))
-    wrong += [name for name, said in strategies.items() if said != "ok"]
+            results.note(f"{host} failed: {_last_line(error)}")
+            wrong.append(host)
+            continue
+        records += found["records"]
+        for record in found["records"]:
+            results.add("parity", row(record))
+        for name, said in found["strategies"].items():
+            results.note(f"{name}: {said}")
+            wrong += [name] if said != "ok" else []
+    wrong += sorted({r["host"] for r in records if not agrees(r, records)})
     if wrong:
         raise UsageError(f"not as it should be: {', '.join(wrong)}; see the table")
 
@@ -141,33 +142,16 @@ def agrees(record: dict[str, Any], records: list[dict[str, Any]]) -> bool:
     return bool(same and record["labelled_as_asked"] and record["labels_right"])
 
 
-COLUMNS = (
-    "classes", "same queries as the plain loop", "item labelled = item asked", "labels right",
-)  # fmt: skip
+def row(record: dict[str, Any]) -> Row:
+    """Return a record as a row of the table."""
+    same = sum(a == b for a, b in zip(record["asked"], record["plain"], strict=True))
+    return {
+        **{name: record[name] for name in ("host", "version", "way", "policy")},
+        "classes": record["n_classes"],
+        "same queries as the plain loop": f"{same} of {len(record['plain'])}",
+        "item labelled = item asked": "yes" if record["labelled_as_asked"] else "NO",
+        "labels right": "yes" if record["labels_right"] else "NO",
+    }
 
 
-def table(records: list[dict[str, Any]], failures: dict[str, str]) -> str:
-    """Return the parity table as Markdown."""
-    named = ("host", "version", "way", "policy")
-    rows: list[dict[str, Cell]] = []
-    for r in records:
-        same = sum(a == b for a, b in zip(r["asked"], r["plain"], strict=True))
-        rows.append(
-            {name: r[name] for name in named}
-            | {
-                "classes": r["n_classes"],
-                "same queries as the plain loop": f"{same} of {len(r['plain'])}",
-                "item labelled = item asked": _word(r["labelled_as_asked"]),
-                "labels right": _word(r["labels_right"]),
-            }
-        )
-    rows += [{"host": host, "version": f"failed: {why}"} for host, why in failures.items()]
-    return render(Table([*named, *COLUMNS], rows))
-
-
-def _word(value: bool) -> str:
-    return "yes" if value else "NO"
-
-
-if __name__ == "__main__":
-    raise SystemExit(run_main(main, Config))
+main = Benchmark("host_parity", Config, run)

@@ -7,12 +7,24 @@ on the reward part. The last sets are hard: columns far from unit scale, weak pe
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from lal.arrays import Floats, Ints
 from lal.learners import make_learner
 from lal.task import Part, Task
+from scripts.benchmarks.base import Benchmark, Results
+from scripts.benchmarks.speed.learners import blobs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """How many episodes."""
+
+    episodes: int = 4
+    """Episodes a set."""
+
 
 REAL = ("breast_cancer", "iris", "wine", "digits")
 MADE = ((2, 10), (2, 30), (2, 100), (3, 8), (8, 20))
@@ -28,7 +40,6 @@ HARD = (
 def sets() -> Iterator[tuple[str, Floats, Ints, float]]:
     """Return names, samples, labels and C; all but the last samples are standardised."""
     from lal import load_dataset
-    from scripts.benchmarks.speed.learners import blobs
 
     for name in REAL:
         data = load_dataset(f"sklearn:{name}")
@@ -64,7 +75,7 @@ def agreement(
         [task], episodes, candidate_features=["margin@1"], context_features=[], slate_size=1
     )
     sim.reset()
-    worst, same, gaps = 0.0, 0, []
+    worst, gaps = 0.0, []
     exact = LogisticRegression(
         C=inverse_penalty, tol=1e-10, max_iter=100_000, solver="newton-cholesky"
     )
@@ -81,15 +92,19 @@ def agreement(
                 right = wanted[len(pool) :].argmax(axis=1) == y[held]
                 gaps.append(abs(round(float(right.mean() - sim.metrics[e, 0]) * len(held))))
         sim.step(np.zeros(episodes, dtype=np.int64))
-    same = gaps.count(0)
-    return worst, same / len(gaps), max(gaps) / len(held)
+    return worst, gaps.count(0) / len(gaps), max(gaps) / len(held)
 
 
-def main(arguments: list[str]) -> int:
-    """Print the table; an optional argument is the number of episodes a set (4)."""
-    episodes = int(arguments[0]) if arguments else 4
-    print(f"{'':40s}{'max |dp|':>10s}{'same accuracy':>15s}{'worst, points':>15s}")
+def run(config: Config, results: Results) -> None:
+    """Add a row per set."""
     for name, X, y, inverse_penalty in sets():
-        worst, same, gap = agreement(name, X, y, inverse_penalty, episodes=episodes)
-        print(f"{name:40s}{worst:10.1e}{same:15.1%}{100 * gap:15.2f}", flush=True)
-    return 0
+        worst, same, gap = agreement(name, X, y, inverse_penalty, episodes=config.episodes)
+        results.add("agreement", {
+            "set": name,
+            "largest difference of a probability": f"{worst:.1e}",
+            "same accuracy": f"{same:.1%}",
+            "worst difference, accuracy points": f"{100 * gap:.2f}",
+        })  # fmt: skip
+
+
+main = Benchmark("agreement", Config, run)

@@ -4,47 +4,49 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 
-FIRST_STEPS = {
-    "LAL-RL engine": (
-        "from scripts.benchmarks.speed.simulator import Config, _engine\n"
-        "_engine(Config(), 2).step(np.full(2, -1))\n"
-    ),
-    "lal/Pool-v0 with logistic regression": (
-        "from scripts.benchmarks.speed.learners import get_task\n"
-        "from envs.simulator.pool import PoolSimulator\n"
-        "task = get_task('logistic_regression', C=3, D=13, N=80, T=40)\n"
-        "simulator = PoolSimulator([task], 2, slate_size=5)\n"
-        "simulator.reset()\n"
-        "simulator.step(np.zeros(2))\n"
-    ),
-    "prior": ("from envs.simulator.prior import CompiledPrior\nCompiledPrior(0).rows(0)\n"),
-}
+from lal.registry import Registry
+from scripts.benchmarks.base import Benchmark, Results
+
+FIRST_STEPS: Registry[str] = Registry("first step")
 """What a process does whose first compilation is timed."""
 
+FIRST_STEPS.add(
+    "lal_rl",
+    "from scripts.benchmarks.speed.simulator import Config, _engine\n"
+    "_engine(Config(), 2).step(np.full(2, -1))\n",
+)
+FIRST_STEPS.add(
+    "pool, logistic regression",
+    "from scripts.benchmarks.speed.learners import get_task\n"
+    "from envs.simulator.pool import PoolSimulator\n"
+    "task = get_task('logistic_regression', C=3, D=13, N=80, T=40)\n"
+    "simulator = PoolSimulator([task], 2, slate_size=5)\n"
+    "simulator.reset()\n"
+    "simulator.step(np.zeros(2))\n",
+)
+FIRST_STEPS.add(
+    "prior", "from envs.simulator.prior import CompiledPrior\nCompiledPrior(0).rows(0)\n"
+)
 
-def first_compile(steps: dict[str, str] = FIRST_STEPS) -> dict[str, float]:
-    """Print the CPU and clock seconds of first steps, and of the same with a full cache.
 
-    Args:
-        steps: What to run, by name.
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What is compiled."""
 
-    Returns:
-        The CPU seconds of the first runs, imports included.
-    """
-    return {name: _first_compile(name, step) for name, step in steps.items()}
+    steps: tuple[str, ...] = tuple(FIRST_STEPS)
+    """First steps."""
 
 
-def _first_compile(name: str, step: str) -> float:
-    with tempfile.TemporaryDirectory() as folder:
-        cpu, clock = _seconds(step, folder)
-        again, _ = _seconds(step, folder)
-    print(
-        f"first compilation, {name}: {cpu:.1f} s CPU, {clock:.1f} s by the clock; "
-        f"{again:.1f} s CPU with the cache",
-        flush=True,
-    )
-    return cpu
+def run(config: Config, results: Results) -> None:
+    """Add the seconds of each first step, imports included, and of the same with a full cache."""
+    for name in config.steps:
+        with tempfile.TemporaryDirectory() as folder:
+            cpu, clock = _seconds(FIRST_STEPS[name], folder)
+            again, _ = _seconds(FIRST_STEPS[name], folder)
+        seconds = {"CPU s": f"{cpu:.1f}", "wall s": f"{clock:.1f}", "cached, CPU s": f"{again:.1f}"}
+        results.add("compile", {"first step": name, **seconds})
 
 
 def _seconds(step: str, folder: str) -> tuple[float, float]:
@@ -63,3 +65,6 @@ def _seconds(step: str, folder: str) -> tuple[float, float]:
     )
     cpu, clock = (float(word) for word in done.stdout.split())
     return cpu, clock
+
+
+main = Benchmark("compile", Config, run)

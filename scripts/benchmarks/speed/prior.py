@@ -74,8 +74,8 @@ def add_table(config: Config, folder: Path, results: Results) -> None:
     results.note(f"outside the prior's range: {', '.join(map(str, outside)) or 'none'}")
 
 
-def print_speed(config: Config) -> None:
-    """Print data sets a second by CPU time: numpy, compiled, and with the view and a task."""
+def add_speed(config: Config, results: Results) -> None:
+    """Add data sets a second by CPU time, numpy and compiled, and what a task of one costs."""
     from envs.simulator.prior import CompiledPrior, prior_tasks
     from envs.simulator.tables import build_tables
 
@@ -86,13 +86,18 @@ def print_speed(config: Config) -> None:
         rng, sampler = generator(config.seed, "speed"), CompiledPrior(config.seed, prior)
         slow = timed(lambda i, r=rng, p=prior: sample_dataset(r, p), n // 4)
         fast = timed(lambda i, s=sampler: s.rows(i), n)
-        print(f"{name}: numpy {1 / slow:.0f} a second, compiled {1 / fast:.0f} a second")
+        results.add("speed", {
+            "data sets per second of CPU time": name,
+            "numpy": f"{1 / slow:.0f}",
+            "compiled": f"{1 / fast:.0f}",
+            "ratio": f"{slow / fast:.1f}x",
+        })  # fmt: skip
     source = prior_tasks(config=small, seed=config.seed)
     rng = generator(config.seed, "tasks")
     tasks = []
     made = timed(lambda i: tasks.append(source(rng)), 100)
     tables = timed(lambda i: build_tables([tasks[i]]), 100)
-    print(
+    results.note(
         f"a task of it (split, encoded): {made * 1e3:.1f} ms; view and tables {tables * 1e3:.1f} ms"
     )
 
@@ -140,7 +145,7 @@ def run(config: Config, results: Results) -> None:
     if config.real is not None:
         add_table(config, config.real, results)
     if config.speed:
-        print_speed(config)
+        add_speed(config, results)
     if config.pictures is not None:
         draw_pictures(config.pictures)
 

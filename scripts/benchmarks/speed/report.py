@@ -1,7 +1,7 @@
 """Time the report on a large synthetic store: reading, computing, writing, opening in a browser.
 
 ``python -m scripts.benchmark report`` makes the store through its own interface (curves are drawn,
-not run) and prints one line a step. The browser step needs Playwright and a Chromium.
+not run) and adds one row a step. The browser step needs Playwright and a Chromium.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from lal.evaluation.runs.run import RunResult
 from lal.evaluation.runs.store import RunStore
 from lal.registry import require
 from lal.rng import generator
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Results
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Config:
     """Learners."""
 
     runs: int = 20
-    """Runs; cells are the product of the four."""
+    """Repetitions; runs are the product of the four."""
 
     budget: int = 50
     """Labels of each curve."""
@@ -58,7 +58,7 @@ class Config:
 NAMES = ("apples", "pears", "plums", "figs", "limes", "dates", "kiwis", "leeks", "beans", "peas")
 
 
-def results(config: Config) -> Iterator[RunResult]:
+def draw_results(config: Config) -> Iterator[RunResult]:
     """Yield drawn curves: strategies, data sets and runs differ, the shape is a learning curve."""
     rng = generator(0, "benchmark report")
     n = np.arange(2, config.budget + 3)
@@ -103,14 +103,14 @@ def _result(config: Config, place: tuple[int, int, int, int], n: Any, curve: Any
 
 
 def make_store(config: Config, folder: Path) -> RunStore:
-    """Return a store of drawn cells."""
+    """Return a store of drawn runs."""
     store = RunStore(folder, "parquet")
     keys = []
-    for result in results(config):
+    for result in draw_results(config):
         store.put(result)
         keys.append(result.key)
     protocol = Protocol(budget=config.budget).with_runs(config.runs)
-    manifest = {"protocol": json.loads(protocol.to_json()), "command": "drawn, not played"}
+    manifest = {"protocol": json.loads(protocol.to_json()), "command": "drawn, not run"}
     store.write_manifest(manifest, keys)
     return store
 
@@ -136,29 +136,28 @@ def open_in_browser(path: Path) -> int:
     return len(tabs)
 
 
-def run(config: Config) -> None:
-    """Make the store, the page, and open it; print the time of each step."""
+def run(config: Config, results: Results) -> None:
+    """Make the store, the page, and open it; add the time of each step."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(config.out or scratch)
         began, busy = time.perf_counter(), time.process_time()
 
-        def said(what: str) -> None:
+        def add(what: str) -> None:
             nonlocal began, busy
             now, used = time.perf_counter(), time.process_time()
-            print(f"{what}: {now - began:.1f} s, {used - busy:.1f} s of processor", flush=True)
+            cells = {"wall s": f"{now - began:.1f}", "CPU s": f"{used - busy:.1f}"}
+            results.add("report", {"step": what, **cells})
             began, busy = now, used
 
         store = make_store(config, folder / "store")
-        said(f"{len(store.listed())} cells written")
+        add(f"{len(store.listed())} runs written")
         page = make_page(store, n_samples=config.samples)
-        said("read and summed up")
+        add("read and summed up")
         path = folder / "report.html"
         write_report(page, store, path)
-        said(f"page of {path.stat().st_size / 2**20:.1f} MiB written")
+        add(f"page of {path.stat().st_size / 2**20:.1f} MiB written")
         if config.browser:
-            said(f"{open_in_browser(path)} tabs opened in Chromium")
+            add(f"{open_in_browser(path)} tabs opened in Chromium")
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
+main = Benchmark("report", Config, run)

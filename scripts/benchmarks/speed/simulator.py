@@ -1,22 +1,17 @@
-"""The compiled simulator beside the same work done by hand with scikit-learn.
+"""The compiled LAL-RL simulator beside the same work done by hand with scikit-learn."""
 
-Both run in one process on one thread and take turns; CPU time, medians over the rounds. The ratio
-is what counts: other work on the machine moves both.
-"""
-
-import json
 import multiprocessing
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from lal.registry import Registry
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Results, Row
+from scripts.benchmarks.speed.comparison import Comparison, clocked, compare
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,93 +30,12 @@ class Config:
     workers: int = 2
     """Processes of the row about processes."""
 
-    train_steps: int = 0
-    """Also train the LAL-RL agent for so many environment steps; 0 does not."""
 
-    backends: tuple[Literal["compiled", "stable-baselines3"], ...] = ("compiled",)
-    """Trainers of that run."""
-
-    suites: tuple[str, ...] = ()
-    """What they train on, but for the family of the set held out: names or folders. None: the nine
-    other sets of the LAL-RL paper where they are at hand, else tables of the synthetic prior."""
-
-    stable_batch: int = 32
-    """Transitions of a gradient step of stable-baselines3; larger batches are fewer."""
-
-    first_compile: bool = False
-    """Also time the first compilation, with an empty cache, in another process."""
-
-    out: str = ""
-    """File to write the table to, as JSON."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two ways to do the same work.
-
-    Attributes:
-        reference: Does some units of work the plain way and returns the seconds they took.
-        fast: The same in the simulator.
-        reference_units: Units of one call of `reference`.
-        fast_units: Units of one call of `fast`.
-        unit: What a unit is.
-        reach: The ratio that the project holds itself to.
-        notes: Called after the measurement with the seconds of a fast unit; text for the row.
-    """
-
-    reference: Callable[[], float]
-    fast: Callable[[], float]
-    reference_units: int
-    fast_units: int
-    unit: str = "step"
-    reach: float | None = None
-    notes: Callable[[float], str] | None = None
-
-
-ROWS: Registry[Callable[[Config], Comparison]] = Registry("benchmark row")
-"""Rows of the table by name; a member makes the comparison."""
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table."""
-    return run_main(run, Config, arguments)
-
-
-def run(config: Config) -> list[dict[str, Any]]:
-    """Measure the rows one after the other and print each as it is done."""
-    from threadpoolctl import threadpool_limits
-
-    names = config.rows or tuple(ROWS.names())
-    print(f"{'row':28} {'scikit-learn':>14} {'simulator':>12} {'ratio':>8} {'reach':>7}  notes")
-    table = []
-    with threadpool_limits(1):
-        for name in names:
-            table.append(_row(name, ROWS[name](config), config.rounds))
-    extra = _extra(config)
-    if config.out:
-        Path(config.out).write_text(json.dumps({"rows": table, **extra}, indent=1))
-    return table
-
-
-def _row(name: str, comparison: Comparison, rounds: int) -> dict[str, Any]:
-    slow, fast = measure(comparison, rounds)
-    note = comparison.notes(fast) if comparison.notes else ""
-    reach = f">={comparison.reach:.0f}" if comparison.reach else ""
-    ratio = slow / fast
-    left, right = f"{slow * 1e6:.1f} us", f"{fast * 1e6:.2f} us"
-    print(f"{name:28} {left:>14} {right:>12} {ratio:7.0f}x {reach:>7}  {note}", flush=True)
-    return {"row": name, "unit": comparison.unit, "reference": slow, "fast": fast, "ratio": ratio}
-
-
-def measure(comparison: Comparison, rounds: int) -> tuple[float, float]:
-    """Return the median seconds of a unit, plain and fast, taking turns after one to warm up."""
-    slow, fast = [], []
-    for turn in range(rounds + 1):
-        a, b = comparison.reference(), comparison.fast()
-        if turn:
-            slow.append(a / comparison.reference_units)
-            fast.append(b / comparison.fast_units)
-    return float(np.median(slow)), float(np.median(fast))
+def run(config: Config, results: Results) -> None:
+    """Add the rows, then what several processes do."""
+    compare(get_rows(config), config.rows, config.rounds, results)
+    if config.workers > 1 and not config.rows:
+        results.add("processes", processes(config))
 
 
 def german_like(seed: int = 0) -> tuple[Any, Any]:
@@ -166,15 +80,15 @@ class ScikitLearnSteps:
         self.distances = cosine_distances(self.pool)
         self.rng = np.random.default_rng(1)
 
-    def episode(self) -> float:
-        """Label `LABELS` samples; returns the CPU seconds of the steps."""
+    def episode(self) -> tuple[float, int]:
+        """Label `LABELS` samples; returns the CPU seconds of the steps and their number."""
         order = self.rng.permutation(len(self.pool))
         both = [order[np.argmax(self.labels[order] == c)] for c in (0, 1)]
         order = np.array([*both, *(i for i in order if i not in both)])
-        began = time.process_time()
+        began = time.thread_time()
         for n in range(3, 3 + LABELS):
             self.step(order[:n], order[n:])
-        return time.process_time() - began
+        return time.thread_time() - began, LABELS
 
     def step(self, bought: Any, open_: Any) -> tuple[Any, Any, float]:
         """Refit and return features, state and accuracy."""
@@ -202,68 +116,55 @@ def _engine(config: Config, E: int, first_env: int = 0) -> Any:
     return engine
 
 
-def _episodes(engine: Any, n_rounds: int) -> float:
-    """Run episodes of `LABELS` random labels each; returns the CPU seconds of the steps."""
+def _episodes(engine: Any, n_rounds: int) -> tuple[float, int]:
+    """Run episodes of `LABELS` random labels each; returns the CPU seconds and the steps."""
     anything = np.full(engine.n_episodes, -1)
+
+    def episode() -> None:
+        for _ in range(LABELS):
+            engine.step(anything, False)
+
     spent = 0.0
     for _ in range(n_rounds):
         engine.reset()
-        began = time.process_time()
-        for _ in range(LABELS):
-            engine.step(anything, False)
-        spent += time.process_time() - began
-    return spent
+        spent += clocked(episode, 1)[0]
+    return spent, n_rounds * LABELS * engine.n_episodes
 
 
-def _lal_rl(config: Config, E: int, reach: float) -> Comparison:
-    plain = ScikitLearnSteps(*lal_rl_data(config))
-    engine = _engine(config, E)
-    n_rounds = max(1, 400 // E)
-
-    def notes(seconds: float) -> str:
-        share = floor_seconds(engine) / seconds
-        kilobytes = engine.bytes_per_episode / 1024
-        per_split = engine.bank.nbytes / len(engine.bank_info) / 1024
-        return (
-            f"{1 / seconds:,.0f} steps/s; {share:.0%} of the arithmetic floor; "
-            f"{kilobytes:.0f} kB an episode, {per_split:.0f} kB a split"
-        )
-
+def _lal_rl(config: Config, E: int, aim: float) -> Comparison:
+    plain, engine = ScikitLearnSteps(*lal_rl_data(config)), _engine(config, E)
     return Comparison(
-        reference=plain.episode,
-        fast=lambda: _episodes(engine, n_rounds),
-        reference_units=LABELS,
-        fast_units=n_rounds * LABELS * E,
-        reach=reach,
-        notes=notes,
+        plain.episode,
+        lambda: _episodes(engine, max(1, 400 // E)),
+        aim,
+        step_operations(engine),
+        engine.bytes_per_episode,
     )
 
 
-def _single(config: Config) -> Comparison:
+def _gymnasium(config: Config) -> Comparison:
     import gymnasium
 
-    import envs
-
-    envs.register_envs()
     plain = ScikitLearnSteps(*lal_rl_data(config))
     env = gymnasium.make("lal/LalRl-v0", data=lal_rl_data(config), seed=0).unwrapped
 
-    def play() -> float:
+    def episode() -> None:
+        for _ in range(LABELS):
+            if env.step(0)[2]:
+                env.reset()
+
+    def episodes() -> tuple[float, int]:
         spent = 0.0
         for _ in range(40):
             env.reset()
-            began = time.process_time()
-            for _ in range(LABELS):
-                if env.step(0)[2]:
-                    env.reset()
-            spent += time.process_time() - began
-        return spent
+            spent += clocked(episode, 1)[0]
+        return spent, 40 * LABELS
 
-    return Comparison(plain.episode, play, LABELS, 40 * LABELS, notes=lambda _: "resets included")
+    return Comparison(plain.episode, episodes)
 
 
-def floor_seconds(engine: Any) -> float:
-    """Return the seconds that the arithmetic of one step would take at the speed of sgemm."""
+def step_operations(engine: Any) -> float:
+    """Return the float32 operations of a step that no method avoids; runs one episode."""
     from envs.simulator.kernels.lal_rl import layout as lal_rl
 
     D = int(engine.data_info[0, lal_rl.D_COLUMNS])
@@ -274,43 +175,16 @@ def floor_seconds(engine: Any) -> float:
         engine.step(np.full(engine.n_episodes, -1), False)
     n = (engine.ints[:, lal_rl.E_ITERATIONS].sum() - start) / (LABELS * engine.n_episodes)
     fit = n * (4 * L * d + 8 * d * d + 20 * L) + 2 * L * d + 4 * d * d
-    scores = 4 * (N + 30) * d + 2 * T * d + 20 * (N + 30)
-    return float((fit + scores) / sgemm_speed())
+    return float(fit + 4 * (N + 30) * d + 2 * T * d + 20 * (N + 30))
 
 
-def sgemm_speed() -> float:
-    """Return the float32 operations a second of this machine's matrix product, one thread."""
-    A = np.random.default_rng(0).normal(size=(512, 512)).astype(np.float32)
-    spent = []
-    for _ in range(5):
-        began = time.process_time()
-        for _ in range(4):
-            A @ A
-        spent.append((time.process_time() - began) / 4)
-    return float(2 * 512**3 / np.median(spent))
-
-
-ROWS.add("lal_rl E=64", lambda config: _lal_rl(config, 64, 400))
-ROWS.add("lal_rl E=1", lambda config: _lal_rl(config, 1, 250))
-ROWS.add("lal_rl gymnasium.make", _single)
-ROWS.add("lal_rl E=256", lambda config: _lal_rl(config, 256, 300))
-
-
-def _extra(config: Config) -> dict[str, Any]:
-    extra: dict[str, Any] = {}
-    if config.workers > 1 and not config.rows:
-        extra["processes"] = processes(config)
-    if config.train_steps:
-        from scripts.benchmarks.reproduction.lal_rl_training import compare_backends
-
-        extra["training"] = compare_backends(
-            config.train_steps, config.backends, config.suites, config.stable_batch
-        )
-    if config.first_compile:
-        from scripts.benchmarks.speed.compile import first_compile
-
-        extra["first_compile_seconds"] = first_compile()
-    return extra
+def get_rows(config: Config) -> Registry[Callable[[], Comparison]]:
+    """Return the rows of the table by name."""
+    rows: Registry[Callable[[], Comparison]] = Registry("benchmark row")
+    for E, aim in ((1, 250), (64, 400), (256, 300)):
+        rows.add(f"lal_rl E={E}", partial(_lal_rl, config, E, aim))
+    rows.add("lal_rl gymnasium.make", partial(_gymnasium, config))
+    return rows
 
 
 def _steps_of_worker(task: tuple[Config, int, float]) -> tuple[int, float]:
@@ -328,8 +202,8 @@ def _steps_of_worker(task: tuple[Config, int, float]) -> tuple[int, float]:
     return n, time.process_time() - began
 
 
-def processes(config: Config, seconds: float = 2.0) -> dict[str, float]:
-    """Print and return how much more K processes do than one, taking turns."""
+def processes(config: Config, seconds: float = 2.0) -> Row:
+    """Return how much more K processes do than one, taking turns."""
     K = config.workers
     wall, cpu = [], []
     with multiprocessing.get_context("spawn").Pool(K) as pool:
@@ -341,14 +215,11 @@ def processes(config: Config, seconds: float = 2.0) -> dict[str, float]:
                 wall.append(sum(n for n, _ in together) / alone[0][0])
                 speed = sum(n / s for n, s in together)
                 cpu.append(speed / (alone[0][0] / alone[0][1]))
-    ratios = {"wall": float(np.median(wall)), "cpu": float(np.median(cpu))}
-    print(
-        f"{K} processes do {ratios['wall']:.2f}x the steps of one in the same time "
-        f"({ratios['cpu']:.2f}x by CPU time, were every core free)",
-        flush=True,
-    )
-    return ratios
+    return {
+        "processes": K,
+        "steps in the same time": f"{np.median(wall):.2f}x",
+        "by CPU time, were every core free": f"{np.median(cpu):.2f}x",
+    }
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+main = Benchmark("simulator", Config, run)

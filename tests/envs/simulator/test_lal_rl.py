@@ -218,7 +218,7 @@ def test_the_bank_reuses_splits():
     engine.reset()
     for _ in range(60):
         engine.step(np.full(8, -1))
-    assert engine.splits_drawn == 4
+    assert engine.config[kernels.DRAWN] == 4
 
 
 def test_memory_does_not_grow():

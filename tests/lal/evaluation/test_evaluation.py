@@ -18,6 +18,14 @@ def config(tmp_path):
     )
 
 
+def test_a_plain_text_is_one_name():
+    found = EvaluationConfig(
+        suite="bundled", datasets="wine", strategies="margin", learners=["knn"], seen="iris"
+    )
+    lists = (found.suite, found.datasets, found.strategies, found.learners, found.seen)
+    assert lists == (("bundled",), ("wine",), ("margin",), ("knn",), ("iris",))
+
+
 def test_own_data_sets_and_rules_give_table_summary_and_manifest(config, datasets):
     found = evaluate(config, data=datasets, protocol=Protocol(budget=4).with_runs(2))
     assert found.done.executed == 2 * 2 * 3

@@ -6,7 +6,7 @@ import pytest
 
 from lal.data.datasets import load_dataset
 from lal.errors import UsageError
-from lal.tasks.sampler import BUNDLED_NAMES, TaskSampler, default_tasks, split_families
+from lal.tasks.sampler import TaskSampler, default_tasks
 
 SMALL = ("sklearn:iris", "sklearn:wine", "sklearn:breast_cancer")
 
@@ -107,21 +107,3 @@ def test_nothing_left_to_draw_is_refused():
 def test_bad_samplers_are_refused(options, message):
     with pytest.raises(UsageError, match=message):
         TaskSampler(**options)
-
-
-def test_split_families_is_a_split_and_forgets_order():
-    train, held = split_families(BUNDLED_NAMES, share_held_out=0.5, seed=3)
-    assert not set(train) & set(held)
-    assert {*train, *held} == {load_dataset(n).family for n in BUNDLED_NAMES}
-    assert len(held) == 2
-    assert (train, held) == split_families(BUNDLED_NAMES[::-1], share_held_out=0.5, seed=3)
-    others = {split_families(BUNDLED_NAMES, share_held_out=0.5, seed=s)[1] for s in range(10)}
-    assert len(others) > 1
-    assert len(split_families(BUNDLED_NAMES, share_held_out=0.01, seed=0)[1]) == 1
-
-
-def test_split_families_refuses_what_it_cannot_split():
-    with pytest.raises(UsageError, match="needs at least two, got"):
-        split_families(SMALL[:1], share_held_out=0.5, seed=0)
-    with pytest.raises(UsageError, match="share_held_out must lie between 0 and 1"):
-        split_families(SMALL, share_held_out=1.0, seed=0)

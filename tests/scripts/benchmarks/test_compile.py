@@ -4,7 +4,10 @@ import pytest
 
 pytest.importorskip("numba")
 
-from scripts.benchmarks.speed.compile import FIRST_STEPS, first_compile
+from lal.registry import Registry
+from scripts.benchmarks.base import Results
+from scripts.benchmarks.speed import compile as bench
+from scripts.benchmarks.speed.compile import FIRST_STEPS, Config, run
 
 STEP = (
     "import os\n"
@@ -15,18 +18,29 @@ STEP = (
 )
 
 
-def test_a_first_step_begins_with_an_empty_cache_and_is_timed_again_with_a_full_one(capsys):
-    seconds = first_compile({"one": STEP})
-    assert list(seconds) == ["one"]
-    assert seconds["one"] > 0.0
-    said = capsys.readouterr().out
-    assert said.startswith(f"first compilation, one: {seconds['one']:.1f} s CPU, ")
-    assert said.endswith("s CPU with the cache\n")
+@pytest.fixture
+def steps(monkeypatch):
+    """First steps of these tests in place of the real ones."""
+    found = Registry("first step")
+    found.add("one", STEP)
+    found.add("wrong", "raise SystemExit(3)\n")
+    monkeypatch.setattr(bench, "FIRST_STEPS", found)
 
 
+@pytest.mark.usefixtures("steps")
+def test_a_first_step_begins_with_an_empty_cache_and_is_timed_again_with_a_full_one():
+    results = Results()
+    run(Config(steps=("one",)), results)
+    (row,) = results.tables["compile"].rows
+    assert row["first step"] == "one"
+    assert float(row["CPU s"]) > 0.0
+    assert set(row) == {"first step", "CPU s", "wall s", "cached, CPU s"}
+
+
+@pytest.mark.usefixtures("steps")
 def test_a_first_step_that_fails_is_an_error():
     with pytest.raises(subprocess.CalledProcessError):
-        first_compile({"wrong": "raise SystemExit(3)\n"})
+        run(Config(steps=("wrong",)), Results())
 
 
 @pytest.mark.parametrize("name", FIRST_STEPS)

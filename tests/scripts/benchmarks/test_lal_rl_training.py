@@ -5,6 +5,7 @@ pytest.importorskip("numba")
 
 from lal.data.datasets import load_dataset
 from lal.errors import UsageError
+from scripts.benchmarks.base import Results
 from scripts.benchmarks.reproduction import lal_rl_training as bench
 
 
@@ -45,7 +46,7 @@ def test_larger_batches_replay_as_many_transitions():
     assert large.tau == pytest.approx(0.16)
 
 
-def test_what_a_backend_took_and_gave_is_printed(monkeypatch, capsys):
+def test_what_a_backend_took_and_gave_is_a_row(monkeypatch):
     monkeypatch.setattr(bench, "training_pairs", lambda suites: ([], "nothing"))
     monkeypatch.setattr(bench, "_one_backend", lambda *a: ("network", (2.0, 3.0, 1000, 8640)))
 
@@ -54,7 +55,9 @@ def test_what_a_backend_took_and_gave_is_printed(monkeypatch, capsys):
         return np.full(64, 20 if network is None else 10)
 
     monkeypatch.setattr(bench, "episode_lengths", lengths)
-    (row,) = bench.compare_backends(1000, ["compiled"], [], 32)
-    assert (row["n_replayed"], row["cpu"], row["random"], row["learned"]) == (8640, 2.0, 20, 10)
-    assert row["percent_fewer"][0] == 50.0
-    assert "8,640 transitions replayed in 2.0 s CPU" in capsys.readouterr().out
+    results = Results()
+    bench.run(bench.Config(total_timesteps=1000), results)
+    (row,) = results.tables["training"].rows
+    assert row["transitions replayed"] == "8,640"
+    assert (row["CPU s"], row["labels, random"], row["labels, learned"]) == ("2.0", "20.0", "10.0")
+    assert row["% fewer"].startswith("50.0 [")

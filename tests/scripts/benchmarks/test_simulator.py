@@ -6,12 +6,13 @@ import pytest
 pytest.importorskip("numba")
 
 from scripts.benchmarks.speed import simulator as bench
-from scripts.benchmarks.speed.simulator import Comparison, ScikitLearnSteps, german_like, measure
+from scripts.benchmarks.speed.comparison import Comparison, measure
+from scripts.benchmarks.speed.simulator import ScikitLearnSteps, german_like
 
 
 def test_medians_are_taken_over_turns_after_the_first():
     slow, fast = iter([100.0, 4.0, 6.0, 50.0]), iter([100.0, 1.0, 2.0, 9.0])
-    comparison = Comparison(lambda: next(slow), lambda: next(fast), 2, 10)
+    comparison = Comparison(lambda: (next(slow), 2), lambda: (next(fast), 10))
     assert measure(comparison, 3) == (3.0, 0.2)
 
 
@@ -37,12 +38,13 @@ def test_the_data_look_like_german_credit():
 def test_the_table_is_printed_and_written(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(bench, "LABELS", 5)
     out = tmp_path / "table.json"
-    code = bench.main(["--rows", "lal_rl E=1", "--rounds", "1", "--out", str(out)])
+    code = bench.main(["--rows", "lal_rl E=1", "--rounds", "1", "--json", str(out)])
     assert code == 0
-    assert "of the arithmetic floor" in capsys.readouterr().out
-    (row,) = json.loads(out.read_text())["rows"]
+    assert "| of the sgemm floor |" in capsys.readouterr().out
+    (row,) = json.loads(out.read_text())["tables"]["speed"]["rows"]
     assert row["row"] == "lal_rl E=1"
-    assert row["ratio"] == pytest.approx(row["reference"] / row["fast"])
+    assert row["aim"] == "250x"
+    assert float(row["of the sgemm floor"].rstrip("%")) > 0
 
 
 def test_an_unknown_row_is_refused(capsys):

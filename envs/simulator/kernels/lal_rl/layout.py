@@ -43,7 +43,6 @@ D_AT, D_ROWS, D_COLUMNS, D_TEST, D_REWARD = range(5)
 BANK_FIELDS = ("key", "users", "stamp", "dataset", "window", "target", "pool", "full")
 B_KEY, B_USERS, B_STAMP, B_DATASET, B_WINDOW, B_TARGET, B_POOL, B_FULL = range(8)
 
-EPISODE_FIELDS = ("labelled", "slot", "episode", "steps", "stream", "length", "iterations")
 E_LABELLED, E_SLOT, E_EPISODE, E_STEPS, E_STREAM, E_LENGTH, E_ITERATIONS = range(7)
 E_ROWS = 8
 """Integers of an episode before the list of labelled rows and the order of the state points."""

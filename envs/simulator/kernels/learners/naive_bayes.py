@@ -15,9 +15,6 @@ from envs.simulator.kernels.elementary import exponential
 from envs.simulator.kernels.layout import points_of, problem_of
 from envs.simulator.kernels.metrics import classes_seen, measure
 
-SMOOTHING = 1e-9
-"""Share of the largest column variance that is added to all variances (scikit-learn's)."""
-
 
 @kernel
 def start_naive_bayes(count, mean, spread):

@@ -1,14 +1,18 @@
-"""Overlap: are two data sets the same rows in another form? An automatic check of the families."""
+"""No two data sets of different families are the same rows in another form."""
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 
 import numpy as np
+import pytest
 
 from lal.arrays import Floats
 from lal.data.dataset import Dataset
+from lal.data.datasets import make_dataset
 from lal.data.encoding import fit_encoder
 from lal.data.hashing import Hashes, row_hashes
+from lal.data.suites import load_suite
 
 SHARED_ROWS = 0.01
 """More common rows than this share of the smaller data set make relatives."""
@@ -102,3 +106,59 @@ def _shared_moments(a: Floats, b: Floats) -> float:
         1 + np.abs(short[:, None])
     )
     return float(found.all(axis=2).any(axis=1).mean())
+
+
+def rows(n=100, d=4, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, d))
+
+
+def named(X, name="a"):
+    return make_dataset(name, X, np.arange(len(X)) % 2, source="test")
+
+
+@pytest.mark.parametrize(
+    ("change", "shared_rows", "shared_columns"),
+    [
+        (lambda X: X[::-1], 1.0, 1.0),
+        (lambda X: X * [2.0, 3.0, 0.1, 50.0] - 4.0, 1.0, 1.0),
+        (lambda X: X[:, [2, 0, 3, 1]], 0.0, 1.0),
+        (lambda X: X[:50], 1.0, 0.0),
+        (lambda X: np.c_[X, np.ones(len(X))], 0.0, 1.0),
+        (lambda X: -X, 0.0, 1.0),
+    ],
+)
+def test_overlap_sees_through_disguises(change, shared_rows, shared_columns):
+    X = rows()
+    found = overlap(named(X), named(change(X)))
+    assert found.related
+    assert found.rows == shared_rows
+    assert found.columns == shared_columns
+
+
+def test_strangers_do_not_overlap():
+    found = overlap(named(rows()), named(rows(seed=1)))
+    assert (found.rows, found.related) == (0.0, False)
+
+
+def test_two_percent_of_common_rows_make_relatives():
+    a, b = rows(300), rows(300, seed=1)
+    b[:6] = a[:6]
+    assert overlap(named(a), named(b)).rows == pytest.approx(0.02)
+    assert overlap(named(a), named(b)).related
+
+
+def unrelated_overlaps(datasets):
+    return [
+        (a.source, b.source, overlap(a, b))
+        for a, b in combinations(datasets, 2)
+        if a.family != b.family and overlap(a, b).related
+    ]
+
+
+def test_every_overlap_of_the_built_in_sets_is_within_a_family():
+    assert not unrelated_overlaps([*load_suite("bundled"), *load_suite("synthetic")])
+
+
+def test_every_overlap_of_the_further_sets_is_within_a_family(further_data):
+    suites = ["bundled", "synthetic", further_data / "dev", further_data / "bridge"]
+    assert not unrelated_overlaps([d for s in suites for d in load_suite(s)])
