@@ -1,5 +1,7 @@
 """The wrappers that people put around environments, of Gymnasium and of stable-baselines3."""
 
+from typing import Any
+
 import gymnasium
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
 from envs.pool_vec_env import PoolVecEnv
 
-OPTIONS = {"slate_size": 8}
+OPTIONS: dict[str, Any] = {"slate_size": 8}
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def test_episode_statistics_are_those_of_the_episode(pool):
 
 def test_rewards_are_transformed(pool):
     plain, _ = play(pool)
-    scaled, _ = play(TransformReward(pool, lambda reward: 10.0 * reward))
+    scaled, _ = play(TransformReward(pool, lambda reward: 10.0 * float(reward)))
     np.testing.assert_allclose(scaled, 10.0 * np.array(plain))
 
 
@@ -70,11 +72,12 @@ def test_episodes_are_filmed(wine_task, tmp_path):
 def test_frames_are_those_that_a_film_would_show(wine_task):
     env = gymnasium.make("lal/Pool-v0", tasks=wine_task, render_mode="rgb_array", **OPTIONS)
     env.reset(seed=0)
-    first = env.render()
+    first: Any = env.render()
     env.step(0)
+    then: Any = env.render()
     assert first.dtype == np.uint8
-    assert first.shape == env.render().shape
-    assert (first != env.render()).any()
+    assert first.shape == then.shape
+    assert (first != then).any()
 
 
 def test_vector_episode_statistics(wine_task):
@@ -99,7 +102,7 @@ def test_normalised_rewards_train(wine_task):
     model = DQN("MultiInputPolicy", envs, learning_starts=8, seed=0, device="cpu")
     model.learn(40)
     assert envs.ret_rms.count > 40
-    assert len(model.ep_info_buffer) > 0
+    assert model.ep_info_buffer
     observation = envs.reset()
     assert set(np.unique(observation["mask"])) <= {0.0, 1.0}  # a mask is not normalised
 

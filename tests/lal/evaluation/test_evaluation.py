@@ -1,5 +1,7 @@
 """`lal.evaluation.evaluate`: what a notebook calls; another engine; the estimate of a dry run."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -19,9 +21,9 @@ def config(tmp_path):
 
 
 def test_a_plain_text_is_one_name():
-    found = EvaluationConfig(
-        suite="bundled", datasets="wine", strategies="margin", learners=["knn"], seen="iris"
-    )
+    plain: Any = {"suite": "bundled", "datasets": "wine", "strategies": "margin", "seen": "iris"}
+    plain["learners"] = ["knn"]
+    found = EvaluationConfig(**plain)
     lists = (found.suite, found.datasets, found.strategies, found.learners, found.seen)
     assert lists == (("bundled",), ("wine",), ("margin",), ("knn",), ("iris",))
 

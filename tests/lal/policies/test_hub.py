@@ -6,6 +6,7 @@ import importlib
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ COMMIT = "c" * 40
 class StandIn(BaseHTTPRequestHandler):
     """Answers what `create_repo`, `upload_folder` and `hf_hub_download` ask."""
 
-    repositories: dict = {}  # noqa: RUF012
+    repositories: ClassVar[dict[str, dict[str, bytes]]] = {}
 
     def log_message(self, *args):
         pass

@@ -21,7 +21,7 @@ STEP = (
 @pytest.fixture
 def steps(monkeypatch):
     """First steps of these tests in place of the real ones."""
-    found = Registry("first step")
+    found: Registry[str] = Registry("first step")
     found.add("one", STEP)
     found.add("wrong", "raise SystemExit(3)\n")
     monkeypatch.setattr(bench, "FIRST_STEPS", found)
@@ -33,7 +33,7 @@ def test_a_first_step_begins_with_an_empty_cache_and_is_timed_again_with_a_full_
     run(Config(steps=("one",)), results)
     (row,) = results.tables["compile"].rows
     assert row["first step"] == "one"
-    assert float(row["CPU s"]) > 0.0
+    assert float(str(row["CPU s"])) > 0.0
     assert set(row) == {"first step", "CPU s", "wall s", "cached, CPU s"}
 
 

@@ -1,9 +1,11 @@
 """Policies on fresh synthetic tasks: pairing, and means over training seeds."""
 
+from typing import Any
+
 from scripts.benchmarks.base import Results
 from scripts.benchmarks.policies.fresh import Config, run
 
-SMALL = {"tasks": 3, "budget": 6, "max_pool": 60, "rows": (200, 300)}
+SMALL: dict[str, Any] = {"tasks": 3, "budget": 6, "max_pool": 60, "rows": (200, 300)}
 
 
 def test_a_policy_is_level_with_itself_and_labels_are_averaged():

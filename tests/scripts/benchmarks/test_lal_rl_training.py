@@ -60,4 +60,4 @@ def test_what_a_backend_took_and_gave_is_a_row(monkeypatch):
     (row,) = results.tables["training"].rows
     assert row["transitions replayed"] == "8,640"
     assert (row["CPU s"], row["labels, random"], row["labels, learned"]) == ("2.0", "20.0", "10.0")
-    assert row["% fewer"].startswith("50.0 [")
+    assert str(row["% fewer"]).startswith("50.0 [")
