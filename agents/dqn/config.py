@@ -38,6 +38,10 @@ class DQNConfig(PoolEnvConfig):
     priority_alpha: float = 0.4
     """Strength of prioritised replay; 0 samples uniformly."""
 
+    offline: str = ""
+    """Minari data set of recorded episodes (`envs.recorded`) that is learned from in place of
+    acting; `total_timesteps` then counts the gradient steps as if it had acted."""
+
     priority_beta: float = 0.6
     """How far importance weights correct for it; 1 in full."""
 

@@ -1,5 +1,6 @@
 """The learner of the DQN agent; see `agents.training.trainer` for the run around it."""
 
+from functools import cached_property
 from typing import Any
 
 from stable_baselines3.common.vec_env import VecEnv
@@ -9,6 +10,8 @@ from agents.dqn.config import DQNConfig
 from agents.training.candidate_dqn import CandidateDQN
 from agents.training.candidate_q_network import CandidateQNetwork
 from agents.training.pool_learner import PoolSb3Learner
+from agents.training.replay import fill
+from envs.recorded import Transitions, read_transitions
 from lal.errors import UsageError
 
 
@@ -42,6 +45,34 @@ class DQNLearner(PoolSb3Learner[DQNConfig]):
             seed=seed,
             device="cpu",
         )
+
+    def learn(self, model: CandidateDQN, goal: int) -> None:
+        """Learn up to a number of steps, by acting or from recorded episodes."""
+        if not self.config.offline:
+            super().learn(model, goal)
+            return
+        if model.replay_buffer is not None and model.replay_buffer.size() == 0:
+            fill(model.replay_buffer, self.recorded)
+        while model.num_timesteps < goal:
+            model.learn_offline()
+            self.progress.at(model.num_timesteps)
+
+    @cached_property
+    def recorded(self) -> Transitions:
+        """The recorded steps, in place of what acting would give."""
+        found = read_transitions(self.config.offline)
+        shapes = {key: values.shape[1:] for key, values in found.observations.items()}
+        features = [len(ids) for ids in self.features]
+        wanted = {
+            "candidates": (self.config.slate_size, features[0]), "context": (features[1],),
+            "mask": (self.config.slate_size,),
+        }  # fmt: skip
+        if shapes != wanted:
+            raise UsageError(
+                f"data set {self.config.offline!r} has observations of shapes {shapes}, expected "
+                f"{wanted}: record it with the same features and slate_size"
+            )
+        return found
 
     def reseed(self, model: CandidateDQN, seed: int) -> None:
         """Seed torch, numpy, exploration, replay and environments."""

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from stable_baselines3 import DQN
 from stable_baselines3.common.noise import ActionNoise
-from stable_baselines3.common.type_aliases import GymEnv
+from stable_baselines3.common.type_aliases import GymEnv, TrainFreq
 from stable_baselines3.dqn.policies import DQNPolicy
 from torch.nn import functional
 
@@ -75,6 +75,15 @@ class CandidateDQN(DQN):
         self._n_updates += gradient_steps
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         self.logger.record("train/loss", float(np.mean(losses)))
+
+    def learn_offline(self) -> None:
+        """Count `train_freq` steps of all environments and take the gradient steps due for them."""
+        frequency = cast("TrainFreq", self.train_freq).frequency
+        for _ in range(frequency):
+            self.num_timesteps += self.n_envs
+            self._on_step()
+        self._update_current_progress_remaining(self.num_timesteps, self.num_timesteps)
+        self.train(self.gradient_steps, self.batch_size)
 
     def _targets(self, batch: Batch) -> torch.Tensor:
         """Return r + gamma * Q_target(s', argmax Q_online(s')), shape (B, 1).

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.buffers import BaseBuffer
 
 from agents.training.checkpoints import load_arrays, save_arrays
+from envs.recorded import Transitions
 from lal.errors import UsageError
 
 POSITION = "position"
@@ -42,6 +43,20 @@ def load_replay(buffer: BaseBuffer, path: Path) -> None:
     if position.shape != (2,) or not 0 <= position[0] < buffer.buffer_size:
         raise UsageError(f"{str(path)!r} has no {POSITION} within a buffer of this size")
     buffer.pos, buffer.full = int(position[0]), bool(position[1])
+
+
+def fill(buffer: BaseBuffer, recorded: Transitions) -> None:
+    """Put recorded steps into a fresh buffer, as many as it holds."""
+    E = buffer.n_envs
+    for first in range(0, min(len(recorded), buffer.buffer_size * E) - E + 1, E):
+        rows = slice(first, first + E)
+        before, after = (
+            {key: values[rows] for key, values in seen.items()}
+            for seen in (recorded.observations, recorded.next_observations)
+        )
+        actions = recorded.actions[rows, None]
+        ends = recorded.ends[rows].astype(np.float32)
+        buffer.add(before, after, actions, recorded.rewards[rows], ends, [{}] * E)
 
 
 def _columns(buffer: BaseBuffer) -> Iterator[tuple[str, NDArray[Any]]]:

@@ -82,11 +82,15 @@ class Sb3Learner(Learner[C]):
         if self._folder is not None:
             model.set_logger(configure(str(self._folder / "tensorboard"), ["tensorboard"]))
         goal = self.total_timesteps * (segment + 1) // self.n_segments
-        model.learn(goal - model.num_timesteps, _MoveBar(self.progress), reset_num_timesteps=False)
+        self.learn(model, goal)
         figures = self.figures(model)
         model.logger.close()
         envs.close()
         return figures
+
+    def learn(self, model: Any, goal: int) -> None:
+        """Learn until the model counts `goal` environment steps."""
+        model.learn(goal - model.num_timesteps, _MoveBar(self.progress), reset_num_timesteps=False)
 
     def reseed(self, model: Any, seed: int) -> None:
         """Seed every generator that learning draws from."""
