@@ -71,8 +71,9 @@ class Config:
     port: int = 0
     """Port of the page; any free one when 0."""
 
-    stop: bool = False
-    """Say when predictions are stable (Bloodgood and Vijay-Shanker 2009)."""
+    stop: str = ""
+    """Stopping rule to look at, or NAME:THRESHOLD: stabilising_predictions, overall_uncertainty,
+    minimum_expected_error, performance_convergence, committee_agreement or budget."""
 
     out: Path | None = None
     """CSV with the labels filled in; NAME.labelled.csv beside the journal when not given. What is

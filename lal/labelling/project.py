@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from lal.labelling.label_store import LabelStore, Progress
 from lal.labelling.output import LabelledCopy
 from lal.labelling.progress import Accuracy, cross_validated, labels_missing
 from lal.labelling.query import ProjectQuery
-from lal.labelling.stopping import StabilisingPredictions, Stability
+from lal.labelling.stopping import Checkpoints, Stability, StoppingRule, make_rule
+from lal.labelling.stopping.base import Said
 from lal.labelling.table import Learned, Table, learned_columns, left_out, read_table
 from lal.state import QueryState, Strategy
 
@@ -108,6 +110,7 @@ class LabellingProject:
             self.close()
             raise
         self._copy = LabelledCopy(self.store)
+        self._rules: dict[str, StoppingRule] = {}
         self._state: tuple[int, QueryState] | None = None
         self._suggested: tuple[tuple[int, int], tuple[Suggestion, ...]] | None = None
 
@@ -197,15 +200,33 @@ class LabellingProject:
         return missing if missing else f"{self.accuracy()}; {CAVEAT}"
 
     @cached_property
-    def _rule(self) -> StabilisingPredictions:
+    def _checkpoints(self) -> Checkpoints:
         query = self.query
-        return StabilisingPredictions(
-            query.learner, query.X, n_classes=query.n_classes, seed=query.seed
-        )
+        return Checkpoints(query.learner, query.X, n_classes=query.n_classes, seed=query.seed)
 
     def stability(self) -> Stability:
         """Return what the stopping rule says; see `StabilisingPredictions`."""
-        return self._rule.judge(list(self.store.labels.items()))
+        said: Any = self.stopping("stabilising_predictions")
+        stability: Stability = said
+        return stability
+
+    def stopping(self, rule: str) -> Said:
+        """Return what a stopping rule says about the labels so far.
+
+        Args:
+            rule: A name in `lal.labelling.stopping.STOPPING_RULES`, or ``NAME:THRESHOLD``.
+
+        Raises:
+            UnknownNameError: No such rule.
+            UsageError: A threshold that the rule cannot use.
+        """
+        return self.stopping_rule(rule).judge(list(self.store.labels.items()))
+
+    def stopping_rule(self, rule: str) -> StoppingRule:
+        """Return a stopping rule for this project, the same one for the same name."""
+        if rule not in self._rules:
+            self._rules[rule] = make_rule(rule, self._checkpoints)
+        return self._rules[rule]
 
     def write(self, path: str | Path) -> None:
         """Write the table with the labels filled in, atomically; skipped rows stay empty.

@@ -21,10 +21,13 @@ class LabellingSession:
     Args:
         project: What is labelled.
         out: The CSV file with the labels filled in.
-        stop: Whether the stopping rule is looked at.
+        stop: Name of the stopping rule that is looked at, as `LabellingProject.stopping` takes it;
+            none when empty.
     """
 
-    def __init__(self, project: LabellingProject, *, out: Path, stop: bool = False) -> None:
+    def __init__(self, project: LabellingProject, *, out: Path, stop: str = "") -> None:
+        if stop:
+            project.stopping_rule(stop)  # a wrong name is refused before anything is asked
         self.project, self.out, self.stop = project, out, stop
         self._news: tuple[str, ...] = ()
         self._looked_at: tuple[int, bool] | None = None
@@ -78,7 +81,7 @@ class LabellingSession:
         self._looked_at = now
         self._news = (self.project.accuracy_line(),)
         if self.stop:
-            self._news += (f"stopping rule: {self.project.stability()}",)
+            self._news += (f"stopping rule: {self.project.stopping(self.stop)}",)
         try:
             self.save()
         except LalError as error:  # the answers are in the journal; labelling goes on

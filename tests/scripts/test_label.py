@@ -96,7 +96,9 @@ def test_a_session(monkeypatch, table, capsys):
 
 
 def test_every_row_until_none_is_left(monkeypatch, table, capsys):
-    assert run(monkeypatch, table, "s\n" + "1\n2\n3\n" * 40, "--stop") == 0
+    assert (
+        run(monkeypatch, table, "s\n" + "1\n2\n3\n" * 40, "--stop", "stabilising_predictions") == 0
+    )
     out = capsys.readouterr().out
     assert "no row is left to ask" in out
     assert "59 of 60 rows labelled" in out

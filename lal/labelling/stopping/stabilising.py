@@ -1,4 +1,4 @@
-"""When to stop: predictions that no longer change."""
+"""Stabilising predictions: stop when they no longer change."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,20 +7,15 @@ from itertools import pairwise
 import numpy as np
 
 from lal.arrays import Floats, Ints, Rows
+from lal.labelling.stopping.base import STOP_ROWS, STOP_STEP, Checkpoints, check_threshold
 from lal.rng import generator, integer_seed
 from lal.task import Learner
-
-STOP_ROWS = 2000
-"""Rows whose predictions are compared, at most; the size is that of the source."""
 
 STOP_KAPPA = 0.99
 """Agreement from which predictions count as stable; the value is the source's."""
 
 STOP_WINDOW = 3
 """Comparisons that the agreement is averaged over; the value is the source's."""
-
-STOP_STEP = 10
-"""Labels between the models that are compared; ours."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +25,19 @@ class Stability:
     Attributes:
         kappa: Mean agreement of the last comparisons, None before there are enough.
         stop: Whether the rule says that labelling may stop.
+        threshold: Agreement from which it may.
     """
 
     kappa: float | None
     stop: bool
+    threshold: float = STOP_KAPPA
 
     def __str__(self) -> str:
         """Return it as a sentence."""
         if self.kappa is None:
             return "too few labels to say whether predictions are stable"
         said = "stable: labelling may stop" if self.stop else "still changing: go on"
-        return f"predictions are {said} (agreement {self.kappa:.3f}, threshold {STOP_KAPPA})"
+        return f"predictions are {said} (agreement {self.kappa:.3f}, threshold {self.threshold})"
 
 
 class StabilisingPredictions:
@@ -57,9 +54,19 @@ class StabilisingPredictions:
         X: Encoded rows, shape (N, d).
         n_classes: C.
         seed: Chooses the rows and seeds the learner.
+        threshold: Agreement from which labelling may stop.
     """
 
-    def __init__(self, learner: Learner, X: Rows, *, n_classes: int, seed: int) -> None:
+    def __init__(
+        self,
+        learner: Learner,
+        X: Rows,
+        *,
+        n_classes: int,
+        seed: int,
+        threshold: float = STOP_KAPPA,
+    ) -> None:
+        self.threshold = check_threshold("stabilising_predictions", threshold, -1.0, 1.0)
         self.learner, self.X, self.n_classes, self.seed = learner, X, n_classes, seed
         size = min(STOP_ROWS, len(X))
         self.rows = generator(seed, "stopping").choice(len(X), size=size, replace=False)
@@ -69,14 +76,14 @@ class StabilisingPredictions:
         """Return what the rule says about labels in the order given, as (row, code) pairs."""
         last = len(labels) // STOP_STEP
         if last < STOP_WINDOW + 1:
-            return Stability(None, False)
+            return Stability(None, False, self.threshold)
         points = [n * STOP_STEP for n in range(last - STOP_WINDOW, last + 1)]
         prefixes = [tuple(labels[:n]) for n in points]
         self._kept = {p: self._kept[p] if p in self._kept else self._predict(p) for p in prefixes}
         said = [self._kept[p] for p in prefixes]
         kappas = [kappa(a, b, self.n_classes) for a, b in pairwise(said)]
         mean = float(np.mean(kappas))
-        return Stability(mean, mean >= STOP_KAPPA)
+        return Stability(mean, mean >= self.threshold, self.threshold)
 
     def _predict(self, labels: Sequence[tuple[int, int]]) -> Ints:
         rows, codes = np.array(sorted(labels), dtype=np.int64).T
@@ -98,3 +105,13 @@ def kappa(a: Ints, b: Ints, n_classes: int) -> float:
     if chance == 1.0:
         return 0.0
     return (float(np.mean(a == b)) - chance) / (1.0 - chance)
+
+
+def stabilising_predictions(
+    checkpoints: Checkpoints, threshold: float = STOP_KAPPA
+) -> StabilisingPredictions:
+    """Return the rule on what `STOPPING_RULES` gives every rule."""
+    c = checkpoints
+    return StabilisingPredictions(
+        c.learner, c.X, n_classes=c.n_classes, seed=c.seed, threshold=threshold
+    )
