@@ -30,6 +30,16 @@ for _name, _where in {
     "batch_gibbs_error": "lal.strategies.joint:batch_gibbs_error",
     "k_farthest_then_margin": "lal.strategies.farthest:FarthestThenMargin",
     "typiclust_then_margin": "lal.strategies.typiclust:TypiclustThenMargin",
+    "core_set": "lal.strategies.core_set:CoreSet",
+    "core_set_robust": "lal.strategies.core_set:RobustCoreSet",
+    "badge": "lal.strategies.badge:Badge",
+    "typiclust": "lal.strategies.typiclust:Typiclust",
+    "prob_cover": "lal.strategies.prob_cover:ProbCover",
+    "drop_query": "lal.strategies.drop_query:DropQuery",
+    "fisher_kernel": "lal.strategies.fisher_kernel:FisherKernel",
+    "geal": "lal.strategies.geal:Geal",
+    "hierarchical_sampling": "lal.strategies.hierarchical:HierarchicalSampling",
+    "graph_signal": "lal.strategies.graph_signal:GraphSignal",
     "albl": "lal.strategies.albl:ALBL",
 }.items():
     STRATEGIES.add_lazy(_name, _where)
