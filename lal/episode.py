@@ -187,6 +187,10 @@ class _Seen:
         found: Floats | None = find_capability(self.full, "embed", X)
         return found
 
+    def head_proba(self, embedding: Floats) -> Floats | None:
+        found = find_capability(self.full, "head_proba", embedding)
+        return None if found is None else self._narrow(found)
+
     def sample_proba(self, X: object, n: int, rng: np.random.Generator) -> Floats | None:
         drawn = find_capability(self.full, "sample_proba", X, n, rng)
         return None if drawn is None else self._narrow(drawn)

@@ -19,6 +19,14 @@ class Embeds(Protocol):
         ...
 
 
+class HasHead(Protocol):
+    """A model whose last layer can be asked alone."""
+
+    def head_proba(self, embedding: Floats) -> Floats | None:
+        """Return the probabilities of points of the embedding, (n, h) to (n, C)."""
+        ...
+
+
 class Samples(Protocol):
     """A model that draws from its posterior."""
 
@@ -78,6 +86,7 @@ class Capability(NamedTuple):
 
 CAPABILITIES: Mapping[str, Capability] = {
     "embed": Capability("what its last layer sees", ("logistic_regression", "ridge")),
+    "head_proba": Capability("its last layer alone", ("logistic_regression", "ridge")),
     "gradient_embedding": Capability("gradients of its last layer", ("logistic_regression",)),
     "sample_proba": Capability("draws from its posterior", ("logistic_regression",)),
     "diary": Capability("a diary of its training", ()),
@@ -122,12 +131,12 @@ def require_capability(state: QueryState, name: str, who: str, *arguments: Any) 
         state: A state with a model.
         name: A name in `CAPABILITIES`.
         who: Asks for it, for the message.
-        *arguments: Passed to the method after the rows of the pool.
+        *arguments: Passed to the method after the rows of the pool; in their place for the head.
 
     Raises:
         UsageError: The model does not have it; the message names learners that do.
     """
-    given = () if name == "diary" else (state.X, *arguments)
+    given = arguments if name in ("diary", "head_proba") else (state.X, *arguments)
     found = find_capability(state.model, name, *given)
     if found is None:
         known = ", ".join(repr(learner) for learner in CAPABILITIES[name].learners)

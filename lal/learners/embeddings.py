@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from lal.arrays import Floats, Rows
-from lal.learners.members import last_step
+from lal.learners.members import last_estimator, last_step
+from lal.learners.probabilities import estimator_proba
 from lal.pool import dense
 
 ACTIVATIONS: Mapping[str, Callable[[Floats], Floats]] = {
@@ -33,17 +34,36 @@ def embedding(estimator: Any, X: Rows) -> Floats | None:
     return dense(rows) if weights.ndim == 2 and weights.shape[1] == rows.shape[1] else None
 
 
+def head_proba(estimator: Any, embedded: Floats, n_known: int) -> Floats | None:
+    """Return the probabilities of points of the embedding, shape (n, S); None without layers.
+
+    Args:
+        estimator: A fitted classifier or pipeline.
+        embedded: Points of the embedding, shape (n, h).
+        n_known: S, classes that it knows.
+    """
+    from sklearn.neural_network import MLPClassifier
+
+    last = last_estimator(estimator)
+    if isinstance(last, MLPClassifier):
+        scores = embedded @ last.coefs_[-1] + last.intercepts_[-1]
+        scores = np.hstack([np.zeros_like(scores), scores]) if scores.shape[1] == 1 else scores
+        exp = np.exp(scores - scores.max(axis=1, keepdims=True))
+        softmax: Floats = exp / exp.sum(axis=1, keepdims=True)
+        return softmax
+    linear = np.ndim(getattr(last, "coef_", 0.0)) == 2
+    return estimator_proba(last, embedded, n_known) if linear else None
+
+
 def has_gradient(estimator: Any) -> bool:
     """Whether an estimator's probabilities are a softmax of its last layer."""
     from sklearn.linear_model import LogisticRegression, SGDClassifier
     from sklearn.neural_network import MLPClassifier
-    from sklearn.pipeline import Pipeline
 
-    while isinstance(estimator, Pipeline):
-        estimator = estimator.steps[-1][1]
-    if isinstance(estimator, SGDClassifier):
-        return bool(estimator.loss == "log_loss")
-    return isinstance(estimator, LogisticRegression | MLPClassifier)
+    last = last_estimator(estimator)
+    if isinstance(last, SGDClassifier):
+        return bool(last.loss == "log_loss")
+    return isinstance(last, LogisticRegression | MLPClassifier)
 
 
 def _hidden_layer(network: Any, rows: Floats) -> Floats:

@@ -18,6 +18,15 @@ def last_step(estimator: Any, X: Rows) -> tuple[Any, Rows]:
     return estimator, X
 
 
+def last_estimator(estimator: Any) -> Any:
+    """Return the last step of a pipeline, or the estimator itself."""
+    from sklearn.pipeline import Pipeline
+
+    while isinstance(estimator, Pipeline):
+        estimator = estimator.steps[-1][1]
+    return estimator
+
+
 def member_proba(estimator: Any, X: Rows) -> Floats | None:
     """Return the members' probabilities over the ensemble's classes, shape (M, n, S), or None.
 

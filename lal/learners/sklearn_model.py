@@ -8,7 +8,7 @@ import numpy as np
 from lal.arrays import Floats, Ints, Rows
 from lal.errors import DataError, UsageError
 from lal.learners.capabilities import last_layer_gradient
-from lal.learners.embeddings import embedding, has_gradient
+from lal.learners.embeddings import embedding, has_gradient, head_proba
 from lal.learners.laplace import draw_proba
 from lal.learners.leverage import class_leverage
 from lal.learners.members import last_step, member_proba
@@ -99,6 +99,11 @@ class SklearnModel:
     def embed(self, X: Rows) -> Floats | None:
         """Return what the last layer sees, shape (n, h); see `lal.learners.embeddings`."""
         return embedding(self.estimator, X)
+
+    def head_proba(self, embedding: Floats) -> Floats | None:
+        """Return the last layer's probabilities of points of the embedding, (n, h) to (n, C)."""
+        narrow = head_proba(self.estimator, embedding, len(self.columns))
+        return None if narrow is None else self._spread(narrow)
 
     def gradient_embedding(self, X: Rows) -> Floats | None:
         """Return the last layer's gradients for the predicted labels, shape (n, C h).

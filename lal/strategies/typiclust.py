@@ -5,6 +5,7 @@ import numpy as np
 from lal.arrays import Floats, Ints
 from lal.state import QueryState
 from lal.strategies.farthest import exploration_labels
+from lal.strategies.selection import select_top
 from lal.strategies.uncertainty import Margin
 
 NEIGHBOURS = 20
@@ -58,13 +59,41 @@ class TypiclustThenMargin:
         exploring = len(state.labelled) < exploration_labels(self.k, state.n_classes)
         if not exploring and state.proba is not None:
             return Margin().utilities(state, rng)
-        rows = np.union1d(state.reference, state.labelled)
-        rows = rows[rows < state.N]
-        Z = state.Z[rows]
-        clusters = _clusters(Z, len(state.labelled) + 1, rng)
-        utilities = np.zeros(state.N)
-        utilities[rows] = _utilities(Z, clusters, np.isin(rows, state.labelled))
-        return utilities
+        return typiclust_utilities(state, 1, rng)
+
+
+class Typiclust:
+    """Asks for the most typical row of each of the largest clusters without a label.
+
+    For a batch of b, the rows are cut into b more k-means clusters than there are labels. Source:
+    Hacohen et al. (2022), see `typicality`.
+    """
+
+    def utilities(self, state: QueryState, rng: np.random.Generator) -> Floats:
+        """Return ranks by cluster and typicality, shape (N,)."""
+        return typiclust_utilities(state, 1, rng)
+
+    def select_batch(
+        self,
+        state: QueryState,
+        rng: np.random.Generator,
+        ties: np.random.Generator,
+        batch_size: int,
+    ) -> Ints:
+        """Return one row for each of the largest clusters without a label, shape (batch_size,)."""
+        utilities = typiclust_utilities(state, batch_size, rng)
+        return select_top(utilities, state.open, ties, batch_size)
+
+
+def typiclust_utilities(state: QueryState, size: int, rng: np.random.Generator) -> Floats:
+    """Return ranks by cluster and typicality for a batch of `size`, 0 outside R, shape (N,)."""
+    rows = np.union1d(state.reference, state.labelled)
+    rows = rows[rows < state.N]
+    Z = state.Z[rows]
+    clusters = _clusters(Z, len(state.labelled) + size, rng)
+    utilities = np.zeros(state.N)
+    utilities[rows] = _utilities(Z, clusters, np.isin(rows, state.labelled))
+    return utilities
 
 
 def _clusters(Z: Floats, n: int, rng: np.random.Generator) -> Ints:
