@@ -231,12 +231,17 @@ def _state(
     geometries: WeakKeyDictionary[Part, Geometry],
     proba: Floats | None = None,
 ) -> QueryState:
-    """Return the state of an episode; without a model before it has labels of two classes."""
+    """Return the state of an episode; without a model before it has labels of two classes.
+
+    Where classes are not declared, the model knows those that have a label.
+    """
     task = _task(view, episode)
     if task.pool not in geometries:
         geometries[task.pool] = make_geometry(task.pool.X)
     labelled = np.sort(view.simulator.labelled_rows(episode))
     seen, codes = np.unique(task.pool.y[labelled], return_inverse=True)
+    if proba is not None and not task.classes_known:
+        proba = proba[:, seen]
     return QueryState(
         X=task.pool.X,
         geometry=geometries[task.pool],
