@@ -18,6 +18,7 @@ from lal.data.view import make_geometry
 from lal.errors import UsageError
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.scoring.scorer import Scorer
+from lal.policies.two_stage_policy import TwoStagePolicy
 from lal.state import Geometry, QueryState, Strategy
 from lal.strategies.farthest import exploration_labels
 from lal.task import Part, Task
@@ -116,7 +117,23 @@ def policy_ranker(policy: PoolPolicy, dtype: type[np.floating[Any]] = np.float64
             )
         return rank(view)
 
-    return checked
+    return two_stages(policy, checked) if isinstance(policy, TwoStagePolicy) else checked
+
+
+def two_stages(policy: TwoStagePolicy, first: Ranker) -> Ranker:
+    """Return what re-ranks by a policy's second stage, whose states are made one by one."""
+    geometries: WeakKeyDictionary[Part, Geometry] = WeakKeyDictionary()
+
+    def rank(view: View) -> Floats:
+        utilities = np.array(first(view), dtype=np.float64)
+        for i, episode in enumerate(view.numbers):
+            there = view.mask[i]
+            state = _state(view, episode, geometries, view.simulator.pool_proba(episode))
+            rows = view.simulator.slates[episode][there]
+            utilities[i, there] = policy.rerank(state, rows, utilities[i, there])
+        return utilities
+
+    return rank
 
 
 def scorer_ranker(scorer: Scorer, dtype: type[np.floating[Any]] = np.float64) -> Ranker:
@@ -167,7 +184,8 @@ def state_then_margin(strategy: Any) -> Ranker:
     def rank(view: View) -> Floats:
         utilities = np.array(margin(view))
         for i in np.flatnonzero(explores(view, strategy.k)):
-            utilities[i] = _by_state(strategy, view, int(i), geometries)
+            state = _state(view, view.numbers[i], geometries)
+            utilities[i] = _by_state(strategy, view, int(i), state)
         return utilities
 
     return rank
@@ -179,10 +197,11 @@ def state_and_proba(strategy: Any) -> Ranker:
 
     def rank(view: View) -> Floats:
         simulator = view.simulator
-        return np.stack([
-            _by_state(strategy, view, i, geometries, simulator.pool_proba(e))
-            for i, e in enumerate(view.numbers)
-        ])  # fmt: skip
+        utilities = []
+        for i, episode in enumerate(view.numbers):
+            state = _state(view, episode, geometries, simulator.pool_proba(episode))
+            utilities.append(_by_state(strategy, view, i, state))
+        return np.stack(utilities)
 
     return rank
 
@@ -206,21 +225,24 @@ def _task(view: View, episode: int) -> Task:
     return view.simulator.tasks[int(view.simulator.task_numbers[episode])]
 
 
-def _by_state(
-    strategy: Strategy,
+def _state(
     view: View,
-    i: int,
+    episode: int,
     geometries: WeakKeyDictionary[Part, Geometry],
     proba: Floats | None = None,
-) -> Floats:
-    """Return a strategy's utilities of the rows that the i-th episode of a view offers, (K,)."""
-    episode = view.numbers[i]
+) -> QueryState:
+    """Return the state of an episode; without a model before it has labels of two classes.
+
+    Where classes are not declared, the model knows those that have a label.
+    """
     task = _task(view, episode)
     if task.pool not in geometries:
         geometries[task.pool] = make_geometry(task.pool.X)
     labelled = np.sort(view.simulator.labelled_rows(episode))
     seen, codes = np.unique(task.pool.y[labelled], return_inverse=True)
-    state = QueryState(
+    if proba is not None and not task.classes_known:
+        proba = proba[:, seen]
+    return QueryState(
         X=task.pool.X,
         geometry=geometries[task.pool],
         labelled=labelled,
@@ -229,7 +251,12 @@ def _by_state(
         classes_known=task.classes_known,
         proba=proba if len(seen) > 1 else None,
     )
-    found: Floats = strategy.utilities(state, view.streams[i])[view.simulator.slates[episode]]
+
+
+def _by_state(strategy: Strategy, view: View, i: int, state: QueryState) -> Floats:
+    """Return a strategy's utilities of the rows that the i-th episode of a view offers, (K,)."""
+    rows = view.simulator.slates[view.numbers[i]]
+    found: Floats = strategy.utilities(state, view.streams[i])[rows]
     return found
 
 

@@ -1,6 +1,6 @@
 """Features: what a policy may know of a candidate and of the state. Importing fills FEATURES."""
 
-from lal.features import candidate, context, forest, lal_rl
+from lal.features import candidate, context, forest, lal_rl, what_if
 from lal.features.base import FEATURES, Feature, candidate_matrix, context_vector, define
 
 DEFAULT_CANDIDATE_FEATURES = (
@@ -63,4 +63,5 @@ __all__ = [
     "define",
     "forest",
     "lal_rl",
+    "what_if",
 ]

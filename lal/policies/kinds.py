@@ -84,6 +84,7 @@ for _kind, _where in {
     "design": "lal.policies.design_policy:DesignPolicy",
     "predict_or_ask": "lal.policies.predict_or_ask_policy:PredictOrAskPolicy",
     "subset": "lal.policies.subset_policy:SubsetPolicy",
+    "two_stage": "lal.policies.two_stage_policy:TwoStagePolicy",
 }.items():
     KINDS.add_lazy(_kind, _where)
 
@@ -108,19 +109,23 @@ def load_policy(name_or_path: str | Path, *, missing_label: Any = None) -> Any:
 
 
 def load_as(kind: type[P], name_or_path: str | Path) -> P:
-    """Return what `load_policy` does, of the class that is expected.
+    """Return what `load_policy` does, of the class that is expected or one derived from it.
 
     Raises:
         PolicyFileError: The file holds a policy of another kind, or cannot be loaded.
     """
     path = policy_path(name_or_path)
     file = read_file(path)
-    if file.kind != kind.kind:
+    if file.kind != kind.kind and not _is_derived(file.kind, kind):
         raise PolicyFileError(
             f"{path} holds a policy of kind {printable(file.kind)!r}, expected {kind.kind!r}; "
             "lal.load_policy loads every kind"
         )
     return cast("P", _made(file))
+
+
+def _is_derived(name: str, kind: type[Policy]) -> bool:
+    return name in KINDS and issubclass(KINDS[name], cast("type", kind))
 
 
 def _with_missing_label(policy: Any, missing_label: Any) -> Any:

@@ -27,6 +27,7 @@ from lal.learners import make_learner
 from lal.policies.kinds import load_as, load_policy
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.scoring.scorer import compile_program
+from lal.policies.two_stage_policy import TwoStagePolicy
 from lal.rng import generator
 from lal.strategies.base import make_strategy
 from lal.tasks.splits import make_task
@@ -128,6 +129,25 @@ def test_rows_and_curves_are_those_of_the_reference_loop(name):
         assert curve.n_all_seen == wanted.n_all_seen
         for metric, values in wanted.metrics.items():
             assert curve.metrics[metric] == pytest.approx(values, abs=1e-3)
+
+
+def test_two_stages_are_those_of_the_reference_loop():
+    tasks = make_tasks("logistic_regression")
+    starts = [Episode(task, 5).pool.order for task in tasks]
+    first = load_as(PoolPolicy, "default")
+    names = [*PoolPolicy.FIELDS, "tensors"]
+    end = {"op": "select", "in": ["candidates"], "out": ["u"], "columns": [25]}
+    policy = TwoStagePolicy(
+        **{name: getattr(first, name) for name in names}, shortlist=8,
+        refine_features=("what_if_error@1",), refine_program={"ops": [end], "output": "u"},
+    )  # fmt: skip
+    once, twice = rollout(
+        tasks, [policy_ranker(first), policy_ranker(policy)], starts=starts
+    ).curves
+    for t, task in enumerate(tasks):
+        wanted = lal.run_episode(policy, task, seed=5, part="reward")
+        assert np.array_equal(twice[t].queried, wanted.queried)
+        assert not np.array_equal(twice[t].queried, once[t].queried)
 
 
 def test_policies_of_other_features_are_refused_by_name():
