@@ -5,25 +5,44 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := $(VENV)/.demo
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+LOCKED := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+EDITABLE := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo test lint unit notebooks kernels-nojit kernels-unlinked test-hosts test-skactiveml mutation format docs clean
+.PHONY: setup demo test lock lint unit notebooks kernels-nojit kernels-unlinked test-hosts test-skactiveml mutation format docs clean
 
 setup: $(STAMP)
 
 # What the demo needs. torch first and alone: its pin has a CPU build; left to the resolver it brings
-# gigabytes of CUDA.
-$(DEMO): pyproject.toml constraints.txt
+# gigabytes of CUDA. Everything else has the versions and hashes of a lock file; torch has none there,
+# because its builds for CPU and CUDA differ under one version.
+$(DEMO): pyproject.toml constraints.txt requirements/demo.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) torch==2.13.0
-	$(PIP) -e '.[demo]'
+	$(LOCKED) -r requirements/demo.txt
+	$(EDITABLE)
 	touch $@
 
 # What tests, checks and every command need.
-$(STAMP): $(DEMO)
-	$(PIP) -e '.[dev]'
+$(STAMP): $(DEMO) requirements/dev.txt
+	$(LOCKED) -r requirements/dev.txt
+	$(BIN)/pip check
 	touch $@
+
+# The lock files anew, after a change of dependencies in pyproject.toml or constraints.txt.
+CUDA := triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti nvidia-cuda-nvrtc \
+	nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver \
+	nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx
+COMPILE := $(BIN)/uv pip compile pyproject.toml requirements/build.in -c constraints.txt --quiet --universal \
+	--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	$(foreach name,torch $(CUDA),--no-emit-package $(name))
+
+lock:
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) uv
+	$(COMPILE) --extra demo -o requirements/demo.txt
+	$(COMPILE) --extra dev -o requirements/dev.txt
 
 demo: $(DEMO)
 	$(BIN)/python -m scripts.demo

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from agents.training.progress import Progress
+from lal.processes import bound_workers
 
 
 class Block(Protocol):
@@ -57,7 +58,9 @@ def _made(
     backend, _ = get_active_backend()
     if backend.supports_return_generator:
         jobs = (delayed(_numbered)(make, number) for number in numbers)
-        yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
+        local = n_jobs != 1 and type(backend).__name__ == "LokyBackend"
+        workers = bound_workers() if local else {}
+        yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered", **workers)(jobs)
         return
     size = 4 * max(n_jobs, 1)
     for first in range(0, len(numbers), size):

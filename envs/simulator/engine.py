@@ -28,6 +28,7 @@ from lal.evaluation.runs.protocol import count_labels
 from lal.evaluation.runs.run import DONE, FAILED, Run, RunResult, about
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.query.screening import SCREENED
+from lal.processes import bound_workers
 from lal.task import Task
 
 TOGETHER = 192
@@ -79,7 +80,8 @@ class CompiledEngine:
         size = max(1, self.together // max(map(len, tasks), default=1))
         chunks = (tasks[i : i + size] for i in range(0, len(tasks), size))
         jobs = (delayed(_execute_chunk)([r for own in chunk for r in own]) for chunk in chunks)
-        for results in Parallel(n_jobs=self.jobs, return_as="generator_unordered")(jobs):
+        workers = bound_workers() if self.jobs != 1 else {}
+        for results in Parallel(self.jobs, return_as="generator_unordered", **workers)(jobs):
             yield from results
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from lal.errors import LalError
 from lal.evaluation.runs.limits import RunTimeout, one_thread, time_limit
 from lal.evaluation.runs.run import FAILED, TIMED_OUT, Run, RunResult, about, execute
+from lal.processes import bound_workers
 from lal.registry import require
 
 Backend = Literal["local", "dask", "ray"]
@@ -100,7 +101,8 @@ def _local(jobs: int, _address: str) -> Iterator[Opened]:
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     try:
-        yield {"n_jobs": jobs, "return_as": "generator_unordered"}, (BrokenProcessPool,)
+        options = {"n_jobs": jobs, "return_as": "generator_unordered", **bound_workers()}
+        yield options, (BrokenProcessPool,)
     except BaseException:  # whatever ends the evaluation, its workers must not outlive it
         get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
         raise

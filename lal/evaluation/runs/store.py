@@ -158,8 +158,9 @@ class RunStore:
             if result is not None:
                 counts[result.status] = counts.get(result.status, 0) + 1
         for part in self.folder.glob("**/.*.part"):
-            if time.time() - part.stat().st_mtime > LEFTOVER_AGE:
-                self._quarantine(part)
+            with contextlib.suppress(FileNotFoundError):  # its writer finished it just now
+                if time.time() - part.stat().st_mtime > LEFTOVER_AGE:
+                    self._quarantine(part)
         aside = sorted((self.folder / "quarantine").glob("*"))
         missing = [k for k in self.listed() if self.find(k) is None]
         return Verification(counts, tuple(aside), len(missing))
