@@ -1,6 +1,6 @@
 """The adapters against stand-ins that call them as the real packages do.
 
-The real packages have pins that conflict; `scripts.benchmarks.robustness.host_parity`
+The real packages have pins that conflict; `python -m scripts.benchmark host-parity`
 plays against them.
 """
 
