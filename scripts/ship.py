@@ -7,12 +7,13 @@ read from a store of ``scripts.evaluate``, never typed::
         --store runs/evidence --strategy mine --alias default
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lal.errors import UsageError
+from lal.evaluation.analysis.control_tests import compare, find_controls, passes_controls
 from lal.evaluation.runs.methods import families_seen
 from lal.policies.kinds import SHIPPED, load_as
 from lal.policies.pool_policy import PoolPolicy
@@ -30,11 +31,20 @@ class Config:
     name: str = ""
     """Name it is shipped under; dated, because a name never changes its meaning."""
 
+    summary: str = ""
+    """One line for its card and for lal.list_policies; the card's own when empty."""
+
     store: Path | None = None
     """Run store of ``scripts.evaluate`` that holds its evidence."""
 
     strategy: str = ""
     """Label of the policy in that store."""
+
+    controls: tuple[str, ...] = ()
+    """Labels of its untrained and shuffled copies in that store, for the control test."""
+
+    command: str = ""
+    """What makes the file again, for its card; the commit is read from the run's folder."""
 
     alias: str = ""
     """Alias that shall point to it from now on, for example default."""
@@ -55,10 +65,19 @@ def main(config: Config) -> None:
         raise UsageError(f"{path.name} is shipped already; a name never changes its meaning")
     policy = load_as(PoolPolicy, config.policy)
     card = {**policy.card, "trained_as": policy.name}
+    if config.summary:
+        card["summary"] = config.summary
     if config.do_not_use_when:
         card["do_not_use_when"] = list(config.do_not_use_when)
     if config.store is not None:
-        card["evidence"] = evidence(config.store, config.strategy, seen=families_seen(policy))
+        card["evidence"] = evidence(
+            config.store, config.strategy, seen=families_seen(policy), controls=config.controls
+        )
+        if config.controls:
+            low = {name: found["low"] for name, found in card["evidence"]["against"].items()}
+            card["did_it_learn"] = {"learned": passes_controls(low)}
+    if config.command:
+        card["made_by"] = {"command": config.command, "commit": _commit(config.policy)}
     replace(policy, name=config.name, card=card).save(path)
     if config.alias:
         aliases = config.folder / "aliases.json"
@@ -67,21 +86,46 @@ def main(config: Config) -> None:
     print(path)
 
 
-def evidence(folder: Path, strategy: str, *, seen: Iterable[str] = ()) -> dict[str, Any]:
+def _commit(policy: Path) -> str:
+    """Return the commit that a run was made at.
+
+    Raises:
+        UsageError: The run does not say, or its code had changes that were not committed.
+    """
+    path = policy.parent / "provenance.json"
+    git = read_json(path).get("git", {}) if path.exists() else {}
+    if not git.get("commit") or git.get("dirty"):
+        raise UsageError(
+            f"{policy} was not made at a clean commit, so nobody could make it again; train it at "
+            "one, or ship it without --command"
+        )
+    return str(git["commit"])
+
+
+def evidence(
+    folder: Path, strategy: str, *, seen: Iterable[str] = (), controls: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return what a store says of a strategy, in AUBC points, as plain JSON.
 
     Data sets of families that the policy saw in training do not count and are left out.
+
+    Args:
+        folder: Run store.
+        strategy: Label of the policy.
+        seen: Families that it saw in training.
+        controls: Labels of its untrained and shuffled copies, compared by their roles.
 
     Raises:
         UsageError: The strategy is not in the store, or every data set is left out.
     """
     from lal.evaluation.analysis.summary import summarise
-    from lal.evaluation.analysis.tables import read_table
+    from lal.evaluation.analysis.tables import drop_seen, read_table
     from lal.evaluation.runs.store import RunStore
 
     store = RunStore.existing(folder)
     families = {*seen, *store.manifest().get("seen", {}).get(strategy, ())}
-    rows = {row.strategy: row for row in summarise(read_table(store), seen={strategy: families})}
+    table = read_table(store)
+    rows = {row.strategy: row for row in summarise(table, seen={strategy: families})}
     if strategy not in rows:
         raise UsageError(f"{strategy!r} is not in {folder}; expected one of {', '.join(rows)}")
     row = rows[strategy]
@@ -89,6 +133,9 @@ def evidence(folder: Path, strategy: str, *, seen: Iterable[str] = ()) -> dict[s
         raise UsageError(
             f"{strategy!r} saw every family of {folder} in training; evaluate it on others"
         )
+    fair = drop_seen(table, families)
+    own = find_controls(table, controls)
+    comparisons = {**row.against, **{c: compare(fair, strategy, own[c], control=c) for c in own}}
     against = {
         name: {
             "points": round(100 * found.interval.mean, 2),
@@ -96,7 +143,7 @@ def evidence(folder: Path, strategy: str, *, seen: Iterable[str] = ()) -> dict[s
             "high": round(100 * found.interval.high, 2),
             "wins_ties_losses": [found.wins, found.ties, found.losses],
         }
-        for name, found in row.against.items()
+        for name, found in comparisons.items()
     }
     manifest = store.manifest()
     return {

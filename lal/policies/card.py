@@ -51,7 +51,7 @@ class Card(dict[str, Any]):
 
     def _sections(self) -> list[Section]:
         return [
-            Section("Trained on", [*_trained_on(self)]),
+            Section("Trained on", [*_trained_on(self), *_made_by(self)]),
             Section("Made for", [*_made_for(self)]),
             Section("Looks at", [*_looks_at(self.about)]),
             _results(self),
@@ -160,6 +160,13 @@ def _trained_on(card: Mapping[str, Any]) -> Iterator[str]:
         yield f"a control: {card['control']}"
     if not any(k in card for k in ("trained_on", "n_states", "n_rows", "steps", "data")):
         yield "the file does not say"
+
+
+def _made_by(card: Mapping[str, Any]) -> Iterator[str]:
+    made = card.get("made_by")
+    if isinstance(made, Mapping):
+        command, commit = _words(made.get("command", "")), _words(made.get("commit", ""))
+        yield f"made by: {command} (commit {commit})"
 
 
 def _made_for(card: Mapping[str, Any]) -> Iterator[str]:

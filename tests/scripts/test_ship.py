@@ -57,6 +57,30 @@ def test_ships_with_evidence_and_alias(trained, store, tmp_path):
     assert all(np.array_equal(old.tensors[k], shipped.tensors[k]) for k in old.tensors)
 
 
+def test_controls_and_the_way_to_make_it_again_are_on_the_card(trained, store, tmp_path):
+    copies = ("shuffled=random?role=shuffled", "untrained0=random?role=untrained&stream=1")
+    evaluate(
+        EvaluationConfig(
+            suite=("sklearn:iris",), learners=("gaussian_nb",), runs=2, budget=5, out=store,
+            strategies=("random", "margin", f"mine=policy:{trained}", *copies),
+            store_format="json",
+        )
+    )  # fmt: skip
+    options = Config(
+        policy=trained, name="mine-2", store=store, strategy="mine", folder=tmp_path / "shipped",
+        controls=("shuffled", "untrained0"), command="python -m scripts.train --seed 0",
+    )  # fmt: skip
+    with pytest.raises(UsageError, match="not made at a clean commit"):
+        main(options)
+    git = {"commit": "c0ffee", "dirty": False}
+    (trained.parent / "provenance.json").write_text(json.dumps({"git": git}))
+    main(options)
+    card = load_policy(tmp_path / "shipped" / "mine-2.safetensors").card
+    assert set(card["evidence"]["against"]) == {"random", "margin", "shuffled", "untrained"}
+    assert card["did_it_learn"]["learned"] in (True, False)
+    assert "made by: python -m scripts.train --seed 0 (commit c0ffee)" in str(card)
+
+
 def test_a_name_is_never_reused(trained, tmp_path):
     config = Config(policy=trained, name="mine-1", folder=tmp_path / "shipped")
     main(config)

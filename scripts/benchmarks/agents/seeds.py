@@ -117,6 +117,8 @@ def _evaluate(config: Config, trained: Sequence[Trained]) -> Evaluation:
             jobs=config.jobs,
         ),
         engine=CompiledEngine(config.jobs),
+        command=f"python -m scripts.benchmark seeds --agent {config.agent} --preset "
+        f"{config.preset}",
     )
 
 
