@@ -82,7 +82,7 @@ def run(config: Config, results: Results) -> None:
     for name, means in differences.items():
         shown = [f"{100 * x:+.2f}" for x in (sum(means) / len(means), min(means), max(means))]
         row = dict(zip(("mean", "lowest", "highest"), shown, strict=True))
-        results.add("over seeds", {"minus": name, **row})
+        results.add("over-seeds", {"minus": name, **row})
 
 
 def _train(config: Config) -> list[Trained]:

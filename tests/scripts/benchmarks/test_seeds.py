@@ -21,7 +21,7 @@ def test_every_seed_gets_a_row_with_its_controls_and_a_second_call_trains_nothin
         "minus margin, accuracy", "learned",
     }  # fmt: skip
     assert rows[0]["minus random"] != rows[1]["minus random"]
-    over = results.tables["over seeds"].rows
+    over = results.tables["over-seeds"].rows
     assert {row["minus"] for row in over} == {n.removeprefix("minus ") for n in rows[0]} - {
         "seed",
         "learned",
