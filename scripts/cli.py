@@ -17,6 +17,7 @@ SUMMARIES = {
     "label": "label a CSV file, the most useful rows first",
     "rank": "rank what has no label yet, in a CSV file or in the tasks of a labelling tool",
     "label-studio": "serve Label Studio as a machine-learning backend",
+    "forecast": "forecast how many labels an accuracy will take",
     "policies": "list the shipped policies, or show the card of one",
     "train": "train a policy",
     "evaluate": "compare strategies on data sets",

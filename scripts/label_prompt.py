@@ -12,6 +12,9 @@ Read = Callable[[str], str]
 
 COMMANDS = {"s": "skip", "u": "undo", "p": "progress", "q": "quit"}
 
+CHANGE = ("c", "change")
+"""Words that begin a change, followed by the row and its class."""
+
 
 def run_prompt(session: LabellingSession, read: Read = input) -> None:
     """Ask for one row after the other until the person quits or none is left."""
@@ -43,6 +46,9 @@ def _ask(session: LabellingSession, row: Suggestion, read: Read) -> str:
     while True:
         text = read(printable(f"{menu(classes)} > ")).strip()  # input() may pass by sys.stdout
         do = understand(text, classes)
+        if do is None and text.partition(" ")[0] in CHANGE:
+            print(_change(session, text, classes))
+            continue
         if do == ("quit", ""):
             return "quit"
         if do == ("progress", ""):
@@ -56,6 +62,18 @@ def _ask(session: LabellingSession, row: Suggestion, read: Read) -> str:
             return session.act(do[0], None if do[0] == "undo" else row.row, do[1] or None)
         except LalError as error:
             print(f"error: {error}")
+
+
+def _change(session: LabellingSession, text: str, classes: Sequence[str]) -> str:
+    """Change an earlier answer, as in ``c ROW CLASS``, and return what was done."""
+    name, _, said = text.partition(" ")[2].strip().rpartition(" ")
+    meant = understand(said, classes)
+    if not name or meant is None or meant[0] != "label":
+        return "to change an answer, type: c ROW CLASS (the row's id or number, as it was shown)"
+    try:
+        return session.act("change", session.project.store.find(name), meant[1])
+    except LalError as error:
+        return f"error: {error}"
 
 
 def card(row: Suggestion) -> list[str]:
@@ -74,7 +92,7 @@ def menu(classes: Sequence[str]) -> str:
     if _numeric(classes):
         names = list(classes)
     free = [f"{key} {word}" for key, word in COMMANDS.items() if key not in classes]
-    return f"[{', '.join(names)} | {', '.join(free)}]"
+    return f"[{', '.join(names)} | {', '.join([*free, 'c ROW CLASS change'])}]"
 
 
 def understand(text: str, classes: Sequence[str]) -> tuple[str, str] | None:

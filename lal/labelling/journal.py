@@ -14,7 +14,7 @@ from lal.serialization import check_file, parse_json
 SCHEMA = 1
 """Version of the journal's lines."""
 
-Kind = Literal["label", "skip", "undo"]
+Kind = Literal["label", "skip", "change", "undo"]
 
 HEADER_BEGINS = b'{"schema": '
 """How the first line of every journal begins."""
@@ -29,8 +29,8 @@ class Event:
 
     Attributes:
         do: What it was; an undo takes back the last event that still stands.
-        row: The row, for labels and skips.
-        label: The class, for labels.
+        row: The row, for labels, skips and changes.
+        label: The class, for labels and changes.
         name: What the person calls the row, for people who read the journal.
     """
 
@@ -195,6 +195,7 @@ def _event(fields: dict[str, Any]) -> Event:
     text = isinstance(event.label, str)
     if (event.do, number, text) not in (
         ("label", True, True),
+        ("change", True, True),
         ("skip", True, False),
         ("undo", False, False),
     ):

@@ -111,6 +111,9 @@ class LabelStore:
                     self.skipped[event.row] = None
                 continue
             code = self._code(str(event.label))
+            if event.do == "change" and event.row in self.labels:
+                self.labels[event.row] = code
+                continue
             if self.labels.setdefault(event.row, code) != code:
                 raise DataError(
                     f"row {self.name(event.row)} has the label "
@@ -159,6 +162,29 @@ class LabelStore:
         self.journal.append(Event("label", row, label, name=self.name(row)))
         self.labels[row] = code
         self.skipped.pop(row, None)
+        self._count(labels=True)
+
+    def change(self, row: int, label: object) -> None:
+        """Replace an answer given in this project; the journal keeps both, and undo goes back.
+
+        Raises:
+            UsageError: No such row, it has no answer, it has this one, or its label came with the
+                table.
+            DataError: No such class, or the disk is full.
+        """
+        row, label = self._checked_row(row), class_name(label)
+        code = self._code(label)
+        if row not in self.labels:
+            raise UsageError(f"row {self.name(row)} has no answer to change; label it first")
+        if row in self._given:
+            raise UsageError(
+                f"row {self.name(row)} has its label from the table; change it there and start a "
+                "new journal"
+            )
+        if self.labels[row] == code:
+            raise UsageError(f"row {self.name(row)} is labelled {label!r} already")
+        self.journal.append(Event("change", row, label, name=self.name(row)))
+        self.labels[row] = code
         self._count(labels=True)
 
     def skip(self, row: int) -> None:

@@ -123,6 +123,10 @@ class LabellingProject:
         """Write down an answer; on return it is on the disk. See `LabelStore.label`."""
         self.store.label(row, label)
 
+    def change(self, row: int, label: object) -> None:
+        """Replace an answer given in this project. See `LabelStore.change`."""
+        self.store.change(row, label)
+
     def skip(self, row: int) -> None:
         """Put a row aside; it is not queried again. See `LabelStore.skip`."""
         self.store.skip(row)

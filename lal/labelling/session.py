@@ -51,9 +51,9 @@ class LabellingSession:
         """Do what a person asked for and return what was done.
 
         Args:
-            do: ``"label"``, ``"skip"`` or ``"undo"``.
-            row: Row to label or skip; for undo, the row of the last answer as it was shown, or
-                None to take back whatever was last.
+            do: ``"label"``, ``"skip"``, ``"change"`` or ``"undo"``.
+            row: Row to label, change or skip; for undo, the row of the last answer as it was shown,
+                or None to take back whatever was last.
             label: Its class.
 
         Raises:
@@ -62,13 +62,16 @@ class LabellingSession:
         name = self.project.store.name
         if do == "undo":
             event = self.project.undo(row)
-            what = "skip" if event.do == "skip" else f"label {event.label}"
+            what = "skip" if event.do == "skip" else f"{event.do} {event.label}"
             return f"took back the {what} of row {event.name}"
-        if row is None or (do == "label" and label is None):
-            raise UsageError(f"{do} needs a row, and label a class")
+        if row is None or (do in ("label", "change") and label is None):
+            raise UsageError(f"{do} needs a row, and label and change a class")
         if do == "skip":
             self.project.skip(row)
             return f"skipped row {name(row)}"
+        if do == "change":
+            self.project.change(row, label)
+            return f"row {name(row)} is {label} now"
         self.project.label(row, label)
         return f"row {name(row)} is {label}"
 

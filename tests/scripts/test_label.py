@@ -95,6 +95,21 @@ def test_a_session(monkeypatch, table, capsys):
     assert f"skipped rows: {skipped}" in capsys.readouterr().out
 
 
+def test_an_earlier_answer_is_changed(monkeypatch, table, capsys):
+    assert run(monkeypatch, table, "1\nq\n") == 0
+    (key,) = get_labels(table.with_name("data.labelled.csv"))
+    lines = [f"c {key} 3", "c", f"c {key} what", "c nobody 1", f"change {key} cow", "u", "q"]
+    capsys.readouterr()
+    assert run(monkeypatch, table, "\n".join(lines) + "\n") == 0
+    out = capsys.readouterr().out
+    assert f"row {key} is cow now" in out
+    assert out.count("to change an answer, type: c ROW CLASS") == 2
+    assert "no row of 'data.csv' has the 'key' 'nobody'" in out
+    assert f"row {key} is labelled 'cow' already" in out
+    assert f"took back the change cow of row {key}" in out
+    assert get_labels(table.with_name("data.labelled.csv")) == {key: "ant"}
+
+
 def test_every_row_until_none_is_left(monkeypatch, table, capsys):
     assert (
         run(monkeypatch, table, "s\n" + "1\n2\n3\n" * 40, "--stop", "stabilising_predictions") == 0

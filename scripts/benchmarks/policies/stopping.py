@@ -110,7 +110,7 @@ def run(config: Config, results: Results) -> None:
             there = [run[k] for run in by_data[name]]
             labels = np.mean([stop.labels for stop in there])
             row[rule] = f"{labels:.0f} ({np.mean([stop.lost for stop in there]):+.1f})"
-        results.add("data sets", row)
+        results.add("data-sets", row)
 
 
 def _summary(stops: list[list[Stop]]) -> dict[str, str]:

@@ -385,3 +385,32 @@ def test_a_policy_says_why(path, truth):
         assert sum(row.guess.values()) == pytest.approx(1.0)
     with project(path, policy="entropy") as c:  # a strategy has no features to speak of
         assert c.suggest()[0].why == ()
+
+
+def test_an_answer_is_changed_and_the_journal_keeps_both(path, truth):
+    with project(path) as c:
+        answer(c, truth, 3)
+        row = next(iter(set(c.store.labels) - set(c.store._given)))
+        before = c.classes[c.store.labels[row]]
+        after = next(name for name in c.classes if name != before)
+        order = list(c.store.labels)
+        version = c.store.labels_version
+        c.change(row, after)
+        assert c.classes[c.store.labels[row]] == after
+        assert list(c.store.labels) == order
+        assert c.store.labels_version > version
+        with pytest.raises(UsageError, match=r"is labelled .* already"):
+            c.change(row, after)
+        left = c.suggest()[0].row
+        with pytest.raises(UsageError, match="has no answer to change; label it first"):
+            c.change(left, after)
+        with pytest.raises(DataError, match="is not a class"):
+            c.change(row, "nothing")
+        journal = c.store.journal.path
+    assert {(row, before), (row, after)} <= {
+        (e.get("row"), e.get("label")) for e in map(json.loads, journal.read_text().splitlines())
+    }
+    with project(path) as c:  # opened again, it holds; undo goes back to the first answer
+        assert c.classes[c.store.labels[row]] == after
+        assert c.undo(row).do == "change"
+        assert c.classes[c.store.labels[row]] == before

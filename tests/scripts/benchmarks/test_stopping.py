@@ -44,7 +44,7 @@ def test_a_budget_saves_what_is_left_of_the_run(one_data_set, monkeypatch):
         "runs that it stopped": "0 %",
     }
     assert first["runs that it stopped"] == "100 %"
-    (row,) = results.tables["data sets"].rows
+    (row,) = results.tables["data-sets"].rows
     assert str(row["budget:30"]).startswith("30 (")
 
 
