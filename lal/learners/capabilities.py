@@ -93,6 +93,7 @@ CAPABILITIES: Mapping[str, Capability] = {
     "gradient_embedding": Capability(
         "gradients of its last layer", ("logistic_regression", *NEURAL)
     ),
+    "variance": Capability("a predictive variance", ("gp", "logistic_regression")),
     "sample_proba": Capability("draws from its posterior", ("logistic_regression", *NEURAL)),
     "diary": Capability("a diary of its training", NEURAL),
     "predict_loss": Capability("a prediction of its own loss", ()),

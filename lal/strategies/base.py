@@ -40,6 +40,10 @@ for _name, _where in {
     "geal": "lal.strategies.geal:Geal",
     "hierarchical_sampling": "lal.strategies.hierarchical:HierarchicalSampling",
     "graph_signal": "lal.strategies.graph_signal:GraphSignal",
+    "max_determinant": "lal.strategies.gaussian_design:MaxDeterminant",
+    "matrix_partition": "lal.strategies.gaussian_design:MatrixPartition",
+    "acs_fw": "lal.strategies.frank_wolfe:SparseSubset",
+    "probit_bald": "lal.strategies.probit:ProbitBald",
     "albl": "lal.strategies.albl:ALBL",
 }.items():
     STRATEGIES.add_lazy(_name, _where)
