@@ -21,6 +21,24 @@ from scripts.benchmarks.base import Table, render
 from scripts.entry import run_main
 from scripts.row_checks.base import CHECKS, STATES, Row, load_rows
 
+PAGE = """# The field, row by row
+Ninety-one entries of the literature on active learning, in the order of a well-known reading list:
+what this framework has of each, and the check that proves it. {counts}; {passed} of {checks} checks
+passed.
+
+A check is a known answer, a brute-force comparison, an invariance, or a paired comparison on data
+that ships with scikit-learn. Its figure is what the check measured when it was last run; points are
+AUBC points of accuracy, with their standard error. "Partly" means that something of the row runs,
+but not its rule, or not all of it. A row without a check may be measured elsewhere: see
+[methods](methods/index.md) and [results](results/index.md).
+
+    python -m scripts.rows              # this table
+    python -m scripts.rows 52           # run one check
+    python -m scripts.rows --all --page # run all, and make this page
+
+{table}
+"""
+
 DOCS = Path(__file__).parents[1] / "docs"
 
 
@@ -102,21 +120,8 @@ def page(rows: Sequence[Row], figures: Mapping[str, Any]) -> str:
     states = [row.state for row in rows]
     passed = sum(bool(kept["passed"]) for kept in figures.values())
     counts = ", ".join(f"{states.count(key)} {word}" for key, word in STATES.items())
-    return f"""# The field, row by row
-Ninety-one entries of the literature on active learning, in the order of a well-known reading list: what this framework has of each, and the
-check that proves it. {counts}; {passed} of {len(figures)} checks passed.
-
-A check is a known answer, a brute-force comparison, an invariance, or a paired comparison on data that ships with scikit-learn. Its figure is
-what the check measured when it was last run; points are AUBC points of accuracy, with their standard error. "Partly" means that something of
-the row runs, but not its rule, or not all of it. A row without a check can still be measured elsewhere: see [methods](methods/index.md) and
-[results](results/index.md).
-
-    python -m scripts.rows              # this table
-    python -m scripts.rows 52           # run one check
-    python -m scripts.rows --all --page # run all, and make this page
-
-{render(table(rows, figures))}
-"""
+    known = {"counts": counts, "passed": passed, "checks": len(figures)}
+    return PAGE.format(**known, table=render(table(rows, figures)))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -84,12 +84,18 @@ class Capability(NamedTuple):
     learners: tuple[str, ...]
 
 
+NEURAL = ("mlp", "small_cnn")
+"""Neural learners; they need the extra ``[neural]``."""
+
 CAPABILITIES: Mapping[str, Capability] = {
-    "embed": Capability("what its last layer sees", ("logistic_regression", "ridge")),
-    "head_proba": Capability("its last layer alone", ("logistic_regression", "ridge")),
-    "gradient_embedding": Capability("gradients of its last layer", ("logistic_regression",)),
-    "sample_proba": Capability("draws from its posterior", ("logistic_regression",)),
-    "diary": Capability("a diary of its training", ()),
+    "embed": Capability("what its last layer sees", ("logistic_regression", "ridge", *NEURAL)),
+    "head_proba": Capability("its last layer alone", ("logistic_regression", "ridge", *NEURAL)),
+    "gradient_embedding": Capability(
+        "gradients of its last layer", ("logistic_regression", *NEURAL)
+    ),
+    "variance": Capability("a predictive variance", ("gp", "logistic_regression")),
+    "sample_proba": Capability("draws from its posterior", ("logistic_regression", *NEURAL)),
+    "diary": Capability("a diary of its training", NEURAL),
     "predict_loss": Capability("a prediction of its own loss", ()),
 }
 """Capabilities by the method that gives them."""
@@ -139,7 +145,7 @@ def require_capability(state: QueryState, name: str, who: str, *arguments: Any) 
     given = arguments if name in ("diary", "head_proba") else (state.X, *arguments)
     found = find_capability(state.model, name, *given)
     if found is None:
-        known = ", ".join(repr(learner) for learner in CAPABILITIES[name].learners)
+        known = ", ".join(repr(learner) for learner in CAPABILITIES[name].learners) or "none here"
         learner = getattr(state.learner, "name", "the classifier that was given")
         raise UsageError(
             f"{who} needs a learner with {name} ({CAPABILITIES[name].gives}), which {learner} "

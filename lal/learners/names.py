@@ -157,3 +157,7 @@ def gp(**options: Any) -> Learner:
     from lal.learners.gp import GPClassifier
 
     return _named("gp", GPClassifier(**options), options)
+
+
+for _name in ("mlp", "small_cnn"):
+    LEARNERS.add_lazy(_name, f"lal.learners.neural.learner:{_name}")

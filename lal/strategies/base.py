@@ -40,6 +40,10 @@ for _name, _where in {
     "geal": "lal.strategies.geal:Geal",
     "hierarchical_sampling": "lal.strategies.hierarchical:HierarchicalSampling",
     "graph_signal": "lal.strategies.graph_signal:GraphSignal",
+    "max_determinant": "lal.strategies.gaussian_design:MaxDeterminant",
+    "matrix_partition": "lal.strategies.gaussian_design:MatrixPartition",
+    "acs_fw": "lal.strategies.frank_wolfe:SparseSubset",
+    "probit_bald": "lal.strategies.probit:ProbitBald",
     "albl": "lal.strategies.albl:ALBL",
     "uncertainty_herding": "lal.strategies.uncertainty_herding:UncertaintyHerding",
 }.items():

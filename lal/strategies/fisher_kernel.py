@@ -24,7 +24,8 @@ class FisherKernel:
         """Return the similarity to the wrongly predicted row of largest doubt, shape (N,)."""
         if state.proba is None:
             return np.zeros(state.N)
-        return self._similarities(state, rng, 1)[0]
+        nearest: Floats = self._similarities(state, rng, 1)[0]
+        return nearest
 
     def select_batch(
         self,

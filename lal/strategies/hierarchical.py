@@ -74,7 +74,9 @@ def bounds(counts: Ints) -> tuple[Floats, Floats]:
 def best_pruning(tree: Tree, counts: Ints) -> tuple[list[int], Ints]:
     """Return the nodes of the best admissible pruning, and every node's best label, (nodes,).
 
-    Source: Dasgupta & Hsu (2008), "Hierarchical sampling for active learning", section 3.
+    A node is cut where it has an admissible label or both its children have. (The paper remembers
+    that a node once had one; a state has no memory.) Source: Dasgupta & Hsu (2008), "Hierarchical
+    sampling for active learning", section 3.
     """
     low, high = bounds(counts)
     n = len(tree.leaves)
@@ -84,10 +86,12 @@ def best_pruning(tree: Tree, counts: Ints) -> tuple[list[int], Ints]:
     admissible: Bools = 1.0 - low < BETA * rival
     best = np.where(admissible, error, 1.0).min(axis=1)
     split = np.zeros(len(best), dtype=bool)
+    surely: Bools = np.asarray(admissible.any(axis=1))
     for place, pair in enumerate(tree.children):
         node = n + place
         apart = float((tree.sizes[pair] * best[pair]).sum() / tree.sizes[node])
-        if admissible[node].any() and apart < best[node]:
+        evident = surely[node] or surely[pair].all()
+        if evident and apart < best[node]:
             best[node], split[node] = apart, True
     pruning, open_nodes = [], [2 * n - 2]
     while open_nodes:

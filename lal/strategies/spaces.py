@@ -107,7 +107,8 @@ class SquaredDistance(Nearest):
     def utilities(self) -> Floats:
         """Return norms before the first point, noisy logarithms of D^2 after, shape (N,)."""
         if np.isinf(self.squares).all():
-            return np.sqrt(self.norms)
+            lengths: Floats = np.sqrt(self.norms)
+            return lengths
         noise = self.rng.gumbel(size=len(self.squares))
         logs: Floats = np.log(np.maximum(self.squares, 1e-300)) + noise
         return logs
@@ -147,7 +148,8 @@ class SpaceStrategy:
     ) -> Ints:
         """Return the batch in the order of the picks, shape (batch_size,)."""
         check_size(batch_size, len(state.open))
-        selector, left, chosen = self.begin(state, rng, batch_size), state.open, []
+        selector, left = self.begin(state, rng, batch_size), state.open
+        chosen: list[int] = []
         while len(chosen) < batch_size:
             row = int(select_top(selector.utilities(), left, ties)[0])
             left = left[left != row]

@@ -74,12 +74,14 @@ CHECKS: Registry[Callable[[], Outcome]] = Registry("row with a check")
 
 for _number, _where in {
     9: "spaces:hierarchical_sampling",
+    10: "gaussian:matrix_partition",
     13: "posterior:bald",
     18: "posterior:gibbs_error",
     19: "spaces:graph_signal",
     31: "posterior:dbal",
     33: "posterior:ensembles",
     37: "spaces:core_set",
+    48: "gaussian:acs_fw",
     52: "posterior:batch_bald",
     54: "spaces:badge",
     58: "spaces:fisher_kernel",

@@ -11,6 +11,7 @@ from lal.strategies.committee import consensus_divergence
 from lal.strategies.joint import JointLabels, batch_bald_gains, batch_gibbs_gains
 from lal.strategies.posterior import FORMULAS
 from scripts.row_checks.base import Outcome, all_of, areas, lead
+from scripts.row_checks.gaussian import closed_form_error
 
 CANCER = ("sklearn:breast_cancer", 4, 40, 2)
 
@@ -31,12 +32,13 @@ def bald() -> Outcome:
     """BALD lies in [0, log C] and is 0 where draws agree; its lead on a real set is reported."""
     values = np.concatenate([consensus_divergence(draws(seed, 20, 50)) for seed in range(20)])
     agree = consensus_divergence(np.repeat(draws(0, 1), 8, axis=0))
-    runs = range(10)
+    runs, error = range(10), closed_form_error()
     ours = areas("bald", "logistic_regression", CANCER, runs)
     random = areas("random", "logistic_regression", CANCER, runs)
     return all_of(
         (bool((values >= 0).all() and (values <= np.log(3)).all()), "0 <= information <= log C"),
         (bool(np.abs(agree).max() < 1e-12), "0 where draws agree"),
+        (error <= 0.005, f"probit's closed form against quadrature: {error:.4f} bit"),
         (True, f"breast_cancer, 10 runs: {lead(ours, random)} to random"),
     )
 
@@ -68,14 +70,22 @@ def value_of(members: Floats, rows: tuple[int, ...]) -> float:
 
 
 def dbal() -> Outcome:
-    """The four scores of Gal et al. vanish or not where draws agree, and rank two classes alike."""
+    """The four scores where draws agree, on two classes, and with a dropout network on digits."""
     agree, two = np.repeat(draws(0, 1), 8, axis=0), draws(1, 8, 40, 2)
     zero = [name for name in ("bald", "mean_std") if FORMULAS[name](agree).max() < 1e-12]
     order = [np.argsort(FORMULAS[name](two)) for name in ("predictive_entropy", "variation_ratio")]
+    runs, digits = range(8), ("sklearn:digits", 20, 80, 10)
+    random = areas("random", "mlp", digits, runs)
+    leads = {
+        name: areas(name, "mlp", digits, runs) - random
+        for name in ("variation_ratio", "bald", "predictive_entropy", "mean_std")
+    }
+    shown = ", ".join(f"{name} {lead(found, 0 * found)}" for name, found in leads.items())
     return all_of(
         (len(zero) == 2, "BALD and mean STD are 0 where draws agree"),
         (bool((FORMULAS["variation_ratio"](agree) > 0).all()), "the variation ratio is not"),
         (bool((order[0] == order[1]).all()), "entropy and ratio rank two classes alike"),
+        (bool(leads["variation_ratio"].mean() > 0), f"digits, MC dropout, 8 runs: {shown}"),
     )
 
 

@@ -16,7 +16,7 @@ from scripts.rows import DOCS, main, page, run_check
 
 ROWS = load_rows()
 FIGURES = json.loads((DOCS / "rows.json").read_text())
-QUICK = ("18", "31", "52")
+QUICK = ("18", "52", "83")
 INTEGRATIONS = ("modal", "alipy", "baal")
 
 

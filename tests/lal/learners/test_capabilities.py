@@ -34,22 +34,20 @@ def fitted(learner, X, y) -> Any:
     return make_learner(learner).fit(X, y, n_classes=3)
 
 
-def arguments(name, X):
+def arguments(name, model, X):
     drawn = (X, 3, np.random.default_rng(0))
-    return {"diary": (), "sample_proba": drawn}.get(name, (X,))
+    head = (find_capability(model, "embed", X),)
+    return {"diary": (), "sample_proba": drawn, "head_proba": head}.get(name, (X,))
 
 
 @pytest.mark.parametrize("capability", CAPABILITIES)
 def test_the_table_names_the_learners_that_have_a_capability(capability):
     X, y = blobs()
-    having = [
-        name
-        for name in LEARNERS
-        if find_capability(
-            make_learner(name).fit(X, y, n_classes=3), capability, *arguments(capability, X)
-        )
-        is not None
-    ]
+    having = []
+    for name in LEARNERS:
+        model = fitted(name, X, y)
+        if find_capability(model, capability, *arguments(capability, model, X)) is not None:
+            having.append(name)
     assert sorted(CAPABILITIES[capability].learners) == having
 
 
@@ -156,7 +154,7 @@ def test_capabilities_survive_classes_that_a_strategy_is_not_given():
     np.testing.assert_array_equal(gradient, kept)
     bare = _Seen(make_learner("knn").fit(*blobs(), n_classes=3), np.array([0, 2]))
     for name in CAPABILITIES:
-        assert find_capability(bare, name, *arguments(name, blobs()[0])) is None
+        assert find_capability(bare, name, *arguments(name, bare, blobs()[0])) is None
 
 
 def test_a_missing_capability_is_refused_with_the_learners_that_have_it():
