@@ -41,9 +41,9 @@ def export_policy(
 ) -> PoolPolicy:
     """Return the policy of what was fitted, equal to torch to 1e-5."""
     candidates, contexts = feature_lists(config)
-    ops, tensors, score = _mean(found.networks)
+    ops, tensors, score = mean_program(found.networks)
     reads_set = any("r0" in op["in"] for op in ops)
-    prepare = [*_unit("candidates", "h0"), *(_unit("reference", "r0") if reads_set else [])]
+    prepare = [*unit_ops("candidates", "h0"), *(unit_ops("reference", "r0") if reads_set else [])]
     tensors |= {"mean": found.standard.mean, "scale": found.standard.scale}
     program: Program = {"ops": [*prepare, *ops], "output": score}
     if found.gate is not None:
@@ -67,7 +67,7 @@ def export_policy(
     )
 
 
-def _unit(rows: str, register: str) -> list[dict[str, Any]]:
+def unit_ops(rows: str, register: str) -> list[dict[str, Any]]:
     """Return the operations that standardise [context, rows] into a register."""
     raw, unit = f"{register}_raw", f"{register}_unit"
     return [
@@ -77,7 +77,8 @@ def _unit(rows: str, register: str) -> list[dict[str, Any]]:
     ]
 
 
-def _mean(networks: Sequence[nn.Module]) -> tuple[list[dict[str, Any]], Tensors, str]:
+def mean_program(networks: Sequence[nn.Module]) -> tuple[list[dict[str, Any]], Tensors, str]:
+    """Return operations, tensors and the register of the mean score of networks."""
     ops: list[dict[str, Any]] = []
     tensors: Tensors = {}
     scores = []

@@ -27,6 +27,12 @@ Singles = NDArray[np.float32]
 Gains = Callable[[PoolSimulator, Ints], Floats]
 """Simulator and some of its episodes to the gains of their offered rows, shape (n, K, 2)."""
 
+Columns = tuple[Singles, Singles, Singles, Bools, Ints]
+"""What `States` holds, of some of them."""
+
+Keep = Callable[[PoolSimulator, Ints], Columns]
+"""Simulator and some of its episodes to what is kept of them."""
+
 BEHAVIOURS = ("random", "margin", "far", "mixed", "own")
 """Behaviour policies that grow the labelled sets, so that policies see states of several kinds."""
 
@@ -84,7 +90,12 @@ def pick_gains(states: States, utilities: Floats, balanced_share: float) -> Floa
 
 
 def make_states(
-    config: ImitationConfig, block: int, *, measure: bool = True, gains_of: Gains | None = None
+    config: ImitationConfig,
+    block: int,
+    *,
+    measure: bool = True,
+    gains_of: Gains | None = None,
+    keep: Keep | None = None,
 ) -> States:
     """Run a block of tasks and try candidates along the way.
 
@@ -93,6 +104,7 @@ def make_states(
         block: Number of the block; names its seeds.
         measure: Measure gains; zeros otherwise (untrained controls need none).
         gains_of: What measures them; None: after one label.
+        keep: What is kept of some episodes; None: their slates and the gains.
     """
     rng = generator(config.seed, "block", block)
     draw = prior_tasks(config, config.budget // 2)
@@ -108,15 +120,16 @@ def make_states(
         seed=integer_seed(config.seed, "simulator", block),
     )
     measured = (gains_of or _gains) if measure else _no_gains
-    return _collect(simulator, config, rng, measured)
+    kept = keep or (lambda simulator, episodes: _slates(simulator, episodes, measured))
+    return _collect(simulator, config, rng, kept)
 
 
 def _collect(
-    simulator: PoolSimulator, config: ImitationConfig, rng: np.random.Generator, gains_of: Gains
+    simulator: PoolSimulator, config: ImitationConfig, rng: np.random.Generator, keep: Keep
 ) -> States:
     """Run all episodes of a block to the largest size and return the states on the way."""
     simulator.reset(tasks=np.arange(simulator.n_episodes))
-    behaviour = _Behaviour(simulator, config, rng, gains_of)
+    behaviour = _Behaviour(simulator, config, rng, keep)
     for alive, steps in play(simulator, behaviour):
         left = simulator.n_labelled[alive & ~steps.done]
         if len(left) and left.min() > max(config.sizes):
@@ -136,9 +149,9 @@ class _Behaviour:
         simulator: PoolSimulator,
         config: ImitationConfig,
         rng: np.random.Generator,
-        gains_of: Gains,
+        keep: Keep,
     ) -> None:
-        self.simulator, self.config, self.rng, self.gains_of = simulator, config, rng, gains_of
+        self.simulator, self.config, self.rng, self.keep = simulator, config, rng, keep
         self.own = own_policy(config)
         weights = BEHAVIOUR_WEIGHTS[self.own is not None]
         self.makers: Ints = rng.choice(len(BEHAVIOURS), size=simulator.n_episodes, p=weights)
@@ -149,7 +162,9 @@ class _Behaviour:
         seen = self.simulator.observations
         chosen = self.rng.random(len(alive)) < self.config.share_tried
         wanted = np.isin(self.simulator.n_labelled, self.config.sizes)
-        self._try(np.flatnonzero(alive & chosen & wanted))
+        episodes = np.flatnonzero(alive & chosen & wanted)
+        if len(episodes):
+            self.parts.append(self.keep(self.simulator, episodes))
         scores = _scores(seen.candidates, self.makers, self.rng, feature_lists(self.config)[0])
         if self.own is not None:
             mine = self.makers == BEHAVIOURS.index("own")
@@ -157,16 +172,15 @@ class _Behaviour:
             scores[mine] = score_slates(self.own.scorer, slates)
         return scores
 
-    def _try(self, episodes: Ints) -> None:
-        """Keep the states of some episodes and what their candidates gain."""
-        if not len(episodes):
-            return
-        seen = self.simulator.observations
-        gains = self.gains_of(self.simulator, episodes)
-        mask = seen.mask[episodes] > 0
-        kept = np.where(mask[:, :, None], gains, 0.0).astype(np.float32)
-        labels = self.simulator.n_labelled[episodes]
-        self.parts.append((seen.candidates[episodes], seen.context[episodes], kept, mask, labels))
+
+def _slates(simulator: PoolSimulator, episodes: Ints, gains_of: Gains) -> Columns:
+    """Return the states of some episodes and what their candidates gain."""
+    seen = simulator.observations
+    gains = gains_of(simulator, episodes)
+    mask = seen.mask[episodes] > 0
+    kept = np.where(mask[:, :, None], gains, 0.0).astype(np.float32)
+    labels = simulator.n_labelled[episodes]
+    return seen.candidates[episodes], seen.context[episodes], kept, mask, labels
 
 
 def _gains(simulator: PoolSimulator, episodes: Ints) -> Floats:

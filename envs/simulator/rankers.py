@@ -4,7 +4,7 @@ A policy's program, the features that are rules of their own (margin, entropy, .
 hand-written rules that explore first and go by margin afterwards.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -128,7 +128,7 @@ def two_stages(policy: TwoStagePolicy, first: Ranker) -> Ranker:
         utilities = np.array(first(view), dtype=np.float64)
         for i, episode in enumerate(view.numbers):
             there = view.mask[i]
-            state = _state(view, episode, geometries, view.simulator.pool_proba(episode))
+            state = get_state(view, episode, geometries, view.simulator.pool_proba(episode))
             rows = view.simulator.slates[episode][there]
             utilities[i, there] = policy.rerank(state, rows, utilities[i, there])
         return utilities
@@ -184,7 +184,7 @@ def state_then_margin(strategy: Any) -> Ranker:
     def rank(view: View) -> Floats:
         utilities = np.array(margin(view))
         for i in np.flatnonzero(explores(view, strategy.k)):
-            state = _state(view, view.numbers[i], geometries)
+            state = get_state(view, view.numbers[i], geometries)
             utilities[i] = _by_state(strategy, view, int(i), state)
         return utilities
 
@@ -199,7 +199,7 @@ def state_and_proba(strategy: Any) -> Ranker:
         simulator = view.simulator
         utilities = []
         for i, episode in enumerate(view.numbers):
-            state = _state(view, episode, geometries, simulator.pool_proba(episode))
+            state = get_state(view, episode, geometries, simulator.pool_proba(episode))
             utilities.append(_by_state(strategy, view, i, state))
         return np.stack(utilities)
 
@@ -225,10 +225,10 @@ def _task(view: View, episode: int) -> Task:
     return view.simulator.tasks[int(view.simulator.task_numbers[episode])]
 
 
-def _state(
+def get_state(
     view: View,
     episode: int,
-    geometries: WeakKeyDictionary[Part, Geometry],
+    geometries: MutableMapping[Part, Geometry],
     proba: Floats | None = None,
 ) -> QueryState:
     """Return the state of an episode; without a model before it has labels of two classes.

@@ -20,6 +20,9 @@ from lal.strategies.selection import Batch
 LONGEST = 256
 """Rows of the longest shortlist: each costs some refits of a small model."""
 
+FIRST = "first utility"
+"""Name of the last column of the second program's candidates."""
+
 Z_LIMIT = 5.0
 """Z-scores within the shortlist are clipped to this."""
 
@@ -165,17 +168,17 @@ class TwoStagePolicy(PoolPolicy):
         inputs = self.refine_inputs(state, rows, values[places])
         table = inputs["candidates"]
         own, median = table[rows == index][0], np.median(table, axis=0)
-        groups = self._columns()
+        groups = {name: self.columns == name for name in dict.fromkeys(self.columns.tolist())}
         variants = [own] + [np.where(group, median, own) for group in groups.values()]
         values = self.refiner.run({**inputs, "candidates": np.stack(variants)})
         return dict(zip(groups, (values[1:] - values[0]).tolist(), strict=True))
 
-    def _columns(self) -> dict[str, np.ndarray]:
-        """Return which columns of the second program's candidates each feature fills."""
+    @property
+    def columns(self) -> np.ndarray:
+        """Which feature fills each column of the second program's candidates, or FIRST."""
         owners = [i for i in self.candidate_features for _ in range(FEATURES[i].dim)]
         costly = [i for i in self.refine_features for _ in range(FEATURES[i].dim)]
-        table = np.array([*owners, *costly, *costly, "first utility"])
-        return {name: table == name for name in dict.fromkeys(table.tolist())}
+        return np.array([*owners, *costly, *costly, FIRST])
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Self:
