@@ -12,6 +12,7 @@ from envs.copies import IndependentCopies
 from envs.observations import Observation, Observer
 from envs.rendering import draw_pool
 from envs.simulator.arguments import checked_action, checked_count
+from envs.vector import checked_seed
 from lal.arrays import Bools, Ints
 from lal.episode import METRICS, Episode, accuracy
 from lal.errors import UsageError
@@ -150,6 +151,7 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
                 from this environment's own generator.
             options: Accepted for Gymnasium's sake.
         """
+        seed = checked_seed(seed)
         super().reset(seed=seed)
         episode_seed = int(self.np_random.integers(2**31)) if seed is None else int(seed)
         task = self._source(generator(episode_seed, "task")).blind()

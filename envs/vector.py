@@ -48,7 +48,11 @@ def checked_seed(seed: Any) -> int | None:
 
 def checked_options(options: dict[str, Any] | None, known: tuple[str, ...]) -> dict[str, Any]:
     """Return the options of a reset; refuse names that mean nothing."""
-    unknown = sorted(set(options or {}) - set(known))
+    if options is not None and not isinstance(options, dict):
+        raise UsageError(
+            f"options must be a dict with some of {', '.join(known)}; got {type(options).__name__}"
+        )
+    unknown = [name for name in options or {} if name not in known]
     if unknown:
         raise UsageError(f"unknown reset option {unknown[0]!r}; expected {', '.join(known)}")
     return dict(options or {})

@@ -11,6 +11,7 @@ from scipy.special import logsumexp
 from envs.copies import IndependentCopies
 from envs.design.models import log_likelihood, make_model
 from envs.text_rendering import text_image
+from envs.vector import checked_seed
 from lal.errors import UsageError
 
 REACH = 100.0
@@ -60,6 +61,7 @@ class DesignEnv(IndependentCopies, gymnasium.Env[Observation, NDArray[np.float32
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Draw parameters and contrastive draws from the prior."""
+        seed = checked_seed(seed)
         super().reset(seed=seed)
         # row 0 is the truth; it never leaves this object
         self._parameters = self.model.prior(self.np_random, 1 + self.n_contrast)

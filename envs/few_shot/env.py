@@ -12,6 +12,7 @@ from envs.copies import IndependentCopies
 from envs.few_shot.episodes import FewShot, Layout, draw_few_shot, prototype_accuracy
 from envs.simulator.arguments import checked_action
 from envs.text_rendering import text_image
+from envs.vector import checked_seed
 from lal.errors import UsageError
 
 Observation = dict[str, NDArray[Any]]
@@ -81,6 +82,7 @@ class FewShotEnv(IndependentCopies, gymnasium.Env[Any, np.int64]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Draw classes, pool, support and queries; support samples come class by class."""
+        seed = checked_seed(seed)
         super().reset(seed=seed)
         self._episode = draw_few_shot(self.bank, self.np_random, self.layout, n=1, split=self.split)
         self._chosen = []

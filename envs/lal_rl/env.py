@@ -198,6 +198,7 @@ class LalRlEnv(IndependentCopies, gymnasium.Env[Any, Any]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Begin an episode: number 0 under a new seed, else the next."""
+        seed = checked_seed(seed)
         super().reset(seed=seed)
         self.simulator.reset(seed if self._began else first_seed(seed, self._seed))
         self._began, self._over = True, False

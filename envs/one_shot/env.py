@@ -12,6 +12,7 @@ from envs.copies import IndependentCopies
 from envs.one_shot.episodes import Episodes, draw_episodes
 from envs.simulator.arguments import checked_action
 from envs.text_rendering import text_image
+from envs.vector import checked_seed
 from lal.errors import UsageError
 
 REACH = 100.0
@@ -69,6 +70,7 @@ class OneShotEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Draw classes, their slots and the items."""
+        seed = checked_seed(seed)
         super().reset(seed=seed)
         self._episode = draw_episodes(
             self.bank, self.np_random, n=1, T=self.n_items, C=self.n_classes, split=self.split

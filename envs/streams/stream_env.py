@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from envs.copies import IndependentCopies
 from envs.simulator.arguments import checked_action
+from envs.vector import checked_seed
 from lal.errors import UsageError
 from lal.rng import generator
 from lal.streams.features import (
@@ -105,6 +106,7 @@ class StreamEnv(IndependentCopies, gymnasium.Env[NDArray[np.float32], np.int64])
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Start a stream; `seed` names its draw, `options` are not used."""
+        seed = checked_seed(seed)
         super().reset(seed=seed)
         number = int(self.np_random.integers(2**31)) if seed is None else int(seed)
         world = self._worlds(generator(number, "task"))

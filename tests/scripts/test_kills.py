@@ -144,6 +144,7 @@ def test_workers_end_with_an_evaluation_that_is_killed(tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert process.stdout is not None
-    process.stdout.read()  # returns once no worker holds the other end
+    with process.stdout as stdout:
+        stdout.read()  # returns once no worker holds the other end
     while any(Path(f"/proc/{pid}").exists() for pid in workers):  # ended by the test's own limit
         time.sleep(0.05)
