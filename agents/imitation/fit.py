@@ -104,16 +104,18 @@ def distil(members: Sequence[nn.Module], data: Batchable, config: ImitationConfi
     return network
 
 
-def fit_fallback(score: Tensor, data: Batchable, doubt: Tensor, config: ImitationConfig) -> Floats:
+def fit_fallback(
+    score: Tensor, data: Batchable, uncertainty: Tensor, config: ImitationConfig
+) -> Floats:
     """Return weights and bias, (G + 1,), of the gate that says how far to follow the score.
 
-    utility = g * score / spread + (1 - g) * doubt with g = sigmoid(w . context + b); the expected
-    gain of a soft choice by it is made large. Starts at g = 0.88.
+    utility = g * score / spread + (1 - g) * uncertainty with g = sigmoid(w . context + b); the
+    expected gain of a soft choice by it is made large. Starts at g = 0.88.
 
     Args:
         score: Scores over their spread, (S, K).
         data: The states.
-        doubt: Minus margin's z-score within the pool, (S, K).
+        uncertainty: Minus margin's z-score within the pool, (S, K).
         config: Of the run.
     """
     G = len(feature_lists(config)[1])
@@ -124,7 +126,7 @@ def fit_fallback(score: Tensor, data: Batchable, doubt: Tensor, config: Imitatio
 
     def loss(rows: Tensor) -> Tensor:
         g = torch.sigmoid(context[rows] @ gate[:G] + gate[G])[:, None]
-        utility = g * score[rows] + (1.0 - g) * doubt[rows]
+        utility = g * score[rows] + (1.0 - g) * uncertainty[rows]
         chosen = torch.softmax((SHARP * utility).masked_fill(data.mask[rows] == 0, -1e9), dim=1)
         return -((chosen * data.target[rows]).sum(dim=1) * data.weight[rows]).mean()
 

@@ -220,8 +220,10 @@ def _scores(
 ) -> Floats:
     """Return what each episode's hand-written maker ranks by, shape (E, K)."""
     chance = rng.random(candidates.shape[:2])
-    doubt = -candidates[:, :, ids.index("margin@1")].astype(np.float64)
+    uncertainty = -candidates[:, :, ids.index("margin@1")].astype(np.float64)
     far = candidates[:, :, ids.index("min_distance@1")].astype(np.float64)
-    mixed = np.where(rng.random((len(chance), 1)) < 0.5, doubt, chance)
-    scores: Floats = np.stack([chance, doubt, far, mixed, chance])[makers, np.arange(len(makers))]
+    mixed = np.where(rng.random((len(chance), 1)) < 0.5, uncertainty, chance)
+    scores: Floats = np.stack([chance, uncertainty, far, mixed, chance])[
+        makers, np.arange(len(makers))
+    ]
     return scores

@@ -48,8 +48,8 @@ def advantages(predictions: Floats, rows: GainRows) -> Floats:
 
 def uncertainty(rows: GainRows) -> Floats:
     """Return the utilities of uncertainty sampling from the features."""
-    doubt: Floats = -np.abs(rows.features[:, 0] - 0.5)
-    return doubt
+    utilities: Floats = -np.abs(rows.features[:, 0] - 0.5)
+    return utilities
 
 
 def oracle(rows: GainRows) -> Floats:

@@ -22,7 +22,7 @@ NEEDED = ("random", "untrained", "shuffled")
 """Opponents that a policy which learned is ahead of."""
 
 
-def doubt_network() -> QNetwork:
+def uncertainty_network() -> QNetwork:
     """Return the network that asks for what is least certain, given symmetric inputs."""
     joint = np.zeros((N_HIDDEN + N_FEATURES, N_JOINT), dtype=np.float32)
     joint[N_HIDDEN, 0] = 1.0

@@ -140,7 +140,7 @@ def train(config: LalRlConfig, *, data: Any = None, progress: Progress | None = 
 def get_view(config: LalRlConfig) -> int:
     """Return what the network of a config sees."""
     if config.control == "uncertainty_only":
-        return int(kernels.DOUBT_ONLY)
+        return int(kernels.UNCERTAINTY_ONLY)
     return int(kernels.SYMMETRIC if config.variant == "symmetric" else kernels.PUBLISHED)
 
 
@@ -250,7 +250,7 @@ def episode_lengths(
     )
     engine.reset()
     player = Player(engine, view=view, seed=integer_seed(seed, "steps"))
-    take = _way_of(player, network)
+    take = _make_step(player, network)
     each = -(-n_episodes // n_envs)
     lengths = np.zeros((n_envs, each), dtype=np.int64)
     played = np.zeros(n_envs, dtype=np.int64)
@@ -262,7 +262,7 @@ def episode_lengths(
     return lengths.ravel()
 
 
-def _way_of(player: Player, network: QNetwork | Sequence[QNetwork] | None) -> Callable[[], None]:
+def _make_step(player: Player, network: QNetwork | Sequence[QNetwork] | None) -> Callable[[], None]:
     """Return what takes the next step of every episode."""
     if isinstance(network, Sequence):
         return partial(player.step_together, network)

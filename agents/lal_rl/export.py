@@ -58,14 +58,14 @@ def to_policy(network: QNetwork, view: int, *, name: str, card: Mapping[str, Any
 
 
 def _tensors(network: QNetwork, view: int) -> dict[str, Floats]:
-    from agents.lal_rl.kernels import DOUBT_ONLY
+    from agents.lal_rl.kernels import UNCERTAINTY_ONLY
 
     joint = network.joint[N_HIDDEN:].astype(np.float64)
     bias = network.joint_bias.astype(np.float64)
     if view != PUBLISHED:  # the network was shown 1 - margin
         bias = bias + joint[0]
         joint[0] = -joint[0]
-    if view == DOUBT_ONLY:
+    if view == UNCERTAINTY_ONLY:
         joint[1:] = 0.0
     return {
         "state": network.state.T.astype(np.float64),

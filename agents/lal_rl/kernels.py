@@ -26,7 +26,7 @@ W3 = B2 + N_JOINT
 B3 = W3 + N_JOINT
 SIZE = (B3 + 1 + 15) // 16 * 16
 STATE_PAD = 32
-PUBLISHED, SYMMETRIC, DOUBT_ONLY = 0, 1, 2
+PUBLISHED, SYMMETRIC, UNCERTAINTY_ONLY = 0, 1, 2
 """What the network sees; see `see`."""
 
 ABSENT = np.float32(-1.0)
@@ -120,8 +120,8 @@ def choose(theta, candidates, context, mask, pad, epsilon, view, random, states,
 def see(candidates, context, mask, pad, source, target, view, states, planes):
     """Copy an observation, as the network sees it, into row `target` of `states` and `planes`.
 
-    `view` is `PUBLISHED` (all as it is), `SYMMETRIC` (see `_make_symmetric`), or `DOUBT_ONLY`,
-    which is symmetric with zeros for the distances.
+    `view` is `PUBLISHED` (all as it is), `SYMMETRIC` (see `_make_symmetric`), or
+    `UNCERTAINTY_ONLY`, which is symmetric with zeros for the distances.
     """
     n = 3 * pad
     for i in range(0, n, 16):
@@ -130,7 +130,7 @@ def see(candidates, context, mask, pad, source, target, view, states, planes):
         store(states, target * STATE_PAD + i, load(context, source * STATE_PAD + i))
     if view != PUBLISHED:
         _make_symmetric(states, target * STATE_PAD, planes, target * n, mask, source * pad, pad)
-    if view == DOUBT_ONLY:
+    if view == UNCERTAINTY_ONLY:
         for i in range(pad, 3 * pad):
             planes[target * n + i] = ZERO
     for i in range(pad):

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from agents.lal_rl.config import GameConfig, LalRlConfig
-from agents.lal_rl.control_test import Play, control_test, doubt_network, mean_lengths
+from agents.lal_rl.control_test import Play, control_test, mean_lengths, uncertainty_network
 from agents.lal_rl.datasets import data_card, game_card, get_pairs, training_datasets
 from agents.lal_rl.dqn import episode_lengths, get_view, train
 from agents.lal_rl.export import to_policy
-from agents.lal_rl.kernels import DOUBT_ONLY
+from agents.lal_rl.kernels import UNCERTAINTY_ONLY
 from agents.lal_rl.network import QNetwork
 from agents.training.checkpoints import load_arrays, save_arrays
 from agents.training.learner import Learner
@@ -102,7 +102,7 @@ class LalRlLearner(GameLearner[LalRlConfig]):
         shuffled = train(replace(config, control="shuffled_reward"), data=self.pairs).network
         copies = [self.play_network(one, view) for one in untrained(config, N_UNTRAINED)]
         return self.play_network(self.network, view), {
-            "uncertainty": self.play_network(doubt_network(), DOUBT_ONLY),
+            "uncertainty": self.play_network(uncertainty_network(), UNCERTAINTY_ONLY),
             "shuffled": self.play_network(shuffled, view),
             "untrained": mean_lengths(copies),
         }

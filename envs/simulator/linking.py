@@ -278,7 +278,7 @@ def link(compiled: Any, python: Callable[..., Any], options: dict[str, Any]) -> 
     """
     if not hasattr(compiled, "get_call_template"):  # compilation is switched off
         return
-    twin = numba.njit(
+    unlinked = numba.njit(
         cache=False,
         pipeline_class=_LinkedCompiler,
         no_cpython_wrapper=True,
@@ -287,9 +287,9 @@ def link(compiled: Any, python: Callable[..., Any], options: dict[str, Any]) -> 
     )(python)
 
     def get_call_template(arguments: Any, keywords: Any) -> Any:
-        return twin.get_call_template(
+        return unlinked.get_call_template(
             tuple(types.unliteral(one) for one in arguments),
             {name: types.unliteral(one) for name, one in keywords.items()},
         )
 
-    compiled.get_call_template, compiled.get_overload = get_call_template, twin.get_overload
+    compiled.get_call_template, compiled.get_overload = get_call_template, unlinked.get_overload

@@ -118,7 +118,7 @@ class Outcomes:
         due: Ints = np.flatnonzero(full)
         return due
 
-    def judge(self, due: Ints, before: Floats, after: Floats, baseline: Floats) -> tuple[Any, ...]:
+    def settle(self, due: Ints, before: Floats, after: Floats, baseline: Floats) -> tuple[Any, ...]:
         """Return rewards, terminated and truncated after the acquisitions of `due`; clears them."""
         acquired = np.zeros(len(before), dtype=np.int64)
         acquired[due] = self.n_pending[due]

@@ -339,7 +339,7 @@ class PoolSimulator(PoolViews):
 
         self._share(due, work)
         after = self.metrics.copy()
-        rewards, terminated, truncated = self._outcomes.judge(due, before, after, baseline)
+        rewards, terminated, truncated = self._outcomes.settle(due, before, after, baseline)
         steps = Steps(
             rewards=rewards,
             terminated=terminated,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from envs.simulator.arguments import checked_starts
 from envs.simulator.kernels.features.names import CANDIDATE_KERNELS, CONTEXT_KERNELS
 from envs.simulator.kernels.layout import Episodes
-from envs.simulator.tables import SLOW_ROAD, TaskTables
+from envs.simulator.tables import USE_REFERENCE, TaskTables
 from lal.arrays import Bools, Floats, Ints
 from lal.episode import METRICS
 from lal.errors import UsageError
@@ -76,16 +76,16 @@ def find_rules(
     """Return what the names mean to the compiled engine; refuse what has no kernel by name."""
     SLATES[slate_rule], REWARDS[reward]  # unknown names are refused with the nearest ones
     if slate_rule not in UNCERTAIN_SHARE:
-        raise UsageError(f"slate rule {slate_rule!r} has no kernel; {SLOW_ROAD}")
+        raise UsageError(f"slate rule {slate_rule!r} has no kernel; {USE_REFERENCE}")
     if reward not in _REWARDS:
-        raise UsageError(f"reward {reward!r} has no kernel; {SLOW_ROAD}")
+        raise UsageError(f"reward {reward!r} has no kernel; {USE_REFERENCE}")
     if not 1 <= batch_size <= slate_size:
         raise UsageError(f"batch_size must be from 1 to slate_size, got {batch_size}")
     end = TERMINATIONS[termination]
     if reward == "area" and end.at_target:
         raise UsageError("reward 'area' needs the termination 'budget'")
     if reward == "advantage_over_margin" and batch_size > 1:
-        raise UsageError(f"reward {reward!r} has a kernel for single labels only; {SLOW_ROAD}")
+        raise UsageError(f"reward {reward!r} has a kernel for single labels only; {USE_REFERENCE}")
     return Rules(
         uncertain_share=UNCERTAIN_SHARE[slate_rule],
         reward=reward,
@@ -107,7 +107,7 @@ def feature_lists(
     without = [f for f in candidates if f not in CANDIDATE_KERNELS]
     without += [f for f in contexts if f not in CONTEXT_KERNELS]
     if without:
-        raise UsageError(f"no kernel for the features {', '.join(without)}; {SLOW_ROAD}")
+        raise UsageError(f"no kernel for the features {', '.join(without)}; {USE_REFERENCE}")
     return candidates, contexts
 
 

@@ -32,7 +32,7 @@ from lal.task import Task
 START_MISS = 1e-9
 """Chance that a drawn start ends before its second class, for want of space."""
 
-SLOW_ROAD = (
+USE_REFERENCE = (
     "use the reference backend, envs.pool_env.PoolEnv: gymnasium.make, or gymnasium.make_vec with "
     "vectorization_mode='sync'"
 )
@@ -55,14 +55,14 @@ def learner_spec(task: Task) -> Spec:
     """
     learner = task.learner
     if not isinstance(learner, SklearnLearner):
-        raise UsageError(f"learner {learner.name!r} has no compiled kernel; {SLOW_ROAD}")
+        raise UsageError(f"learner {learner.name!r} has no compiled kernel; {USE_REFERENCE}")
     estimator = learner.estimator
     make = _KERNELS.get(type(estimator).__name__)
     if make is None or not type(estimator).__module__.startswith(_MODULES):
         known = ", ".join(sorted(_KERNELS))
         raise UsageError(
             f"learner {learner.name!r} ({type(estimator).__name__}) has no compiled kernel; "
-            f"expected one of {known}, or {SLOW_ROAD}"
+            f"expected one of {known}, or {USE_REFERENCE}"
         )
     return make(estimator, task.pool.X.shape[1])
 
@@ -79,7 +79,7 @@ def _only(estimator: Any, *free: str) -> None:
             continue
         raise UsageError(
             f"{type(estimator).__name__}({name}={value!r}) has no compiled kernel; expected the "
-            f"default {defaults[name]!r}, or {SLOW_ROAD}"
+            f"default {defaults[name]!r}, or {USE_REFERENCE}"
         )
 
 
@@ -264,12 +264,12 @@ def _numbers(task: Task, X: Any) -> Floats:
     except (TypeError, ValueError) as error:
         raise DataError(
             f"task {task.name!r} has columns that are no numbers; the simulator takes dense "
-            f"numeric rows, {SLOW_ROAD}"
+            f"numeric rows, {USE_REFERENCE}"
         ) from error
     if values.ndim != 2 or not np.isfinite(values).all():
         raise DataError(
             f"task {task.name!r} has missing or infinite values; the simulator takes dense "
-            f"finite rows, {SLOW_ROAD}"
+            f"finite rows, {USE_REFERENCE}"
         )
     return values
 

@@ -12,10 +12,15 @@ INPUTS = (
 )  # fmt: skip
 """What is known of a candidate; see `agents.lal_rl.search.kernels.write_inputs`."""
 
-TIMES_DOUBT = ("cosine_open_z", "cosine_nearest_z", "cosine_classes_z", "nearest_disagreement")
+TIMES_UNCERTAINTY = (
+    "cosine_open_z",
+    "cosine_nearest_z",
+    "cosine_classes_z",
+    "nearest_disagreement",
+)
 """Inputs that also count times the uncertainty."""
 
-N_TERMS = len(INPUTS) + len(TIMES_DOUBT)
+N_TERMS = len(INPUTS) + len(TIMES_UNCERTAINTY)
 """Numbers that a score weighs."""
 
 SIZE = 2 * N_TERMS

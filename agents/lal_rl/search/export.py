@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.lal_rl.search.config import INPUTS, N_TERMS, TIMES_DOUBT
+from agents.lal_rl.search.config import INPUTS, N_TERMS, TIMES_UNCERTAINTY
 from envs.simulator.kernels.lal_rl.linear_policy import USUAL_LABELS
 from lal.arrays import Floats
 from lal.policies.pool_policy import PoolPolicy
@@ -27,7 +27,7 @@ OPS = (
     {"op": "select", "in": ["x"], "out": ["doubt"], "columns": [0]},
     {
         "op": "select", "in": ["x"], "out": ["again"],
-        "columns": [INPUTS.index(name) for name in TIMES_DOUBT],
+        "columns": [INPUTS.index(name) for name in TIMES_UNCERTAINTY],
     },
     {"op": "mul", "in": ["again", "doubt"], "out": ["doubted"]},
     {"op": "concat", "in": ["x", "doubted"], "out": ["terms"]},

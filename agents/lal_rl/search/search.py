@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.lal_rl.search.config import INPUTS, SIZE, TIMES_DOUBT, SearchConfig
+from agents.lal_rl.search.config import INPUTS, SIZE, TIMES_UNCERTAINTY, SearchConfig
 from agents.lal_rl.search.game import Game
 from lal.arrays import Bools, Floats
 from lal.rng import generator, integer_seed
@@ -55,7 +55,7 @@ def free_weights(config: SearchConfig) -> Bools:
     """Return which weights a run moves, shape (2 T,)."""
     if config.control != "uncertainty_only":
         return np.ones(SIZE, dtype=np.bool_)
-    names = [*INPUTS, *(f"doubt {name}" for name in TIMES_DOUBT)]
+    names = [*INPUTS, *(f"doubt {name}" for name in TIMES_UNCERTAINTY)]
     of_doubt = np.array([name in ("doubt", "log_odds_z") for name in names])
     free: Bools = np.tile(of_doubt, 2)
     return free

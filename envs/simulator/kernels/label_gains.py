@@ -215,10 +215,14 @@ def label_gains(
     """
     D, n_tries = points.shape[0], len(gains)
     work = workspace(D, target + 1, n_trees)
-    rows, order, is_open, every = begin(points, n_pool, start, target + 1)
+    labelled = begin(points, n_pool, start, target + 1)
+    rows, order, is_open, every = labelled
+    depth, out_of_bag = 0.0, 0.0
     for n in range(2, target):
-        grow(points, codes, n_pool, n, rule, rankers, max_features, seed, rows, order, is_open,
-             every, work)  # fmt: skip
+        if rule != RANDOM:
+            depth, out_of_bag = fit(points, codes, rows, order, n, max_features, seed, work)
+        forest = (depth, out_of_bag, work)
+        grow((points, codes, n_pool), labelled, n, forest, rule, rankers)
     depth, out_of_bag = fit(points, codes, rows, order, target, max_features, seed, work)
     describe(points, codes, n_pool, is_open, target, depth, out_of_bag, work, every)
     before = accuracy(points, codes, n_pool, work)
@@ -269,12 +273,22 @@ def begin(points, n_pool, start, Lmax):
 
 
 @kernel
-def grow(
-    points, codes, n_pool, n, rule, rankers, max_features, seed, rows, order, is_open, every, work
-):  # fmt: skip
-    """Add the row that the rule asks for with n labels."""
+def grow(task, labelled, n, forest, rule, rankers):
+    """Add the row that a rule queries with n labels.
+
+    Args:
+        task: Points, codes and points of the pool; see `label_gains`.
+        labelled: What `begin` returned, with n rows labelled; extended.
+        n: Labels.
+        forest: Depth, out-of-bag accuracy and workspace of the forest fitted to them; RANDOM does
+            not look at it.
+        rule: See `label_gains`.
+        rankers: See `label_gains`.
+    """
+    points, codes, n_pool = task
+    rows, order, is_open, every = labelled
     if rule != RANDOM:
-        depth, out_of_bag = fit(points, codes, rows, order, n, max_features, seed, work)
+        depth, out_of_bag, work = forest
         describe(points, codes, n_pool, is_open, n, depth, out_of_bag, work, every)
     rows[n] = choose(rule, rankers, n, n_pool, is_open, every)
     is_open[rows[n]] = False
@@ -288,14 +302,11 @@ def accuracy_curve(
     """Write the accuracy with 2, 3, ... labels, shape (labels - 1,); see `label_gains`."""
     stop = len(accuracies) + 1
     work = workspace(points.shape[0], stop + 1, n_trees)
-    rows, order, is_open, every = begin(points, n_pool, start, stop + 1)
+    labelled = begin(points, n_pool, start, stop + 1)
+    rows, order = labelled[:2]
     for n in range(2, stop + 1):
         depth, out_of_bag = fit(points, codes, rows, order, n, max_features, seed, work)
         accuracies[n - 2] = accuracy(points, codes, n_pool, work)
         if n == stop:
             break
-        if rule != RANDOM:
-            describe(points, codes, n_pool, is_open, n, depth, out_of_bag, work, every)
-        rows[n] = choose(rule, rankers, n, n_pool, is_open, every)
-        is_open[rows[n]] = False
-        insert_sorted(points, rows, order, n)
+        grow((points, codes, n_pool), labelled, n, (depth, out_of_bag, work), rule, rankers)

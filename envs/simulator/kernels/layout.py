@@ -77,7 +77,7 @@ a compiler cannot know that a store to an array leaves the record as it is, and 
 
 
 @kernel
-def problem_of(task: Any, from_reward: Any) -> Any:
+def get_problem(task: Any, from_reward: Any) -> Any:
     """Return the sizes of a task; `from_reward` predicts the reward part alone."""
     P = task.first_reward
     return Problem(
@@ -106,6 +106,6 @@ def copy_fits(
 
 
 @kernel
-def points_of(x: Any, at: Any, p: Any) -> Any:
+def get_points(x: Any, at: Any, p: Any) -> Any:
     """Return the points of a task, one a column, shape (D, n)."""
     return x[at : at + p.D * p.n].reshape(p.D, p.n)

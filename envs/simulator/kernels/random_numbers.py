@@ -47,7 +47,7 @@ def uniform(state):
 
 
 @kernel
-def key_of(seed, a, b, c):
+def make_key(seed, a, b, c):
     """Return a 64-bit key of a seed and three counters."""
     x = mix(np.uint64(seed) + GOLDEN)
     x = mix(x ^ (np.uint64(a) + GOLDEN))

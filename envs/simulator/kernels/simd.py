@@ -99,7 +99,7 @@ def _give_operator(symbol: Any, name: str) -> None:
     """Let vectors be combined by an operator of Python, as one instruction."""
 
     @type_callable(symbol)
-    def type_of(context):  # type: ignore[no-untyped-def]
+    def get_type(context):  # type: ignore[no-untyped-def]
         return lambda a, b: vector if a is vector and b is vector else None
 
     @lower_builtin(symbol, vector, vector)
@@ -135,14 +135,14 @@ def _reduce_sum(typing, value):  # type: ignore[no-untyped-def]
     return types.float32(vector), generate
 
 
-def _greater_of(builder: Any, a: Any, b: Any) -> Any:
+def _larger(builder: Any, a: Any, b: Any) -> Any:
     return builder.select(builder.fcmp_ordered(">", a, b), a, b)
 
 
 @intrinsic
 def _maximum(typing, a, b):  # type: ignore[no-untyped-def]
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        return _greater_of(builder, args[0], args[1])
+        return _larger(builder, args[0], args[1])
 
     return vector(vector, vector), generate
 
@@ -158,7 +158,7 @@ def _minimum(typing, a, b):  # type: ignore[no-untyped-def]
 @intrinsic
 def _reduce_max(typing, value):  # type: ignore[no-untyped-def]
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        return _fold(builder, args[0], lambda a, b: _greater_of(builder, a, b))
+        return _fold(builder, args[0], lambda a, b: _larger(builder, a, b))
 
     return types.float32(vector), generate
 

@@ -14,10 +14,10 @@ from typing import Literal
 import numpy as np
 
 from agents.lal_rl.config import FOLDER, PRESETS, SETS, LalRlConfig, named_files
-from agents.lal_rl.control_test import doubt_network, saving
+from agents.lal_rl.control_test import saving, uncertainty_network
 from agents.lal_rl.datasets import get_pairs, training_datasets
 from agents.lal_rl.dqn import episode_lengths, get_view, train
-from agents.lal_rl.kernels import DOUBT_ONLY
+from agents.lal_rl.kernels import UNCERTAINTY_ONLY
 from agents.lal_rl.network import QNetwork
 from lal.arrays import Floats
 from lal.serialization import write_atomic
@@ -117,7 +117,9 @@ def rule_lengths(config: Config, name: str) -> dict[str, Floats]:
         options = {"n_episodes": config.n_judged, "seed": judge_seed(name)}
         found = {
             "random": episode_lengths(None, data, **options),
-            "uncertainty": episode_lengths(doubt_network(), data, view=DOUBT_ONLY, **options),
+            "uncertainty": episode_lengths(
+                uncertainty_network(), data, view=UNCERTAINTY_ONLY, **options
+            ),
         }
         save_arrays(path, found)
     with np.load(path) as held:
@@ -271,16 +273,16 @@ def add_variant(
                  f"mean of {len(runs[left_out(config)[0]])} training runs")  # fmt: skip
     ours = {name: np.mean([r.lengths for r in found], axis=0) for name, found in runs.items()}
     for name in left_out(config):
-        random, doubt = rules[name]["random"], rules[name]["uncertainty"]
+        random, uncertainty = rules[name]["random"], rules[name]["uncertainty"]
         seeds = [saving([r.lengths], [random])[0] for r in runs[name]]
         row = {
             "left out": name,
             "random": f"{random.mean():.1f}",
-            "uncertainty": f"{doubt.mean():.1f}",
+            "uncertainty": f"{uncertainty.mean():.1f}",
             "policy": f"{ours[name].mean():.1f}",
             "% fewer than random": _percent(saving([ours[name]], [random])),
             "each seed": ", ".join(f"{s:.0f}" for s in seeds),
-            "% fewer than uncertainty": _percent(saving([ours[name]], [doubt])),
+            "% fewer than uncertainty": _percent(saving([ours[name]], [uncertainty])),
         }
         results.add(slug(variant), row)
     columns = {

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from agents.lal_rl.config import FOLDER, OTHERS
-from agents.lal_rl.control_test import doubt_network, saving
+from agents.lal_rl.control_test import saving, uncertainty_network
 from agents.lal_rl.dqn import Player
 from agents.lal_rl.export import to_network
-from agents.lal_rl.kernels import DOUBT_ONLY
+from agents.lal_rl.kernels import UNCERTAINTY_ONLY
 from agents.lal_rl.network import QNetwork
 from agents.lal_rl.search.export import FEATURES as LINEAR
 from agents.lal_rl.search.export import to_weights
@@ -84,7 +84,7 @@ def get_rules(policy: PoolPolicy) -> dict[str, tuple[QNetwork | None, int]]:
     """Return what the file is compared with, each a network (None: random) and what it sees."""
     rules: dict[str, tuple[QNetwork | None, int]] = {
         "random": (None, 0),
-        "uncertainty": (doubt_network(), int(DOUBT_ONLY)),
+        "uncertainty": (uncertainty_network(), int(UNCERTAINTY_ONLY)),
     }
     return rules if is_linear(policy) else {**rules, "network": to_network(policy)}
 
@@ -134,7 +134,7 @@ def play_file(config: Config, data: object, policy: PoolPolicy) -> tuple[Floats,
     its search began, takes the network's place there.
     """
     linear = is_linear(policy)
-    network, view = (doubt_network(), int(DOUBT_ONLY)) if linear else to_network(policy)
+    network, view = (uncertainty_network(), int(UNCERTAINTY_ONLY)) if linear else to_network(policy)
     player = make_player(config, data, view)
     engine = player.engine
     theta = network.pack()

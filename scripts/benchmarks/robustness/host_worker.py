@@ -75,7 +75,7 @@ class Game:
 
         return LogisticRegression(tol=1e-10, max_iter=10_000)
 
-    def rows_of(self, X: Any) -> list[int]:
+    def find_rows(self, X: Any) -> list[int]:
         """Return which pool rows these samples are, by content."""
         places = {row.tobytes(): i for i, row in enumerate(self.X)}
         return [places[np.ascontiguousarray(row).tobytes()] for row in np.asarray(X)]
@@ -175,7 +175,7 @@ def _modal_loop(game: Game, learner: Any, store: Any) -> Played:
         asked += left[place].tolist()
         learner.teach(rows, game.y[left[place]])
         left = np.delete(left, place)
-    labelled = game.rows_of(store.X_training)
+    labelled = game.find_rows(store.X_training)
     right = bool((store.y_training == game.y[labelled]).all())
     return Played(asked, labelled[game.n_classes :], right)
 
@@ -203,7 +203,7 @@ def play_alipy(game: Game) -> Played:
         known.update(chosen)
         unknown.difference_update(chosen)
     X, y, _ = store.get_training_data()
-    labelled = game.rows_of(X)
+    labelled = game.find_rows(X)
     return Played(asked, _new(labelled, game), bool((y == game.y[labelled]).all()))
 
 
@@ -266,7 +266,7 @@ def play_libact(game: Game) -> Played:
         asked.append(entry)
         dataset.update(entry, game.y[entry])
     X, y = dataset.get_labeled_entries()
-    labelled = game.rows_of(X)
+    labelled = game.find_rows(X)
     return Played(asked, _new(labelled, game), y == game.y[labelled].tolist())
 
 
@@ -290,7 +290,7 @@ def play_baal(game: Game) -> Played:
         before = dataset.labelled.copy()
         loop.step()
         asked += np.flatnonzero(dataset.labelled & ~before).tolist()
-    held = game.rows_of(torch.stack([dataset[i][0] for i in range(len(dataset))]).numpy())
+    held = game.find_rows(torch.stack([dataset[i][0] for i in range(len(dataset))]).numpy())
     right = [int(dataset[i][1]) for i in range(len(dataset))] == game.y[held].tolist()
     return Played(asked, _new(held, game), right)
 

@@ -126,8 +126,8 @@ def gp_row() -> Comparison:
             for L in range(LAST):
                 pivot = whitened_row(V, LAST, whitened, 2, L, y[L], L, single(0.1), v, t)
                 whitened[2 * L : 2 * L + 2] = t
-                add_gp(tiles, 0, 20, L, L, V, LAST, v, t, pivot, single(-0.5 / 16), mean,
-                       variance, 0, True)  # fmt: skip
+                add_gp((tiles, 0, 20), L, L, V, LAST, (v, t, pivot), single(-0.5 / 16),
+                       (mean, variance), 0, True)  # fmt: skip
 
     def plain() -> None:
         for L in range(3, LAST + 1, 8):

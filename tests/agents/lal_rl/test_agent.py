@@ -8,7 +8,7 @@ pytest.importorskip("numba")
 from agents import AGENTS
 from agents.lal_rl import kernels
 from agents.lal_rl.config import PRESETS
-from agents.lal_rl.control_test import doubt_network, saving
+from agents.lal_rl.control_test import saving, uncertainty_network
 from agents.lal_rl.export import to_network, to_policy
 from agents.lal_rl.network import QNetwork
 from lal.data.view import make_geometry
@@ -87,7 +87,7 @@ def test_renaming_the_classes_changes_the_published_policy_only(network):
 
 
 def test_without_distances_only_doubt_counts(network):
-    policy = to_policy(doubt_network(), kernels.DOUBT_ONLY, name="p", card={})
+    policy = to_policy(uncertainty_network(), kernels.UNCERTAINTY_ONLY, name="p", card={})
     order = np.argsort(policy.utilities(state(FIRST)))
     np.testing.assert_array_equal(order, np.argsort(-abs(FIRST - 0.5)))
 

@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 pytest.importorskip("numba")
 
 from envs.simulator.compile import kernel
-from envs.simulator.kernels.lal_rl.splits import tolerance_of
+from envs.simulator.kernels.lal_rl.splits import tolerance_for
 from envs.simulator.kernels.logistic.binary import (
     CAP,
     add_sample,
@@ -81,7 +81,7 @@ def random_task(seed, n=90):
 @pytest.mark.parametrize("seed", range(12))
 def test_probabilities_agree_with_the_exact_optimum_after_every_label(seed):
     X, y, order = random_task(seed)
-    weights, iterations = fit_path(X, y.astype(np.float32), order[:60], tolerance_of(X.shape[1]))
+    weights, iterations = fit_path(X, y.astype(np.float32), order[:60], tolerance_for(X.shape[1]))
     assert iterations.max() <= CAP
     assert iterations.mean() < 8
     for L in (2, 3, 5, 9, 17, 30, 59):
@@ -133,7 +133,7 @@ def test_hostile_data_never_diverge(kind, seed, n, D):
     rng = np.random.default_rng(seed)
     X, y = hostile(kind, rng, n, D)
     order = both_first(y, rng.permutation(n))
-    weights, _ = fit_path(X, y.astype(np.float32), order, tolerance_of(D))
+    weights, _ = fit_path(X, y.astype(np.float32), order, tolerance_for(D))
     assert np.isfinite(weights).all()
     # Rounding of large scores in float32 is all that may remain of the gradient.
     size = np.abs(X).max()

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("numba")
 
 from agents.lal_rl import kernels
-from agents.lal_rl.control_test import doubt_network
+from agents.lal_rl.control_test import uncertainty_network
 from agents.lal_rl.export import to_policy
 from agents.lal_rl.network import QNetwork
 from agents.lal_rl.search.export import to_policy as linear_policy
@@ -26,7 +26,7 @@ def data():
 
 def test_a_file_of_doubt_alone_asks_what_its_network_asks(data):
     """It needs no state and no distances, so nothing differs between file and network."""
-    network = doubt_network()
+    network = uncertainty_network()
     policy = to_policy(network, kernels.SYMMETRIC, name="doubt", card={})
     lengths, same = play_file(CONFIG, data, policy)
     assert same >= 0.95
@@ -34,7 +34,7 @@ def test_a_file_of_doubt_alone_asks_what_its_network_asks(data):
 
 
 def test_a_file_of_the_opposite_asks_for_something_else(data):
-    network = doubt_network()
+    network = uncertainty_network()
     policy = to_policy(network, kernels.SYMMETRIC, name="sure", card={})
     turned = QNetwork(
         network.state, network.state_bias, -network.joint, network.joint_bias, network.out,

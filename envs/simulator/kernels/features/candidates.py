@@ -42,7 +42,7 @@ from envs.simulator.kernels.features.names import (
     VARIANCE,
     WIDE_RANK,
 )
-from envs.simulator.kernels.features.ranks import distance_keys, doubt_keys, take_ranks
+from envs.simulator.kernels.features.ranks import distance_keys, take_ranks, uncertainty_keys
 from envs.simulator.kernels.layout import FOREST, GP, LOGISTIC
 
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
@@ -73,7 +73,7 @@ def fill_candidates(
     scale = np.float32(s.scale)
     for f in range(F):
         kind, column = features[f], columns[f]
-        doubted = kind == UNCOVERED_DOUBT
+        by_uncertainty = kind == UNCOVERED_DOUBT
         needs_proba = (KNOWN_SINCE_PROBA >> kind) & 1
         if needs_proba and (seen < 2 or _unknown(kind, s.kind)):
             set_all(column, np.float32(limits[2, f]))
@@ -85,13 +85,13 @@ def fill_candidates(
             neighbour_entropies(close, scale, seen, a, column)
         elif kind <= OTHER:
             distances_to_classes(likely, close, scale, kind == PREDICTED, a, column)
-        elif doubted or kind == UNCOVERED:
+        elif by_uncertainty or kind == UNCOVERED:
             if not covered:
                 uncovered_shares(distance, around, s, shared[4], rows, uncovered)
                 covered = True
             for k in range(n):
-                doubt = ONE - shared[2, rows[k]] if doubted else ONE
-                column[k] = doubt * uncovered[k]
+                uncertainty = ONE - shared[2, rows[k]] if by_uncertainty else ONE
+                column[k] = uncertainty * uncovered[k]
         else:
             _other_column(kind, rows, column, known, free, leverage, spread, variance)
         low, high = np.float32(limits[0, f]), np.float32(limits[1, f])
@@ -149,7 +149,7 @@ def _pool_column(kind, rows, column, known):
             column[k] = (margin[rows[k]] - centre) / width if width >= 1e-9 else 0.0
     else:
         if kind == MARGIN_RANK:
-            keys = doubt_keys(shared[9])
+            keys = uncertainty_keys(shared[9])
         elif kind == MIN_RANK:
             keys = distance_keys(nearest)
         else:

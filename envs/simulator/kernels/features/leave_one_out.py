@@ -21,13 +21,13 @@ def leave_one_out(squares, labels, L, most):
     """
     if L < 2:
         return 0.5
-    lanes = (L + 15) // 16
-    codes, limits = np.empty(16 * lanes, np.float32), np.empty(16 * lanes, np.float32)
-    same, ties = np.empty(16 * lanes, np.float32), np.empty(16 * lanes, np.float32)
-    for a in range(16 * lanes):
+    vectors = (L + 15) // 16
+    codes, limits = np.empty(16 * vectors, np.float32), np.empty(16 * vectors, np.float32)
+    same, ties = np.empty(16 * vectors, np.float32), np.empty(16 * vectors, np.float32)
+    for a in range(16 * vectors):
         codes[a] = np.float32(labels[a]) if a < L else ZERO
     half, one, zero, minus = splat(HALF), splat(ONE), splat(ZERO), splat(-ONE)
-    for v in range(0, 16 * lanes, 16):
+    for v in range(0, 16 * vectors, 16):
         nearest = splat(INFINITE)
         for b in range(L):
             nearest = minimum(nearest, load(squares, b * most + v))

@@ -26,7 +26,7 @@ def minus_x_log(p):
 
 
 @kernel
-def top_two(proba, N, first, second, doubt):
+def top_two(proba, N, first, second, uncertainty):
     """Write the two largest probabilities of N rows, and 1 - margin.
 
     The latter is summed from the small probabilities, so that certain rows differ.
@@ -34,16 +34,16 @@ def top_two(proba, N, first, second, doubt):
     for i in range(N):
         first[i] = proba[0, i]
         second[i] = -ONE
-        doubt[i] = ZERO
+        uncertainty[i] = ZERO
     for c in range(1, proba.shape[0]):
         for i in range(N):
             p = proba[c, i]
             low = min(first[i], p)
             first[i] = max(first[i], p)
             second[i] = max(second[i], low)
-            doubt[i] += low
+            uncertainty[i] += low
     for i in range(N):
-        doubt[i] += max(second[i], ZERO)
+        uncertainty[i] += max(second[i], ZERO)
 
 
 @kernel

@@ -23,8 +23,8 @@ ZERO, ONE, HALF = np.float32(0.0), np.float32(1.0), np.float32(0.5)
 DIGITS = np.float32(4e6)
 """What ranked distances are multiplied by and rounded to; halves are exact up to 2**23."""
 
-LEAST_DOUBT = np.int32(814_000_000)
-"""The bits of about 1e-9 as float32: lesser doubts are equal, as in the definition."""
+LEAST_UNCERTAINTY = np.int32(814_000_000)
+"""The bits of about 1e-9 as float32: lesser uncertainties are equal, as in the definition."""
 
 BUCKETS = 256
 """What the range of the keys is cut into before they are compared: with a reference of 1 024 rows,
@@ -43,19 +43,19 @@ def distance_keys(values):
 
 
 @kernel
-def doubt_keys(doubt):
-    """Return whole numbers in the order of doubts, five digits of each however small it is."""
-    keys = np.empty((len(doubt) + 15) // 16 * 16, np.float32)
-    for i in range(len(doubt)):
-        bits = np.float32(max(doubt[i], ZERO)).view(np.int32) - LEAST_DOUBT
+def uncertainty_keys(uncertainty):
+    """Return whole numbers in the order of uncertainties, five digits of each however small."""
+    keys = np.empty((len(uncertainty) + 15) // 16 * 16, np.float32)
+    for i in range(len(uncertainty)):
+        bits = np.float32(max(uncertainty[i], ZERO)).view(np.int32) - LEAST_UNCERTAINTY
         keys[i] = np.float32((max(bits, np.int32(0)) + np.int32(32)) >> np.int32(6))
-    for i in range(len(doubt), len(keys)):
+    for i in range(len(uncertainty), len(keys)):
         keys[i] = keys[0]
     return keys
 
 
 @kernel
-def _buckets_of(keys):
+def _get_buckets(keys):
     """Return the bucket of every key, in the order of the keys."""
     low, high = load(keys, 0), load(keys, 0)
     for i in range(16, len(keys), 16):
@@ -84,7 +84,7 @@ def take_ranks(keys, rows, reference, column):
         column: Shape (n,), overwritten.
     """
     R, one = len(reference), splat(ONE)
-    buckets, ordered = _buckets_of(keys), np.empty(R + 16, np.float32)
+    buckets, ordered = _get_buckets(keys), np.empty(R + 16, np.float32)
     begins = np.empty(BUCKETS + 2, np.int32)
     set_all(begins, 0)
     for r in range(R):

@@ -33,7 +33,7 @@ from envs.simulator.kernels.lal_rl.layout import (
     episode_places,
     fit_offsets,
 )
-from envs.simulator.kernels.lal_rl.splits import fold, take_split, tolerance_of
+from envs.simulator.kernels.lal_rl.splits import fold, take_split, tolerance_for
 from envs.simulator.kernels.logistic.binary import add_sample, fit, start_fit
 from envs.simulator.kernels.random_numbers import draw
 from envs.simulator.kernels.simd import load, logistic, maximum, splat, store
@@ -165,7 +165,7 @@ def refit(w, e, slot, D):
     folded = episode_places(config, e)[5]
     _, R, _, _, _, scale = bank_places(config, slot)
     at, L, rows = fit_offsets(config, e, D), ints[e, E_LABELLED], ints[e, E_ROWS:]
-    ints[e, E_ITERATIONS] += fit(floats, at, L, bank, R, rows, tolerance_of(D), ZERO)
+    ints[e, E_ITERATIONS] += fit(floats, at, L, bank, R, rows, tolerance_for(D), ZERO)
     bias = fold(bank, scale, config[STRIDE], floats, at.w, floats, folded, D)
     n_reward = w.data_info[w.bank_info[slot, B_DATASET], D_REWARD]
     window = w.bank_info[slot, B_WINDOW]

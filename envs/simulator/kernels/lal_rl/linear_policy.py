@@ -29,15 +29,15 @@ from envs.simulator.kernels.lal_rl.splits import take_split
 from envs.simulator.kernels.lal_rl.standardise import standardise
 
 (
-    DOUBT, LOG_ODDS, OPEN, LABELLED, NEAREST, CLASSES, DISAGREEMENT, ANGLE, SCARCITY,
+    UNCERTAINTY, LOG_ODDS, OPEN, LABELLED, NEAREST, CLASSES, DISAGREEMENT, ANGLE, SCARCITY,
 ) = range(9)  # fmt: skip
 """Inputs of a candidate; see `_write_inputs`."""
 
 N_INPUTS = 9
-TIMES_DOUBT = (OPEN, NEAREST, CLASSES, DISAGREEMENT)
-"""Inputs that count a second time, times the doubt."""
+TIMES_UNCERTAINTY = (OPEN, NEAREST, CLASSES, DISAGREEMENT)
+"""Inputs that count a second time, times the uncertainty."""
 
-N_TERMS = N_INPUTS + len(TIMES_DOUBT)
+N_TERMS = N_INPUTS + len(TIMES_UNCERTAINTY)
 USUAL_LABELS = 10.0
 """Number of labels at which the second half of the weights does not count."""
 
@@ -67,17 +67,17 @@ def _write_inputs(
 ):
     """Write the inputs of every candidate; renaming the classes changes none of them.
 
-    Doubt is 1 - |2 p - 1|, the log-odds and the angle (log-odds over the length of the row) count
-    with a minus sign; then the mean cosine distances of the published inputs, the largest cosine
-    to a labelled row, the mean cosine to labels of the predicted class minus that to labels of the
-    other, the probability of the class that the nearest label is not of, and the expected share of
-    labels that are not of this row's class.
+    The uncertainty is 1 - |2 p - 1|; the log-odds and the angle (log-odds over the length of the
+    row) count with a minus sign; then the mean cosine distances of the published inputs, the
+    largest cosine to a labelled row, the mean cosine to labels of the predicted class minus that to
+    labels of the other, the probability of the class that the nearest label does not have, and the
+    expected share of labels that are not of this row's class.
     """
     L = counts[0] + counts[1]
     for i in range(N):
         p, z = candidates[i], scores[i]
         gap = sums[1, i] / counts[1] - sums[0, i] / counts[0]
-        inputs[DOUBT, i] = ONE - abs(2 * p - ONE)
+        inputs[UNCERTAINTY, i] = ONE - abs(2 * p - ONE)
         inputs[LOG_ODDS, i] = -abs(z)
         inputs[OPEN, i] = candidates[pad + i]
         inputs[LABELLED, i] = candidates[2 * pad + i]
@@ -88,9 +88,9 @@ def _write_inputs(
         inputs[SCARCITY, i] = 1 - (p * counts[0] + (1 - p) * counts[1]) / L
     for k in (LOG_ODDS, OPEN, LABELLED, NEAREST, CLASSES, ANGLE):
         standardise(inputs[k], mask, N)
-    for k in range(len(TIMES_DOUBT)):
+    for k in range(len(TIMES_UNCERTAINTY)):
         for i in range(N):
-            inputs[N_INPUTS + k, i] = inputs[DOUBT, i] * inputs[TIMES_DOUBT[k], i]
+            inputs[N_INPUTS + k, i] = inputs[UNCERTAINTY, i] * inputs[TIMES_UNCERTAINTY[k], i]
 
 
 @kernel

@@ -47,7 +47,7 @@ from envs.simulator.kernels.logistic.binary import (
     start_fit,
     workspace_size,
 )
-from envs.simulator.kernels.random_numbers import draw, key_of
+from envs.simulator.kernels.random_numbers import draw, make_key
 from envs.simulator.kernels.simd import load, reduce_sum
 
 TARGET_SHARE = 0.98
@@ -69,8 +69,8 @@ def take_split(w, e):
         bank_info[old, B_USERS] -= 1
     seed, env, episode = config[SEED], config[FIRST_ENV] + e, ints[e, E_EPISODE]
     generation = episode // config[REFRESH]
-    choice = np.int64(key_of(seed, env, episode, 1) % np.uint64(config[N_SPLITS]))
-    key = key_of(seed, generation, choice, 2)
+    choice = np.int64(make_key(seed, env, episode, 1) % np.uint64(config[N_SPLITS]))
+    key = make_key(seed, generation, choice, 2)
     slot = -1
     found = False
     for s in range(config[N_SLOTS]):
@@ -89,7 +89,7 @@ def take_split(w, e):
     bank_info[slot, B_USERS] += 1
     bank_info[slot, B_STAMP] = config[CLOCK]
     ints[e, E_SLOT] = slot
-    ints[e, E_STREAM] = np.int64(key_of(seed, env, episode, 3))
+    ints[e, E_STREAM] = np.int64(make_key(seed, env, episode, 3))
     return found
 
 
@@ -227,14 +227,14 @@ def _pool_hits(config, data, bank, bank_info, floats, slot, D, N, n_reward):
     for i in range(N):
         rows[i] = i
         add_sample(F, at, i, bank, R + i * stride, bank[labels + i])
-    fit(F, at, N, bank, R, rows, tolerance_of(D), ZERO)
+    fit(F, at, N, bank, R, rows, tolerance_for(D), ZERO)
     folded = F[at.w + stride :]
     bias = fold(bank, scale, config[STRIDE], F, at.w, folded, 0, D)
     return count_correct(data, bank_info[slot, B_WINDOW], D, folded, 0, bias, n_reward, floats)
 
 
 @kernel(forceinline=True)
-def tolerance_of(D):
+def tolerance_for(D):
     """Return the gradient tolerance: 1e-4, less for wide data, where errors of columns add up."""
     return np.float32(1e-4 * min(1.0, 24.0 / (D + 1)))
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from envs.simulator.compile import kernel
-from envs.simulator.kernels.layout import points_of, problem_of
+from envs.simulator.kernels.layout import get_points, get_problem
 from envs.simulator.kernels.learners.trees import (
     fit_forest,
     insert_sorted,
@@ -36,8 +36,8 @@ def update_forest(u: Any) -> None:
     for m in range(len(u.ids)):
         e, slot = u.ids[m], u.slots[m]
         task = u.tasks[u.task[e]]
-        p = problem_of(task, u.from_reward)
-        L, points = u.n_labelled[e], points_of(u.x32, task.at_x32, p)
+        p = get_problem(task, u.from_reward)
+        L, points = u.n_labelled[e], get_points(u.x32, task.at_x32, p)
         rows = u.rows[e]
         order = u.ints[slot, : p.D * p.Lmax].reshape(p.D, p.Lmax)
         for a in range(max(u.fitted[slot], 0), L):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from envs.simulator.compile import kernel
-from envs.simulator.kernels.layout import problem_of
+from envs.simulator.kernels.layout import get_problem
 from envs.simulator.kernels.metrics import classes_seen, measure
 from envs.simulator.kernels.simd import exponential, load, splat, store
 
@@ -65,28 +65,27 @@ def whitened_row(
 
 @kernel
 def add_gp(
-    X: Any, at: Any, D: Any, row: Any, L: Any, V: Any, rows: Any, v: Any, t: Any, pivot: Any,
-    scale: Any, mean: Any, variance: Any, first: Any, keep: Any,
+    points: Any, row: Any, L: Any, V: Any, rows: Any, whitened: Any, scale: Any, posterior: Any,
+    first: Any, keep: Any,
 ) -> None:  # fmt: skip
     """Take one more labelled row into the means and variances of the points from a tile on.
 
     Args:
-        X: Points in tiles, flat.
-        at: Where the first tile begins.
-        D: Columns.
+        points: Points in tiles, flat; where the first tile begins; columns.
         row: The labelled point.
         L: Labelled rows before it.
         V: Whitened kernel rows in tiles; row L is written when `keep`.
         rows: Labelled rows that V has room for.
-        v: From `whitened_row`.
-        t: From `whitened_row`, one a class.
-        pivot: From `whitened_row`.
+        whitened: v, t (one a class) and the pivot, from `whitened_row`.
         scale: -1/2 over the squared length scale of the squared-exponential kernel.
-        mean: Posterior means, flat (C, 16 tiles), updated.
-        variance: Posterior variances of the noise-free values, shape (16 tiles,), updated.
+        posterior: Means, flat (C, 16 tiles), and variances of the noise-free values, shape
+            (16 tiles,); updated.
         first: First tile.
         keep: Whether the row stays.
     """
+    X, at, D = points
+    v, t, pivot = whitened
+    mean, variance = posterior
     mine = at + row // 16 * 16 * D + row % 16
     tiles, C = len(variance) // 16, len(t)
     share = splat(ONE / pivot)
@@ -175,7 +174,7 @@ def update_gp(u: Any) -> None:
     for m in range(len(u.ids)):
         e = u.ids[m]
         task = u.tasks[u.task[e]]
-        p = problem_of(task, u.from_reward)
+        p = get_problem(task, u.from_reward)
         L, n = u.n_labelled[e], p.n - p.lo
         F = u.singles[e]
         a = p.Lmax * p.n
@@ -198,8 +197,8 @@ def update_gp(u: Any) -> None:
                                  np.float32(p.first), v, t)  # fmt: skip
             if not u.from_reward:
                 targets[b * p.C : (b + 1) * p.C] = t
-            add_gp(u.tiles, task.at_tiles, p.D, u.rows[e, b], b, V, p.Lmax, v, t, pivot, scale,
-                   mean, variance, p.lo // 16, not u.from_reward)  # fmt: skip
+            add_gp((u.tiles, task.at_tiles, p.D), u.rows[e, b], b, V, p.Lmax, (v, t, pivot), scale,
+                   (mean, variance), p.lo // 16, not u.from_reward)  # fmt: skip
         if not u.from_reward:
             u.fitted[e] = L
         compact, seen = np.empty(p.C, np.int64), np.empty(p.C, np.int64)

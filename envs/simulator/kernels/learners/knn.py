@@ -6,7 +6,7 @@ import numpy as np
 
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.distances import squared_to_column
-from envs.simulator.kernels.layout import points_of, problem_of
+from envs.simulator.kernels.layout import get_points, get_problem
 from envs.simulator.kernels.metrics import classes_seen, measure
 
 
@@ -79,8 +79,8 @@ def update_knn(u: Any) -> None:
     for m in range(len(u.ids)):
         e, slot = u.ids[m], u.slots[m]
         task = u.tasks[u.task[e]]
-        p = problem_of(task, u.from_reward)
-        L, points = u.n_labelled[e], points_of(u.x, task.at_x, p)
+        p = get_problem(task, u.from_reward)
+        L, points = u.n_labelled[e], get_points(u.x, task.at_x, p)
         f, i, k = u.floats[slot], u.ints[slot], np.int64(p.first)
         distance, labels = f[: k * p.n].reshape(k, p.n), i[: k * p.n].reshape(k, p.n)
         if u.fitted[slot] < 0:

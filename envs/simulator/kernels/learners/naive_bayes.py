@@ -12,7 +12,7 @@ import numpy as np
 
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.elementary import exponential
-from envs.simulator.kernels.layout import points_of, problem_of
+from envs.simulator.kernels.layout import get_points, get_problem
 from envs.simulator.kernels.metrics import classes_seen, measure
 
 
@@ -106,8 +106,8 @@ def update_naive_bayes(u: Any) -> None:
     for m in range(len(u.ids)):
         e, slot = u.ids[m], u.slots[m]
         task = u.tasks[u.task[e]]
-        p = problem_of(task, u.from_reward)
-        L, points = u.n_labelled[e], points_of(u.x, task.at_x, p)
+        p = get_problem(task, u.from_reward)
+        L, points = u.n_labelled[e], get_points(u.x, task.at_x, p)
         f, groups, size = u.floats[slot], p.C + 1, (p.C + 1) * p.D
         count, mean = u.ints[slot, :groups], f[:size].reshape(groups, p.D)
         spread = f[size : 2 * size].reshape(groups, p.D)

@@ -13,7 +13,7 @@ import numpy as np
 
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.dense import fill
-from envs.simulator.kernels.layout import problem_of
+from envs.simulator.kernels.layout import get_problem
 from envs.simulator.kernels.linear import linear_scores, sigmoid_pair, sigmoid_shares
 from envs.simulator.kernels.metrics import classes_seen, measure
 
@@ -110,7 +110,7 @@ def update_ridge(u: Any) -> None:
     for m in range(len(u.ids)):
         e, slot = u.ids[m], u.slots[m]
         task = u.tasks[u.task[e]]
-        p = problem_of(task, u.from_reward)
+        p = get_problem(task, u.from_reward)
         L, D, fit, whole = u.n_labelled[e], p.D, u.floats[slot], p.D * p.D
         points = u.x[task.at_x : task.at_x + D * p.n].reshape(D, p.n)
         M, a, b = fit[:whole].reshape(D, D), whole, whole + p.C * D

@@ -25,13 +25,13 @@ from envs.simulator.kernels.logistic.multinomial_steps import (
     STILL,
     add_rows,
     direction,
+    get_scratch,
     gradient,
     inner,
     inner_rows,
     line,
     link,
     remember,
-    scratch_of,
 )
 from envs.simulator.kernels.simd import load, maximum, reduce_sum, splat, store
 
@@ -163,7 +163,7 @@ def refit(F, at, header, codes, L, K, used, penalty, tolerance):
         Iterations done; -1 where float32 did not get there.
     """
     stride, cap = at.stride, at.cap
-    s = scratch_of(K, L, used, stride, cap)
+    s = get_scratch(K, L, used, stride, cap)
     B = np.empty(s.end, np.float32)
     fill(B, 0, s.end, ZERO)
     alpha = np.empty(at.memory, np.float32)

@@ -1,7 +1,7 @@
 """What one iteration of the multinomial fit is made of: direction, line search, gradient.
 
 All numbers lie in two flat float32 arrays: the fit `F`, cut by `multinomial.offsets`, and room to
-work `B`, cut by `scratch_of`. Every function is inlined into `multinomial.refit`.
+work `B`, cut by `get_scratch`. Every function is inlined into `multinomial.refit`.
 """
 
 import math
@@ -44,7 +44,7 @@ classes, rows and coordinates in use, the latter also in vectors."""
 
 
 @kernel(forceinline=True)
-def scratch_of(K, L, used, stride, cap):
+def get_scratch(K, L, used, stride, cap):
     """Return how a refit cuts its room to work."""
     size, wide = K * stride, K * cap
     Z = 4 * size

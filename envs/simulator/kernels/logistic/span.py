@@ -63,7 +63,7 @@ def coordinates(points, D, row, Q, r, out):
 
 
 @kernel
-def coordinates_of(task, tiles, x, row, Q, r, out, scale):
+def get_coordinates(task, tiles, x, row, Q, r, out, scale):
     """Write a row in coordinates, times `scale`, from place 0; return how many are in use."""
     D, n = task.columns, task.points
     if D <= NARROW:

@@ -8,12 +8,12 @@ import numpy as np
 
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.dense import fill
-from envs.simulator.kernels.layout import problem_of
+from envs.simulator.kernels.layout import get_problem
 from envs.simulator.kernels.linear import linear_scores, sigmoid_pair, softmax_rows
 from envs.simulator.kernels.logistic import binary, multinomial, multinomial_float64
 from envs.simulator.kernels.logistic.multinomial_steps import STILL
 from envs.simulator.kernels.logistic.newton import newton_softmax
-from envs.simulator.kernels.logistic.span import NARROW, coordinates_of, weights_in_columns
+from envs.simulator.kernels.logistic.span import NARROW, get_coordinates, weights_in_columns
 from envs.simulator.kernels.metrics import classes_seen, measure
 
 TOLERANCE = np.float32(1e-4)
@@ -110,7 +110,7 @@ def _fit_two(task, tiles, x, p, labelled, F, Q, header, order):
     out = np.empty(max(p.D, r) + 1, np.float32)
     for a in range(max(fitted, 0), L):
         order[a] = a
-        used = coordinates_of(task, tiles, x, rows[a], Q, header[USED], out, scale)
+        used = get_coordinates(task, tiles, x, rows[a], Q, header[USED], out, scale)
         at = binary.offsets(0, stride, cap, used)
         if used > header[USED]:
             _make_room(F, at, R, header[USED], a)
@@ -144,7 +144,7 @@ def _fit_many(task, tiles, x, p, labelled, F, Q, header, codes, K):
     for a in range(max(fitted, 0), L):
         row = at.R + a * stride
         F[row] = ONE
-        header[USED] = coordinates_of(
+        header[USED] = get_coordinates(
             task, tiles, x, rows[a], Q, header[USED], F[row + 1 : row + 1 + r], ONE
         )
         multinomial.add_row(F, at, header, a, K, header[USED] + 1)
@@ -191,7 +191,7 @@ def update_logistic(u: Any) -> int:
     for m in range(len(u.ids)):
         e, slot = u.ids[m], u.slots[m]
         task = u.tasks[u.task[e]]
-        p = problem_of(task, u.from_reward)
+        p = get_problem(task, u.from_reward)
         r, stride, _, _ = fit_shape(p.D, p.C, p.Lmax)
         F = u.singles[slot]
         Q = u.floats[slot, : 0 if p.D <= NARROW else r * p.D].reshape(-1, p.D)
@@ -239,7 +239,7 @@ def finish_logistic(u: Any) -> None:
         if u.ints[slot, NEXT] != UNFINISHED:
             continue
         task = u.tasks[u.task[e]]
-        p = problem_of(task, u.from_reward)
+        p = get_problem(task, u.from_reward)
         r, stride, cap, memory = fit_shape(p.D, p.C, p.Lmax)
         F = u.singles[slot]
         Q = u.floats[slot, : 0 if p.D <= NARROW else r * p.D].reshape(-1, p.D)

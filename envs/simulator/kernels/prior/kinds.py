@@ -14,7 +14,7 @@ from envs.simulator.kernels.prior.draws import (
 from envs.simulator.kernels.prior.rows import (
     assign,
     base_rows,
-    counts_of,
+    count_codes,
     deviation,
     draw_codes,
     over,
@@ -147,7 +147,7 @@ def tree(state, n, d, shares):
         for _ in range(depth):
             node = 2 * node + (1 if X[i, columns[node]] > cuts[node] else 0)
         leaf[i] = node - leaves
-    mass = counts_of(leaf, leaves)
+    mass = count_codes(leaf, leaves)
     amounts = uniforms(state, 1, leaves)[0]
     for k in range(leaves):
         amounts[k] = 0.1 * amounts[k] - mass[k]

@@ -1,4 +1,4 @@
-"""One data set of the prior: the compiled twin of `lal.data.recipes.draw`."""
+"""One data set of the prior: the compiled form of `lal.data.recipes.draw`."""
 
 import numpy as np
 

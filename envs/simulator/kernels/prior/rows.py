@@ -122,7 +122,7 @@ def wanted(shares, n):
 
 
 @kernel
-def counts_of(codes, C):
+def count_codes(codes, C):
     """Return how often each code occurs, shape (C,)."""
     counts = np.empty(C, np.int64)
     set_all(counts, 0)
@@ -132,7 +132,7 @@ def counts_of(codes, C):
 
 
 @kernel
-def largest_of(scores, bias):
+def get_largest(scores, bias):
     """Return the arg-max of every row of scores plus bias."""
     n, C = scores.shape
     codes = np.empty(n, np.int64)
@@ -157,10 +157,10 @@ def assign(scores, shares):
     bias = np.empty(C)
     set_all(bias, 0.0)
     for _ in range(12):
-        found = counts_of(largest_of(scores, bias), C)
+        found = count_codes(get_largest(scores, bias), C)
         for c in range(C):
             bias[c] += 0.5 * np.log((shares[c] + 0.005) / (found[c] / n + 0.005))
-    return largest_of(scores, bias)
+    return get_largest(scores, bias)
 
 
 @kernel

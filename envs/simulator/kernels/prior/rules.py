@@ -1,4 +1,4 @@
-"""Rules over few-valued columns; the compiled twin of `lal.data.rules.rules`."""
+"""Rules over few-valued columns; the compiled form of `lal.data.rules.rules`."""
 
 import numpy as np
 

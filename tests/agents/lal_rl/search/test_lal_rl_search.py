@@ -6,10 +6,10 @@ import pytest
 pytest.importorskip("numba")
 
 from agents import AGENTS
-from agents.lal_rl.control_test import doubt_network
+from agents.lal_rl.control_test import uncertainty_network
 from agents.lal_rl.dqn import episode_lengths as lengths_of_network
-from agents.lal_rl.kernels import DOUBT_ONLY
-from agents.lal_rl.search.config import INPUTS, N_TERMS, PRESETS, SIZE, TIMES_DOUBT
+from agents.lal_rl.kernels import UNCERTAINTY_ONLY
+from agents.lal_rl.search.config import INPUTS, N_TERMS, PRESETS, SIZE, TIMES_UNCERTAINTY
 from agents.lal_rl.search.export import to_policy, to_weights
 from agents.lal_rl.search.game import Game, episode_lengths, kernels
 from agents.lal_rl.search.search import Search, start
@@ -39,7 +39,9 @@ def test_doubt_alone_plays_the_episodes_of_the_doubt_network():
     weights = np.zeros(SIZE)
     weights[INPUTS.index("doubt")] = 1.0
     ours = episode_lengths(weights, [wave(2)], n_episodes=128, seed=5)
-    theirs = lengths_of_network(doubt_network(), [wave(2)], view=DOUBT_ONLY, n_episodes=128, seed=5)
+    theirs = lengths_of_network(
+        uncertainty_network(), [wave(2)], view=UNCERTAINTY_ONLY, n_episodes=128, seed=5
+    )
     # Equal doubts, which float32 has near 0 and 1, are broken by order here and by chance there.
     assert (ours == theirs).mean() > 0.97
 
@@ -113,7 +115,7 @@ def test_inputs_equal_their_formulas(query):
     for k, name in enumerate(INPUTS):
         found = inputs[k, open_rows]
         np.testing.assert_allclose(found, wanted[name][open_rows], atol=2e-3, err_msg=name)
-    for k, name in enumerate(TIMES_DOUBT):
+    for k, name in enumerate(TIMES_UNCERTAINTY):
         doubted = inputs[INPUTS.index(name)] * inputs[0]
         np.testing.assert_allclose(inputs[len(INPUTS) + k, open_rows], doubted[open_rows])
 
@@ -145,7 +147,7 @@ def test_the_file_asks_for_what_the_compiled_policy_asks_for():
     signs = np.array([-1, -1, 1, 1, -1, 1, 1, -1, 1])
     inputs = seen * signs
     inputs[:, 0] += 1.0
-    doubted = inputs[:, [INPUTS.index(name) for name in TIMES_DOUBT]] * inputs[:, :1]
+    doubted = inputs[:, [INPUTS.index(name) for name in TIMES_UNCERTAINTY]] * inputs[:, :1]
     terms = np.concatenate([inputs, doubted], axis=1)
     later = np.log(5 / 11)
     wanted = terms @ (weights[:N_TERMS] + weights[N_TERMS:] * later)

@@ -97,7 +97,7 @@ def test_a_gaussian_process_takes_the_same_row_again_and_again():
         pivot = whitened_row(V, 8, targets, 2, 0, L % 2, L, single(1e-6), v, t)
         assert pivot > 0
         targets[2 * L : 2 * L + 2] = t
-        add_gp(tiles, 0, 1, 0, L, V, 8, v, t, pivot, single(-0.5), mean, variance, 0, True)
+        add_gp((tiles, 0, 1), 0, L, V, 8, (v, t, pivot), single(-0.5), (mean, variance), 0, True)
         assert np.isfinite(mean).all()
         assert np.isfinite(variance).all()
 
@@ -141,11 +141,11 @@ def test_rows_a_thousand_times_the_others_are_given_up_to_float64_or_finite():
 
 def test_margins_of_ties_and_certainties():
     proba = np.array([[0.5, 1.0, 0.2], [0.5, 0.0, 0.2], [0.0, 0.0, 0.6]], np.float32)
-    first, second, doubt = np.zeros((3, 3), np.float32)
-    top_two(proba, 3, first, second, doubt)
+    first, second, uncertainty = np.zeros((3, 3), np.float32)
+    top_two(proba, 3, first, second, uncertainty)
     np.testing.assert_allclose(first, [0.5, 1.0, 0.6])
     np.testing.assert_allclose(second, [0.5, 0.0, 0.2])
-    np.testing.assert_allclose(doubt, [1.0, 0.0, 0.6], atol=1e-7)
+    np.testing.assert_allclose(uncertainty, [1.0, 0.0, 0.6], atol=1e-7)
     out = np.zeros(3, np.float32)
     entropies(proba, 3, 3, out)
     assert out[0] == pytest.approx(np.log(2) / np.log(3), abs=1e-6)

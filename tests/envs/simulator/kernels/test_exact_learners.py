@@ -53,7 +53,7 @@ def test_gp_means_and_variances(problem):
     for L in range(30):
         pivot = whitened_row(V, 40, targets, C, L, y[L], L, single(0.1), v, t)
         targets[C * L : C * (L + 1)] = t
-        add_gp(tiles, 0, 6, L, L, V, 40, v, t, pivot, scale, mean, variance, 0, True)
+        add_gp((tiles, 0, 6), L, L, V, 40, (v, t, pivot), scale, (mean, variance), 0, True)
         if L in (0, 7, 29):
             gp = GaussianProcessRegressor(RBF(1.7), alpha=0.1, optimizer=None)
             gp.fit(X[: L + 1], np.eye(C)[y[: L + 1]])

@@ -8,7 +8,7 @@ pytest.importorskip("numba")
 from envs.simulator.compile import kernel
 from envs.simulator.kernels.cholesky import factor, solve_factored, solved_square
 from envs.simulator.kernels.elementary import exponential, single_logarithm
-from envs.simulator.kernels.random_numbers import below, draw, key_of, next_word, uniform
+from envs.simulator.kernels.random_numbers import below, draw, make_key, next_word, uniform
 
 
 def stream(word):
@@ -76,9 +76,9 @@ def test_a_table_of_streams_moves_one_of_them_and_draws_as_a_stream_of_its_own()
 
 
 def test_a_key_depends_on_every_counter_and_on_their_order():
-    keys = {key_of(1, 2, 3, 4), key_of(1, 3, 2, 4), key_of(2, 1, 3, 4), key_of(1, 2, 3, 5)}
+    keys = {make_key(1, 2, 3, 4), make_key(1, 3, 2, 4), make_key(2, 1, 3, 4), make_key(1, 2, 3, 5)}
     assert len(keys) == 4
-    assert key_of(1, 2, 3, 4) == key_of(1, 2, 3, 4)
+    assert make_key(1, 2, 3, 4) == make_key(1, 2, 3, 4)
 
 
 @kernel
