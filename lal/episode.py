@@ -107,9 +107,9 @@ class Episode:
         twin.streams = copy.deepcopy(self.streams)
         twin._oracle = Oracle(self.task.pool.y)
         twin.pool = Pool(self.task.pool.X, self.task.n_classes)
-        bought = dict(zip(self.pool.labelled.tolist(), self.pool.labels.tolist(), strict=True))
+        acquired = dict(zip(self.pool.labelled.tolist(), self.pool.labels.tolist(), strict=True))
         for index in self.pool.order.tolist():
-            twin.pool.add(index, bought[index])
+            twin.pool.add(index, acquired[index])
         return twin
 
     @property
@@ -272,8 +272,8 @@ def run_episode(
 
 def _n_all_seen(episode: Episode) -> int | None:
     wanted = set(np.unique(episode.task.pool.y).tolist())
-    bought = episode.task.pool.y[episode.pool.order]
-    for n, label in enumerate(bought.tolist(), start=1):
+    acquired = episode.task.pool.y[episode.pool.order]
+    for n, label in enumerate(acquired.tolist(), start=1):
         wanted.discard(label)
         if not wanted:
             return n

@@ -95,13 +95,13 @@ class OneShotEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         observation = self._observation(label if asked else -1)
         return observation, self.rewards[outcome], self._t == self.n_items, False, info
 
-    def _observation(self, bought: int) -> Observation:
+    def _observation(self, given: int) -> Observation:
         """Return [one-hot label acquired with the last step, item]; zeros after the last item."""
         drawn = self._episode
         item = np.zeros(self.bank.n_columns, dtype=np.float32)
         if drawn is not None and self._t < self.n_items:
             item = drawn.items[0, self._t]
-        label = (np.arange(self.n_classes) == bought).astype(np.float32)
+        label = (np.arange(self.n_classes) == given).astype(np.float32)
         return np.concatenate([label, item])
 
     def render(self) -> Any:

@@ -213,7 +213,7 @@ def _results(card: Mapping[str, Any]) -> Section:
         rows.append((name, *found.get(name, (NOT_MEASURED, "", ""))))
     measure = str(card.get("measure") or _metric(evidence))
     header = ("against", measure, "95 % interval", "wins/ties/losses")
-    return Section("Results", [*_verdict(card, evidence)], header, rows)
+    return Section("Results", [*_findings(card, evidence)], header, rows)
 
 
 def _interval(row: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -225,12 +225,12 @@ def _metric(evidence: Mapping[str, Any]) -> str:
     return f"points of area, {evidence['metric']}" if "metric" in evidence else "points of area"
 
 
-def _verdict(card: Mapping[str, Any], evidence: Mapping[str, Any]) -> Iterator[str]:
+def _findings(card: Mapping[str, Any], evidence: Mapping[str, Any]) -> Iterator[str]:
     if "n_sets" in evidence:
         yield f"{evidence['n_sets']} data sets it was not trained on"
-    verdict = card.get("did_it_learn")
-    if isinstance(verdict, Mapping) and "learned" in verdict:
-        said = "yes" if verdict["learned"] else "NO"
+    found = card.get("did_it_learn")
+    if isinstance(found, Mapping) and "learned" in found:
+        said = "yes" if found["learned"] else "NO"
         yield f"did it learn (ahead of random, untrained and shuffled copies): {said}"
     if "command" in evidence:
         yield f"measured by: {evidence['command']}"

@@ -21,7 +21,7 @@ class FisherKernel:
     """
 
     def utilities(self, state: QueryState, rng: np.random.Generator) -> Floats:
-        """Return the similarity to the wrongly predicted row of largest doubt, shape (N,)."""
+        """Return the similarity to the wrongly predicted row of largest uncertainty, shape (N,)."""
         if state.proba is None:
             return np.zeros(state.N)
         nearest: Floats = self._similarities(state, rng, 1)[0]

@@ -82,8 +82,8 @@ def best_pruning(tree: Tree, counts: Ints) -> tuple[list[int], Ints]:
     n = len(tree.leaves)
     error = 1.0 - counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     other = np.sort(1.0 - high, axis=1)[:, :2]  # the smallest error of any other label
-    rival = np.where((1.0 - high) == other[:, :1], other[:, 1:], other[:, :1])
-    admissible: Bools = 1.0 - low < BETA * rival
+    runner_up = np.where((1.0 - high) == other[:, :1], other[:, 1:], other[:, :1])
+    admissible: Bools = 1.0 - low < BETA * runner_up
     best = np.where(admissible, error, 1.0).min(axis=1)
     split = np.zeros(len(best), dtype=bool)
     surely: Bools = np.asarray(admissible.any(axis=1))
@@ -104,7 +104,7 @@ def best_pruning(tree: Tree, counts: Ints) -> tuple[list[int], Ints]:
 
 
 class HierarchicalSampling:
-    """Draws rows from the nodes of a pruned cluster tree, by size and doubt about their label.
+    """Draws rows from the nodes of a pruned cluster tree, by size and uncertainty about their label.
 
     A node's probability is proportional to ``w (1 - lower bound of its label's share)``, a row's
     is uniform among the open rows of a node. The tree is Ward's, over the reference set. The
@@ -117,9 +117,9 @@ class HierarchicalSampling:
         counts = tree.counts(labels, max(state.n_classes, 2))
         pruning, label = best_pruning(tree, counts)
         owner = tree.below(pruning)
-        doubt = 1.0 - bounds(counts)[0][pruning, label[pruning]]
+        uncertainty = 1.0 - bounds(counts)[0][pruning, label[pruning]]
         free = np.bincount(owner[labels < 0], minlength=len(pruning))
-        share = tree.sizes[pruning] * doubt / np.maximum(free, 1)
+        share = tree.sizes[pruning] * uncertainty / np.maximum(free, 1)
         utilities = np.full(state.N, -1e3)
         utilities[tree.leaves] = np.log(np.maximum(share[owner], 1e-300))
         noisy: Floats = utilities + rng.gumbel(size=state.N)

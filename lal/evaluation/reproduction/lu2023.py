@@ -225,8 +225,8 @@ def reproduce_seed(
     while not episode.finished:
         state = episode.state()
         utilities = rule.utilities(state, episode.streams["strategy"])
-        bought = queries[-1] if queries else 0
-        n = min(labels_until(bought, every), episode.budget_total - episode.spent)
+        acquired = queries[-1] if queries else 0
+        n = min(labels_until(acquired, every), episode.budget_total - episode.spent)
         for index in _first_open(utilities, state.open, n):
             episode.label(index)
         accuracies.append(episode.measure(test, {"accuracy": accuracy})["accuracy"])
@@ -234,13 +234,13 @@ def reproduce_seed(
     return published_area(accuracies, queries)
 
 
-def labels_until(bought: int, every: int) -> int:
+def labels_until(acquired: int, every: int) -> int:
     """Return how many labels to acquire before the next point of a thinned curve.
 
     At most a fifth of those acquired, because curves bend at their beginning: of an accuracy that
     nears its end as 1 / n the trapezoid over a fifth misses half a percent of the gap.
     """
-    return max(1, min(every, bought // 5))
+    return max(1, min(every, acquired // 5))
 
 
 def reproduce(
