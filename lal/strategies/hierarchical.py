@@ -104,7 +104,7 @@ def best_pruning(tree: Tree, counts: Ints) -> tuple[list[int], Ints]:
 
 
 class HierarchicalSampling:
-    """Draws rows from the nodes of a pruned cluster tree, by size and uncertainty about their label.
+    """Draws rows from the nodes of a pruned cluster tree, by size and uncertain labels.
 
     A node's probability is proportional to ``w (1 - lower bound of its label's share)``, a row's
     is uniform among the open rows of a node. The tree is Ward's, over the reference set. The
