@@ -221,6 +221,11 @@ class LabelStore:
         self._replay()
         return Event("undo") if last is None else last
 
+    def last_answers(self, n: int) -> list[tuple[int, str]]:
+        """Return the last n rows that were labelled in this project, newest first, as they are."""
+        given = [e.row for e in self.journal.standing if e.do == "label" and e.row is not None]
+        return [(row, self.classes[self.labels[row]]) for row in given[: -n - 1 : -1]]
+
     @property
     def last(self) -> Event | None:
         """The last answer or skip that stands, which `undo` takes back."""

@@ -26,7 +26,10 @@ MAX_BODY = 10_000
 
 PAGE = Path(__file__).with_name("page.html")
 
-ACTIONS = ("label", "skip", "undo")
+ACTIONS = ("label", "skip", "change", "undo")
+
+EARLIER = 10
+"""Last answers that the page offers to change."""
 
 ALWAYS = {
     "Cache-Control": "no-store",
@@ -153,7 +156,7 @@ class LabelServer:
         do = request.url.path.strip("/")
         body = await _body(request)
         row, label = body.get("row"), body.get("label")
-        if type(row) is not int or (do == "label" and type(label) is not str):
+        if type(row) is not int or (do in ("label", "change") and type(label) is not str):
             raise HTTPException(400, "expected a row number and, for labels, a class")
         status, state = await run_in_threadpool(self.act, do, row, label)
         return JSONResponse(state, status_code=status)
@@ -193,6 +196,10 @@ class LabelServer:
             "n_rows": progress.n_rows,
             "undo": None if last is None else last.row,
             "skipped": list(progress.skipped),
+            "answers": [
+                (row, project.store.name(row), label)
+                for row, label in project.store.last_answers(EARLIER)
+            ],
             "news": list(session.news),
             "message": message,
         }

@@ -189,6 +189,30 @@ def test_label_skip_undo(client, server):
     assert client.send("POST", "/undo", body={"row": first["row"]})[0] == 409
 
 
+def test_an_earlier_answer_is_changed(client, server):
+    assert client.state()["answers"] == []
+    rows = []
+    for label in ("ant", "bee"):
+        rows.append(client.state()["card"]["row"])
+        client.send("POST", "/label", body={"row": rows[-1], "label": label})
+    names = [server.session.project.store.name(row) for row in rows]
+    assert client.state()["answers"] == [[rows[1], names[1], "bee"], [rows[0], names[0], "ant"]]
+    status, _, content = client.send("POST", "/change", body={"row": rows[0], "label": "<cow>"})
+    said = json.loads(content)
+    assert status == 200
+    assert said["message"] == f"row {names[0]} is <cow> now"
+    assert said["answers"] == [[rows[1], names[1], "bee"], [rows[0], names[0], "<cow>"]]
+    assert said["done"] == 2
+    status, _, content = client.send(
+        "POST", "/change", body={"row": said["card"]["row"], "label": "ant"}
+    )
+    assert status == 409
+    assert "has no answer to change" in json.loads(content)["error"]
+    assert client.send("POST", "/change", body={"row": rows[0]})[0] == 400
+    status, _, content = client.send("POST", "/undo", body={"row": rows[0]})
+    assert json.loads(content)["answers"][1][2] == "ant"
+
+
 def test_two_tabs_do_not_take_back_two_answers(client):
     rows = []
     for _ in range(2):
@@ -343,3 +367,22 @@ def test_thirty_answers_a_skip_and_an_undo_in_a_browser(page, server, tmp_path):
     origin = server.address.split("?")[0]
     assert all(url.startswith((origin, "data:")) for url in requests)
     assert errors == []
+
+
+@pytest.mark.slow
+def test_an_earlier_answer_is_changed_in_a_browser(page, server):
+    page.goto(server.address)
+    wait(page, 0)
+    assert page.locator("#earlier").is_hidden()
+    name = page.inner_text("#name").removeprefix("Row ")
+    page.keyboard.press("1")
+    wait(page, 1)
+    page.click("#earlier summary")
+    page.select_option(f'select[aria-label="class of row {name}"]', "bee")
+    page.wait_for_function("document.body.dataset.ready === 'yes'")
+    page.wait_for_function("document.getElementById('message').textContent.endsWith('is bee now')")
+    store = server.session.project.store
+    assert store.cells() == {store.find(name): "bee"}
+    page.focus("select")
+    page.keyboard.press("3")  # a key for the list, not an answer to the row shown
+    wait(page, 1)
