@@ -22,7 +22,7 @@ from lal.policies.pool_policy import PoolPolicy
 from lal.registry import require
 from lal.task import Task
 from lal.tasks.splits import make_task
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Results
 
 STAGES = ((2, 6), (7, 20), (21, 100))
 """Numbers of labels, both included, that are shown apart."""
@@ -71,13 +71,8 @@ class Kept:
     context: Floats
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print how far every feature moves the utility, and draw the shapes."""
-    return run_main(run, Config, arguments)
-
-
-def run(config: Config) -> dict[str, list[float]]:
-    """Return, by feature, the range of the mean utility in every stage."""
+def run(config: Config, results: Results) -> None:
+    """Add, by feature, the range of the mean utility in every stage, and draw the shapes."""
     require("numba", "fast")
     policy = load_as(PoolPolicy, config.policy)
     stages = collect(policy, config)
@@ -90,13 +85,13 @@ def run(config: Config) -> dict[str, list[float]]:
         for name, found in shapes.items()
     }
     order = sorted(ranges, key=lambda name: -sum(ranges[name]))
-    heads = "".join(f"{f'{low}-{high} labels':>15}" for low, high in STAGES)
-    print(f"range of the mean utility, in spreads of it within a state\n{'feature':24}{heads}")
+    results.note("range of the mean utility, in standard deviations of it within a state")
+    heads = [f"{low}-{high} labels" for low, high in STAGES]
     for name in order:
-        print(f"{name:24}" + "".join(f"{value:15.2f}" for value in ranges[name]))
+        values = [f"{value:.2f}" for value in ranges[name]]
+        results.add("dependence", {"feature": name, **dict(zip(heads, values, strict=True))})
     if config.picture is not None:
         _draw(shapes, order[: config.n_shown], config.picture)
-    return ranges
 
 
 def collect(policy: PoolPolicy, config: Config) -> list[list[Kept]]:
@@ -202,3 +197,6 @@ def _draw(
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=90)
     plt.close(figure)
+
+
+main = Benchmark("dependence", Config, run)

@@ -1,11 +1,10 @@
 """Versions of a look-ahead policy side by side on synthetic tasks that none of them was fitted to.
 
-``python -m scripts.benchmark picks --states runs/full --policies a=FILE b=FILE`` prints what their
+``python -m scripts.benchmark picks --states runs/full --policies a=FILE b=FILE`` shows what their
 picks gain above the mean candidate on the last blocks of a run, by labels acquired, and the paired
 difference to the first one; ``--tasks N`` also runs whole episodes beside margin.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from lal.errors import UsageError
 from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
 from lal.registry import require
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Cell, Results
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,23 +38,17 @@ class Config:
     """Labels acquired in those."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print both tables."""
-    return run_main(run, Config, arguments)
-
-
-def run(config: Config) -> dict[str, Floats]:
-    """Print both tables; return every version's gains, shape (S,), by label."""
+def run(config: Config, results: Results) -> None:
+    """Add both tables."""
     require("numba", "fast")
     policies = {spec.partition("=")[0]: load_as(PoolPolicy, spec.rpartition("=")[2])
                 for spec in config.policies}  # fmt: skip
-    gains = _picks(config, policies)
+    _picks(config, policies, results)
     if config.tasks:
-        _episodes(config, policies)
-    return gains
+        _episodes(config, policies, results)
 
 
-def _picks(config: Config, policies: dict[str, PoolPolicy]) -> dict[str, Floats]:
+def _picks(config: Config, policies: dict[str, PoolPolicy], results: Results) -> None:
     from agents.imitation.evaluation import PHASES, block_means, score_states
     from agents.imitation.states import load_states, pick_gains
 
@@ -69,29 +62,29 @@ def _picks(config: Config, policies: dict[str, PoolPolicy]) -> dict[str, Floats]
     first = next(iter(policies.values()))
     column = list(first.candidate_features).index("margin@1")
     gains["margin"] = pick_gains(states, -states.candidates[:, :, column].astype(float), 0.5)
-    print(f"points above the mean candidate, {len(states.mask)} states, {len(blocks)} blocks")
+    results.note(
+        f"AUBC points above the mean candidate, {len(states.mask)} states, {len(blocks)} blocks"
+    )
     reference = gains[next(iter(gains))]
     for label, own in gains.items():
-        cells = []
+        row: dict[str, Cell] = {"policy": label}
         for phase, (low, high) in PHASES.items():
             there = (states.n_labelled >= low) & (states.n_labelled <= high)
-            if there.any():
-                cells.append(f"{phase}: {_text(block_means(own[there], number[there]))}")
-        paired = _text(block_means(own - reference, number))
-        print(f"{label}: {'; '.join(cells)}; minus the first: {paired}")
-    return gains
+            row[phase] = _text(block_means(own[there], number[there])) if there.any() else None
+        row["minus the first"] = _text(block_means(own - reference, number))
+        results.add("picks", row)
 
 
-def _episodes(config: Config, policies: dict[str, PoolPolicy]) -> None:
+def _episodes(config: Config, policies: dict[str, PoolPolicy], results: Results) -> None:
     from agents.imitation.config import ImitationConfig
     from agents.imitation.evaluation import check_areas
 
     settings = ImitationConfig(check_tasks=config.tasks, check_budget=config.budget)
     margin, *areas = check_areas(list(policies.values()), settings)
-    print(f"points of area on {config.tasks} tasks, {config.budget} labels")
+    results.note(f"AUBC points on {config.tasks} tasks, {config.budget} labels")
     for label, own in zip(policies, areas, strict=True):
-        print(f"{label}: over margin {_text(own - margin)}; minus the first: "
-              f"{_text(own - areas[0])}")  # fmt: skip
+        row = {"over margin": _text(own - margin), "minus the first": _text(own - areas[0])}
+        results.add("episodes", {"policy": label, **row})
 
 
 def _text(values: Floats) -> str:
@@ -99,3 +92,6 @@ def _text(values: Floats) -> str:
 
     mean, low, high = mean_interval(100 * values)
     return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+main = Benchmark("picks", Config, run)

@@ -1,6 +1,6 @@
 """What the LAL policies are worth on fresh tasks, in compiled forests; all comparisons are paired.
 
-``python -m scripts.benchmark lal`` judges the shipped policies. Controls (untrained and shuffled
+``python -m scripts.benchmark lal`` evaluates the shipped policies. Controls (untrained and shuffled
 copies) need the rows of a training run: ``--run runs/FOLDER`` once for each policy.
 """
 

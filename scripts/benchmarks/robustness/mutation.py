@@ -5,17 +5,15 @@ Every area is mutated in a copy of the tracked files under ``--out``, with the t
 minutes for one file; started again it goes on where it stopped.
 """
 
-import json
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lal.errors import DataError, UsageError
-from scripts.entry import run_main
+from scripts.benchmarks.base import Benchmark, Results
 
 ROOT = Path(__file__).parents[3]
 
@@ -70,29 +68,20 @@ class Config:
     """Processes."""
 
     out: Path = Path("runs/mutation")
-    """Folder of the mutated copies, of ``scores.json``, and of what was not noticed."""
+    """Folder of the mutated copies, and of what was not noticed."""
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the sub-command; returns the exit code."""
-    return run_main(run, Config, arguments)
-
-
-def run(config: Config) -> dict[str, dict[str, float]]:
-    """Mutate, print and return the scores by area."""
+def run(config: Config, results: Results) -> None:
+    """Mutate, and add the scores by area."""
     if shutil.which("mutmut") is None:
         raise UsageError("mutmut is not installed; run: pip install mutmut==3.8.1")
-    scores = {}
     for area, (only, tests) in chosen(config).items():
         folder = config.out / area
         copy_tracked(folder)
         (folder / "setup.cfg").write_text(settings(only, tests), encoding="utf-8")
         command = ["mutmut", "run", "--max-children", str(config.jobs)]
-        subprocess.run(command, cwd=folder, check=False)  # `results` says when nothing came of it
-        scores[area] = score(results(folder))
-        print(area, ", ".join(f"{name} {value:g}" for name, value in scores[area].items()))
-    (config.out / "scores.json").write_text(json.dumps(scores, indent=2), encoding="utf-8")
-    return scores
+        subprocess.run(command, cwd=folder, check=False)  # `outcomes` says when nothing came of it
+        results.add("mutation", {"area": area, **score(outcomes(folder))})
 
 
 def chosen(config: Config) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
@@ -127,7 +116,7 @@ def copy_tracked(folder: Path) -> None:
         shutil.copy2(ROOT / name, to)
 
 
-def results(folder: Path) -> list[str]:
+def outcomes(folder: Path) -> list[str]:
     """Return what became of every mutant, as mutmut names it."""
     command = ["mutmut", "results", "--all", "true"]
     said = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
@@ -153,5 +142,4 @@ def score(found: Sequence[str]) -> dict[str, float]:
     }
 
 
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+main = Benchmark("mutation", Config, run)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lal.policies.pool_policy import PoolPolicy
+from scripts.benchmarks.base import Results
 from scripts.benchmarks.policies.dependence import Config, Kept, dependence, run
 
 
@@ -31,11 +32,13 @@ def test_a_linear_weight_is_a_line_and_no_weight_is_flat(linear):
     assert dependence(linear, states, 1)[1] == pytest.approx(np.zeros(len(values)))
 
 
-def test_the_picture_and_the_table_of_the_shipped_policy(tmp_path, capsys):
+def test_the_picture_and_the_table_of_the_shipped_policy(tmp_path):
     pytest.importorskip("numba")
     pytest.importorskip("matplotlib")
     picture = tmp_path / "new" / "dependence.png"
-    ranges = run(Config(runs=1, budget=8, n_states=5, learners=("gaussian_nb",), picture=picture))
+    results = Results()
+    run(Config(runs=1, budget=8, n_states=5, learners=("gaussian_nb",), picture=picture), results)
     assert picture.stat().st_size > 1000
-    assert max(ranges["min_distance@1"]) > 0
-    assert "margin_z@1" in capsys.readouterr().out
+    ranges = {row["feature"]: row for row in results.tables["dependence"].rows}
+    assert float(ranges["min_distance@1"]["2-6 labels"]) > 0
+    assert "margin_z@1" in ranges

@@ -3,6 +3,7 @@
 import pytest
 
 from lal.errors import UsageError
+from scripts.benchmarks.base import Results
 from scripts.benchmarks.robustness import mutation
 from scripts.benchmarks.robustness.mutation import AREAS, ROOT, Config, chosen, score, settings
 
@@ -32,4 +33,4 @@ def test_what_cannot_be_run_is_one_sentence(monkeypatch):
         chosen(Config(areas=("kernels",)))
     monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(UsageError, match="mutmut is not installed"):
-        mutation.run(Config())
+        mutation.run(Config(), Results())

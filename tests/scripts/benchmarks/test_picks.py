@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 pytest.importorskip("numba")
@@ -10,22 +9,26 @@ pytest.importorskip("numba")
 from agents.imitation.config import SMOKE
 from agents.imitation.states import make_states
 from lal.errors import UsageError
+from scripts.benchmarks.base import Results
 from scripts.benchmarks.policies.picks import Config, run
 
 
-def test_the_same_policy_twice_differs_by_nothing(tmp_path, capsys):
+def test_the_same_policy_twice_differs_by_nothing(tmp_path):
     for block in range(3):
         make_states(SMOKE, block).save(tmp_path / "blocks" / f"{block:04d}.npz")
-    gains = run(
-        Config(policies=("a=default", "b=default"), states=tmp_path, blocks=2, tasks=2, budget=3)
+    config = Config(
+        policies=("a=default", "b=default"), states=tmp_path, blocks=2, tasks=2, budget=3
     )
-    assert set(gains) == {"a", "b", "margin"}
-    assert np.array_equal(gains["a"], gains["b"])
-    printed = capsys.readouterr().out
-    assert "2 blocks" in printed
-    assert printed.count("minus the first: +0.000 [+0.000, +0.000]") == 4
+    results = Results()
+    run(config, results)
+    a, b, margin = results.tables["picks"].rows
+    assert (a.pop("policy"), b.pop("policy"), margin["policy"]) == ("a", "b", "margin")
+    assert a == b
+    assert "2 blocks" in results.notes[0]
+    rows = [a, b, *results.tables["episodes"].rows]
+    assert [row["minus the first"] for row in rows] == ["+0.000 [+0.000, +0.000]"] * 4
 
 
 def test_a_folder_without_blocks_is_refused():
     with pytest.raises(UsageError, match="has no blocks"):
-        run(Config(states=Path("nowhere")))
+        run(Config(states=Path("nowhere")), Results())
