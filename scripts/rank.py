@@ -18,7 +18,14 @@ import tyro
 from lal.data.items import Item
 from lal.errors import UsageError
 from lal.integrations.formats import FORMATS
-from lal.labelling.order_file import OrderLine, order_lines, order_text, placed, write_order
+from lal.labelling.order_file import (
+    OrderLine,
+    check_order_path,
+    order_lines,
+    order_text,
+    placed,
+    write_order,
+)
 from lal.labelling.pools import LabelledPool, item_pool, table_pool
 from lal.labelling.query import ProjectQuery
 from lal.labelling.ranking import rank_rows
@@ -116,7 +123,17 @@ def _check(config: Config) -> None:
     Raises:
         UsageError: They do, or an input would be overwritten.
     """
-    order_text((), config.out.suffix)
+    written = [config.out, *([config.tasks] if config.tasks else [])]
+    for path in written:
+        if path.resolve() == config.data.resolve():
+            raise UsageError(f"{str(path)!r} is the input, which is never changed; name another")
+    if len({path.resolve() for path in written}) < len(written):
+        raise UsageError("--out and --tasks name the same file")
+    check_order_path(config.out)
+    if config.tasks is not None and config.tasks.exists():
+        raise UsageError(
+            f"{str(config.tasks)!r} is there already; name another file for the tasks, or remove it"
+        )
     if config.format != TABLE:
         _ = FORMATS[config.format]
     elif config.tasks is not None:
@@ -125,12 +142,6 @@ def _check(config: Config) -> None:
         raise UsageError("--text names a column of a CSV file; for tasks of a tool use --content")
     if config.reasons < 0:
         raise UsageError(f"reasons must be at least 0, got {config.reasons}")
-    written = [config.out, *([config.tasks] if config.tasks else [])]
-    for path in written:
-        if path.resolve() == config.data.resolve():
-            raise UsageError(f"{str(path)!r} is the input, which is never changed; name another")
-    if len({path.resolve() for path in written}) < len(written):
-        raise UsageError("--out and --tasks name the same file")
 
 
 def _pool(config: Config, items: Sequence[Item]) -> LabelledPool:

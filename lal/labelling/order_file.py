@@ -89,6 +89,25 @@ def order_text(lines: Iterable[OrderLine], suffix: str) -> str:
     return out.getvalue()
 
 
+def check_order_path(path: Path) -> None:
+    """Refuse a path that holds something else than an order, which may be replaced.
+
+    Raises:
+        UsageError: It does, or its suffix is not one of an order.
+    """
+    order_text((), path.suffix)
+    if not path.exists():
+        return
+    columns = list(OrderLine.__dataclass_fields__)
+    begins = {".csv": ",".join(columns), ".jsonl": f'{{"{columns[0]}": '}[path.suffix]
+    with path.open("rb") as file:
+        if file.read(len(begins)) != begins.encode():
+            raise UsageError(
+                f"{str(path)!r} is there already and is not an order; it was left as it is, name "
+                "another file (--out)"
+            )
+
+
 def write_order(path: Path, text: str) -> None:
     """Write the file atomically.
 

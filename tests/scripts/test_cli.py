@@ -51,7 +51,7 @@ def test_help_loads_neither_torch_nor_stable_baselines3(name):
 
 def test_unknown_command(capsys):
     assert cli.main(["labell"]) == 2
-    assert "unknown command 'labell'; did you mean 'label'?" in capsys.readouterr().err
+    assert "unknown command 'labell'; did you mean 'label'" in capsys.readouterr().err
 
 
 def test_label_is_that_of_the_scripts(tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,6 +59,18 @@ def test_tasks_of_a_tool(tmp_path, capsys):
     written = [json.loads(line) for line in (tmp_path / "import.jsonl").read_text().splitlines()]
     assert [str(task["id"]) for task in written[:28]] == [row["id"] for row in order]
     assert [task.get("lal_rank") for task in written] == [*range(1, 29), *[None] * 12]
+
+
+def test_nothing_else_is_replaced(table, monkeypatch, capsys):
+    monkeypatch.chdir(table.parent)
+    Path("notes.csv").write_text("mine\n")
+    assert rank.run(["data.csv", "--out", "notes.csv"]) == 2
+    assert "is there already and is not an order" in capsys.readouterr().err
+    assert Path("notes.csv").read_text() == "mine\n"
+    assert rank.run(["data.csv", "--policy", "margin", "--out", "order.csv"]) == 0
+    assert rank.run(["data.csv", "--policy", "random", "--out", "order.csv"]) == 0
+    assert rank.run(["e.jsonl", "--format", "doccano", "--tasks", "notes.csv"]) == 2
+    assert "name another file for the tasks" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
