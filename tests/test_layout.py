@@ -50,7 +50,9 @@ def test_using_lal_needs_no_heavy_package():
     }
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "report", "benchmark", "label", "demo"])
+@pytest.mark.parametrize(
+    "name", ["train", "evaluate", "report", "benchmark", "label", "demo", "rows"]
+)
 def test_help_loads_no_torch(name):
     code = (
         f"import runpy\nsys.argv = ['{name}', '--help']\n"

@@ -6,7 +6,7 @@ from typing import Any
 
 from lal.errors import UsageError
 from lal.learners.sklearn_learner import SklearnLearner
-from lal.registry import Registry
+from lal.registry import Registry, require
 from lal.task import Learner
 
 LEARNERS: Registry[Callable[..., Learner]] = Registry("learner")
@@ -159,5 +159,20 @@ def gp(**options: Any) -> Learner:
     return _named("gp", GPClassifier(**options), options)
 
 
-for _name in ("mlp", "small_cnn"):
-    LEARNERS.add_lazy(_name, f"lal.learners.neural.learner:{_name}")
+@LEARNERS.register("mlp")
+def mlp(**options: Any) -> Learner:
+    """Two dense hidden layers with dropout, for tables and small drawings (extra ``[neural]``)."""
+    return _neural("mlp", options)
+
+
+@LEARNERS.register("small_cnn")
+def small_cnn(**options: Any) -> Learner:
+    """Two strided convolutions and a dense layer with dropout (extra ``[neural]``)."""
+    return _neural("small_cnn", {"hidden": (64,), "image": "square"} | options)
+
+
+def _neural(name: str, options: dict[str, Any]) -> Learner:
+    require("torch", "neural")
+    from lal.learners.neural.learner import NeuralLearner
+
+    return NeuralLearner(name, **options)

@@ -101,13 +101,3 @@ def _weights(places: Ints, given: Floats | None, balanced: bool) -> np.ndarray:
     if balanced:
         weights = weights / np.bincount(places, weights)[places]
     return (weights / max(float(weights.mean()), 1e-12)).astype(np.float32)
-
-
-def mlp(**options: Any) -> NeuralLearner:
-    """Two dense hidden layers with dropout, for tables and small drawings."""
-    return NeuralLearner("mlp", **options)
-
-
-def small_cnn(**options: Any) -> NeuralLearner:
-    """Two strided convolutions and a dense layer with dropout, for small drawings."""
-    return NeuralLearner("small_cnn", **({"hidden": (64,), "image": "square"} | options))

@@ -9,7 +9,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from lal.checks import check_learner
-from lal.errors import DataError, UsageError
+from lal.errors import DataError, MissingDependencyError, UsageError
 from lal.learners import make_learner
 from lal.learners.capabilities import find_capability
 
@@ -193,3 +193,9 @@ def test_strategies_and_lists_of_learners_load_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_missing_torch_is_named_with_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingDependencyError, match=r"learned-active-learning\[neural\]"):
+        make_learner("mlp")
