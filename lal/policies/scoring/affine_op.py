@@ -37,19 +37,26 @@ def diagonal_blocks(weight: Floats) -> Ints:
 def _prepare(t: Tensors) -> Tensors:
     weight = t["weight"]
     blocks = diagonal_blocks(weight) if weight.size else ()
-    return {**t, "blocks": np.asarray(blocks)} if len(blocks) > 1 else dict(t)
+    if len(blocks) < 2:
+        return dict(t)
+    parts = {f"block{i}": np.ascontiguousarray(weight[r:s, c:d].T)
+             for i, (r, s, c, d) in enumerate(blocks)}  # fmt: skip
+    return {**t, **parts, "blocks": np.asarray(blocks)}
 
 
 def _affine(x: Sequence[Floats], t: Tensors, a: Attributes) -> tuple[Floats, ...]:
-    weight = t["weight"]
-    if "blocks" in t:
-        parts = [x[0][..., c:d] @ weight[r:s, c:d].T for r, s, c, d in t["blocks"]]
-        y = np.concatenate(parts, axis=-1)
-    else:
-        y = x[0] @ weight.T
+    y = _by_blocks(x[0], t) if "blocks" in t else x[0] @ t["weight"].T
     if "bias" in t:
         y += t["bias"]
     return (y,)
+
+
+def _by_blocks(x: Floats, t: Tensors) -> Floats:
+    """Return the product with the blocks; np.dot is quicker on columns of a matrix than matmul."""
+    y = np.empty((*x.shape[:-1], len(t["weight"])), dtype=x.dtype)
+    for i, (r, s, c, d) in enumerate(t["blocks"].tolist()):
+        y[..., r:s] = np.dot(x[..., c:d], t[f"block{i}"])
+    return y
 
 
 def _affine_shape(s: Sequence[Shape], t: Tensors, a: Attributes) -> tuple[Shape, ...]:
