@@ -69,7 +69,7 @@ class LearnedQueryStrategy:
         if hasattr(y, "tocsr"):
             raise UsageError("multi-label data are not in this release; expected one label an item")
         X = self._rows(dataset)
-        last = max(np.max(rows, initial=-1) for rows in (indices_unlabeled, indices_labeled))
+        last = int(np.concatenate([indices_unlabeled, indices_labeled]).max())
         if n_rows(X) <= last:
             raise UsageError(
                 f"the representation has {n_rows(X)} rows and an item {last} is asked of; "

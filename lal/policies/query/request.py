@@ -180,8 +180,8 @@ def _check_index(X: Any, other: Any, name: str) -> None:
     """
     mine: Any = getattr(X, "index", None)
     theirs: Any = getattr(other, "index", None)
-    named = mine is not None and not np.array_equal(np.asarray(mine), np.arange(n_rows(X)))
-    if named and hasattr(other, "get_indexer"):
+    is_index = mine is not None and hasattr(other, "get_indexer")
+    if is_index and not np.array_equal(np.asarray(mine), np.arange(n_rows(X))):
         raise DataError(
             f"{name} is an index of names, expected row numbers; pass "
             f"np.flatnonzero(X.index.isin({name}))"
