@@ -10,17 +10,14 @@ from lal.arrays import Floats, Ints, Rows, detached
 from lal.data.view import make_geometry
 from lal.errors import DataError, UsageError
 from lal.learners import make_named_learner, wrap_fitted
-from lal.learners.probabilities import TOLERANCE, row_sums
 from lal.learners.targets import known_labels
 from lal.policies.query.labels import Labels, read_labels
+from lal.policies.query.probabilities import checked_proba
 from lal.pool import n_rows, take
 from lal.rng import Streams
 from lal.state import Geometry, QueryState
 from lal.strategies.selection import Picks, whole_number
 from lal.task import Learner, Model
-
-PART = 20_000
-"""Rows whose probabilities are checked at once; they stay in the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,27 +281,6 @@ def _learner(clf: Any, labels: Labels, options: Options) -> Learner | None:
     if clf is None or not options.fit_clf:
         return None
     return make_named_learner(clf, labels.classes)
-
-
-def checked_proba(proba: Any, n: int, n_classes: int) -> Floats:
-    """Return probabilities of shape (n, C) or say what is wrong with them."""
-    table = np.asarray(proba, dtype=np.float64)
-    if table.shape != (n, n_classes):
-        raise DataError(f"probabilities must have shape {(n, n_classes)}, got {table.shape}")
-    off, least = 0.0, 0.0
-    with np.errstate(over="ignore", invalid="ignore"):
-        for first in range(0, n, PART):
-            part = table[first : first + PART]
-            sums = row_sums(part)
-            sums -= 1.0
-            # np.maximum, unlike max, keeps a nan
-            off = np.maximum(off, np.maximum(sums.max(), -sums.min()))
-            least = min(least, part.min())
-    if not off < np.inf or least < 0:
-        raise DataError("probabilities must be finite and not negative")
-    if off > TOLERANCE:
-        raise DataError(f"probabilities must sum to 1 in every row; one row is off by {off:.3g}")
-    return table
 
 
 def read_candidates(candidates: Any, labelled: Ints, n: int) -> tuple[Ints, Rows | None]:
