@@ -21,6 +21,7 @@ from scripts.entry import run_main
 from scripts.evaluate import run as evaluate
 from scripts.train import Config, main, start
 
+pytestmark = pytest.mark.timeout(4000)  # of 50 kills on a busy machine
 ROOT = Path(__file__).resolve().parents[2]
 EVALUATE = [
     "--suite", "synthetic:rings@1", "--strategies", "random", "margin",
@@ -34,8 +35,10 @@ TIMES = ("seconds", "query_seconds", "query_p95")
 def forkserver():
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["scripts.evaluate", "lal.evaluation.evaluate", "sklearn.naive_bayes", "scripts.train",
-         "agents.dqn.learner", "agents.stream_dqn.learner", "agents.imitation.learner"]
+        ["scripts.evaluate", "lal.evaluation.evaluate", "lal.evaluation.analysis.summary",
+         "sklearn.naive_bayes", "sklearn.linear_model", "scipy.stats", "pandas",
+         "pyarrow.parquet", "scripts.train", "agents.dqn.learner", "agents.stream_dqn.learner",
+         "agents.imitation.learner"]
     )  # fmt: skip
     return context
 
