@@ -79,7 +79,8 @@ def test_evaluations_that_are_killed_end_alike_and_run_nothing_twice(forkserver,
     whole = seconds_of(begun(forkserver, evaluate, [*flags, str(tmp_path / "whole")]))
     expected = results(tmp_path / "whole")
     while left > 0:
-        folder, before, round_ = tmp_path / f"killed-{round_}", {}, round_ + 1
+        before: dict[Path, int] = {}
+        folder, round_ = tmp_path / f"killed-{round_}", round_ + 1
         while left > 0:
             process = begun(forkserver, evaluate, [*flags, str(folder)])
             if not killed(process, rng.uniform(0, whole)):
