@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from envs.copies import IndependentCopies
 from envs.observations import Observation
+from envs.simulator.arguments import checked_indices
 from lal.arrays import Floats, Ints
 from lal.errors import UsageError
 from lal.registry import require
@@ -99,6 +100,14 @@ class CompiledVecEnv(IndependentCopies, VecEnv):
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
         """Return False for every environment: nothing wraps them."""
         return [False] * len(list(self._get_indices(indices)))
+
+    def _get_indices(self, indices: Any) -> list[int]:
+        """Return the environments asked for, all of them for None."""
+        return (
+            list(range(self.num_envs))
+            if indices is None
+            else checked_indices(indices, self.num_envs)
+        )
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
         """Return no images."""

@@ -79,6 +79,15 @@ def checked_tasks(tasks: Any, n: int, n_tasks: int) -> Ints:
     return _in_range(_whole(values, "tasks"), n_tasks, "task")
 
 
+def checked_indices(indices: Any, n: int) -> list[int]:
+    """Return which of `n` environments are meant: one number, or several."""
+    values = np.atleast_1d(_numbers(indices, "indices"))
+    if values.ndim != 1:
+        raise UsageError(f"indices must be a list of integers, got shape {values.shape}")
+    chosen: list[int] = _in_range(_whole(values, "indices"), n, "environment").tolist()
+    return chosen
+
+
 def checked_mask(mask: Any, n: int) -> Bools:
     """Return which episodes are meant, shape (n,), at least one of them."""
     values = np.asarray(mask)

@@ -20,7 +20,7 @@ from lal.task import Part, Task
 NEEDS = {"lal/SequenceLabelling-v0": "pycrfsuite"}
 N_ENVS = 3
 QUICK = settings(
-    max_examples=60, deadline=None, derandomize=True,
+    max_examples=40, deadline=None, derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 

@@ -21,6 +21,7 @@ from scripts.entry import run_main
 from scripts.evaluate import run as evaluate
 from scripts.train import Config, main, start
 
+pytestmark = pytest.mark.timeout(4000)  # of 50 kills on a busy machine
 ROOT = Path(__file__).resolve().parents[2]
 EVALUATE = [
     "--suite", "synthetic:rings@1", "--strategies", "random", "margin",
@@ -34,8 +35,10 @@ TIMES = ("seconds", "query_seconds", "query_p95")
 def forkserver():
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["scripts.evaluate", "lal.evaluation.evaluate", "sklearn.naive_bayes", "scripts.train",
-         "agents.dqn.learner", "agents.stream_dqn.learner", "agents.imitation.learner"]
+        ["scripts.evaluate", "lal.evaluation.evaluate", "lal.evaluation.analysis.summary",
+         "sklearn.naive_bayes", "sklearn.linear_model", "scipy.stats", "pandas",
+         "pyarrow.parquet", "scripts.train", "agents.dqn.learner", "agents.stream_dqn.learner",
+         "agents.imitation.learner"]
     )  # fmt: skip
     return context
 
@@ -76,7 +79,8 @@ def test_evaluations_that_are_killed_end_alike_and_run_nothing_twice(forkserver,
     whole = seconds_of(begun(forkserver, evaluate, [*flags, str(tmp_path / "whole")]))
     expected = results(tmp_path / "whole")
     while left > 0:
-        folder, before, round_ = tmp_path / f"killed-{round_}", {}, round_ + 1
+        before: dict[Path, int] = {}
+        folder, round_ = tmp_path / f"killed-{round_}", round_ + 1
         while left > 0:
             process = begun(forkserver, evaluate, [*flags, str(folder)])
             if not killed(process, rng.uniform(0, whole)):

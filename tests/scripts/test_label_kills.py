@@ -16,6 +16,7 @@ import pytest
 import lal
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.timeout(4000)  # of 100 kills on a busy machine
 CLASSES = ("ant", "bee", "cow")
 N_ROWS = 3000
 RECEIPT = re.compile(r"^row (K\d+) is (\w+)$|^skipped row (K\d+)$|^took back the \w+ .*row (K\d+)$")

@@ -103,6 +103,23 @@ def test_penalty_matrix_has_the_loser_in_rows():
     assert st.penalty_matrix(curves, ceiling=0.55).sum() == 0
 
 
+def test_penalty_matrix_by_hand():
+    """Three strategies, four budgets: ahead, ahead, behind, and ahead at p = 0.028."""
+    base = np.tile([0.5, 0.6, 0.7, 0.8], (4, 1))
+    jitter = np.array([0.01, -0.01, 0.01, -0.01])
+    gains = np.stack([0.1 + jitter, 0.1 - jitter, jitter - 0.1, [0.1, 0.1, 0.1, 0.02]], axis=1)
+    curves = np.stack([base, base + gains, base])  # the third is the first once more
+    wins, losses = 3 / 4, 1 / 4
+    expected = np.array([[0, wins, 0], [losses, 0, losses], [0, wins, 0]])
+    np.testing.assert_array_equal(st.penalty_matrix(curves), expected)
+    strict = st.penalty_matrix(curves, alpha=0.02)
+    np.testing.assert_array_equal(strict[0], [0, 2 / 4, 0])
+    below = st.penalty_matrix(curves, ceiling=float(curves[1].mean(axis=0)[1]))
+    np.testing.assert_array_equal(below, [[0, 2 / 4, 0], [losses, 0, losses], [0, 2 / 4, 0]])
+    lower = st.penalty_matrix(curves, ceiling=0.65)
+    np.testing.assert_array_equal(lower, [[0, 1 / 4, 0], [0, 0, 0], [0, 1 / 4, 0]])
+
+
 def test_power_table_of_the_protocol():
     found = st.detectable_difference(30, 50, between=0.7, within=2.7)
     assert found == pytest.approx(0.41, abs=0.005)
