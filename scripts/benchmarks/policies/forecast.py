@@ -75,7 +75,7 @@ def run(config: Config, results: Results) -> None:
     """Calibrate, or test.
 
     Raises:
-        UsageError: No data set can be used.
+        UsageError: No data set can be used, or the curves are too short for a calibration.
     """
     with ProcessPoolExecutor(config.jobs) as pool:
         if config.calibrate is not None:
@@ -142,6 +142,8 @@ def _calibrate(path: Path, by_data: list[list[Curves]], results: Results) -> Non
     quantiles = []
     for k, ratio in enumerate(RATIOS):
         inside = [e[place == k, 2] for e, place in zip(errors, places, strict=True)]
+        if not any(len(e) for e in inside):
+            raise UsageError(f"no curve looks {ratio:g} times ahead; raise --labels")
         low, high = conformal_ends(inside)
         quantiles.append([low, high])
         results.add(

@@ -1,5 +1,7 @@
 """Stopping rules: formulas with known answers, when each says stop, and the registry."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -78,7 +80,7 @@ def test_committee_goes_on_while_chosen_rows_are_hard():
     rule = make_rule("committee_agreement", points(X))
     assert rule.judge([*hard, *easy]).stop
     early = [(int(i), int(codes[i])) for i in far[:10]]
-    said = rule.judge([*early, *hard])
+    said: Any = rule.judge([*early, *hard])
     assert not said.stop
     assert said.value < 0
 

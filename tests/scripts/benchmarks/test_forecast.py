@@ -54,6 +54,14 @@ def test_calibration_writes_what_the_forecast_reads(tmp_path):
     assert held["random_ratio"][0] >= 1.0
 
 
+def test_short_curves_calibrate_nothing(tmp_path):
+    n, a = curve(0.9)
+    short = [[{"policy": (n[:12], a[:12]), "random": (n[:12], a[:12])}]]
+    with pytest.raises(UsageError, match="no curve looks 4 times ahead; raise --labels"):
+        forecast._calibrate(tmp_path / "forecast.json", short, Results())
+    assert not (tmp_path / "forecast.json").exists()
+
+
 def test_coverage_of_easy_curves_is_full():
     by_data = {str(k): [{"policy": curve(0.7 + 0.02 * k)}] for k in range(5)}
     results = Results()
