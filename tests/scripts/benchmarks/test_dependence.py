@@ -40,5 +40,5 @@ def test_the_picture_and_the_table_of_the_shipped_policy(tmp_path):
     run(Config(runs=1, budget=8, n_states=5, learners=("gaussian_nb",), picture=picture), results)
     assert picture.stat().st_size > 1000
     ranges = {row["feature"]: row for row in results.tables["dependence"].rows}
-    assert float(ranges["min_distance@1"]["2-6 labels"]) > 0
+    assert float(str(ranges["min_distance@1"]["2-6 labels"])) > 0
     assert "margin_z@1" in ranges
