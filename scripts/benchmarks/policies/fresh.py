@@ -84,7 +84,8 @@ def _labels(given: tuple[str, ...]) -> list[str]:
 
 def _areas(config: Config) -> Iterator[tuple[str, Floats]]:
     """Yield label and areas, shape (metrics, tasks), of everything that was given."""
-    methods = [parse_method(text) for text in (*config.policies, *config.against)]
+    given = [parse_method(text) for text in (*config.policies, *config.against)]
+    methods = list(dict.fromkeys(given))  # what is on both sides counts once
     compiled = [(method.label, CompiledMethod(method)) for method in methods]
     found: list[list[Floats]] = [[] for _ in compiled]
     for first in range(0, config.tasks, TOGETHER):
