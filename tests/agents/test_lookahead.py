@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from agents.imitation.states import (
     States,
     _Behaviour,
     _no_gains,
+    _slates,
     load_states,
     make_states,
 )
@@ -100,7 +102,8 @@ def test_sets_grow_by_what_their_maker_prefers(maker, monkeypatch):
     tasks = [prior_tasks(config, config.budget // 2)(generator(0, "t", i)) for i in range(4)]
     simulator = PoolSimulator(tasks, 4, slate_size=8)
     seen = simulator.reset(tasks=np.arange(4))
-    scores = _Behaviour(simulator, config, generator(0, "b"), _no_gains)(np.ones(4, bool))
+    keep = partial(_slates, gains_of=_no_gains)
+    scores = _Behaviour(simulator, config, generator(0, "b"), keep)(np.ones(4, bool))
     policy = load_policy("default")
     columns = {"margin": ("margin@1", -1.0), "far": ("min_distance@1", 1.0)}
     for e in range(4):

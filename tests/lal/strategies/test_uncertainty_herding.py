@@ -50,7 +50,8 @@ def test_contract():
 
 def test_gain_by_hand():
     kernel = np.array([[1.0, 0.5], [0.25, 1.0]], dtype=np.float32)
-    gain = coverage_gain(kernel, np.float32([0.5, 0.75]), np.float32([1.0, 0.5]))
+    covered, weight = np.array([[0.5, 0.75], [1.0, 0.5]], dtype=np.float32)
+    gain = coverage_gain(kernel, covered, weight)
     np.testing.assert_allclose(gain, [(0.5 * 1.0 + 0.0) / 2, (0.0 + 0.25 * 0.5) / 2])
 
 

@@ -28,7 +28,8 @@ def test_versions_are_compared_by_labels():
 def test_rows_by_hand():
     """Blocks of +1 and +3 early, nothing late."""
     n = np.array([2, 4, 8, 8])
-    states = States(*[np.zeros((4, 1))] * 4, n)
+    none = np.zeros((4, 1), dtype=np.float32)
+    states = States(none, none, none, none > 0, n)
     row = _row(np.array([1.0, 1.0, 2.0, 4.0]), states, np.array([0, 0, 1, 1]))
     assert list(row) == list(PHASES)
     assert row["all"].startswith("+2.00 +- 1.96")
