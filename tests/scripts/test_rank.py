@@ -83,7 +83,7 @@ def test_nothing_else_is_replaced(table, monkeypatch, capsys):
         (["--reasons", "-1"], "reasons must be at least 0"),
         (["--out", "data.csv"], "is the input, which is never changed"),
         (["--format", "doccano", "--out", "a.csv", "--tasks", "a.csv"], "name the same file"),
-        (["--target", "lebal"], "has no column 'lebal' but one called 'label'"),
+        (["--target", "labels"], "has no column 'labels' but one called 'label'"),
         (["--id", "p q"], "has no column 'p q'"),
         (["--policy", "nothing"], "unknown strategy 'nothing'"),
     ],
