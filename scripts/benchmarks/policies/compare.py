@@ -1,0 +1,115 @@
+"""Strategies and policies side by side on a suite, by kind of data set, paired.
+
+``python -m scripts.benchmark compare --strategies default --against margin uncertainty_herding``
+evaluates them in the compiled engine where it can, and writes the differences over all data sets
+and over those of two and of more classes. It can be stopped and run again at any time.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lal.evaluation import EvaluationConfig, evaluate
+from lal.evaluation.analysis.control_tests import compare
+from lal.evaluation.analysis.tables import Table, drop_seen
+from lal.evaluation.holdout.locked import load_evaluated
+from lal.evaluation.runs.methods import parse_method
+from lal.evaluation.runs.protocol import Regime
+from scripts.benchmarks.base import Benchmark, Results, show_interval
+
+METRICS = ("balanced_accuracy", "accuracy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What is compared on what."""
+
+    strategies: tuple[str, ...] = ("default",)
+    """Strategies, shipped policies or files; label=... names one apart."""
+
+    against: tuple[str, ...] = ("margin",)
+    """What each is compared with, in the same form."""
+
+    suite: tuple[str, ...] = ("bundled",)
+    """Suites or data sets."""
+
+    datasets: tuple[str, ...] = ()
+    """Names of the suites' data sets to take; all when empty."""
+
+    learners: tuple[str, ...] = ("logistic_regression",)
+    """Learners by name."""
+
+    regime: Regime = "cold"
+    """Start, budget and batch."""
+
+    runs: int = 3
+    """Paired runs of every data set and learner."""
+
+    budget: int | None = None
+    """Labels acquired in a run after its start; the regime's when not given."""
+
+    max_pool: int | None = 1000
+    """Larger pools are sub-sampled."""
+
+    out: Path = Path("runs/compare")
+    """Run store; finished runs in it are never repeated."""
+
+    jobs: int = 2
+    """Processes."""
+
+
+def run(config: Config, results: Results) -> None:
+    """Add one row per pair and kind of data set."""
+    from envs.simulator.engine import CompiledEngine  # loads numba
+
+    found = evaluate(
+        EvaluationConfig(
+            suite=config.suite,
+            datasets=config.datasets,
+            strategies=tuple(dict.fromkeys((*config.strategies, *config.against))),
+            learners=config.learners,
+            regime=config.regime,
+            runs=config.runs,
+            budget=config.budget,
+            max_pool=config.max_pool,
+            out=config.out,
+            jobs=config.jobs,
+        ),
+        engine=CompiledEngine(config.jobs),
+        command="python -m scripts.benchmark compare",
+    )
+    kinds = _kinds(config)
+    for ours in map(parse_method, config.strategies):
+        for other in map(parse_method, config.against):
+            if ours.label == other.label:
+                continue
+            seen = {*found.seen.get(ours.label, ()), *found.seen.get(other.label, ())}
+            table = drop_seen(found.table, seen)
+            for kind, names in kinds.items():
+                part = table[table["dataset"].isin(names)]
+                if len(part):
+                    results.add("compare", _row(part, kind, ours.label, other.label))
+
+
+def _kinds(config: Config) -> Mapping[str, Sequence[str]]:
+    """Return the names of the data sets of every kind."""
+    datasets = load_evaluated(config.suite, config.datasets, {})
+    return {
+        "all": [dataset.name for dataset in datasets],
+        "two classes": [dataset.name for dataset in datasets if dataset.n_classes == 2],
+        "more classes": [dataset.name for dataset in datasets if dataset.n_classes > 2],
+    }
+
+
+def _row(table: Table, kind: str, ours: str, other: str) -> dict[str, str | int]:
+    row: dict[str, str | int] = {"strategy": ours, "minus": other, "data sets": kind}
+    for metric in METRICS:
+        found = compare(table, ours, other, control=other, column=f"area_{metric}")
+        row[metric.replace("_", " ")] = show_interval(found.interval)
+        row[f"won / level / lost, {metric.replace('_', ' ')}"] = (
+            f"{found.wins} / {found.ties} / {found.losses}"
+        )
+    return row
+
+
+main = Benchmark("compare", Config, run)
