@@ -15,6 +15,11 @@ def printable(text: object, *, longest: int = LONGEST) -> str:
     return said or type(text).__name__
 
 
+def shown(value: object, *, longest: int = 80) -> str:
+    """Return what a caller gave as part of a sentence: one line, whatever its type prints as."""
+    return printable(" ".join(repr(value).split()), longest=longest)
+
+
 def quoted(error: BaseException, *, longest: int = LONGEST) -> str:
     """Return the message of a stranger's exception as part of a sentence.
 

@@ -92,7 +92,8 @@ def menu(classes: Sequence[str]) -> str:
     if _numeric(classes):
         names = list(classes)
     free = [f"{key} {word}" for key, word in COMMANDS.items() if key not in classes]
-    return f"[{', '.join(names)} | {', '.join([*free, 'c ROW CLASS change'])}]"
+    free.insert(-1, "c ROW CLASS change")  # quitting stays last
+    return f"[{', '.join(names)} | {', '.join(free)}]"
 
 
 def understand(text: str, classes: Sequence[str]) -> tuple[str, str] | None:

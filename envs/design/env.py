@@ -12,7 +12,7 @@ from envs.copies import IndependentCopies
 from envs.design.models import log_likelihood, make_model
 from envs.text_rendering import text_image
 from envs.vector import checked_seed
-from lal.errors import UsageError
+from lal.errors import UsageError, shown
 
 REACH = 100.0
 """Bound of the observation space, far beyond what is drawn."""
@@ -97,13 +97,16 @@ class DesignEnv(IndependentCopies, gymnasium.Env[Observation, NDArray[np.float32
     def _checked(self, action: Any) -> NDArray[np.float64]:
         """Return the action as finite numbers of the right shape."""
         try:
-            numbers = np.asarray(action, dtype=np.float64)
+            given = np.asarray(action)
+            if given.dtype.kind in "cmM":  # numpy would cut these to real numbers
+                raise TypeError
+            numbers = given.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise UsageError(f"an action must be numbers, got {action!r}") from error
+            raise UsageError(f"an action must be numbers, got {shown(action)}") from error
         if numbers.shape != (self.model.n_design,) or not np.isfinite(numbers).all():
             raise UsageError(
                 f"an action must be {self.model.n_design} finite numbers, one a coordinate of the "
-                f"design; got {action!r}"
+                f"design; got {shown(action)}"
             )
         return numbers
 

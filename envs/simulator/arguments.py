@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from envs.simulator.kernels.arguments import all_within
 from lal.arrays import Bools, Ints
-from lal.errors import UsageError
+from lal.errors import UsageError, shown
 
 
 def checked_action(action: Any, size: int) -> int:
@@ -114,7 +114,9 @@ def checked_starts(starts: Any, n: int) -> list[Ints]:
     for e, start in enumerate(starts):
         rows = _numbers(start, "starts") if len(np.atleast_1d(start)) else np.zeros(0, np.int64)
         if rows.ndim != 1:
-            raise UsageError(f"the start of episode {e} must be a list of pool rows, got {start!r}")
+            raise UsageError(
+                f"the start of episode {e} must be a list of pool rows, got {shown(start)}"
+            )
         lists.append(_whole(rows, "starts"))
     return lists
 
@@ -123,7 +125,7 @@ def checked_count(name: str, value: Any, least: int = 1) -> int:
     """Return an argument that counts something as an int; whole floats and numpy's are taken."""
     values = _numbers(value, name)
     if values.ndim != 0 or int(_whole(values, name)) < least:
-        raise UsageError(f"{name} must be an integer of at least {least}, got {value!r}")
+        raise UsageError(f"{name} must be an integer of at least {least}, got {shown(value)}")
     return int(values)
 
 
@@ -133,8 +135,8 @@ def _numbers(value: Any, what: str) -> NDArray[Any]:
     except ValueError as error:
         raise UsageError(f"{what} must be integers, got a ragged list") from error
     if values.dtype.kind not in "iuf":
-        shown = repr(value) if values.ndim == 0 else f"an array of {values.dtype}"
-        raise UsageError(f"{what} must be {_kind(values)}, got {shown}")
+        said = repr(value) if values.ndim == 0 else f"an array of {values.dtype}"
+        raise UsageError(f"{what} must be {_kind(values)}, got {said}")
     return values
 
 
@@ -145,9 +147,9 @@ def _kind(values: NDArray[Any]) -> str:
 def _whole(values: NDArray[Any], what: str) -> Ints:
     """Return a new int64 array; refuse numbers that are not whole or do not fit."""
     if values.dtype.kind == "f" and not (np.isfinite(values) & (values == np.floor(values))).all():
-        shown = values.item() if values.ndim == 0 else values.ravel()[:4].tolist()
-        raise UsageError(f"{what} must be {_kind(values)}, got {shown}")
-    if values.dtype.kind in "fu" and values.size and not np.abs(values).max() < 2.0**62:
+        said = values.item() if values.ndim == 0 else values.ravel()[:4].tolist()
+        raise UsageError(f"{what} must be {_kind(values)}, got {said}")
+    if values.dtype.kind in "fu" and values.size and not float(np.abs(values).max()) < 2.0**62:
         raise UsageError(f"{what} must be {_kind(values)} of at most 62 bits, got {values.max()}")
     whole: Ints = np.array(values, dtype=np.int64, order="C")
     return whole

@@ -87,7 +87,7 @@ def test_controls_come_with_one_flag(tmp_path, capsys):
     out = tmp_path / "eval"
     assert run("--strategies", "random", "--controls", "all", "--dry-run", "--out", out) == 0
     said = capsys.readouterr()
-    assert "26 runs, 0 finished" in said.out
+    assert "28 runs, 0 finished" in said.out
     assert "@oracle_other" in said.out
     assert "no copy trained on shuffled targets is listed" in said.out
     assert not out.exists()

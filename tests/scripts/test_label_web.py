@@ -379,8 +379,10 @@ def test_an_earlier_answer_is_changed_in_a_browser(page, server):
     wait(page, 1)
     page.click("#earlier summary")
     page.select_option(f'select[aria-label="class of row {name}"]', "bee")
-    page.wait_for_function("document.body.dataset.ready === 'yes'")
-    page.wait_for_function("document.getElementById('message').textContent.endsWith('is bee now')")
+    page.wait_for_function("() => document.body.dataset.ready === 'yes'")
+    page.wait_for_function(
+        "() => document.getElementById('message').textContent.endsWith('is bee now')"
+    )
     store = server.session.project.store
     assert store.cells() == {store.find(name): "bee"}
     page.focus("select")
