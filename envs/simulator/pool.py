@@ -192,7 +192,7 @@ class PoolSimulator(PoolViews):
         """Label one open pool row in every episode, offered or not, shape (E,)."""
         self._check_ready()
         rows = checked_rows(rows, self.n_episodes, ndim=1)
-        check_open(rows[:, None], self._episodes, self._records.pool, least=0)
+        check_open(rows[:, None], self._episodes, self._tasks.tables.pool_sizes, least=0)
         self._slates.close(rows)
         return self._advance(rows, np.zeros(self.n_episodes, dtype=np.bool_))
 
@@ -208,8 +208,8 @@ class PoolSimulator(PoolViews):
             self._check_ready()
         everyone = np.arange(self.n_episodes)
         rows = checked_rows(rows, self.n_episodes, ndim=1)
-        check_open(rows[:, None], self._episodes, self._records.pool, least=0)
-        if (self.n_labelled >= self._records.most).any():
+        check_open(rows[:, None], self._episodes, self._tasks.tables.pool_sizes, least=0)
+        if (self.n_labelled >= self._tasks.tables.label_limits[self._episodes.task]).any():
             raise UsageError(
                 "an episode holds as many labels as its budget allows; call reset first"
             )
@@ -225,7 +225,7 @@ class PoolSimulator(PoolViews):
             rows = self.slates
         else:
             rows = checked_rows(candidates, self.n_episodes, ndim=2)
-            check_open(rows, self._episodes, self._records.pool)
+            check_open(rows, self._episodes, self._tasks.tables.pool_sizes)
         repeats = checked_count("repeats", repeats)
         return self._fits.look_ahead(rows, self._share, repeats=repeats)
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.simulator.arguments import checked_starts
+from envs.simulator.kernels.arguments import rows_open
 from envs.simulator.kernels.features.names import CANDIDATE_KERNELS, CONTEXT_KERNELS
 from envs.simulator.kernels.layout import Episodes
 from envs.simulator.tables import USE_REFERENCE, TaskTables
@@ -174,8 +175,18 @@ def start_rows(ids: Ints, starts: Sequence[Sequence[int] | Ints] | None, records
     return rows
 
 
-def check_open(rows: Ints, episodes: Any, pool: Ints, least: int = -1) -> None:
-    """Refuse rows (E, k) that are not open; -1 stands for none where `least` allows it."""
+def check_open(rows: Ints, episodes: Any, sizes: Ints, least: int = -1) -> None:
+    """Refuse rows (E, k) that are not open; -1 stands for none where `least` allows it.
+
+    Args:
+        rows: Pool rows.
+        episodes: Their episodes.
+        sizes: Pool rows of every task.
+        least: 0 or -1.
+    """
+    if rows_open(rows, least, sizes, episodes.task, episodes.place, episodes.n_open):
+        return
+    pool = sizes[episodes.task]
     outside = (rows < least) | (rows >= pool[:, None])
     safe = np.where(outside, 0, np.maximum(rows, 0))
     place = np.take_along_axis(episodes.place, safe, axis=1)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from envs.simulator.kernels.layout import (
 )
 from envs.simulator.kernels.learners.updates import fit_sizes
 from envs.simulator.kernels.simd import WIDTH, padded
-from lal.arrays import Floats
+from lal.arrays import Floats, Ints
 from lal.data.view import make_geometry
 from lal.errors import DataError, UsageError
 from lal.features.base import FEATURES
@@ -153,6 +154,16 @@ class TaskTables:
     fits: tuple[int, int, int]
     proba: int
     near: int
+
+    @cached_property
+    def pool_sizes(self) -> Ints:
+        """Pool rows of every task."""
+        return np.array(self.tables.tasks["pool"], dtype=np.int64)
+
+    @cached_property
+    def label_limits(self) -> Ints:
+        """Most labels of every task."""
+        return np.array(self.tables.tasks["most"], dtype=np.int64)
 
 
 class _Flat:
