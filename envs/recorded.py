@@ -114,13 +114,15 @@ def read_transitions(name: str) -> Transitions:
         name: Of a Minari data set of ``lal/Pool-v0``, recorded here or downloaded.
 
     Raises:
-        DataError: There is no such data set, or it is of another environment.
+        DataError: There is no such data set, it is empty, or it is of another environment.
     """
     minari = require("minari", "episodes")
     if name not in minari.list_local_datasets():
         known = ", ".join(sorted(minari.list_local_datasets())) or "none"
         raise DataError(f"there is no Minari data set {name!r} on this machine; there is: {known}")
     parts = [*_parts(minari.load_dataset(name), name)]
+    if not parts:
+        raise DataError(f"data set {name!r} holds no episode")
     before, after, actions, rewards, ends = zip(*parts, strict=True)
     return Transitions(
         {key: np.concatenate([part[key] for part in before]) for key in before[0]},

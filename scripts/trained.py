@@ -3,9 +3,10 @@
 import json
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from agents import AGENTS
 from agents.training.config import DataConfig
@@ -45,17 +46,37 @@ def get_settings(
         changes: Fields to change, as name=value with values in JSON.
 
     Raises:
-        UsageError: The agent does not train on data sets.
+        UsageError: The agent does not train on data sets, or a change is not name=value.
     """
     options = AGENTS[agent].preset(preset)
     if not isinstance(options, DataConfig):
         raise UsageError(f"agent {agent!r} does not train on data sets; expected one that does")
-    fields = dict(change.split("=", 1) for change in changes)
-    options = replace(options, **{name: json.loads(text) for name, text in fields.items()})
+    options = replace(options, **_read_changes(options, changes))
     families = {dataset.family for dataset in datasets}
     if not options.datasets:
         families = {family for family in families if family.startswith(SYNTHETIC)}
     return replace(options, seed=seed, hold_out=tuple(sorted(families)))
+
+
+def _read_changes(options: DataConfig, changes: Sequence[str]) -> dict[str, Any]:
+    """Return fields by name; a list becomes a tuple, as configs hold them."""
+    known = {field.name for field in fields(options)}
+    found: dict[str, Any] = {}
+    for change in changes:
+        name, equals, text = change.partition("=")
+        if not equals or name not in known:
+            raise UsageError(
+                f"a change is a field of {type(options).__name__} and its value, such as gamma=0; "
+                f"got {change!r}"
+            )
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise UsageError(
+                f"the value of {name} must be JSON (a text in double quotes), got {text!r}"
+            ) from error
+        found[name] = tuple(value) if isinstance(value, list) else value
+    return found
 
 
 def train_with_controls(

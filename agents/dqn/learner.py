@@ -72,7 +72,20 @@ class DQNLearner(PoolSb3Learner[DQNConfig]):
                 f"data set {self.config.offline!r} has observations of shapes {shapes}, expected "
                 f"{wanted}: record it with the same features and slate_size"
             )
+        if not self.config.n_envs <= len(found) <= self.config.buffer_size:
+            raise UsageError(
+                f"data set {self.config.offline!r} holds {len(found)} steps, expected n_envs "
+                f"({self.config.n_envs}) to buffer_size ({self.config.buffer_size}) of them"
+            )
         return found
+
+    def card(self) -> dict[str, Any]:
+        """Return the run's card; recorded episodes do not say which data sets they are of."""
+        card = super().card()
+        if not self.config.offline:
+            return card
+        said = f"episodes recorded as {self.config.offline}; of which data sets, they do not say"
+        return {**{k: v for k, v in card.items() if k != "share_synthetic"}, "trained_on": said}
 
     def reseed(self, model: CandidateDQN, seed: int) -> None:
         """Seed torch, numpy, exploration, replay and environments."""

@@ -46,9 +46,13 @@ def load_replay(buffer: BaseBuffer, path: Path) -> None:
 
 
 def fill(buffer: BaseBuffer, recorded: Transitions) -> None:
-    """Put recorded steps into a fresh buffer, as many as it holds."""
+    """Put recorded steps into a fresh buffer that has room for them.
+
+    A buffer takes one step of every environment at a time; what is left at the end, fewer steps
+    than environments, stays out.
+    """
     E = buffer.n_envs
-    for first in range(0, min(len(recorded), buffer.buffer_size * E) - E + 1, E):
+    for first in range(0, len(recorded) - E + 1, E):
         rows = slice(first, first + E)
         before, after = (
             {key: values[rows] for key, values in seen.items()}

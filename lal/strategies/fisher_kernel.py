@@ -7,11 +7,11 @@ from lal.errors import UsageError
 from lal.learners.capabilities import require_capability
 from lal.pool import take
 from lal.state import QueryState
-from lal.strategies.selection import check_size, select_top
+from lal.strategies.selection import ModelBatch, select_top
 from lal.strategies.spaces import Farthest, embedding
 
 
-class FisherKernel:
+class FisherKernel(ModelBatch):
     """Centres of the labelled rows that are predicted wrong, and the rows most similar to each.
 
     Similarity is the correlation of embeddings plus that of the last layer's gradients. Each
@@ -27,19 +27,12 @@ class FisherKernel:
         nearest: Floats = self._similarities(state, rng, 1)[0]
         return nearest
 
-    def select_batch(
-        self,
-        state: QueryState,
-        rng: np.random.Generator,
-        ties: np.random.Generator,
-        batch_size: int,
+    def batch(
+        self, state: QueryState, rng: np.random.Generator, ties: np.random.Generator, size: int
     ) -> Ints:
-        """Return the rows most similar to each centre in turn, shape (batch_size,)."""
-        check_size(batch_size, len(state.open))
-        if state.proba is None:
-            return select_top(np.zeros(state.N), state.open, ties, batch_size)
-        similar, left, chosen = self._similarities(state, rng, batch_size), state.open, []
-        for turn in range(batch_size):
+        """Return the rows most similar to each centre in turn, shape (size,)."""
+        similar, left, chosen = self._similarities(state, rng, size), state.open, []
+        for turn in range(size):
             row = int(select_top(similar[turn % len(similar)], left, ties)[0])
             left = left[left != row]
             chosen.append(row)

@@ -6,14 +6,14 @@ from lal.arrays import Floats, Ints
 from lal.errors import UsageError
 from lal.state import QueryState
 from lal.strategies.posterior import posterior_proba
-from lal.strategies.selection import check_size, select_top
+from lal.strategies.selection import ModelBatch, select_top
 from lal.strategies.uncertainty import entropy_utility
 
 STEPS = 3
 """Steps of Frank-Wolfe for each row of the batch at most; a row can be taken several times."""
 
 
-class SparseSubset:
+class SparseSubset(ModelBatch):
     """Bayesian batches as a sparse approximation of the full log-posterior, by Frank-Wolfe.
 
     A row is the vector of its expected log-likelihoods under draws from the posterior; the batch
@@ -39,24 +39,17 @@ class SparseSubset:
         along: Floats = vectors @ vectors[state.open].sum(axis=0) / lengths
         return along
 
-    def select_batch(
-        self,
-        state: QueryState,
-        rng: np.random.Generator,
-        ties: np.random.Generator,
-        batch_size: int,
+    def batch(
+        self, state: QueryState, rng: np.random.Generator, ties: np.random.Generator, size: int
     ) -> Ints:
-        """Return the rows of largest weight, topped up by `utilities`, shape (batch_size,)."""
-        check_size(batch_size, len(state.open))
-        if state.proba is None:
-            return select_top(np.zeros(state.N), state.open, ties, batch_size)
+        """Return the rows of largest weight, topped up by `utilities`, shape (size,)."""
         vectors = likelihood_vectors(posterior_proba(state, rng, self.n_draws))[state.open]
-        weights, _ = frank_wolfe(vectors, batch_size)
+        weights, _ = frank_wolfe(vectors, size)
         lengths = np.maximum(np.linalg.norm(vectors, axis=1), 1e-12)
         along = vectors @ vectors.sum(axis=0) / lengths
         value = np.where(weights > 0, 2.0 + weights / weights.max(initial=1e-300), 0.0)
         value += np.where(weights > 0, 0.0, along / max(float(np.abs(along).max()), 1e-12))
-        return state.open[select_top(value, np.arange(len(value)), ties, batch_size)]
+        return state.open[select_top(value, np.arange(len(value)), ties, size)]
 
 
 def likelihood_vectors(members: Floats) -> Floats:

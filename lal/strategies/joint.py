@@ -8,7 +8,7 @@ import numpy as np
 from lal.arrays import Floats, Ints
 from lal.state import QueryState
 from lal.strategies.posterior import Posterior, posterior_proba
-from lal.strategies.selection import check_size, select_top
+from lal.strategies.selection import ModelBatch, select_top
 from lal.strategies.uncertainty import entropy_utility
 
 ENTRIES = 10_000_000
@@ -101,7 +101,7 @@ def batch_gibbs_gains(joint: JointLabels) -> Floats:
     return error
 
 
-class JointBatch:
+class JointBatch(ModelBatch):
     """Chooses a batch greedily by a formula of the joint distribution of its labels.
 
     The objective is submodular, so greedy reaches at least 1 - 1/e of the best batch.
@@ -119,19 +119,12 @@ class JointBatch:
         """Return the formula for one row, shape (N,); zeros without a model."""
         return self.single.utilities(state, rng)
 
-    def select_batch(
-        self,
-        state: QueryState,
-        rng: np.random.Generator,
-        ties: np.random.Generator,
-        batch_size: int,
+    def batch(
+        self, state: QueryState, rng: np.random.Generator, ties: np.random.Generator, size: int
     ) -> Ints:
-        """Return the batch in the order of the picks, shape (batch_size,)."""
-        check_size(batch_size, len(state.open))
-        if state.proba is None:
-            return select_top(np.zeros(state.N), state.open, ties, batch_size)
+        """Return the batch in the order of the picks, shape (size,)."""
         members = posterior_proba(state, rng, self.single.n_draws)[:, state.open]
-        return state.open[self._greedy(members, (rng, ties), batch_size)]
+        return state.open[self._greedy(members, (rng, ties), size)]
 
     def _greedy(
         self, members: Floats, streams: tuple[np.random.Generator, np.random.Generator], size: int

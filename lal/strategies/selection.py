@@ -1,5 +1,6 @@
 """SELECTIONS: named batch rules, which turn utilities into the rows of one query."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,6 +91,29 @@ def check_size(batch_size: int, n: int) -> None:
         raise UsageError(
             f"batch_size must be 1 to {n}, the rows that may be asked; got {batch_size}"
         )
+
+
+class ModelBatch(ABC):
+    """A strategy that chooses whole batches by its model; without a model it draws them."""
+
+    def select_batch(
+        self,
+        state: QueryState,
+        rng: np.random.Generator,
+        ties: np.random.Generator,
+        batch_size: int,
+    ) -> Ints:
+        """Return the rows of a batch, shape (batch_size,)."""
+        check_size(batch_size, len(state.open))
+        if state.proba is None:
+            return select_top(np.zeros(state.N), state.open, ties, batch_size)
+        return self.batch(state, rng, ties, batch_size)
+
+    @abstractmethod
+    def batch(
+        self, state: QueryState, rng: np.random.Generator, ties: np.random.Generator, size: int
+    ) -> Ints:
+        """Return the rows of a batch, best first, shape (size,); there is a model."""
 
 
 def select_top(

@@ -1,5 +1,6 @@
 """Space x selector: rows as points in a space, and what to take from it one after another."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Protocol
 
@@ -114,7 +115,7 @@ class SquaredDistance(Nearest):
         return logs
 
 
-class SpaceStrategy:
+class SpaceStrategy(ABC):
     """Takes rows from a space, one after another.
 
     A subclass says which selector it begins with; `utilities` are the selector's before the first
@@ -127,9 +128,9 @@ class SpaceStrategy:
     def __init__(self, space: str = "view") -> None:
         self.space = SPACES[space]
 
+    @abstractmethod
     def begin(self, state: QueryState, rng: np.random.Generator, size: int) -> Selector:
         """Return the selector for a batch of `size` rows."""
-        raise NotImplementedError
 
     def points(self, state: QueryState) -> Floats:
         """Return the coordinates of all rows, shape (N, h)."""

@@ -50,6 +50,18 @@ def test_a_whole_run_gives_a_policy_and_another_one_gives_the_same(config, tmp_p
     assert online.read_bytes() != files[0].read_bytes()
 
 
+def test_the_card_says_what_was_learned_from(config):
+    card = DQNLearner(config).card()
+    assert card["trained_on"].startswith(f"episodes recorded as {NAME}")
+    assert "share_synthetic" not in card
+
+
+def test_more_steps_than_the_buffer_holds_are_refused(config):
+    n = len(read_transitions(NAME))
+    with pytest.raises(UsageError, match=rf"holds {n} steps, expected n_envs \(2\) to buffer_size"):
+        _ = DQNLearner(replace(config, buffer_size=n - 1)).recorded
+
+
 def test_episodes_of_other_slates_are_refused(config):
     with pytest.raises(UsageError, match="record it with the same features and slate_size"):
         _ = DQNLearner(replace(config, slate_size=9)).recorded

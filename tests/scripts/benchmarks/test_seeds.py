@@ -1,6 +1,9 @@
 """Control tests over training seeds: what is trained, held out and decided."""
 
+import pytest
+
 from lal.data.datasets import load_dataset
+from lal.errors import UsageError
 from scripts.benchmarks.agents.seeds import Config, run
 from scripts.benchmarks.base import Results
 from scripts.trained import get_settings
@@ -33,6 +36,19 @@ def test_every_seed_gets_a_row_with_its_controls_and_a_second_call_trains_nothin
     run(config, again)
     assert again.tables["seeds"].rows == rows
     assert [path.stat().st_mtime_ns for path in policies] == before
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("gamma", "a change is a field of GRPOConfig and its value, such as gamma=0; got 'gamma'"),
+        ("gama=0", "got 'gama=0'"),
+        ("start=default", "the value of start must be JSON"),
+    ],
+)
+def test_changes_that_are_not_name_and_value(change, said):
+    with pytest.raises(UsageError, match=said):
+        get_settings("grpo", "smoke", 0, [], [change])
 
 
 def test_only_families_that_training_could_see_are_held_out():
