@@ -48,7 +48,7 @@ class Config:
 
     hosts: Annotated[tuple[str, ...], tyro.conf.Positional] = tuple(RECIPES)
     """Hosts; all of them by default."""
-    folder: Path = ROOT / ".venv-hosts"
+    folder: Path = Path(".venv-hosts")
     """Where the environments are kept between runs."""
 
 
@@ -67,7 +67,7 @@ def run(config: Config, results: Results) -> None:
     for host in config.hosts:
         print(f"{host} ...", file=sys.stderr, flush=True)
         try:
-            found = play(environment(host, config.folder), host)
+            found = play(environment(host, ROOT / config.folder), host)
         except subprocess.CalledProcessError as error:
             results.note(f"{host} failed: {_last_line(error)}")
             wrong.append(host)

@@ -76,7 +76,7 @@ class Config:
     share: int = 1
     """Divides the rows of every pool: 100 for a quick look."""
 
-    folder: Path = ROOT / ".venv-hosts"
+    folder: Path = Path(".venv-hosts")
     """Environments of the other libraries."""
 
 
@@ -110,7 +110,7 @@ def play(contestant: str, case: Case, config: Config) -> dict[str, Any] | str:
     """Return what a contestant needs, or a sentence saying why it was not run."""
     python = sys.executable
     if contestant in PYTHONS:
-        place = config.folder / PYTHONS[contestant] / "bin" / "python"
+        place = ROOT / config.folder / PYTHONS[contestant] / "bin" / "python"
         if not place.is_file():
             return f"not installed: make test-hosts HOSTS={PYTHONS[contestant]}"
         python = str(place)
