@@ -282,6 +282,7 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         n_acquired = len(self._pending)
         baseline = self._baseline_metrics(n_acquired) if self._reward.needs_baseline else None
         before, reached_before = self._measured, self._reached
+        n_labelled = episode.spent
         for row in self._pending:
             episode.label(row)
         self._pending = []
@@ -296,6 +297,8 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
                     after=self._measured,
                     n_acquired=n_acquired,
                     n_budget=episode.budget_total - episode.n_start,
+                    n_start=episode.n_start,
+                    n_labelled=n_labelled,
                     reached_before=reached_before,
                     baseline=baseline,
                 )

@@ -20,6 +20,9 @@ class DQNConfig(PoolEnvConfig):
     gradient_steps: int = 2
     """Gradient steps of a round."""
 
+    n_steps: int = 1
+    """Rewards that are summed before a value is looked up."""
+
     learning_starts: int = 800
     """Environment steps taken at random before learning."""
 
@@ -49,11 +52,16 @@ class DQNConfig(PoolEnvConfig):
         """Check ranges."""
         super().__post_init__()
         check_at_least(
-            self, train_freq=1, gradient_steps=1, learning_starts=0, buffer_size=1,
+            self, train_freq=1, gradient_steps=1, n_steps=1, learning_starts=0, buffer_size=1,
             target_update_interval=1, priority_alpha=0.0,
         )  # fmt: skip
         for name in ("exploration_fraction", "exploration_final_eps", "priority_beta"):
             check_within(self, name, 0.0, 1.0)
+        if self.offline and self.n_steps > 1:
+            raise UsageError(
+                "recorded episodes are replayed step by step: n_steps must be 1, got "
+                f"{self.n_steps}"
+            )
         least = self.n_segments * self.n_envs
         if self.total_timesteps < least:
             raise UsageError(

@@ -41,6 +41,7 @@ class DQNLearner(PoolSb3Learner[DQNConfig]):
                 "alpha": config.priority_alpha,
                 "beta": config.priority_beta,
                 "reward_scale": config.reward_scale,
+                "n_steps": config.n_steps,
             },
             seed=seed,
             device="cpu",

@@ -8,6 +8,7 @@ import torch
 from stable_baselines3.common.torch_layers import create_mlp
 from torch import nn
 
+from agents.training.candidate_network import slate_scores
 from lal.arrays import Floats
 
 LEAST_DEVIATION = 0.01
@@ -19,9 +20,6 @@ CLOSED = -1e9
 
 class CandidateScorer(nn.Module):
     """Logits (B, K) of slates: standardised inputs, hidden layers, one output per candidate.
-
-    The first layer takes context and candidates apart, so that the context's part is computed once
-    per slate and not once per candidate.
 
     Args:
         n_context: Context features, G.
@@ -38,7 +36,6 @@ class CandidateScorer(nn.Module):
     ) -> None:
         super().__init__()
         width = n_context + n_candidate
-        self.n_context = n_context
         self.layers = nn.Sequential(*create_mlp(width, 1, list(net_arch), nn.ReLU))
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("deviation", torch.ones(width))
@@ -60,10 +57,7 @@ class CandidateScorer(nn.Module):
         self, candidates: torch.Tensor, context: torch.Tensor, mask: torch.Tensor
     ) -> torch.Tensor:
         """Return logits (B, K); those of closed slots are -1e9."""
-        weight, bias = self.folded()
-        state, row = weight[:, : self.n_context], weight[:, self.n_context :]
-        hidden = candidates @ row.T + (context @ state.T + bias)[:, None]
-        logits: torch.Tensor = self.layers[1:](hidden).squeeze(-1)
+        logits = slate_scores(self.folded(), self.layers[1:], context, candidates)
         return logits.masked_fill(~mask, CLOSED)
 
     def folded(self) -> tuple[torch.Tensor, torch.Tensor]:

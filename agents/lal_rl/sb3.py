@@ -81,20 +81,19 @@ class PublishedReplay(PrioritisedReplay):
         """Store one transition of every environment with the highest priority ever given."""
         row = self.pos
         super().add(*args, **kwargs)
-        self.priorities[row] = self.highest
+        self.rates[row] = self.highest**self.alpha
 
     def _draw(self, batch_size: int) -> tuple[Ints, Floats]:
         """Draw without replacement: the first arrivals at rates proportional to the chances."""
         n = self.size() * self.n_envs
-        rates = self.priorities.reshape(-1)[:n] ** self.alpha
-        arrivals = self.rng.exponential(size=n) / rates
+        arrivals = self.rng.exponential(size=n) / self.rates.reshape(-1)[:n]
         slots: Ints = np.argpartition(arrivals, batch_size - 1)[:batch_size].astype(np.int64)
         return slots, np.ones(batch_size)
 
     def update_priorities(self, slots: Ints, errors: Floats) -> None:
         """Set the priorities of sampled slots from their TD errors, both (B,)."""
         found = np.maximum(np.abs(errors), LEAST_ERROR)
-        self.priorities.reshape(-1)[slots] = found
+        self.rates.reshape(-1)[slots] = found**self.alpha
         self.highest = max(self.highest, float(found.max()))
 
 
@@ -211,7 +210,7 @@ class LalRlDQN(CandidateDQN):
         with torch.no_grad():
             best = online(batch.next_observations).argmax(dim=1, keepdim=True)
             following = target.get_value(batch.next_observations, best)
-            goal = batch.rewards + self.gamma * (1.0 - batch.dones) * following
+            goal = batch.rewards + batch.discounts * (1.0 - batch.dones) * following
         error = online.get_value(batch.observations, batch.actions) - goal
         self.policy.optimizer.zero_grad(set_to_none=True)
         error.square().sum().backward()

@@ -11,7 +11,7 @@ from stable_baselines3.common.torch_layers import create_mlp
 from torch import nn
 
 from agents.export.start import Start
-from agents.training.candidate_network import WholeObservation, joined
+from agents.training.candidate_network import WholeObservation, slate_scores
 
 Observation = dict[str, torch.Tensor]
 
@@ -40,18 +40,17 @@ class CandidateHeads(nn.Module):
 
     def forward_actor(self, features: Observation) -> torch.Tensor:
         """Return a logit for every slot, shape (B, K); closing slots is the distribution's."""
-        logits: torch.Tensor = self.scorer(
-            joined(features["context"], features["candidates"])
-        ).squeeze(2)
+        layers: Any = self.scorer
+        logits = slate_scores(layers[0], layers[1:], features["context"], features["candidates"])
         return logits if self.start is None else logits + self.start(features)
 
     def forward_critic(self, features: Observation) -> torch.Tensor:
         """Return the hidden units of the mean open row, shape (B, H)."""
         open_ = features["mask"].float().unsqueeze(2)
-        mean = (joined(features["context"], features["candidates"]) * open_).sum(dim=1) / open_.sum(
-            dim=1
-        ).clamp(min=1.0)
-        units: torch.Tensor = self.critic(mean)
+        n_open = open_.sum(dim=1)
+        rows = (features["candidates"].float() * open_).sum(dim=1) / n_open.clamp(min=1.0)
+        state = features["context"].float() * (n_open > 0)
+        units: torch.Tensor = self.critic(torch.cat([state, rows], dim=1))
         return units
 
 

@@ -22,6 +22,9 @@ from lal.errors import UsageError
 
 Observation = dict[str, NDArray[Any]]
 
+DISCOUNT = 0.99
+"""Of stable-baselines3's DQN."""
+
 
 class CandidateDQN(DQN):
     """Double DQN with prioritised replay over dict observations with a mask.
@@ -45,6 +48,11 @@ class CandidateDQN(DQN):
         self.planned_steps = planned_steps
         self.explorer = np.random.default_rng(kwargs.get("seed") or 0)
         kwargs.setdefault("replay_buffer_class", PrioritisedReplay)
+        replay = {
+            "gamma": kwargs.get("gamma", DISCOUNT),
+            **(kwargs.get("replay_buffer_kwargs") or {}),
+        }
+        kwargs["replay_buffer_kwargs"] = replay
         super().__init__(policy, env, **kwargs)  # type: ignore[arg-type]
 
     def reseed(self, seed: int) -> None:
@@ -86,10 +94,11 @@ class CandidateDQN(DQN):
         self.train(self.gradient_steps, self.batch_size)
 
     def _targets(self, batch: Batch) -> torch.Tensor:
-        """Return r + gamma * Q_target(s', argmax Q_online(s')), shape (B, 1).
+        """Return r + discount * Q_target(s', argmax Q_online(s')), shape (B, 1).
 
-        Source: van Hasselt et al. 2016, arXiv 1509.06461. A next state without a legal slot is
-        worth nothing, whether or not the environment called it an end.
+        r is the sum of the replay's n steps and s' what came after them. A next state without a
+        legal slot is worth nothing, whether or not the environment called it an end.
+        Source: van Hasselt et al. 2016, arXiv 1509.06461.
         """
         target = cast("CandidateQNetwork", self.q_net_target)
         with torch.no_grad():
@@ -97,7 +106,7 @@ class CandidateDQN(DQN):
             following = target.get_value(batch.next_observations, best)
             legal = batch.next_observations["mask"].bool().any(dim=1, keepdim=True)
             goes_on = (1.0 - batch.dones) * legal
-            return batch.rewards + self.gamma * goes_on * torch.where(legal, following, 0.0)
+            return batch.rewards + batch.discounts * goes_on * torch.where(legal, following, 0.0)
 
     def predict(
         self,
@@ -117,11 +126,11 @@ class CandidateDQN(DQN):
     ) -> NDArray[np.int64]:
         """Return the greedy slots with a share `epsilon` replaced by uniformly drawn legal ones."""
         legal = np.atleast_2d(mask).astype(bool)
-        actions = np.atleast_1d(greedy).astype(np.int64).copy()
+        actions = np.atleast_1d(greedy).astype(np.int64)
         coins = self.explorer.random(len(actions)) < epsilon
-        for i in np.flatnonzero(coins & legal.any(axis=1)):
-            actions[i] = self.explorer.choice(np.flatnonzero(legal[i]))
-        return actions.reshape(np.shape(greedy))
+        keys = np.where(legal, self.explorer.random(legal.shape), -1.0)
+        drawn = np.where(coins & legal.any(axis=1), keys.argmax(axis=1), actions)
+        return drawn.reshape(np.shape(greedy))
 
     def _sample_action(
         self, learning_starts: int, action_noise: ActionNoise | None = None, n_envs: int = 1

@@ -6,6 +6,8 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.type_aliases import PyTorchObs
+from torch import nn
+from torch.nn import functional
 
 
 class WholeObservation(BaseFeaturesExtractor):
@@ -19,7 +21,26 @@ class WholeObservation(BaseFeaturesExtractor):
         return observations
 
 
-def joined(context: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
-    """Return [context, candidate] of every row; (B, G) and (B, K, F) to (B, K, G + F)."""
-    spread = context.float().unsqueeze(1).expand(-1, candidates.shape[1], -1)
-    return torch.cat([spread, candidates.float()], dim=2)
+def slate_scores(
+    first: nn.Linear | tuple[torch.Tensor, torch.Tensor],
+    rest: nn.Module,
+    context: torch.Tensor,
+    candidates: torch.Tensor,
+) -> torch.Tensor:
+    """Return what a perceptron gives for [context, candidate] of every row of slates, shape (B, K).
+
+    The first layer takes context and candidates apart, so that the context's part is computed once
+    per slate and not once per candidate.
+
+    Args:
+        first: The first layer, of G + F inputs, or its weight and bias.
+        rest: The other layers; the last has one output.
+        context: Shape (B, G).
+        candidates: Shape (B, K, F).
+    """
+    weight, bias = (first.weight, first.bias) if isinstance(first, nn.Linear) else first
+    n_context = context.shape[1]
+    state = functional.linear(context.float(), weight[:, :n_context], bias)
+    row = functional.linear(candidates.float(), weight[:, n_context:])
+    scores: torch.Tensor = rest(row + state[:, None]).squeeze(2)
+    return scores

@@ -8,7 +8,7 @@ from stable_baselines3.common.torch_layers import create_mlp
 from stable_baselines3.common.type_aliases import PyTorchObs
 from stable_baselines3.dqn.policies import DQNPolicy, QNetwork
 
-from agents.training.candidate_network import WholeObservation, joined
+from agents.training.candidate_network import WholeObservation, slate_scores
 
 MASKED_Q = -1e8
 """Q of a closed slot. Not -inf: 0 * inf in the target of a terminal state would be nan."""
@@ -26,8 +26,8 @@ class CandidateQNetwork(QNetwork):
 
     def score(self, context: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
         """Return Q of every candidate; (B, G) and (B, K, F) to (B, K)."""
-        q: torch.Tensor = self.q_net(joined(context, candidates)).squeeze(2)
-        return q
+        layers: Any = self.q_net
+        return slate_scores(layers[0], layers[1:], context, candidates)
 
     def forward(self, obs: PyTorchObs) -> torch.Tensor:
         """Return Q of every slot, closed ones at `MASKED_Q`; shape (B, K)."""

@@ -125,7 +125,16 @@ class Outcomes:
         reached_before = self.reached.copy()
         self.reached[due] |= after[due, 0] >= self._target[due]
         rewards = self._rule.pay(
-            Acquisitions(before, after, acquired, self._budget, reached_before, baseline)
+            Acquisitions(
+                before=before,
+                after=after,
+                n_acquired=acquired,
+                n_budget=self._budget,
+                n_start=self._episodes.n_start,
+                n_labelled=self._episodes.n_labelled - acquired,
+                reached_before=reached_before,
+                baseline=baseline,
+            )
         )
         rewards[acquired == 0] = 0.0
         terminated, truncated = self._flags(acquired > 0)

@@ -39,6 +39,8 @@ class Acquisitions:
     after: Floats
     n_acquired: Ints
     n_budget: Ints
+    n_start: Ints
+    n_labelled: Ints
     reached_before: Bools
     baseline: Floats
 
@@ -50,6 +52,12 @@ _REWARDS: dict[str, Callable[[Acquisitions], Floats]] = {
     "mean_accuracy_gain": lambda b: (b.after[:, :2] - b.before[:, :2]).mean(axis=1),
     "log_loss_gain": lambda b: b.after[:, 2] - b.before[:, 2],
     "area": lambda b: 0.5 * (b.before[:, 0] + b.after[:, 0]) * b.n_acquired / b.n_budget,
+    "log_budget": lambda b: (
+        0.5
+        * (b.before[:, 0] + b.after[:, 0])
+        * np.log((b.n_labelled + b.n_acquired) / b.n_labelled)
+        / np.log((b.n_start + b.n_budget) / b.n_start)
+    ),
     "advantage_over_margin": lambda b: b.after[:, 0] - b.baseline[:, 0],
 }
 """The rewards of `lal.tasks.rewards`, over arrays; a test compares them."""
@@ -83,8 +91,8 @@ def find_rules(
     if not 1 <= batch_size <= slate_size:
         raise UsageError(f"batch_size must be from 1 to slate_size, got {batch_size}")
     end = TERMINATIONS[termination]
-    if reward == "area" and end.at_target:
-        raise UsageError("reward 'area' needs the termination 'budget'")
+    if REWARDS[reward].needs_whole_budget and end.at_target:
+        raise UsageError(f"reward {reward!r} needs the termination 'budget'")
     if reward == "advantage_over_margin" and batch_size > 1:
         raise UsageError(f"reward {reward!r} has a kernel for single labels only; {USE_REFERENCE}")
     return Rules(

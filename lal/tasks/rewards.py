@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import log
 
 from lal.errors import UsageError
 from lal.registry import Registry
@@ -16,6 +17,8 @@ class Acquisition:
         after: Metrics after them.
         n_acquired: Labels acquired, the batch size except at the end.
         n_budget: Labels that the task's budget allows after the initial labelled set.
+        n_start: Labels of the initial labelled set.
+        n_labelled: Labels before the acquisition.
         reached_before: Whether an earlier acquisition had reached the target.
         baseline: Metrics after acquiring margin's choice from the same state and slate; None
             unless the reward asks for it.
@@ -25,6 +28,8 @@ class Acquisition:
     after: Mapping[str, float]
     n_acquired: int
     n_budget: int
+    n_start: int
+    n_labelled: int
     reached_before: bool = False
     baseline: Mapping[str, float] | None = None
 
@@ -90,6 +95,17 @@ def area(acquired: Acquisition) -> float:
     return height * acquired.n_acquired / acquired.n_budget
 
 
+def log_budget(acquired: Acquisition) -> float:
+    """Return the increment of the area under accuracy over the logarithm of the labels.
+
+    The axis runs from the initial labelled set to the whole budget and has length 1, so each
+    doubling of the labels counts the same; under `area` the last half of the labels counts half.
+    """
+    height = 0.5 * (acquired.before["accuracy"] + acquired.after["accuracy"])
+    width = log((acquired.n_labelled + acquired.n_acquired) / acquired.n_labelled)
+    return height * width / log((acquired.n_start + acquired.n_budget) / acquired.n_start)
+
+
 def advantage_over_margin(acquired: Acquisition) -> float:
     """Return the gain of accuracy minus the gain of margin's picks from the same state."""
     if acquired.baseline is None:
@@ -103,4 +119,5 @@ REWARDS.add("balanced_accuracy_gain", Reward(balanced_accuracy_gain))
 REWARDS.add("mean_accuracy_gain", Reward(mean_accuracy_gain))
 REWARDS.add("log_loss_gain", Reward(log_loss_gain))
 REWARDS.add("area", Reward(area, needs_whole_budget=True))
+REWARDS.add("log_budget", Reward(log_budget, needs_whole_budget=True))
 REWARDS.add("advantage_over_margin", Reward(advantage_over_margin, needs_baseline=True))

@@ -54,6 +54,7 @@ def get_batch(env, n, rng, **changes):
         "next_observations": tensors(env.observation_space, n, rng),
         "dones": torch.zeros(n, 1),
         "rewards": torch.ones(n, 1),
+        "discounts": torch.full((n, 1), 0.5),
         "weights": torch.ones(n, 1),
         "slots": np.arange(n),
     }

@@ -75,7 +75,7 @@ def test_a_new_transition_takes_the_largest_priority():
     buffer.add(
         observation(0.9, 2), observation(1.0, 2), np.zeros(2), np.zeros(2), np.zeros(2), [{}, {}]
     )
-    assert np.allclose(buffer.priorities[2], 7.0 + PRIORITY_FLOOR)
+    assert np.allclose(buffer.rates[2], (7.0 + PRIORITY_FLOOR) ** buffer.alpha)
 
 
 def test_a_full_buffer_forgets_the_oldest():
@@ -105,3 +105,42 @@ def test_a_time_limit_is_no_end():
     info = [{"TimeLimit.truncated": True}]
     buffer.add(observation(0, 1), observation(0, 1), np.zeros(1), np.zeros(1), np.ones(1), info)
     assert np.all(buffer.sample(5).dones.numpy() == 0.0)
+
+
+def test_rewards_of_n_steps_are_discounted_and_end_with_the_episode():
+    """Row i pays i in environment 0 and the episode ends with row 2."""
+    batch = filled(5, n_steps=3, gamma=0.5).sample(400)
+    rows, envs = batch.slots // 2, batch.slots % 2
+    sums = {0: 0 + 0.5 * 1 + 0.25 * 2, 1: 1 + 0.5 * 2, 2: 2, 3: 3 + 0.5 * 4, 4: 4}
+    halves = {0: 0.875, 1: 0.75, 2: 0.5, 3: 0.75, 4: 0.5}
+    n_steps = {0: 3, 1: 2, 2: 1, 3: 2, 4: 1}
+    wanted = [sums[r] + halves[r] * e for r, e in zip(rows, envs, strict=True)]
+    assert np.allclose(batch.rewards.numpy().ravel(), wanted)
+    assert np.allclose(batch.discounts.numpy().ravel(), [0.5 ** n_steps[r] for r in rows])
+    last = np.array([{0: 2, 1: 2, 2: 2, 3: 4, 4: 4}[r] for r in rows])
+    assert np.allclose(batch.next_observations["context"].numpy().ravel(), (last + 1) / 100)
+    assert np.array_equal(batch.dones.numpy().ravel(), (last == 2).astype(float))
+
+
+def test_n_steps_do_not_cross_into_other_episodes_after_an_interruption():
+    buffer = filled(2, n_steps=3, gamma=1.0)
+    buffer.reseed(1)
+    buffer.add(
+        observation(0.5, 2),
+        observation(0.6, 2),
+        np.zeros(2),
+        np.full(2, 9.0),
+        np.zeros(2),
+        [{}, {}],
+    )
+    batch = buffer.sample(200)
+    rows = batch.slots // 2
+    assert (batch.rewards.numpy().ravel()[rows < 2] < 9).all()
+
+
+def test_n_steps_do_not_run_past_the_newest_row_of_a_full_buffer():
+    """Eight rows for two environments: rows 0 to 2 hold steps 8 to 10, row 3 the oldest."""
+    batch = filled(11, size=16, n_steps=2, gamma=1.0).sample(400)
+    rows, rewards = batch.slots // 2, batch.rewards.numpy().ravel() - 0.5 * (batch.slots % 2)
+    assert np.allclose(rewards[rows == 2], 10.0)
+    assert np.allclose(rewards[rows == 7], 7.0 + 8.0 + 0.5 * (batch.slots % 2)[rows == 7])

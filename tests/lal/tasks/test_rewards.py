@@ -20,6 +20,8 @@ EXPECTED = {
     ("mean_accuracy_gain", (3, 2)): [0.0, (0.4 + 1 / 3) / 2],
     ("area", (3, 2)): [0.6 / 2, (0.6 + 1.0) / 2 / 2],
     ("area", (2, 3)): [(0.6 + 1.0) / 2 / 2, 1.0 / 2],
+    # Two labels at first and four at last: an octave, the first label is log2(3/2) of it.
+    ("log_budget", (3, 2)): [0.6 * np.log2(3 / 2), (0.6 + 1.0) / 2 * np.log2(4 / 3)],
     ("step_cost", (3, 2)): [-1.0, -1.0],
     ("step_cost", (2, 3)): [-1.0, 0.0],
     # Only the reward row at 3 gets surer: its gap of distances grows from 1 to 3.
@@ -103,10 +105,11 @@ def test_looking_ahead_leaves_no_trace(wine_task):
         assert one["log_likelihood"] == other["log_likelihood"]
 
 
-def test_advantage_without_a_rival_is_refused():
+def test_advantage_without_a_baseline_is_refused():
     acquired = Acquisition(
-        before={"accuracy": 0.5}, after={"accuracy": 0.6}, n_acquired=1, n_budget=2
-    )
+        before={"accuracy": 0.5}, after={"accuracy": 0.6}, n_acquired=1, n_budget=2, n_start=2,
+        n_labelled=2,
+    )  # fmt: skip
     with pytest.raises(UsageError, match=r"Acquisition\.baseline"):
         REWARDS["advantage_over_margin"].compute(acquired)
 
@@ -116,7 +119,8 @@ def test_unknown_reward_has_a_hint(tiny_task):
         PoolEnv(tiny_task, reward="acuracy_gain")
 
 
+@pytest.mark.parametrize("reward", ["area", "log_budget"])
 @pytest.mark.parametrize("termination", ["target", "both"])
-def test_area_needs_the_whole_budget(tiny_task, termination):
+def test_areas_need_the_whole_budget(tiny_task, termination, reward):
     with pytest.raises(UsageError, match="only when the whole budget is spent"):
-        PoolEnv(tiny_task, reward="area", termination=termination)
+        PoolEnv(tiny_task, reward=reward, termination=termination)
