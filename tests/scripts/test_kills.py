@@ -1,7 +1,7 @@
 """`kill -9` in evaluate and train: run again, nothing is lost and the end is the same.
 
-``--kills 50`` kills more often; trainings share them, two for every agent at least. Processes are forked off one that has imported what they need, so
-that a kill costs no start of Python.
+``--kills 50`` kills more often; trainings share them, two for every agent at least. Processes are
+forked off one that has imported what they need, so that a kill costs no start of Python.
 """
 
 import multiprocessing

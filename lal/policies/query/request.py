@@ -366,9 +366,7 @@ def _weights(sample_weight: Any, n: int, labelled: Ints) -> Floats | None:
         raise DataError(f"sample_weight must have shape ({n},), got {weights.shape}")
     weights = weights[labelled]
     if weights.size and not weights.min() >= 0:  # catches nan
-        raise DataError(
-            f"sample_weight must be 0 or more where y has a label, got {weights.min()}"
-        )
+        raise DataError(f"sample_weight must be 0 or more where y has a label, got {weights.min()}")
     return weights
 
 
