@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import stat
 import time
 import types
@@ -228,7 +229,7 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path.parent, path.name)
-    part = path.with_name(f"{_part_prefix(path.name)}{secrets.token_hex(8)}{PART}")
+    part = part_path(path)
     try:
         write(part)
         _flush(part)
@@ -238,15 +239,32 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
         part.unlink(missing_ok=True)
 
 
-def remove_leftovers(folder: Path, name: str) -> None:
-    """Remove the parts that killed writes of a file left in its folder more than an hour ago."""
-    prefix, now = _part_prefix(name), time.time()
+def part_path(path: Path) -> Path:
+    """Return a path beside `path` for what is half written; no other process has the same."""
+    return path.with_name(f"{_part_prefix(path.name)}{secrets.token_hex(8)}{PART}")
+
+
+def remove_leftovers(folder: Path, name: str = "") -> None:
+    """Remove the parts that killed writes left in a folder more than an hour ago.
+
+    Args:
+        folder: Where they lie; parts that are folders themselves are removed with all they hold.
+        name: Of the file or folder that was being written; those of any where it is empty.
+    """
+    prefix, now = _part_prefix(name) if name else ".", time.time()
     with os.scandir(folder) as entries:
         parts = [e for e in entries if e.name.startswith(prefix) and e.name.endswith(PART)]
     for entry in parts:
         with contextlib.suppress(FileNotFoundError):  # another process was faster
             if now - entry.stat(follow_symlinks=False).st_mtime > LEFTOVER_AGE:
-                Path(entry.path).unlink()
+                _remove(entry)
+
+
+def _remove(entry: os.DirEntry[str]) -> None:
+    if entry.is_dir(follow_symlinks=False):
+        shutil.rmtree(entry.path)
+    else:
+        Path(entry.path).unlink()
 
 
 def _part_prefix(name: str) -> str:

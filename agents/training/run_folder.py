@@ -16,7 +16,15 @@ from typing import Any
 
 from agents.training.config import RunConfig
 from lal.errors import UsageError
-from lal.serialization import config_hash, read_json, to_mapping, write_atomic, write_json
+from lal.serialization import (
+    config_hash,
+    part_path,
+    read_json,
+    remove_leftovers,
+    to_mapping,
+    write_atomic,
+    write_json,
+)
 
 STATE = "state.json"
 LOCK = ".lock"
@@ -101,16 +109,20 @@ class RunFolder:
     def save_checkpoint(
         self, segment: int, state: Mapping[str, Any], write: Callable[[Path], None]
     ) -> None:
-        """Write a checkpoint folder beside its place, flush it, rename it, drop older ones."""
+        """Write a checkpoint folder beside its place, flush it, rename it, drop older ones.
+
+        What killed writes left behind is removed once it is an hour old, and when the run ends.
+        """
         place = self.folder / "checkpoints" / f"{segment:04d}"
-        part = place.with_name(f".{place.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        write(part)
-        write_json(part / STATE, dict(state))
-        for path in [*part.iterdir(), part]:
-            _flush(path)
-        part.replace(place)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(place.parent)
+        part = part_path(place)
+        try:
+            _fill(part, state, write)
+            if not place.exists():  # it does where another container trains the same, bit for bit
+                part.replace(place)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
         _flush(place.parent)
         for old in place.parent.glob("[0-9]*"):
             if old != place:
@@ -138,6 +150,14 @@ def _refuse_foreign(folder: Path) -> None:
         raise UsageError(
             f"{str(folder)!r} is not empty and holds no config.json; give another folder"
         )
+
+
+def _fill(part: Path, state: Mapping[str, Any], write: Callable[[Path], None]) -> None:
+    part.mkdir()
+    write(part)
+    write_json(part / STATE, dict(state))
+    for path in [*part.iterdir(), part]:
+        _flush(path)
 
 
 def _flush(path: Path) -> None:

@@ -1,7 +1,9 @@
 """The trainer by a learner that costs nothing: what is best, what is resumed, what is refused."""
 
 import json
+import os
 import pickle
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +18,7 @@ from lal.errors import UsageError
 from lal.policies.kinds import load_policy
 from lal.policies.pool_policy import PoolPolicy
 from lal.rng import generator
+from lal.serialization import LEFTOVER_AGE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,3 +202,49 @@ def test_a_torn_checkpoint_is_one_sentence(content, tmp_path):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(UsageError, match="remove the folder 'checkpoints'"):
             load(tmp_path / name)
+
+
+def make_run(tmp_path):
+    return RunFolder(tmp_path, agent="walk", config=CONFIG)
+
+
+def test_checkpoints_of_two_processes_do_not_share_a_part(tmp_path):
+    """Two containers that share a folder may not see each other's lock."""
+    run, seen = make_run(tmp_path), []
+
+    def write(part):
+        seen.append(part)
+        (part / "outer").write_text("outer")
+        if len(seen) == 1:
+            run.save_checkpoint(4, {"metrics": [], "of": "the other"}, write)
+            assert (part / "outer").read_text() == "outer"
+
+    run.save_checkpoint(4, {"metrics": []}, write)
+    assert len({path.name for path in seen}) == 2
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["0004"]
+    assert run.last_checkpoint()[1]["of"] == "the other"  # the first: both are equal in a run
+
+
+def test_half_a_checkpoint_is_removed_once_it_is_old(tmp_path):
+    run = make_run(tmp_path)
+    old, young = (tmp_path / "checkpoints" / f".0001.{age}.part" for age in ("old", "young"))
+    for part in (old, young):
+        part.mkdir(parents=True)
+        (part / "replay.npz").write_bytes(b"half")
+    os.utime(old, (0, time.time() - 2 * LEFTOVER_AGE))
+    run.save_checkpoint(2, {}, lambda part: None)
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_nothing(tmp_path):
+    run = make_run(tmp_path)
+    run.save_checkpoint(1, {"metrics": []}, lambda part: None)
+
+    def full(part):
+        (part / "replay.npz").write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        run.save_checkpoint(2, {}, full)
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["0001"]

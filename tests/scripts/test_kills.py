@@ -1,7 +1,7 @@
 """`kill -9` in evaluate and train: run again, nothing is lost and the end is the same.
 
-``--kills 50`` kills more often. Processes are forked off one that has imported what they need, so
-that a kill costs no start of Python.
+``--kills 50`` kills more often; trainings share them, two for every agent at least. Processes are
+forked off one that has imported what they need, so that a kill costs no start of Python.
 """
 
 import multiprocessing
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agents import AGENTS
 from lal.evaluation.analysis.tables import read_table
 from lal.evaluation.runs.store import RunStore
 from scripts.entry import run_main
@@ -27,8 +28,13 @@ EVALUATE = [
     "--suite", "synthetic:rings@1", "--strategies", "random", "margin",
     "--learners", "gaussian_nb", "--runs", "12", "--budget", "12",
 ]  # fmt: skip
-AGENTS = ("dqn", "stream_dqn", "imitation")
+LEAST_KILLS = 2
 TIMES = ("seconds", "query_seconds", "query_p95")
+
+
+def learner_module(agent):
+    learner = AGENTS[agent].learner
+    return learner.partition(":")[0] if isinstance(learner, str) else learner.__module__
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +43,7 @@ def forkserver():
     context.set_forkserver_preload(
         ["scripts.evaluate", "lal.evaluation.evaluate", "lal.evaluation.analysis.summary",
          "sklearn.naive_bayes", "sklearn.linear_model", "scipy.stats", "pandas",
-         "pyarrow.parquet", "scripts.train", "agents.dqn.learner", "agents.stream_dqn.learner",
-         "agents.imitation.learner"]
+         "pyarrow.parquet", "scripts.train", *(learner_module(name) for name in AGENTS)]
     )  # fmt: skip
     return context
 
@@ -102,10 +107,10 @@ def training(context, agent, folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("agent", AGENTS)
+@pytest.mark.parametrize("agent", sorted(AGENTS))
 def test_trainings_that_are_killed_end_in_the_same_bytes(forkserver, tmp_path, request, agent):
     left, rng, round_ = request.config.getoption("--kills"), np.random.default_rng(2), 0
-    left = -(-left // len(AGENTS))
+    left = max(LEAST_KILLS, -(-left // len(AGENTS)))
     training(forkserver, agent, tmp_path / "first").join()  # fills caches
     whole = seconds_of(training(forkserver, agent, tmp_path / "whole"))
     expected = (tmp_path / "whole" / "policy.safetensors").read_bytes()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lal.arrays import Bools, Ints, detached
+from lal.arrays import Bools, Ints, detached, refuse_lazy
 from lal.errors import DataError
 
 REGRESSION = "regression, multi-label and multi-output targets are not in this release"
@@ -113,6 +113,7 @@ def _odd_numbers(names: Collection[Any], dtype: np.dtype[Any]) -> list[Any]:
 
 
 def _column(y: Any, n: int) -> np.ndarray:
+    refuse_lazy(y, "y")
     if hasattr(y, "tocsr"):
         raise DataError(f"y is a sparse matrix, expected one label a row; {REGRESSION}")
     try:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lal.arrays import Floats, Ints, Rows, detached
+from lal.arrays import Floats, Ints, Rows, detached, refuse_lazy
 from lal.data.view import make_geometry
 from lal.errors import DataError, UsageError
 from lal.learners import make_named_learner, wrap_fitted
@@ -136,6 +136,7 @@ WAYS = (
 
 
 def _samples(X: Any, name: str) -> Rows:
+    refuse_lazy(X, name)
     X = detached(X)
     if not hasattr(X, "shape"):
         X = _as_array(X, name)
@@ -297,6 +298,7 @@ def read_candidates(candidates: Any, labelled: Ints, n: int) -> tuple[Ints, Rows
         mask = np.ones(n, dtype=bool)
         mask[labelled] = False
         return np.flatnonzero(mask), None
+    refuse_lazy(candidates, "candidates")
     candidates = detached(candidates)
     given = candidates if hasattr(candidates, "shape") else _as_array(candidates, "candidates")
     shape = given.shape
@@ -305,7 +307,7 @@ def read_candidates(candidates: Any, labelled: Ints, n: int) -> tuple[Ints, Rows
     rows = np.asarray(given)
     if rows.dtype.kind == "f" and rows.size and (rows == np.rint(rows)).all():
         rows = rows.astype(np.int64)
-    if rows.dtype == bool and len(rows) == n:
+    if rows.dtype == bool and rows.shape == (n,):
         rows = np.flatnonzero(rows)
     if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
         raise UsageError("candidates must be row numbers (n,) or samples (n, D)")
@@ -362,7 +364,10 @@ def _weights(sample_weight: Any, n: int, labelled: Ints) -> Floats | None:
         raise DataError("sample_weight must be numbers, one a row") from None
     if weights.shape != (n,):
         raise DataError(f"sample_weight must have shape ({n},), got {weights.shape}")
-    return weights[labelled]
+    weights = weights[labelled]
+    if weights.size and not weights.min() >= 0:  # catches nan
+        raise DataError(f"sample_weight must be 0 or more where y has a label, got {weights.min()}")
+    return weights
 
 
 def read_seed(random_state: Any) -> int:

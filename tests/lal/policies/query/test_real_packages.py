@@ -248,6 +248,38 @@ def test_things_of_the_wrong_type(options, match):
     refused(match, error=UsageError, **options)
 
 
+@pytest.mark.parametrize("thing", [False, np.bool_(True), 3, np.array(3), "all"], ids=repr)
+def test_candidates_that_are_no_array(thing):
+    refused("candidates must be row numbers", candidates=thing, error=UsageError)
+
+
+def test_lazy_frames_are_named_with_the_way_out():
+    polars = pytest.importorskip("polars")
+    lazy = polars.DataFrame(X, schema=list("abcd")).lazy()
+    refused(r"X is a LazyFrame, whose rows are not computed yet; pass X\.collect\(\)", lazy)
+    y = polars.LazyFrame({"y": labels().tolist()})
+    refused(r"y is a LazyFrame.*pass y\.collect\(\)", y=y)
+    refused(r"candidates is a LazyFrame", candidates=lazy)
+    assert asked(lazy.collect(), y.collect()["y"]) == EXPECTED
+
+
+@pytest.mark.parametrize("bad", [-1.0, np.nan, -np.inf])
+@pytest.mark.parametrize("name", ["LogisticRegression", "lightgbm", "xgboost"])
+def test_weights_below_nought_are_refused_and_only_where_they_are_used(name, bad):
+    """scikit-learn's logistic regression answers with equal probabilities, without a word."""
+    if name == "LogisticRegression":
+        clf = CLF
+    elif name == "lightgbm":
+        clf = pytest.importorskip(name).LGBMClassifier(min_child_samples=1, verbose=-1)
+    else:
+        clf = pytest.importorskip(name).XGBClassifier(n_estimators=3)
+    weights = np.ones(150)
+    weights[REST] = bad
+    assert asked(clf=clf, sample_weight=weights) == asked(clf=clf, sample_weight=np.ones(150))
+    weights[ROWS[3]] = bad
+    refused("sample_weight must be 0 or more where y has a label", clf=clf, sample_weight=weights)
+
+
 def test_tables_of_pyarrow_are_named():
     pyarrow = pytest.importorskip("pyarrow")
     table = pyarrow.table({name: X[:, i] for i, name in enumerate("abcd")})
