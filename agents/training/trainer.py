@@ -9,7 +9,7 @@ bit for bit: every segment of both starts from the checkpoint on disk.
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +31,10 @@ SCORE = "dev_aubc"
 
 Row = dict[str, Any]
 
+Watcher = Callable[[Row, Any], None]
+"""Is given the figures and the policy of every segment, before its checkpoint is written: a run
+that is killed in between shows it the same segment again. An exception ends the run there."""
+
 
 class Trainer:
     """Trains one learner in one folder.
@@ -41,6 +45,7 @@ class Trainer:
         config: The run's config.
         folder: Made if it is not there; one that holds a run of another config is refused.
         progress: Whether to show a bar.
+        watchers: See `Watcher`.
     """
 
     def __init__(
@@ -51,10 +56,12 @@ class Trainer:
         folder: Path,
         *,
         progress: bool = False,
+        watchers: Sequence[Watcher] = (),
     ) -> None:
         self.run = RunFolder(folder, agent=agent, config=config)
         self.learner_type, self.config = learner_type, config
         self.progress = Progress(shown=progress)
+        self.watchers = tuple(watchers)
 
     def train(self) -> Path:
         """Train to the end, or go on from the last checkpoint; return the policy's file.
@@ -108,6 +115,8 @@ class Trainer:
         if score is not None:
             row[SCORE] = score
         rows = [*before, {**row, "seconds": round(time.perf_counter() - began, 2)}]
+        for watch in self.watchers:
+            watch(rows[-1], policy)
         last, _ = self._last()
 
         def write(part: Path) -> None:
