@@ -46,7 +46,7 @@ class Config:
     length: float = 1.0
     """What the length of every training is multiplied by."""
 
-    episodes: int = 120
+    episodes: int = 100
     """Episodes of an evaluation, the same for all policies of an environment."""
 
     n_untrained: int = 5
