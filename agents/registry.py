@@ -68,11 +68,13 @@ class Agent:
         *,
         progress: bool = False,
         watchers: "Sequence[Watcher]" = (),
+        tensorboard: Path | None = None,
     ) -> Path:
         """Train into `folder`, or go on where it stopped; return the policy's file.
 
         A finished folder is left as it is. A folder of another config is refused. Watchers are
         given the figures and the policy of every segment; see `agents.training.trainer.Watcher`.
+        `tensorboard` is a folder for the algorithm's own logs.
 
         Raises:
             UsageError: A control that the agent does not have.
@@ -85,8 +87,9 @@ class Agent:
         from agents.training.trainer import Trainer
 
         trainer = Trainer(
-            self.name, self.learner_type, config, folder, progress=progress, watchers=watchers
-        )
+            self.name, self.learner_type, config, folder,
+            progress=progress, watchers=watchers, tensorboard=tensorboard,
+        )  # fmt: skip
         return trainer.train()
 
     def export_untrained(self, config: Any, n: int) -> list[Any]:

@@ -51,6 +51,7 @@ BENCHMARKS.add_lazy("dependence", "scripts.benchmarks.policies.dependence:main")
 BENCHMARKS.add_lazy("training", "scripts.benchmarks.speed.training:main")
 BENCHMARKS.add_lazy("task", "scripts.benchmarks.speed.task:main")
 BENCHMARKS.add_lazy("host_parity", "scripts.benchmarks.robustness.host_parity:main")
+BENCHMARKS.add_lazy("rl_libraries", "scripts.benchmarks.robustness.rl_libraries:main")
 BENCHMARKS.add_lazy("check_strategies", "scripts.benchmarks.robustness.check_strategies:main")
 BENCHMARKS.add_lazy("tables", "scripts.benchmarks.tables:main")
 

@@ -46,6 +46,7 @@ class Trainer:
         folder: Made if it is not there; one that holds a run of another config is refused.
         progress: Whether to show a bar.
         watchers: See `Watcher`.
+        tensorboard: Folder for an algorithm's own TensorBoard logs.
     """
 
     def __init__(
@@ -57,11 +58,12 @@ class Trainer:
         *,
         progress: bool = False,
         watchers: Sequence[Watcher] = (),
+        tensorboard: Path | None = None,
     ) -> None:
         self.run = RunFolder(folder, agent=agent, config=config)
         self.learner_type, self.config = learner_type, config
         self.progress = Progress(shown=progress)
-        self.watchers = tuple(watchers)
+        self.watchers, self.tensorboard = tuple(watchers), tensorboard
 
     def train(self) -> Path:
         """Train to the end, or go on from the last checkpoint; return the policy's file.
@@ -80,6 +82,7 @@ class Trainer:
 
     def _train(self) -> None:
         learner = self.learner_type.make(self.config, self.progress)
+        learner.tensorboard = self.tensorboard
         data = learner.data()
         with self.run.locked():
             if self.run.finished:  # by the process that had the lock
