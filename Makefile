@@ -9,7 +9,7 @@ LOCKED := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --req
 EDITABLE := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo test lock lint unit notebooks kernels-nojit kernels-unlinked test-hosts test-skactiveml mutation format docs clean
+.PHONY: setup demo test lock lint unit notebooks kernels-nojit kernels-unlinked test-hosts test-rl test-skactiveml mutation format docs clean
 
 setup: $(STAMP)
 
@@ -73,6 +73,10 @@ kernels-unlinked: $(STAMP)
 # The real host libraries, each in its own environment under .venv-hosts; HOSTS picks some.
 test-hosts: $(STAMP)
 	$(BIN)/python -m scripts.benchmark host-parity $(HOSTS)
+
+# RLlib and TorchRL train on the vector environment, each in its own environment; RL picks one.
+test-rl: $(STAMP)
+	$(BIN)/python -m scripts.benchmark rl-libraries $(RL)
 
 # scikit-activeml's own strategy test template, from a checkout: make test-skactiveml TEMPLATE=FILE
 test-skactiveml: $(STAMP)

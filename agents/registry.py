@@ -1,16 +1,19 @@
 """What every agent is: a config, presets, and a learner that is imported when it is needed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agents.training.config import Control, RunConfig
+from agents.training.tuned import read_tuned
 from lal.errors import UnknownNameError, UsageError
 from lal.registry import Registry, import_attribute
+from lal.serialization import from_mapping
 
 if TYPE_CHECKING:
     from agents.training.learner import Learner
+    from agents.training.trainer import Watcher
 
 
 @dataclass(frozen=True)
@@ -44,16 +47,34 @@ class Agent:
         return self.learner
 
     def preset(self, name: str) -> Any:
-        """Return the config called `name`, of the agent's own `config_type`."""
-        if name not in self.presets:
-            known = ", ".join(sorted(self.presets))
-            raise UnknownNameError(f"agent {self.name!r} has no preset {name!r}; known: {known}")
-        return self.presets[name]
+        """Return the config called `name`, of the agent's own `config_type`.
 
-    def train(self, config: RunConfig, folder: Path, *, progress: bool = False) -> Path:
+        Besides `presets` these are the settings tuned for an environment, by its id:
+        ``"lal/Design-v0"``, ``"lal/Pool-v0/random_forest"`` (with one of its learners). They are
+        in ``agents/hyperparams/NAME.yml``.
+        """
+        if name in self.presets:
+            return self.presets[name]
+        tuned = read_tuned(self.name)
+        if name not in tuned:
+            known = ", ".join((*sorted(self.presets), *tuned))
+            raise UnknownNameError(f"agent {self.name!r} has no preset {name!r}; known: {known}")
+        return from_mapping(self.config_type, tuned[name], where=f"{name} of {self.name}.yml")
+
+    def train(
+        self,
+        config: RunConfig,
+        folder: Path,
+        *,
+        progress: bool = False,
+        watchers: "Sequence[Watcher]" = (),
+        tensorboard: Path | None = None,
+    ) -> Path:
         """Train into `folder`, or go on where it stopped; return the policy's file.
 
-        A finished folder is left as it is. A folder of another config is refused.
+        A finished folder is left as it is. A folder of another config is refused. Watchers are
+        given the figures and the policy of every segment; see `agents.training.trainer.Watcher`.
+        `tensorboard` is a folder for the algorithm's own logs.
 
         Raises:
             UsageError: A control that the agent does not have.
@@ -65,7 +86,11 @@ class Agent:
             )
         from agents.training.trainer import Trainer
 
-        return Trainer(self.name, self.learner_type, config, folder, progress=progress).train()
+        trainer = Trainer(
+            self.name, self.learner_type, config, folder,
+            progress=progress, watchers=watchers, tensorboard=tensorboard,
+        )  # fmt: skip
+        return trainer.train()
 
     def export_untrained(self, config: Any, n: int) -> list[Any]:
         """Return `n` policies of the same architecture with random weights, seeded by the config.

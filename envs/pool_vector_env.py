@@ -63,6 +63,7 @@ class PoolVectorEnv(IndependentCopies, VectorEnv[Any, Any, Any]):
         task_seed: Names the tasks that a callable is asked for.
         max_episode_steps: Truncate after so many steps; None never does.
         threads: Threads that share the episodes.
+        text_infos: Whether infos name the tasks; TorchRL keeps infos as tensors and takes no text.
         seed: Seed of the first reset where that names none; None for a fresh one.
         render_mode: Only None.
 
@@ -75,6 +76,7 @@ class PoolVectorEnv(IndependentCopies, VectorEnv[Any, Any, Any]):
         "autoreset_mode": AutoresetMode.SAME_STEP,
         "render_modes": [],
     }
+    autoreset_mode = AutoresetMode.SAME_STEP  # TorchRL looks here
 
     def __init__(
         self,
@@ -96,6 +98,7 @@ class PoolVectorEnv(IndependentCopies, VectorEnv[Any, Any, Any]):
         task_seed: int = 0,
         max_episode_steps: int | None = None,
         threads: int = 1,
+        text_infos: bool = True,
         seed: int | None = None,
         render_mode: None = None,
     ) -> None:
@@ -106,6 +109,7 @@ class PoolVectorEnv(IndependentCopies, VectorEnv[Any, Any, Any]):
             )
         self.num_envs = checked_count("num_envs", num_envs)
         self.strict, self.render_mode = strict, render_mode
+        self.text_infos = text_infos
         self._seed = checked_seed(seed)
         self.simulator = PoolSimulator(
             _without_test_rows(tasks),
@@ -212,9 +216,12 @@ class PoolVectorEnv(IndependentCopies, VectorEnv[Any, Any, Any]):
             "queried": np.where(fresh, -1, queried),
             "invalid_action": invalid & ~fresh,
             "target_reached": sim.target_reached.copy(),
-            "task": sim.task_names,
+            **self._texts(sim.task_names),
             "episode_number": sim.episode_numbers,
         }
+
+    def _texts(self, task_names: NDArray[Any]) -> Infos:
+        return {"task": task_names} if self.text_infos else {}
 
     def _final_info(self, steps: Steps) -> Infos:
         sim = self.simulator
@@ -226,7 +233,7 @@ class PoolVectorEnv(IndependentCopies, VectorEnv[Any, Any, Any]):
             "queried": steps.queried,
             "invalid_action": steps.invalid,
             "target_reached": steps.target_reached,
-            "task": steps.task_names,
+            **self._texts(steps.task_names),
             "episode_number": sim.episode_numbers - 1,
         }
 

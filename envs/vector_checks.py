@@ -39,6 +39,8 @@ def check_pool_vector_env(env: Any, *, seed: int = 0, steps: int = 30) -> None:
         raise ContractError(f"expected a PoolVectorEnv, got {type(vector).__name__}")
     if vector.metadata.get("autoreset_mode") is not AutoresetMode.SAME_STEP:
         raise ContractError("metadata['autoreset_mode'] must be AutoresetMode.SAME_STEP")
+    if vector.autoreset_mode is not AutoresetMode.SAME_STEP:
+        raise ContractError("autoreset_mode must be AutoresetMode.SAME_STEP, as in the metadata")
     for check in CONTRACTS:
         check(vector, seed, steps)
 
@@ -70,7 +72,8 @@ def check_ends(env: PoolVectorEnv, seed: int, steps: int) -> None:
             continue
         ended += int(done.sum())
         final = infos["final_info"]
-        if not (np.array_equal(infos["_final_obs"], done) and np.array_equal(final["_task"], done)):
+        marks = infos["_final_obs"], final["_n_labelled"]
+        if not all(np.array_equal(mark, done) for mark in marks):
             raise ContractError("infos['_final_obs'] must say which episodes ended")
         if not all(env.single_observation_space.contains(o) for o in infos["final_obs"][done]):
             raise ContractError("a final observation lies outside the single observation space")

@@ -45,6 +45,9 @@ EXTRAS = {
     "PIL": "images",
     "distributed": "dask",
     "ray": "ray",
+    "optuna": "tune",
+    "wandb": "wandb",
+    "yaml": "train",
 }
 """Optional packages and the extra of ours that brings each."""
 

@@ -3,10 +3,11 @@
 The same command after an interruption goes on where it stopped; a finished run is left alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -15,6 +16,9 @@ from lal.errors import UsageError
 from lal.provenance import provenance
 from lal.serialization import config_hash, from_mapping, read_json, write_json
 from scripts.entry import run_main
+
+if TYPE_CHECKING:
+    from agents.training.trainer import Watcher
 
 ALIASES: Mapping[str, tuple[str, str]] = {"default": ("lookahead", "full")}
 """Names that stand for an agent and a preset. default: what made the
@@ -41,6 +45,12 @@ class Config:
     workers: int | None = None
     """Number of parallel workers, for agents that have them. Does not affect results."""
 
+    tensorboard: bool = False
+    """Log to event files for TensorBoard, in the folder's tensorboard/."""
+
+    wandb: bool = False
+    """Log to Weights & Biases (extra wandb); WANDB_MODE=offline keeps it on this machine."""
+
     options: Annotated[RunConfig, tyro.conf.arg(name="")] = field(default_factory=RunConfig)
     """The agent's own settings."""
 
@@ -52,7 +62,11 @@ def main(config: Config) -> None:
     folder = config.out or Path("runs") / f"{agent.name}-{digest}"
     finished = (folder / "finished.json").exists()
     options = with_workers(config).options
-    policy = agent.train(options, folder, progress=config.progress)
+    logs = folder / "tensorboard" if config.tensorboard else None
+    with loggers(config, folder) as watchers:
+        policy = agent.train(
+            options, folder, progress=config.progress, watchers=watchers, tensorboard=logs
+        )
     if not (folder / "provenance.json").exists():
         write_json(folder / "provenance.json", provenance(config.options, data=_hashes(folder)))
     if finished:
@@ -61,6 +75,23 @@ def main(config: Config) -> None:
     if "did_it_learn" in found:
         print(f"did it learn? {found['did_it_learn']}")
     print(policy)
+
+
+@contextmanager
+def loggers(config: Config, folder: Path) -> Iterator[list["Watcher"]]:
+    """Give what logs the run; nothing is imported for what is off."""
+    watchers: list[Watcher] = []
+    with ExitStack() as stack:
+        if config.tensorboard:
+            from agents.training.loggers import tensorboard_logger
+
+            watchers.append(stack.enter_context(tensorboard_logger(folder / "tensorboard")))
+        if config.wandb:
+            from agents.training.loggers import wandb_logger
+
+            logger = wandb_logger(config.agent, config.options, folder)
+            watchers.append(stack.enter_context(logger))
+        yield watchers
 
 
 def with_workers(config: Config) -> Config:
@@ -96,9 +127,7 @@ def start(flags: Sequence[str], saved: Mapping[str, Any]) -> Config:
         raise UsageError("the saved config has no options; expected a config.json of a run")
     options = from_mapping(agent.config_type, saved["options"], where="the saved options")
     base = from_mapping(Config, {**rest, "agent": agent.name}, where="the saved config")
-    return Config(
-        agent=base.agent, preset=base.preset, out=base.out, progress=base.progress, options=options
-    )
+    return replace(base, options=options)
 
 
 def _flag(flags: Sequence[str], name: str) -> str | None:

@@ -36,6 +36,9 @@ class Learner(ABC, Generic[C]):
         config: Its config. Names that mean nothing are refused here, before anything is written.
     """
 
+    tensorboard: Path | None = None
+    """Folder of an algorithm's own TensorBoard logs; None: it writes none."""
+
     def __init__(self, config: C) -> None:
         self.config = config
         self.progress = Progress()

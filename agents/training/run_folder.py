@@ -1,8 +1,8 @@
 """RunFolder: a training run on disk that survives `kill -9`.
 
 Layout: ``config.json``, ``metrics.jsonl``, ``data.json``, ``checkpoints/NNNN/`` (the last one),
-``tensorboard/``, and, when done, ``policy.safetensors`` and ``finished.json``. ``.lock`` is held by
-the process that trains.
+``tensorboard/`` if asked for, and, when done, ``policy.safetensors`` and ``finished.json``.
+``.lock`` is held by the process that trains.
 """
 
 import fcntl

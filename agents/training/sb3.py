@@ -43,7 +43,6 @@ class Sb3Learner(Learner[C]):
         super().__init__(config)
         self._model: BaseAlgorithm | None = None
         self._checkpoint: Path | None = None
-        self._folder: Path | None = None
 
     @abstractmethod
     def make_envs(self, segment: int) -> VecEnv:
@@ -70,17 +69,13 @@ class Sb3Learner(Learner[C]):
             self._model = self._restored(self.make_envs(0))
         return self._model
 
-    def prepare(self, folder: Path) -> None:
-        """Note where the logs go."""
-        self._folder = folder
-
     def train_segment(self, segment: int) -> Mapping[str, Any]:
         """Learn up to the segment's end; return the figures."""
         envs = self.make_envs(segment)
         self._model = model = self._restored(envs)
         self.reseed(model, integer_seed(self.config.seed, "segment", segment))
-        if self._folder is not None:
-            model.set_logger(configure(str(self._folder / "tensorboard"), ["tensorboard"]))
+        if self.tensorboard is not None:
+            model.set_logger(configure(str(self.tensorboard), ["tensorboard"]))
         goal = self.total_timesteps * (segment + 1) // self.n_segments
         self.learn(model, goal)
         figures = self.figures(model)

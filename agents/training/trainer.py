@@ -9,7 +9,7 @@ bit for bit: every segment of both starts from the checkpoint on disk.
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +31,10 @@ SCORE = "dev_aubc"
 
 Row = dict[str, Any]
 
+Watcher = Callable[[Row, Any], None]
+"""Is given the figures and the policy of every segment, before its checkpoint is written: a run
+that is killed in between shows it the same segment again. An exception ends the run there."""
+
 
 class Trainer:
     """Trains one learner in one folder.
@@ -41,6 +45,8 @@ class Trainer:
         config: The run's config.
         folder: Made if it is not there; one that holds a run of another config is refused.
         progress: Whether to show a bar.
+        watchers: See `Watcher`.
+        tensorboard: Folder for an algorithm's own TensorBoard logs.
     """
 
     def __init__(
@@ -51,10 +57,13 @@ class Trainer:
         folder: Path,
         *,
         progress: bool = False,
+        watchers: Sequence[Watcher] = (),
+        tensorboard: Path | None = None,
     ) -> None:
         self.run = RunFolder(folder, agent=agent, config=config)
         self.learner_type, self.config = learner_type, config
         self.progress = Progress(shown=progress)
+        self.watchers, self.tensorboard = tuple(watchers), tensorboard
 
     def train(self) -> Path:
         """Train to the end, or go on from the last checkpoint; return the policy's file.
@@ -73,6 +82,7 @@ class Trainer:
 
     def _train(self) -> None:
         learner = self.learner_type.make(self.config, self.progress)
+        learner.tensorboard = self.tensorboard
         data = learner.data()
         with self.run.locked():
             if self.run.finished:  # by the process that had the lock
@@ -108,6 +118,8 @@ class Trainer:
         if score is not None:
             row[SCORE] = score
         rows = [*before, {**row, "seconds": round(time.perf_counter() - began, 2)}]
+        for watch in self.watchers:
+            watch(rows[-1], policy)
         last, _ = self._last()
 
         def write(part: Path) -> None:

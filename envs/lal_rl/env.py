@@ -90,6 +90,7 @@ class LalRlVectorEnv(IndependentCopies, VectorEnv[Any, Any, Any]):
         "autoreset_mode": AutoresetMode.SAME_STEP,
         "render_modes": [],
     }
+    autoreset_mode = AutoresetMode.SAME_STEP  # TorchRL looks here
 
     def __init__(
         self,

@@ -248,3 +248,29 @@ def test_a_checkpoint_that_cannot_be_written_leaves_nothing(tmp_path):
     with pytest.raises(OSError, match="No space left"):
         run.save_checkpoint(2, {}, full)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["0001"]
+
+
+def test_watchers_see_every_segment_before_its_checkpoint(tmp_path):
+    seen = []
+
+    def watch(row, policy):
+        done = sorted(p.name for p in (tmp_path / "run" / "checkpoints").glob("[0-9]*"))
+        seen.append((row["segment"], float(policy.tensors["w"][0, 0]), done))
+
+    AGENT.train(CONFIG, tmp_path / "run", watchers=(watch,))
+    assert [segment for segment, *_ in seen] == [0, 1, 2, 3]
+    assert [weight for _, weight, _ in seen] == pytest.approx(list(weights(4)))
+    assert [done for *_, done in seen] == [[], ["0000"], ["0001"], ["0002"]]
+
+
+def test_a_watcher_can_end_a_run_which_goes_on_there(tmp_path):
+    def stop(row, policy):
+        if row["segment"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        AGENT.train(CONFIG, tmp_path / "run", watchers=(stop,))
+    assert not (tmp_path / "run" / "finished.json").exists()
+    seen = []
+    AGENT.train(CONFIG, tmp_path / "run", watchers=(lambda row, policy: seen.append(row),))
+    assert [row["segment"] for row in seen] == [2, 3]

@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -115,3 +116,88 @@ def test_default_trains_the_agent_it_stands_for(tmp_path):
     flags = ["--agent", "default", "--preset", "smoke", "--out", str(tmp_path / "run")]
     assert run_main(main, Config, [*flags, "--no-progress"], start=start) == 0
     assert (tmp_path / "run" / "policy.safetensors").exists()
+
+
+SMALL = ["--agent", "dad", "--preset", "smoke", "--no-progress"]
+
+
+def metrics(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("agent", ["dad", "dqn"])
+def test_tensorboard_gets_the_figures_of_every_segment(agent, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = tmp_path / "run"
+    flags = [*SMOKE, "--agent", agent, "--out", str(folder), "--tensorboard"]
+    assert run_main(main, Config, flags, start=start) == 0
+    found = EventAccumulator(str(folder / "tensorboard")).Reload()
+    name, step = {"dad": ("bound", "gradient_steps"), "dqn": ("dev_aubc", "step")}[agent]
+    logged = [(event.step, event.value) for event in found.Scalars(f"segment/{name}")]
+    assert logged == [(row[step], pytest.approx(row[name])) for row in metrics(folder)]
+    own = [tag for tag in found.Tags()["scalars"] if tag.startswith("rollout/")]
+    assert bool(own) == (agent == "dqn")  # stable-baselines3's own figures, in the same folder
+
+
+def test_without_flags_nothing_is_logged_and_nothing_imported(run, tmp_path):
+    assert not (run / "tensorboard").exists()
+    code = (
+        "import sys\n"
+        "from scripts.entry import run_main\n"
+        "from scripts.train import Config, main, start\n"
+        f"code = run_main(main, Config, {[*SMALL, '--out', str(tmp_path / 'run')]}, start=start)\n"
+        "loaded = {'tensorboard', 'wandb', 'optuna'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {loaded}' if loaded else code)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+class FakeWandb(ModuleType):
+    """The part of wandb that is used; keeps what it is given."""
+
+    def __init__(self):
+        super().__init__("wandb")
+        self.given, self.rows, self.ended = {}, [], []
+
+    def init(self, **given):
+        self.given = given
+        return self
+
+    def log(self, row, step):
+        self.rows.append((step, row))
+
+    def finish(self, exit_code):
+        self.ended.append(exit_code)
+
+
+def test_weights_and_biases_get_the_same_figures(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", fake := FakeWandb())
+    folder = tmp_path / "a-run"
+    assert run_main(main, Config, [*SMALL, "--out", str(folder), "--wandb"], start=start) == 0
+    rows = metrics(folder)
+    assert [step for step, _ in fake.rows] == [row["gradient_steps"] for row in rows]
+    assert [row["bound"] for _, row in fake.rows] == [row["bound"] for row in rows]
+    assert fake.ended == [0]
+    saved = json.loads((folder / "config.json").read_text())
+    assert fake.given["name"] == "a-run"
+    assert fake.given["config"] == saved
+    assert fake.given["resume"] == "allow"
+
+
+def test_a_run_that_fails_ends_as_failed(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", fake := FakeWandb())
+    (tmp_path / "notes.txt").write_text("mine")
+    assert run_main(main, Config, [*SMALL, "--out", str(tmp_path), "--wandb"], start=start) == 2
+    assert fake.ended == [1]
+
+
+def test_weights_and_biases_are_asked_for_by_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    flags = [*SMALL, "--out", str(tmp_path / "run"), "--wandb"]
+    assert run_main(main, Config, flags, start=start) == 2
+    assert "wandb is not installed; run: pip install" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

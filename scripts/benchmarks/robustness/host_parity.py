@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import venv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -69,7 +70,7 @@ def run(config: Config, results: Results) -> None:
         try:
             found = play(environment(host, ROOT / config.folder), host)
         except subprocess.CalledProcessError as error:
-            results.note(f"{host} failed: {_last_line(error)}")
+            results.note(f"{host} failed: {last_line(error)}")
             wrong.append(host)
             continue
         records += found["records"]
@@ -89,16 +90,27 @@ def environment(host: str, folder: Path) -> Path:
     Raises:
         CalledProcessError: ``pip`` failed.
     """
-    where = folder / host
+    return make_environment(RECIPES[host], folder / host)
+
+
+def make_environment(recipe: Sequence[Sequence[str]], where: Path) -> Path:
+    """Return the interpreter of an environment, made when missing or made otherwise.
+
+    Args:
+        recipe: Arguments of the ``pip install`` calls, in order.
+        where: Its folder.
+
+    Raises:
+        CalledProcessError: ``pip`` failed.
+    """
     python = where / "bin" / "python"
-    recipe = RECIPES[host]
     stamp = where / ".installed"
     wanted = hashlib.sha256(repr(recipe).encode()).hexdigest()
     if stamp.is_file() and stamp.read_text() == wanted:
         return python
     if not python.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".gitignore").write_text("*\n")  # linters keep out, too
+        where.parent.mkdir(parents=True, exist_ok=True)
+        (where.parent / ".gitignore").write_text("*\n")  # linters keep out, too
         venv.create(where, with_pip=True)
     for arguments in recipe:
         install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -113,12 +125,20 @@ def play(python: Path, host: str) -> dict[str, Any]:
     Raises:
         CalledProcessError: The host or our adapter failed.
     """
+    return run_worker(python, "scripts.benchmarks.robustness.host_worker", host, "PARITY ")
+
+
+def run_worker(python: Path, module: str, argument: str, mark: str) -> dict[str, Any]:
+    """Return the JSON behind the mark in what a module prints in another environment.
+
+    Raises:
+        CalledProcessError: It failed.
+    """
     output = _run(
-        [str(python), "-m", "scripts.benchmarks.robustness.host_worker", host],
-        {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        [str(python), "-m", module, argument], {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     )
-    (line,) = [line for line in output.splitlines() if line.startswith("PARITY ")]
-    found: dict[str, Any] = json.loads(line.removeprefix("PARITY "))
+    (line,) = [line for line in output.splitlines() if line.startswith(mark)]
+    found: dict[str, Any] = json.loads(line.removeprefix(mark))
     return found
 
 
@@ -129,7 +149,8 @@ def _run(command: list[str], extra: dict[str, str]) -> str:
     return done.stdout
 
 
-def _last_line(error: subprocess.CalledProcessError) -> str:
+def last_line(error: subprocess.CalledProcessError) -> str:
+    """Return the end of what a failed command said, on one line."""
     lines = [line.strip() for line in (error.stderr or "").splitlines() if line.strip()]
     return lines[-1][:100] if lines else f"exit code {error.returncode}"
 
