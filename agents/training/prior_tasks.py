@@ -51,7 +51,7 @@ class PriorPoolConfig(PoolConfig):
     """Smallest and largest share of informative columns of a synthetic data set."""
 
     rare: float = 0.0
-    """Chance that a synthetic data set has rare classes (2 to 15 % of the rows) among two to five."""
+    """Chance that a synthetic data set has two to five classes, some of them rare (2 to 15 %)."""
 
     blurred: float = 0.0
     """Chance that the classes of a synthetic data set overlap at their borders."""
