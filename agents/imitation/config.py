@@ -155,6 +155,27 @@ FULL: dict[str, Any] = {
 }
 """What the shipped default and its short run have in common."""
 
+WIDE: dict[str, Any] = {
+    **FULL,
+    "own_policy": "lookahead-2026-11-22-b",
+    "learners": (
+        "logistic_regression",
+        "logistic_regression",
+        "random_forest",
+        "random_forest",
+        "gaussian_nb",
+        "knn",
+        "ridge",
+    ),
+    "rows": (8_000, 9_000),
+    "columns": (2, 60),
+    "rare": 0.3,
+    "blurred": 0.3,
+    "clean": 0.6,
+    "warm": 0.3,
+}
+"""Rare classes, overlap, warm starts; gains measured on some 4 000 rows."""
+
 SMOKE = ImitationConfig(
     learners=("gaussian_nb",), n_blocks=2, block_tasks=3, n_candidates=8, sizes=(2, 4),
     budget=6, max_pool=40, rows=(150, 200), columns=(2, 6), n_epochs=2, net_arch=(8, 8),
@@ -165,9 +186,11 @@ LOOKAHEAD_PRESETS = {
     "demo": ImitationConfig(n_blocks=12, n_members=2, n_dev_tasks=4),
     "full": ImitationConfig(**FULL, margin_prior=0.7, n_blocks=96),
     "fiftieth": ImitationConfig(**FULL, margin_prior=0.7, n_blocks=2, n_dev_tasks=2),
+    "wide": ImitationConfig(**WIDE, margin_prior=0.7, n_blocks=36, n_dev_tasks=4),
     "smoke": SMOKE,
 }
-"""full: the shipped default. fiftieth: the same at 1/50. smoke: seconds, learns nothing."""
+"""full: `lookahead-2026-11-22-b`. wide: other states, fewer of them and measured better. fiftieth:
+full at 1/50. smoke: seconds, learns nothing."""
 
 IMITATION_PRESETS = {
     "demo": ImitationConfig(n_blocks=10, held_out_blocks=2, n_members=2, n_dev_tasks=0),

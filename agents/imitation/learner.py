@@ -57,7 +57,7 @@ class ImitationLearner(Learner[ImitationConfig]):
         super().__init__(config)
         own_policy(config)
         _check_features(config)
-        self._sources = _blocks_there(config)
+        self._sources = get_blocks(config)
         self._paths: list[Path] = []
         self._fitted: Fitted | None = None
         self._n_states = 0
@@ -249,7 +249,7 @@ def _held_out_picks(
     return pick_table(HeldOut(states, block), versions, config)
 
 
-def _blocks_there(config: ImitationConfig) -> list[Path]:
+def get_blocks(config: ImitationConfig) -> list[Path]:
     """Return the blocks of the run that `states_from` names; none when it names none."""
     if not config.states_from:
         return []

@@ -86,8 +86,9 @@ def compiled_rows(recipe: Recipe, word: np.uint64) -> tuple[Floats, Ints]:
     state = np.array([word], dtype=np.uint64)
     size = np.array([recipe.rows, recipe.columns, recipe.informative], dtype=np.int64)
     added = np.array(
-        [recipe.correlated, recipe.heavy, recipe.levels, recipe.label_noise, recipe.repeated]
-    )
+        [recipe.correlated, recipe.heavy, recipe.levels, recipe.label_noise, recipe.repeated,
+         recipe.blur]
+    )  # fmt: skip
     make: Callable[..., tuple[Floats, Ints]] = draw
     for _ in range(MOST_DRAWS):
         X, y = make(KINDS.index(recipe.kind), state, size, np.array(recipe.shares), added)

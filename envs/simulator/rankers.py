@@ -250,6 +250,7 @@ def get_state(
         n_classes=task.n_classes if task.classes_known else len(seen),
         classes_known=task.classes_known,
         proba=proba if len(seen) > 1 else None,
+        learner=task.learner,
     )
 
 

@@ -50,6 +50,11 @@ class PriorConfig:
         whole: Chance that all columns are informative.
         narrow: Chance of at most `NARROW` columns.
         repeated: Largest share of near-copies, in a tenth of the data sets.
+        rare: Chance of rare classes, in place of the shares above: two to five classes, one at
+            least with a share in `rare_shares`.
+        rare_shares: Smallest and largest share of a rare class, log-uniform.
+        blurred: Chance that the classes of a smooth kind overlap; see `Recipe.blur`.
+        blur: Largest spread of the noise that blurs them.
     """
 
     rows: tuple[int, int] = (150, 1000)
@@ -84,6 +89,10 @@ class PriorConfig:
     whole: float = 0.4
     narrow: float = 0.9
     repeated: float = 0.4
+    rare: float = 0.0
+    rare_shares: tuple[float, float] = (0.02, 0.15)
+    blurred: float = 0.0
+    blur: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse ranges that no recipe can be drawn from."""
@@ -91,6 +100,11 @@ class PriorConfig:
             low, high = getattr(self, name)
             if not least <= low <= high:
                 raise UsageError(f"{name} must be a range from {least} up, got {(low, high)}")
+        low, high = self.rare_shares
+        if not 0.0 < low <= high <= 0.2:
+            raise UsageError(
+                f"rare_shares must be a range above 0 and up to 0.2, got {self.rare_shares}"
+            )
         unknown = sorted(set(self.kinds) - set(GENERATORS))
         if unknown or not any(w > 0 for w in self.kinds.values()):
             raise UsageError(
@@ -115,17 +129,23 @@ def sample_recipe(rng: np.random.Generator, config: PriorConfig | None = None) -
     correlated, heavy, levels, noise, repeated = rng.uniform(size=5)
     skip = rng.random(size=4) < (config.plain, config.plain, config.clean, 0.9)
     smooth = kind not in DISCRETE
+    shares = draw_shares(rng, n_classes, config, steep=(2 if kind == "rules" else 1))
+    wrong = 0.0 if skip[2] else float(noise * config.label_noise)
+    if config.rare and rng.random() < config.rare:  # draws nothing where it is off
+        shares = draw_rare_shares(rng, config)
+        wrong *= min(shares)  # more wrong labels than that would be most of a rare class
     return Recipe(
         kind=kind,
         rows=rows,
         columns=columns,
-        shares=draw_shares(rng, n_classes, config, steep=(2 if kind == "rules" else 1)),
+        shares=shares,
         informative=informative,
         correlated=float(correlated),
         heavy=float(heavy * config.heavy) if smooth and not skip[0] else 0.0,
         levels=float(levels * config.levels) if smooth and not skip[1] else 0.0,
-        label_noise=0.0 if skip[2] else float(noise * config.label_noise),
+        label_noise=wrong,
         repeated=float(repeated * config.repeated) if smooth and not skip[3] else 0.0,
+        blur=_draw_blur(rng, config) if smooth else 0.0,
     )
 
 
@@ -180,6 +200,32 @@ def _draw_classes(rng: np.random.Generator, config: PriorConfig, rows: int) -> i
     if low == 2 and rng.random() < config.two_classes:
         return 2
     return max(low, min(log_uniform(rng, low, high), rows // config.rows_a_class))
+
+
+def _draw_blur(rng: np.random.Generator, config: PriorConfig) -> float:
+    """Return the spread of the noise that blurs classes; draws nothing where it is off."""
+    if not config.blurred or rng.random() >= config.blurred:
+        return 0.0
+    return float(rng.uniform(0.1, 1.0) * config.blur)
+
+
+def draw_rare_shares(rng: np.random.Generator, config: PriorConfig) -> tuple[float, ...]:
+    """Return the shares of two (half of the draws) to five classes, some of them rare.
+
+    One class at least is rare and one is not; the others are either, and those that are not rare
+    share what is left equally.
+
+    Args:
+        rng: Source of all randomness.
+        config: Range of a rare class's share.
+    """
+    n_classes = 2 if rng.random() < 0.5 else int(rng.integers(3, 6))
+    n_rare = int(rng.integers(1, n_classes))
+    low, high = np.log(config.rare_shares)
+    rare = np.exp(rng.uniform(low, high, size=n_rare))
+    left = (1.0 - rare.sum()) / (n_classes - n_rare)
+    shares = rng.permutation(np.r_[rare, np.full(n_classes - n_rare, left)])
+    return tuple(float(s) for s in shares)
 
 
 def draw_shares(

@@ -28,6 +28,8 @@ class Recipe:
         levels: Share of columns cut into two to five ordered levels.
         label_noise: Share of labels replaced by another class.
         repeated: Share of rows that are near-copies of another row.
+        blur: Spread of the noise added to the informative columns, in their own scales, once the
+            classes are fixed: classes overlap at their borders.
     """
 
     kind: str
@@ -40,6 +42,7 @@ class Recipe:
     levels: float = 0.0
     label_noise: float = 0.0
     repeated: float = 0.0
+    blur: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be made."""
@@ -85,11 +88,20 @@ def draw(rng: np.random.Generator, recipe: Recipe) -> tuple[Floats, Ints]:
     generate = GENERATORS[recipe.kind]
     shares = np.asarray(recipe.shares)
     X, y = generate(rng, recipe.rows, recipe.informative, shares)
+    X = blurred(rng, X, recipe.blur)
     X = filled(rng, X, recipe.columns, recipe.correlated)
     X, y = near_copies(rng, X, y, recipe.repeated)
     X = heavy_tailed(rng, X, recipe.heavy)
     X = levelled(rng, X, recipe.levels)
     return X[:, rng.permutation(recipe.columns)], noisy(rng, y, recipe.label_noise, len(shares))
+
+
+def blurred(rng: np.random.Generator, X: Floats, spread: float) -> Floats:
+    """Return X with normal noise on every column, of `spread` times its standard deviation."""
+    if spread == 0.0:
+        return X
+    noise: Floats = X + spread * X.std(axis=0) * rng.normal(size=X.shape)
+    return noise
 
 
 def filled(rng: np.random.Generator, X: Floats, width: int, correlated: float) -> Floats:

@@ -39,6 +39,10 @@ class EvaluationConfig:
     runs: int = 20
     """Paired runs of every data set and learner (up to five starts on each split)."""
 
+    start: int | str | None = None
+    """Random labels that a run begins with, 10C, or two_classes (random labels until two classes
+    are there); the regime's when not given."""
+
     budget: int | str | None = None
     """Labels acquired after the start, or 20C for 20 times the number of classes; the regime's
     when not given."""
@@ -95,7 +99,7 @@ class EvaluationConfig:
     def make_protocol(self) -> Protocol:
         """Return the protocol that the fields describe."""
         changes: dict[str, Any] = {"metric": self.metric, "seed": self.seed}
-        for name in ("budget", "batch_size", "max_pool"):
+        for name in ("start", "budget", "batch_size", "max_pool"):
             if getattr(self, name) is not None:
                 changes[name] = getattr(self, name)
         return make_protocol(self.regime, **changes).with_runs(self.runs)

@@ -21,6 +21,7 @@ POOL_AGENTS = (
     "lal_rl_search",
     "lookahead",
     "imitation",
+    "refine",
     "evolution",
     "ppo",
 )

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lal.data.dataset import Dataset
 from lal.evaluation import EvaluationConfig, evaluate
 from lal.evaluation.analysis.control_tests import compare
 from lal.evaluation.analysis.tables import Table, drop_seen
@@ -16,6 +17,7 @@ from lal.evaluation.holdout.locked import load_evaluated
 from lal.evaluation.runs.methods import parse_method
 from lal.evaluation.runs.protocol import Regime
 from scripts.benchmarks.base import Benchmark, Results, show_interval
+from scripts.benchmarks.policies.imbalanced import suffix, write_thinned
 
 METRICS = ("balanced_accuracy", "accuracy")
 
@@ -45,8 +47,15 @@ class Config:
     runs: int = 3
     """Paired runs of every data set and learner."""
 
+    start: int | None = None
+    """Random labels that a run begins with; the regime's start when not given."""
+
     budget: int | None = None
     """Labels acquired in a run after its start; the regime's when not given."""
+
+    rare_shares: tuple[float, ...] = ()
+    """Take the data sets of two classes alone, the rarer class thinned out to each of these shares
+    (0.1 and 0.03, say); as they are when empty."""
 
     max_pool: int | None = 1000
     """Larger pools are sub-sampled."""
@@ -62,14 +71,20 @@ def run(config: Config, results: Results) -> None:
     """Add one row per pair and kind of data set."""
     from envs.simulator.engine import CompiledEngine  # loads numba
 
+    suite, datasets = config.suite, config.datasets
+    if config.rare_shares:
+        sources = load_evaluated(suite, datasets, {})
+        folder = write_thinned(sources, config.rare_shares, config.out / "thinned")
+        suite, datasets = (str(folder),), ()
     found = evaluate(
         EvaluationConfig(
-            suite=config.suite,
-            datasets=config.datasets,
+            suite=suite,
+            datasets=datasets,
             strategies=tuple(dict.fromkeys((*config.strategies, *config.against))),
             learners=config.learners,
             regime=config.regime,
             runs=config.runs,
+            start=config.start,
             budget=config.budget,
             max_pool=config.max_pool,
             out=config.out,
@@ -78,7 +93,7 @@ def run(config: Config, results: Results) -> None:
         engine=CompiledEngine(config.jobs),
         command="python -m scripts.benchmark compare",
     )
-    kinds = _kinds(config)
+    kinds = _kinds(load_evaluated(suite, datasets, {}), config.rare_shares)
     for ours in map(parse_method, config.strategies):
         for other in map(parse_method, config.against):
             if ours.label == other.label:
@@ -91,11 +106,18 @@ def run(config: Config, results: Results) -> None:
                     results.add("compare", _row(part, kind, ours.label, other.label))
 
 
-def _kinds(config: Config) -> Mapping[str, Sequence[str]]:
+def _kinds(
+    datasets: Sequence[Dataset], rare_shares: Sequence[float]
+) -> Mapping[str, Sequence[str]]:
     """Return the names of the data sets of every kind."""
-    datasets = load_evaluated(config.suite, config.datasets, {})
+    names = [dataset.name for dataset in datasets]
+    if rare_shares:
+        parts = {f"{100 * s:g} % rare": suffix(s) for s in rare_shares}
+        return {"all": names} | {
+            kind: [name for name in names if name.endswith(end)] for kind, end in parts.items()
+        }
     return {
-        "all": [dataset.name for dataset in datasets],
+        "all": names,
         "two classes": [dataset.name for dataset in datasets if dataset.n_classes == 2],
         "more classes": [dataset.name for dataset in datasets if dataset.n_classes > 2],
     }

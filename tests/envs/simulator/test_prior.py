@@ -1,5 +1,6 @@
 """The compiled prior against the numpy one: same recipes, same distribution, known structure."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ DRESSED = {
     "levels": 0.4,
     "label_noise": 0.1,
     "repeated": 0.3,
+    "blur": 0.6,
 }
 
 
@@ -133,6 +135,16 @@ def test_shares_and_noise():
     X, y = compiled_rows(apart, np.uint64(0))
     wrong = np.mean((X > 0).sum(axis=1) % 2 != y)
     assert min(wrong, 1 - wrong) == pytest.approx(0.2, abs=0.04)
+
+
+def test_a_blur_makes_cells_overlap():
+    plain = recipe("xor", rows=2000, columns=2, informative=2, shares=(0.5, 0.5))
+    X, y = compiled_rows(plain, np.uint64(0))
+    moved, codes = compiled_rows(replace(plain, blur=0.5), np.uint64(0))
+    assert np.array_equal(codes, y)
+    for values, low, high in ((X, 0.0, 0.0), (moved, 0.1, 0.4)):
+        wrong = np.mean((values > 0).sum(axis=1) % 2 != codes)
+        assert low <= min(wrong, 1 - wrong) <= high
 
 
 def test_the_compiled_simulator_plays_the_compiled_prior():

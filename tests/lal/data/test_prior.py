@@ -4,9 +4,18 @@ import pytest
 from lal.data.coverage import participation_ratio, statistics, uncovered
 from lal.data.datasets import make_dataset
 from lal.data.drawing import assign, draw_codes
-from lal.data.generators import GENERATORS, board, turned
+from lal.data.generators import DISCRETE, GENERATORS, board, turned
 from lal.data.prior import PriorConfig, draw_shares, log_uniform, sample_dataset, sample_recipe
-from lal.data.recipes import Recipe, draw, filled, heavy_tailed, levelled, near_copies, noisy
+from lal.data.recipes import (
+    Recipe,
+    blurred,
+    draw,
+    filled,
+    heavy_tailed,
+    levelled,
+    near_copies,
+    noisy,
+)
 from lal.data.rules import cut_at_shares
 from lal.data.suites import load_suite
 from lal.errors import UsageError
@@ -135,6 +144,8 @@ def test_impossible_recipes(change, match):
         ({"kinds": {"moons": 1.0}}, "kinds must be weights of clusters"),
         ({"kinds": {}}, "kinds must be weights of clusters"),
         ({"rows": (20, 50), "classes": (10, 10)}, "20 rows cannot hold 10 classes"),
+        ({"rare_shares": (0.1, 0.05)}, "rare_shares must be a range above 0 and up to 0.2"),
+        ({"rare_shares": (0.1, 0.3)}, "rare_shares must be a range above 0 and up to 0.2"),
     ],
 )
 def test_impossible_priors(change, match):
@@ -295,3 +306,46 @@ def test_the_prior_covers_the_further_data_sets(further_data):
     for folder in ("dev", "bridge"):
         outside = uncovered(load_suite(further_data / folder), prior)
         assert not outside, "\n".join(map(str, outside))
+
+
+def test_what_is_off_draws_nothing():
+    plain, off = rng(5), rng(5)
+    config = PriorConfig(rare=0.0, blurred=0.0)
+    for _ in range(50):
+        assert sample_recipe(plain) == sample_recipe(off, config)
+    assert plain.random() == off.random()
+
+
+def test_rare_classes_lie_in_their_range_and_one_class_is_large():
+    config = PriorConfig(rare=1.0, rare_shares=(0.02, 0.15))
+    source = rng(6)
+    recipes = [sample_recipe(source, config) for _ in range(400)]
+    assert {len(r.shares) for r in recipes} == {2, 3, 4, 5}
+    for made in recipes:
+        assert sum(made.shares) == pytest.approx(1)
+        assert 0.02 <= min(made.shares) <= 0.15
+        assert max(made.shares) > 0.2
+        assert made.label_noise <= 0.2 * min(made.shares), "wrong labels do not drown a rare class"
+
+
+def test_a_blur_makes_classes_overlap_and_keeps_their_shares():
+    X, y = GENERATORS["xor"](rng(1), 2000, 2, equal(2))
+    moved = blurred(rng(2), X, 0.5)
+    gap = (moved - X) / X.std(axis=0)
+    assert gap.std() == pytest.approx(0.5, rel=0.05)
+    parity = (moved > 0).sum(axis=1) % 2
+    wrong = np.mean(parity != y)
+    assert 0.1 < min(wrong, 1 - wrong) < 0.4
+    assert blurred(rng(), X, 0.0) is X
+    fields = {"rows": 2000, "columns": 2, "shares": (0.5, 0.5), "informative": 2}
+    assert np.array_equal(draw(rng(3), Recipe("xor", **fields, blur=0.5))[1],
+                          draw(rng(3), Recipe("xor", **fields))[1])  # fmt: skip
+
+
+def test_blurs_are_drawn_as_often_as_asked():
+    source = rng(8)
+    found = [sample_recipe(source, PriorConfig(blurred=0.5, blur=0.6)) for _ in range(400)]
+    smooth = [r for r in found if r.kind not in DISCRETE]
+    assert 0.4 < np.mean([r.blur > 0 for r in smooth]) < 0.6
+    assert 0.5 < max(r.blur for r in smooth) <= 0.6
+    assert not any(r.blur for r in found if r.kind in DISCRETE)

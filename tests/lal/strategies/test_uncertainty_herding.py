@@ -1,14 +1,17 @@
 """Uncertainty herding: brute force on tiny pools, the shrinking radius, greedy batches."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from lal.checks import check_strategy
 from lal.data.view import make_geometry
+from lal.learners import make_learner
 from lal.state import QueryState
 from lal.strategies import uncertainty_herding
 from lal.strategies.base import make_strategy, select
-from lal.strategies.uncertainty_herding import coverage_gain, covering_radius
+from lal.strategies.uncertainty_herding import coverage_gain, covering_radius, unit_rows
 
 
 def state_with(X, labelled, proba):
@@ -44,8 +47,9 @@ def utilities(state):
     return make_strategy("uncertainty_herding").utilities(state, np.random.default_rng(0))
 
 
-def test_contract():
-    check_strategy("uncertainty_herding")
+@pytest.mark.parametrize("options", [{}, {"normalise": True, "calibrate": True}])
+def test_contract(options):
+    check_strategy(make_strategy("uncertainty_herding", **options))
 
 
 def test_gain_by_hand():
@@ -109,3 +113,41 @@ def test_a_batch_updates_the_coverage_and_keeps_the_radius(monkeypatch, limit):
     rng = np.random.default_rng
     strategy = make_strategy("uncertainty_herding")
     assert select(strategy, state, rng(0), rng(1), 4).tolist() == wanted
+
+
+def test_rows_of_unit_length_measure_directions():
+    Z = np.array([[3.0, 4.0], [0.0, 0.0], [-6.0, -8.0]])
+    np.testing.assert_allclose(unit_rows(Z), [[0.6, 0.8], [0.0, 0.0], [-0.6, -0.8]])
+    X, proba = small_pool(n=30)
+    state = state_with(X, [2, 7], proba)
+    strategy = make_strategy("uncertainty_herding", normalise=True)
+    found = strategy.utilities(state, np.random.default_rng(0))
+    Z = unit_rows(state.Z)
+    squares = ((Z[:, None] - Z[None]) ** 2).sum(axis=2)
+    kernel = np.exp(-squares / squares[2, 7])
+    covered = kernel[[2, 7]].max(axis=0)
+    weight = 1.0 - np.abs(proba[:, 0] - proba[:, 1])
+    np.testing.assert_allclose(found, np.maximum(kernel - covered, 0) @ weight / 30, atol=1e-6)
+
+
+def test_overconfident_probabilities_are_softened_and_the_others_left_alone():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    labels = (X[:, 0] + 1.5 * rng.normal(size=200) > 0).astype(np.int64)
+    learner = make_learner("gaussian_nb")
+    model = learner.fit(X[:60], labels[:60], n_classes=2)
+    state = QueryState(
+        X=X, geometry=make_geometry(X), labelled=np.arange(60), labels=labels[:60], n_classes=2,
+        classes_known=True, proba=model.predict_proba(X), learner=learner,
+    )  # fmt: skip
+    plain, scaled = (
+        make_strategy("uncertainty_herding", calibrate=calibrate).utilities(state, rng)
+        for calibrate in (False, True)
+    )
+    assert not np.allclose(plain, scaled)
+    few = replace(state, labelled=np.arange(5), labels=labels[:5])
+    same = [
+        make_strategy("uncertainty_herding", calibrate=calibrate).utilities(few, rng)
+        for calibrate in (False, True)
+    ]
+    assert np.array_equal(*same)

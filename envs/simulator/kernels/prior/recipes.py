@@ -26,8 +26,8 @@ KINDS = (
 )  # fmt: skip
 """Kinds in the order of their numbers."""
 
-CORRELATED, HEAVY, LEVELS, NOISE, REPEATED = 0, 1, 2, 3, 4
-"""Places in the shares that a recipe adds."""
+CORRELATED, HEAVY, LEVELS, NOISE, REPEATED, BLUR = 0, 1, 2, 3, 4, 5
+"""Places in what a recipe adds: shares, and the spread of the blur."""
 
 
 @kernel
@@ -65,10 +65,13 @@ def draw(kind, state, size, shares, added):
         state: Stream, shape (1,).
         size: Rows, columns, informative columns.
         shares: Of the classes, shape (C,).
-        added: Shares of correlated, heavy and levelled columns, of wrong labels, of near-copies.
+        added: Shares of correlated, heavy and levelled columns, of wrong labels, of near-copies;
+            spread of the blur.
     """
     n, D, d = size
     X, y = generate(kind, state, n, d, shares)
+    if added[BLUR] > 0.0:
+        blur(state, X, added[BLUR])
     if d < D:
         X = filled(state, X, D, added[CORRELATED])
     if added[REPEATED] > 0.0:
@@ -87,6 +90,15 @@ def draw(kind, state, size, shares, added):
         for j in range(D):
             out[i, j] = X[i, order[j]]
     return out, y
+
+
+@kernel
+def blur(state, X, spread):
+    """Add normal noise to every column, of `spread` times its standard deviation."""
+    scale, noise = column_scale(X), normals(state, X.shape[0], X.shape[1])
+    for i in range(X.shape[0]):
+        for j in range(X.shape[1]):
+            X[i, j] += spread * scale[j] * noise[i, j]
 
 
 @kernel
