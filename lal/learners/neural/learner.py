@@ -1,5 +1,6 @@
-"""NeuralLearner: small networks for tables, drawings and texts, refitted from nothing each time."""
+"""NeuralLearner: small networks for tables and drawings, refitted from nothing each time."""
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from lal.learners.neural.model import NeuralModel
 from lal.learners.neural.network import Shape
 from lal.learners.neural.scaling import make_scaling
 from lal.learners.neural.training import Recipe, train
+from lal.learners.neural.training import Rows as TrainingRows
 from lal.learners.sklearn_model import ConstantModel
 from lal.task import Model
 
@@ -42,12 +44,19 @@ class NeuralLearner:
         self.name, self.hidden, self.n_members = name, tuple(hidden), n_members
         self.image, self.balanced = image, balanced
         self.recipe = replace(Recipe(), **recipe)
+        self.pool: Rows | None = None
         if not 0.0 <= self.recipe.dropout < 1.0:
             raise UsageError(f"dropout must lie in [0, 1), got {self.recipe.dropout}")
 
     def __repr__(self) -> str:
         """Return the name and the number of members."""
         return f"NeuralLearner({self.name!r}, n_members={self.n_members})"
+
+    def bind(self, X: Rows) -> "NeuralLearner":
+        """Return the learner with a pool, of which `Recipe.consistency` takes the rows."""
+        bound = copy.copy(self)
+        bound.pool = X if self.recipe.consistency > 0.0 else None
+        return bound
 
     def fit(
         self, X: Rows, y: Ints, *, n_classes: int, sample_weight: Floats | None = None,
@@ -75,10 +84,13 @@ class NeuralLearner:
             self.n_members, rows.shape[1], self.hidden, len(seen), self._image(rows.shape[1])
         )
         weights = torch.as_tensor(_weights(places, sample_weight, self.balanced))
-        params, true = train(rows, torch.as_tensor(places), weights, shape, self.recipe, seed)
+        pool = None if self.pool is None else scaling.apply(self.pool)
+        data = TrainingRows(rows, torch.as_tensor(places), weights, pool)
+        trained = train(data, shape, self.recipe, seed)
+        diary = TrainingDiary(trained.true.double().numpy(), trained.correct.double().numpy())
         return NeuralModel(
-            params, shape, scaling, columns=seen, n_classes=n_classes,
-            dropout=self.recipe.dropout, seed=seed, diary=TrainingDiary(true.double().numpy()),
+            trained.params, shape, scaling, columns=seen, n_classes=n_classes,
+            dropout=self.recipe.dropout, seed=seed, diary=diary, head=trained.head,
         )  # fmt: skip
 
     def _image(self, n_columns: int) -> tuple[int, int, int] | None:
