@@ -94,7 +94,7 @@ class Capability(NamedTuple):
     learners: tuple[str, ...]
 
 
-NEURAL = ("mlp", "mlp_consistency", "mlp_loss", "small_cnn")
+NEURAL = ("mlp", "mlp_consistency", "mlp_loss", "small_cnn", "text_bow")
 """Neural learners; they need the extra ``[neural]``."""
 
 LOGISTIC = ("logistic_regression", "pseudo_labels")
@@ -108,7 +108,7 @@ CAPABILITIES: Mapping[str, Capability] = {
     "sample_proba": Capability("draws from its posterior", (*LOGISTIC, *NEURAL)),
     "diary": Capability("a diary of its training", NEURAL),
     "predict_loss": Capability("a prediction of its own loss", ("mlp_loss",)),
-    "input_gradient": Capability("gradients in its input", (*LOGISTIC, *NEURAL)),
+    "input_gradient": Capability("gradients in its input", (*LOGISTIC, *NEURAL[:-1])),
 }
 """Capabilities by the method that gives them."""
 

@@ -184,6 +184,15 @@ def mlp_consistency(**options: Any) -> Learner:
     return _neural("mlp_consistency", defaults | options)
 
 
+@LEARNERS.register("text_bow")
+def text_bow(**options: Any) -> Learner:
+    """A network on hashed words and pairs of words of texts (extra ``[neural]``)."""
+    from lal.learners.texts import TextLearner
+
+    network = _neural("text_bow", {"hidden": (64,), "columns_alike": True} | options)
+    return TextLearner(network, name="text_bow")
+
+
 @LEARNERS.register("pseudo_labels")
 def pseudo_labels(base: Any = "logistic_regression", **options: Any) -> Learner:
     """A learner that also trains on its own confident predictions of the pool."""

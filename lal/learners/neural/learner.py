@@ -28,13 +28,15 @@ class NeuralLearner:
         n_members: Networks with other first weights, trained as one stack.
         image: Channels, height and width of the rows, for convolutions; ``"square"`` for drawings
             of one channel whose side follows from the columns; None for dense layers alone.
+        columns_alike: One scale for all columns, as for images: for counts of words.
         balanced: Weigh the classes alike, however many labels they have.
         **recipe: Fields of `lal.learners.neural.training.Recipe`.
     """
 
     def __init__(
         self, name: str = "mlp", *, hidden: tuple[int, ...] = (128, 64), n_members: int = 1,
-        image: tuple[int, int, int] | str | None = None, balanced: bool = False, **recipe: Any,
+        image: tuple[int, int, int] | str | None = None, columns_alike: bool = False,
+        balanced: bool = False, **recipe: Any,
     ) -> None:  # fmt: skip
         if n_members < 1 or not hidden or min(hidden) < 1:
             raise UsageError(
@@ -43,6 +45,7 @@ class NeuralLearner:
             )
         self.name, self.hidden, self.n_members = name, tuple(hidden), n_members
         self.image, self.balanced = image, balanced
+        self.by_column = image is None and not columns_alike
         self.recipe = replace(Recipe(), **recipe)
         self.pool: Rows | None = None
         if not 0.0 <= self.recipe.dropout < 1.0:
@@ -78,7 +81,7 @@ class NeuralLearner:
             if len(seen):
                 share = np.eye(n_classes)[seen[0]]
             return ConstantModel(share)
-        scaling = make_scaling(X, by_column=self.image is None)
+        scaling = make_scaling(X, by_column=self.by_column)
         rows = scaling.apply(X)
         shape = Shape(
             self.n_members, rows.shape[1], self.hidden, len(seen), self._image(rows.shape[1])

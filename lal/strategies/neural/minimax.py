@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, normalize
+from torch.nn.functional import cross_entropy, normalize, softplus
 
 from lal.arrays import Floats
 from lal.learners.neural.network import Params, Shape, Tensor, make_params, run_dense
@@ -81,10 +81,11 @@ def train_minimax(points: Floats, state: QueryState, seed: int) -> tuple[Floats,
         seen, unseen = _run(encoder, rows[known[some]]), _run(encoder, rows[more])
         loss = cross_entropy(cosine_scores(seen, prototypes), codes[some])
         _step(first, loss + WEIGHT * entropy_loss(unseen, prototypes))
-        both = torch.cat([seen, unseen]).detach()
-        wanted = torch.cat([torch.zeros(len(seen)), torch.ones(len(unseen))])
-        said = _run(critic, normalize(both, dim=1))[:, 0]
-        _step(second, binary_cross_entropy_with_logits(said, wanted))
+        labelled, unlabelled = (
+            _run(critic, normalize(part.detach(), dim=1))[:, 0] for part in (seen, unseen)
+        )
+        # both sides weigh the same, so that 0 is the border whatever their sizes
+        _step(second, softplus(labelled).mean() + softplus(-unlabelled).mean())
     with torch.no_grad():
         features = _run(encoder, rows)
         logs = torch.log_softmax(cosine_scores(features, prototypes), dim=1)
