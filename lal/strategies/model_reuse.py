@@ -47,7 +47,8 @@ class ModelReuse:
             )
         weights = source_weights(np.stack(members), state, self.rate) if members else np.zeros(0)
         if own is None:
-            return np.einsum("m,mnc->nc", weights / weights.sum(), np.stack(members))
+            mean: Floats = np.einsum("m,mnc->nc", weights / weights.sum(), np.stack(members))
+            return mean
         # The present model has seen the labels, so they cannot judge it: its share is fixed.
         share = 1.0 / (len(members) + 1)
         total = share * own

@@ -66,7 +66,9 @@ def n_best(emission: Floats, transition: Floats, n: int) -> tuple[Ints, Floats]:
     if n < 1:
         raise UsageError(f"expected at least one sequence, got {n}")
     n_tags = emission.shape[1]
-    paths = [[(float(emission[0, k]), (k,))] for k in range(n_tags)]
+    paths: list[list[tuple[float, tuple[int, ...]]]] = [
+        [(float(emission[0, k]), (k,))] for k in range(n_tags)
+    ]
     for scores in emission[1:]:
         every = [
             [

@@ -79,7 +79,7 @@ def model_reuse() -> Outcome:
 
 def _source(X: Floats, y: Ints, angle: float) -> LogisticRegression:
     turned = rotate(X.reshape(-1, 8, 8), angle, axes=(1, 2), reshape=False, order=1)
-    return LogisticRegression(max_iter=200, C=0.01).fit(turned.reshape(len(X), -1), y)
+    return LogisticRegression(max_iter=1000, C=0.001, tol=0.01).fit(turned.reshape(len(X), -1), y)
 
 
 def cartography() -> Outcome:
@@ -178,7 +178,7 @@ def surprisal() -> Outcome:
         X, y = digits(900, seed)
         state = make_state(X[:500], y[:500], np.zeros(0, dtype=np.int64))
         batches = [pick("surprisal", state, 30, seed), pick("random", state, 30, seed)]
-        fits = [LogisticRegression(max_iter=300).fit(X[rows], y[rows]) for rows in batches]
+        fits = [LogisticRegression(max_iter=1000, C=0.1).fit(X[rows], y[rows]) for rows in batches]
         hits = [fit.score(X[500:], y[500:]) for fit in fits]
         wins.append(100 * (hits[0] - hits[1]))
     gain = np.array(wins)

@@ -91,3 +91,14 @@ def test_consistency_takes_the_pool_and_nothing_else_does():
     assert not np.array_equal(*fits)
     plain: Any = bind_pool(make_learner("mlp", **quick), X)
     assert plain.pool is None
+
+
+def test_a_bare_query_binds_the_rows_that_it_is_given():
+    from lal.policies.kinds import load_policy
+
+    X, y = blobs()
+    known = np.where(np.arange(60) < 12, y, np.nan)
+    policy = load_policy("default")
+    ours = policy.query(X, known, make_learner("pseudo_labels"), return_utilities=True)[1]
+    plain = policy.query(X, known, make_learner("logistic_regression"), return_utilities=True)[1]
+    assert not np.allclose(np.nan_to_num(ours), np.nan_to_num(plain))
