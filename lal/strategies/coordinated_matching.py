@@ -72,7 +72,7 @@ def best_batch(distance: Floats, runs: Ints) -> Ints:
         distance: Between all places, shape (n, n).
         runs: Places of each run, shape (runs, size).
     """
-    batch = min(runs, key=lambda run: matching_cost(distance, run, runs)).copy()
+    batch: Ints = min(runs, key=lambda run: matching_cost(distance, run, runs)).copy()
     cost = matching_cost(distance, batch, runs)
     for _ in range(SWEEPS):
         before = cost

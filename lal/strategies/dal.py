@@ -63,6 +63,6 @@ def unlabelled_logits(points: Floats, labelled: Ints) -> Floats:
     without[labelled] = 0
     if without.min() == without.max():
         return np.zeros(len(points))
-    model = LogisticRegression(class_weight="balanced", max_iter=1000, tol=1e-6)
+    model = LogisticRegression(class_weight="balanced", C=0.1, max_iter=5000, tol=1e-5)
     logits: Floats = model.fit(points, without).decision_function(points)
     return logits
