@@ -41,7 +41,7 @@ class PseudoLabels:
         decay: By label, not negative.
     """
 
-    def __init__(self, base: Learner, *, threshold: float = 0.6, decay: float = 0.003) -> None:
+    def __init__(self, base: Learner, *, threshold: float = 0.05, decay: float = 1e-4) -> None:
         if threshold < 0 or decay < 0:
             raise UsageError(
                 f"threshold and decay must not be negative, got {threshold} and {decay}"

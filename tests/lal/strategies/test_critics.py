@@ -18,7 +18,7 @@ from lal.strategies.neural.ta_vaal import loss_rank  # noqa: E402
 from lal.strategies.spaces import Farthest  # noqa: E402
 
 
-def streams():
+def streams() -> tuple[np.random.Generator, np.random.Generator]:
     return np.random.default_rng(0), np.random.default_rng(1)
 
 

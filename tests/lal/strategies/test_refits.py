@@ -23,7 +23,7 @@ from lal.strategies.uncertainty import entropy_utility
 RULES = ("expected_error_reduction", "mval", "discriminative_batch", "coordinated_matching", "isal")
 
 
-def streams():
+def streams() -> tuple[np.random.Generator, np.random.Generator]:
     return np.random.default_rng(0), np.random.default_rng(1)
 
 
@@ -33,7 +33,7 @@ def refitted(state, row, code) -> Any:
 
 
 def test_expected_error_is_that_of_a_loop():
-    state = sample_state(2, 8)
+    state: Any = sample_state(2, 8)
     rng = np.random.default_rng(0)
     found = make_strategy("expected_error_reduction").utilities(state, rng)
     tried = WhatIf(state, "test", np.random.default_rng(0)).tried
@@ -70,7 +70,7 @@ def test_variances_are_those_of_the_paper_for_two_classes():
 def test_the_greedy_batch_comes_near_the_best_by_enumeration():
     ratios = []
     for seed in range(3):
-        full = sample_state(2, 8)
+        full: Any = sample_state(2, 8)
         kept = np.sort(np.r_[0:8, 8 + np.random.default_rng(seed).permutation(52)[:6]])
         from lal.data.view import make_geometry
 
@@ -111,7 +111,7 @@ def test_a_batch_that_equals_the_runs_costs_nothing():
 
 
 def test_mixtures_are_as_uncertain_as_the_best_of_the_grid():
-    state = sample_state()
+    state: Any = sample_state()
     rows = state.open[:6]
     model: Any = state.model
     found = LookAheadAugmentation().mixture_entropy(state, rows)
@@ -124,13 +124,13 @@ def test_mixtures_are_as_uncertain_as_the_best_of_the_grid():
 
 
 def test_pairs_are_disjoint_and_two_labels_are_paid_for_each():
-    state = sample_state()
+    state: Any = sample_state()
     rows = select(make_strategy("lada"), state, *streams(), 7)
     assert len(set(rows.tolist())) == 7
 
 
 def test_influence_ranks_rows_as_retraining_does():
-    state = sample_state(2, 20)
+    state: Any = sample_state(2, 20)
     learner = make_learner("logistic_regression")
     model: Any = learner.fit(state.X[:20], state.labels, n_classes=2)
     held = np.arange(40, 60)

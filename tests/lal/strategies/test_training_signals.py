@@ -52,7 +52,7 @@ def test_correctness_counts_the_first_third_of_the_epochs():
 
 
 def test_cartography_is_margin_where_all_are_alike():
-    state = sample_state()
+    state: Any = sample_state()
     for value in (0.0, 1.0):
         known = replace(state, model=WithDiary(state.model, np.full((6, 12), value)))
         found = make_strategy("cartography").utilities(known, stream())
@@ -60,7 +60,7 @@ def test_cartography_is_margin_where_all_are_alike():
 
 
 def test_cartography_asks_between_hard_and_easy_rows():
-    state = sample_state()
+    state: Any = sample_state()
     hard = state.X[state.labelled, 0] > np.median(state.X[state.labelled, 0])
     known = replace(state, model=WithDiary(state.model, np.tile(1.0 - hard, (6, 1))))
     found = make_strategy("cartography").utilities(known, stream())
@@ -71,7 +71,7 @@ def test_cartography_asks_between_hard_and_easy_rows():
 
 
 def test_sources_lose_weight_with_their_errors():
-    state = sample_state()
+    state: Any = sample_state()
     right = np.eye(3)[np.r_[state.labels, np.zeros(48, dtype=int)]]
     wrong, unsure = np.roll(right, 1, axis=1), np.full((60, 3), 1 / 3)
     weights = source_weights(np.stack([right, unsure, wrong]), state, 0.5)
@@ -79,7 +79,7 @@ def test_sources_lose_weight_with_their_errors():
 
 
 def test_reuse_without_sources_is_entropy_and_a_wrong_source_is_ignored():
-    state = sample_state()
+    state: Any = sample_state()
     alone = make_strategy("model_reuse").utilities(state, stream())
     np.testing.assert_array_equal(alone, entropy_utility(state.proba))
     right = np.eye(3)[np.arange(60) % 3]
@@ -94,14 +94,14 @@ def test_reuse_without_sources_is_entropy_and_a_wrong_source_is_ignored():
 
 
 def test_sources_of_other_classes_are_refused():
-    state = sample_state()
+    state: Any = sample_state()
     rule = make_strategy("model_reuse", sources=[Fixed(np.full((60, 2), 0.5))])
     with pytest.raises(UsageError, match=r"models over the same classes.*classes_known=True"):
         rule.utilities(state, stream())
 
 
 def test_a_model_that_does_not_change_has_no_inconsistency():
-    state = sample_state()
+    state: Any = sample_state()
     still = replace(state, model=Fixed(state.proba))
     found = make_strategy("consistency").utilities(still, stream())
     np.testing.assert_allclose(found, 0.0, atol=1e-20)
@@ -109,7 +109,7 @@ def test_a_model_that_does_not_change_has_no_inconsistency():
 
 
 def test_the_adversary_changes_predictions_more_than_a_random_step():
-    state = sample_state()
+    state: Any = sample_state()
     step = adversary(state, 0.2, stream())
     rng = np.random.default_rng(7)
     random = rng.normal(size=step.shape)
@@ -130,7 +130,7 @@ def test_labels_spread_within_far_clusters():
 
     X, y = sample_pool()
     X = 0.05 * X + 10.0 * np.eye(4)[y]
-    state = sample_state()
+    state: Any = sample_state()
     from lal.data.view import make_geometry
 
     moved = replace(state, X=X, geometry=make_geometry(X))
@@ -166,6 +166,6 @@ def test_surprise_is_zero_where_a_column_does_not_count():
 
 
 def test_one_row_for_each_cluster_of_surprises_without_a_label():
-    state = sample_state(2, 0)
+    state: Any = sample_state(2, 0)
     rows = select(make_strategy("surprisal"), state, stream(), np.random.default_rng(1), 6)
     assert len(set(rows.tolist())) == 6

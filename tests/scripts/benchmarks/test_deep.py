@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from scripts.benchmarks.base import Results
 from scripts.benchmarks.policies.deep import LINES, Config, load_rows, main, run
 from scripts.row_checks.base import load_rows as load_list
 
-QUICK = {"start": 8, "budget": 8, "batch_size": 4, "max_pool": 60}
+QUICK: dict[str, Any] = {"start": 8, "budget": 8, "batch_size": 4, "max_pool": 60}
 
 
 def flags(tmp_path, *more):
