@@ -57,6 +57,7 @@ for _name, _where in {
     "coordinated_matching": "lal.strategies.coordinated_matching:CoordinatedMatching",
     "lada": "lal.strategies.lada:LookAheadAugmentation",
     "isal": "lal.strategies.isal:InfluenceSelection",
+    "density_weighted": "lal.strategies.density:DensityWeighted",
     "dal": "lal.strategies.dal:DiscriminativeSampling",
     "vaal": "lal.strategies.neural.vaal:Vaal",
     "sraal": "lal.strategies.neural.sraal:Sraal",

@@ -73,6 +73,7 @@ CHECKS: Registry[Callable[[], Outcome]] = Registry("row with a check")
 """Checks by the number of their row."""
 
 for _number, _where in {
+    2: "refits:survey",
     6: "refits:discriminative_batch",
     8: "refits:sequences",
     9: "spaces:hierarchical_sampling",

@@ -1,4 +1,4 @@
-"""Rows 6, 8, 16, 22, 35, 75 and 81: refits of the learner, pseudo-labels and sequences."""
+"""Rows 2, 6, 8, 16, 22, 35, 75 and 81: refits of the learner, pseudo-labels and sequences."""
 
 from itertools import combinations, product
 
@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from lal.arrays import Floats, Ints
 from lal.learners import make_learner
 from lal.learners.pool_aware import PseudoLabels
+from lal.strategies.base import make_strategy
 from lal.strategies.coordinated_matching import best_batch, matching_cost
 from lal.strategies.discriminative_batch import DiscriminativeBatch
 from lal.strategies.isal import influence, mean_gradient, solve_hessian
@@ -27,6 +28,40 @@ def cancer(seed: int, n: int) -> tuple[Floats, Ints]:
     X, y = load_breast_cancer(return_X_y=True)
     rows = np.random.default_rng(seed).permutation(len(y))[:n]
     return StandardScaler().fit_transform(X)[rows], np.asarray(y[rows], dtype=np.int64)
+
+
+def survey() -> Outcome:
+    """Two classes: three rules rank alike; expected error and gradient length are those of loops."""
+    X, y = cancer(0, 60)
+    y[:2] = [0, 1]
+    state = make_state(X, y, np.arange(10), "logistic_regression")
+    proba, learner = np.asarray(state.proba), make_learner("logistic_regression")
+    orders = [
+        np.argsort(make_strategy(name).utilities(state, np.random.default_rng(0)))
+        for name in ("least_confident", "margin", "entropy")
+    ]
+    found = [
+        make_strategy(name).utilities(state, np.random.default_rng(0))
+        for name in ("expected_error_reduction", "expected_gradient_length")
+    ]
+    errors = []
+    for row in WhatIf(state, "a check", np.random.default_rng(0)).tried[:10]:
+        sure, length = 0.0, 0.0
+        for label in (0, 1):
+            known = np.append(np.arange(10), row)
+            after = learner.fit(X[known], np.append(y[:10], label), n_classes=2)
+            sure += proba[row, label] * after.predict_proba(X[10:]).max(axis=1).mean()
+            gradient = np.outer(proba[row] - np.eye(2)[label], np.append(X[row], 1.0))
+            length += proba[row, label] * np.linalg.norm(gradient)
+        errors.append(max(abs(found[0][row] - sure), abs(found[1][row] - length)))
+    alike = bool((orders[0] == orders[1]).all() and (orders[1] == orders[2]).all())
+    return all_of(
+        (alike, "two classes: least confident, margin and entropy rank alike"),
+        (
+            max(errors) < 1e-9,
+            f"expected error and gradient length against loops: {max(errors):.0e}",
+        ),
+    )
 
 
 def discriminative_batch() -> Outcome:

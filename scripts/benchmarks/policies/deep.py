@@ -41,7 +41,7 @@ class Line(NamedTuple):
 
 LINES: tuple[Line, ...] = (
     *(Line(row, strategy, "logistic_regression") for row, strategy in (
-        (2, "expected_error_reduction"), (2, "expected_gradient_length"),
+        (2, "expected_error_reduction"), (2, "expected_gradient_length"), (2, "density_weighted"),
         (6, "discriminative_batch"), (9, "hierarchical_sampling"), (10, "matrix_partition"),
         (13, "bald"), (16, "coordinated_matching"), (18, "gibbs_error"), (19, "graph_signal"),
         (35, "mval"), (37, "core_set"), (42, "vaal"), (45, "dal"), (48, "acs_fw"),

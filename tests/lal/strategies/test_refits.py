@@ -181,6 +181,7 @@ def test_matching_needs_a_learner_for_batches():
     [
         ("discriminative_batch", {"alpha": -1.0}, "alpha must not be negative, got -1.0"),
         ("coordinated_matching", {"n_runs": 0}, "n_runs must be at least 1, got 0"),
+        ("density_weighted", {"beta": -1.0}, "beta must not be negative, got -1.0"),
         ("isal", {"ridge": 0.0}, "ridge must be above 0, got 0.0"),
         ("model_reuse", {"rate": 0.0}, "rate must be above 0, got 0.0"),
         ("consistency", {"n_copies": 1}, "expected n_copies >= 2 and noise > 0, got 1 and 0.1"),
@@ -192,3 +193,14 @@ def test_matching_needs_a_learner_for_batches():
 def test_wrong_options_are_refused(name, options, sentence):
     with pytest.raises(UsageError, match=sentence):
         make_strategy(name, **options)
+
+
+def test_density_by_hand():
+    state: Any = sample_state()
+    found = make_strategy("density_weighted").utilities(state, np.random.default_rng(0))
+    flat = make_strategy("density_weighted", beta=0.0).utilities(state, np.random.default_rng(0))
+    np.testing.assert_allclose(flat, entropy_utility(state.proba))
+    density = found / flat
+    far = np.linalg.norm(state.Z - state.Z.mean(axis=0), axis=1).argmax()
+    assert density.argmin() == far
+    assert 0.0 < density.min() < density.max() < 1.0
