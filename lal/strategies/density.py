@@ -28,8 +28,8 @@ class DensityWeighted:
 
     def utilities(self, state: QueryState, rng: np.random.Generator) -> Floats:
         """Return the product, shape (N,); the density alone without a model."""
-        density = surroundings(state.geometry, np.arange(state.N)).wide ** self.beta
-        weighted: Floats = (
-            density if state.proba is None else density * entropy_utility(state.proba)
-        )
+        density: Floats = surroundings(state.geometry, np.arange(state.N)).wide ** self.beta
+        if state.proba is None:
+            return density
+        weighted: Floats = density * entropy_utility(state.proba)
         return weighted

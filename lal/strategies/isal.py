@@ -77,16 +77,19 @@ def mean_gradient(proba: Floats, embedding: Floats, labels: Ints) -> Floats:
 def solve_hessian(proba: Floats, embedding: Floats, slope: Floats, ridge: float) -> Floats:
     """Return ``H^-1 slope``, H the Hessian of the summed cross-entropy plus the ridge, (C, h + 1).
 
-    By conjugate gradients; H is never built.
+    By conjugate gradients; H is never built. The intercept has no ridge: what is added to all
+    classes alike changes nothing, and no slope points there.
     """
     from scipy.sparse.linalg import LinearOperator, cg
 
     seen = _with_one(embedding)
+    penalty = np.full(slope.shape, ridge)
+    penalty[:, -1] = 0.0
 
     def times(flat: Floats) -> Floats:
         scores = seen @ flat.reshape(slope.shape).T
         curved = proba * (scores - (proba * scores).sum(axis=1, keepdims=True))
-        product: Floats = (curved.T @ seen).ravel() + ridge * flat
+        product: Floats = (curved.T @ seen).ravel() + penalty.ravel() * flat
         return product
 
     operator = LinearOperator((slope.size, slope.size), matvec=times, dtype=np.float64)

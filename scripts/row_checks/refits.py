@@ -31,7 +31,7 @@ def cancer(seed: int, n: int) -> tuple[Floats, Ints]:
 
 
 def survey() -> Outcome:
-    """Two classes: three rules rank alike; expected error and gradient length are those of loops."""
+    """Three rules rank two classes alike; expected error and gradient length against loops."""
     X, y = cancer(0, 60)
     y[:2] = [0, 1]
     state = make_state(X, y, np.arange(10), "logistic_regression")
