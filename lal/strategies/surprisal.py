@@ -15,11 +15,11 @@ RIDGE = 0.1
 class Surprisal:
     """Active learning by processing surprisal, without any label.
 
-    A row is the vector of its surprise at each of a random 15 % of its columns, zeros elsewhere,
-    scaled to length 1; the row nearest to each centre of k-means is chosen. A column is predicted
-    from all others by a Gaussian fitted to the pool, in place of a masked language model. Source:
-    Yuan, Lin & Boyd-Graber (2020), "Cold-start active learning through self-supervised language
-    modeling".
+    A row is the vector of its surprise at each of a random 15 % of its columns (two at least),
+    zeros elsewhere, scaled to length 1; the row nearest to each centre of k-means is chosen. A
+    column is predicted from all others by a Gaussian fitted to the pool, in place of a masked
+    language model. Source: Yuan, Lin & Boyd-Graber (2020), "Cold-start active learning through
+    self-supervised language modeling".
 
     Args:
         share: Of the columns that count, in (0, 1].
@@ -62,7 +62,7 @@ def surprisals(points: Floats, share: float, rng: np.random.Generator) -> Floats
     covariance = centred.T @ centred / len(points) + RIDGE * np.eye(points.shape[1])
     precision = np.linalg.inv(covariance)
     surprise = 0.5 * (centred @ precision) ** 2 / np.diag(precision)
-    n_kept = max(round(share * points.shape[1]), 1)
+    n_kept = max(round(share * points.shape[1]), min(2, points.shape[1]))
     keys = rng.random(points.shape)
     kept = keys <= np.partition(keys, n_kept - 1, axis=1)[:, n_kept - 1 : n_kept]
     masked = np.where(kept, surprise, 0.0)

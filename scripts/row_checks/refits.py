@@ -151,7 +151,7 @@ def isal() -> Outcome:
     found = []
     for seed in range(3):
         X, y = cancer(seed, 500)
-        learner = make_learner("logistic_regression")
+        learner = make_learner("logistic_regression", C=0.1)
         model = learner.fit(X[:200], y[:200], n_classes=2)
         proba = model.predict_proba(X)
 
@@ -160,15 +160,17 @@ def isal() -> Outcome:
             return float(-np.log(p[np.arange(100), y[400:]]).mean())
 
         slope = mean_gradient(proba[400:], X[400:], y[400:])
-        # scikit-learn's binary model has one weight vector w; the softmax has -w/2 and w/2
-        solved = solve_hessian(proba[:200], X[:200], slope, 2.0)
+        # scikit-learn's binary model has one weight vector w; the softmax has -w/2 and w/2, hence 2 / C
+        solved = solve_hessian(proba[:200], X[:200], slope, 20.0)
         rows = np.arange(200, 280)
         told = influence(proba, X, y, solved)[rows]
         base = loss(model)
         fits = [learner.fit(X[np.r_[:200, r]], y[np.r_[:200, r]], n_classes=2) for r in rows]
         found.append(spearmanr(told, [base - loss(fit) for fit in fits]).statistic)
     text = f"Spearman with retraining {np.mean(found):.3f}, {min(found):.3f} at least"
-    return all_of((bool(min(found) >= 0.95), f"breast_cancer, 200 labels, 80 rows, 3 runs: {text}"))
+    return all_of(
+        (bool(min(found) >= 0.95), f"breast_cancer, 200 labels, C = 0.1, 80 rows, 3 runs: {text}")
+    )
 
 
 def ceal() -> Outcome:
@@ -191,7 +193,10 @@ def ceal() -> Outcome:
             f"{100 * np.mean(right):.1f} % of pseudo-labels right at 60 labels",
         ),
         (bool((steps <= 0).all()), "the threshold never rises"),
-        (True, f"digits, 3 runs: {lead(ours, plain)} to margin, {lead(ours, random)} to random"),
+        (
+            bool((ours - plain).mean() > -1.0 and ours.mean() > random.mean()),
+            f"digits, 3 runs: {lead(ours, plain)} to margin, {lead(ours, random)} to random",
+        ),
     )
 
 
