@@ -160,7 +160,7 @@ def isal() -> Outcome:
             return float(-np.log(p[np.arange(100), y[400:]]).mean())
 
         slope = mean_gradient(proba[400:], X[400:], y[400:])
-        # scikit-learn's binary model has one weight vector w; the softmax has -w/2 and w/2, hence 2 / C
+        # scikit-learn's binary model has one weight vector w, the softmax -w/2 and w/2: 2 / C
         solved = solve_hessian(proba[:200], X[:200], slope, 20.0)
         rows = np.arange(200, 280)
         told = influence(proba, X, y, solved)[rows]
