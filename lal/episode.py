@@ -11,6 +11,7 @@ from lal.curve import Curve
 from lal.data.view import make_geometry
 from lal.errors import UsageError
 from lal.learners.capabilities import TrainingDiary, find_capability
+from lal.learners.pool_aware import bind_pool
 from lal.oracle import Oracle
 from lal.pool import Pool
 from lal.pool import take as take
@@ -58,6 +59,7 @@ class Episode:
         self.streams = Streams(seed)
         self.geometry = make_geometry(task.pool.X)
         self.pool = Pool(task.pool.X, task.n_classes)
+        self.learner = bind_pool(task.learner, task.pool.X)
         self.corrupt = corrupt
         self._oracle = Oracle(task.pool.y)
         self._model: Model | None = None
@@ -121,7 +123,7 @@ class Episode:
 
     def _fit(self, n_classes: int, labels: Ints) -> Model:
         rows = self.pool.labelled
-        return self.task.learner.fit(
+        return self.learner.fit(
             take(self.task.pool.X, rows),
             labels,
             n_classes=n_classes,
@@ -146,7 +148,7 @@ class Episode:
             proba=model.predict_proba(self.task.pool.X) if ready else None,
             model=model if ready else None,
             budget=self.budget_total if self.task.budget_known else None,
-            learner=self.task.learner,
+            learner=self.learner,
         )
 
     def measure(self, part: Part, metrics: Mapping[str, Metric]) -> dict[str, float]:
@@ -205,6 +207,12 @@ class _Seen:
 
     def predict_loss(self, X: object) -> Floats | None:
         found: Floats | None = find_capability(self.full, "predict_loss", X)
+        return found
+
+    def input_gradient(self, X: object, target: Floats) -> Floats | None:
+        wide = np.zeros((len(target), self.full.n_classes))
+        wide[:, self.seen] = target
+        found: Floats | None = find_capability(self.full, "input_gradient", X, wide)
         return found
 
     @property

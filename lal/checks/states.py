@@ -70,10 +70,10 @@ STATES = {
 """Classes and labels of the states that strategies, features and policies are tried in."""
 
 
-def states() -> Iterator[tuple[str, QueryState]]:
+def states(learner: str = "logistic_regression") -> Iterator[tuple[str, QueryState]]:
     """Return the states of `STATES` with their titles."""
     for title, (n_classes, n_labelled) in STATES.items():
-        yield title, sample_state(n_classes, n_labelled)
+        yield title, sample_state(n_classes, n_labelled, learner)
 
 
 @contextmanager

@@ -22,24 +22,28 @@ from lal.state import QueryState, Strategy
 from lal.strategies.base import make_strategy, select
 
 
-def check_strategy(strategy: Strategy | str) -> None:
+def check_strategy(strategy: Strategy | str, learner: str = "logistic_regression") -> None:
     """Check a strategy: shape, purity, seeding, row order, batches, pickling.
 
     Args:
         strategy: A strategy, or a name of the registry.
+        learner: Name of a learner that can give what the strategy needs.
 
     Raises:
         CheckError: The first sentence of the contract that is broken.
     """
-    for _, check in strategy_checks(strategy):
+    for _, check in strategy_checks(strategy, learner):
         check()
 
 
-def strategy_checks(strategy: Strategy | str) -> Iterator[tuple[str, Callable[[], None]]]:
+def strategy_checks(
+    strategy: Strategy | str, learner: str = "logistic_regression"
+) -> Iterator[tuple[str, Callable[[], None]]]:
     """Return the checks of `check_strategy` one by one, each with what it tries.
 
     Args:
         strategy: A strategy, or a name of the registry.
+        learner: Name of a learner that can give what the strategy needs.
 
     Raises:
         CheckError: It has no `utilities`.
@@ -47,11 +51,11 @@ def strategy_checks(strategy: Strategy | str) -> Iterator[tuple[str, Callable[[]
     name = strategy if isinstance(strategy, str) else type(strategy).__name__
     made = make_strategy(strategy) if isinstance(strategy, str) else strategy
     require(hasattr(made, "utilities"), f"{name} has no method utilities(state, rng)")
-    for title, state in states():
+    for title, state in states(learner):
         where = f"{name} ({title})"
         yield f"utilities, {title}", partial(_check_utilities, made, state, where)
         yield f"batch, {title}", partial(_check_choice, made, state, where)
-    yield "order of rows", partial(_check_order, made, sample_state(), name)
+    yield "order of rows", partial(_check_order, made, sample_state(learner=learner), name)
 
 
 def _check_utilities(strategy: Strategy, state: QueryState, name: str) -> None:

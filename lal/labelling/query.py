@@ -11,12 +11,12 @@ from lal.data.view import make_geometry
 from lal.errors import UsageError
 from lal.features import FEATURES
 from lal.learners import make_learner
+from lal.learners.pool_aware import bind_pool
 from lal.policies.kinds import list_policies, load_as
 from lal.policies.pool_policy import PoolPolicy
 from lal.rng import Streams, integer_seed
 from lal.state import Geometry, QueryState, Strategy
 from lal.strategies.base import make_strategy, select
-from lal.task import Learner
 
 N_REASONS = 3
 """Reasons that are given for a row, at most."""
@@ -88,7 +88,7 @@ class ProjectQuery:
     ) -> None:
         self.X = X
         self.policy = load_strategy(policy) if isinstance(policy, str | Path) else policy
-        self.learner: Learner = make_learner(learner)
+        self.learner = bind_pool(make_learner(learner), X)
         self.n_classes = n_classes
         self.seed = seed
 

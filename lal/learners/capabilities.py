@@ -50,9 +50,11 @@ class TrainingDiary:
     Attributes:
         true_proba: Probability of the true class of every labelled row after each epoch, shape
             (epochs, L).
+        correct: Share of the networks that predict it, shape (epochs, L).
     """
 
     true_proba: Floats
+    correct: Floats
 
 
 class KeepsDiary(Protocol):
@@ -72,6 +74,14 @@ class PredictsLoss(Protocol):
         ...
 
 
+class InputGradients(Protocol):
+    """A model whose loss can be differentiated in its input."""
+
+    def input_gradient(self, X: Rows, target: Floats) -> Floats | None:
+        """Return the gradient of the cross-entropy of `target` (n, C) in the rows, (n, D)."""
+        ...
+
+
 class Capability(NamedTuple):
     """A capability in words.
 
@@ -84,19 +94,21 @@ class Capability(NamedTuple):
     learners: tuple[str, ...]
 
 
-NEURAL = ("mlp", "small_cnn")
+NEURAL = ("mlp", "mlp_consistency", "mlp_loss", "small_cnn", "text_bow")
 """Neural learners; they need the extra ``[neural]``."""
 
+LOGISTIC = ("logistic_regression", "pseudo_labels")
+"""Learners whose models are logistic regressions."""
+
 CAPABILITIES: Mapping[str, Capability] = {
-    "embed": Capability("what its last layer sees", ("logistic_regression", "ridge", *NEURAL)),
-    "head_proba": Capability("its last layer alone", ("logistic_regression", "ridge", *NEURAL)),
-    "gradient_embedding": Capability(
-        "gradients of its last layer", ("logistic_regression", *NEURAL)
-    ),
-    "variance": Capability("a predictive variance", ("gp", "logistic_regression")),
-    "sample_proba": Capability("draws from its posterior", ("logistic_regression", *NEURAL)),
+    "embed": Capability("what its last layer sees", (*LOGISTIC, "ridge", *NEURAL)),
+    "head_proba": Capability("its last layer alone", (*LOGISTIC, "ridge", *NEURAL)),
+    "gradient_embedding": Capability("gradients of its last layer", (*LOGISTIC, *NEURAL)),
+    "variance": Capability("a predictive variance", ("gp", *LOGISTIC)),
+    "sample_proba": Capability("draws from its posterior", (*LOGISTIC, *NEURAL)),
     "diary": Capability("a diary of its training", NEURAL),
-    "predict_loss": Capability("a prediction of its own loss", ()),
+    "predict_loss": Capability("a prediction of its own loss", ("mlp_loss",)),
+    "input_gradient": Capability("gradients in its input", (*LOGISTIC, *NEURAL[:-1])),
 }
 """Capabilities by the method that gives them."""
 

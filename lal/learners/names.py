@@ -171,6 +171,36 @@ def small_cnn(**options: Any) -> Learner:
     return _neural("small_cnn", {"hidden": (64,), "image": "square"} | options)
 
 
+@LEARNERS.register("mlp_loss")
+def mlp_loss(**options: Any) -> Learner:
+    """`mlp` with a head that predicts its loss (extra ``[neural]``)."""
+    return _neural("mlp_loss", {"loss_weight": 1.0} | options)
+
+
+@LEARNERS.register("mlp_consistency")
+def mlp_consistency(**options: Any) -> Learner:
+    """`mlp` that is to predict rows of the pool alike under noise (extra ``[neural]``)."""
+    defaults = {"consistency": 1.0, "noise": 0.3, "stop_loss": 0.0}
+    return _neural("mlp_consistency", defaults | options)
+
+
+@LEARNERS.register("text_bow")
+def text_bow(**options: Any) -> Learner:
+    """A network on hashed words and pairs of words of texts (extra ``[neural]``)."""
+    from lal.learners.texts import TextLearner
+
+    network = _neural("text_bow", {"hidden": (64,), "columns_alike": True} | options)
+    return TextLearner(network, name="text_bow")
+
+
+@LEARNERS.register("pseudo_labels")
+def pseudo_labels(base: Any = "logistic_regression", **options: Any) -> Learner:
+    """A learner that also trains on its own confident predictions of the pool."""
+    from lal.learners.pool_aware import PseudoLabels
+
+    return PseudoLabels(make_learner(base), **options)
+
+
 def _neural(name: str, options: dict[str, Any]) -> Learner:
     require("torch", "neural")
     from lal.learners.neural.learner import NeuralLearner

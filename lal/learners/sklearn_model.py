@@ -113,6 +113,18 @@ class SklearnModel:
         seen = self.embed(X) if has_gradient(self.estimator) else None
         return None if seen is None else last_layer_gradient(self.predict_proba(X), seen)
 
+    def input_gradient(self, X: Rows, target: Floats) -> Floats | None:
+        """Return the gradient of the cross-entropy of `target` (n, C) in the rows, shape (n, D).
+
+        Logistic regression alone: ``(p - t) W``. None for pipelines and other estimators.
+        """
+        if not has_gradient(self.estimator) or np.ndim(getattr(self.estimator, "coef_", 0)) != 2:
+            return None
+        error = (self.predict_proba(X) - target)[:, self.columns]
+        weights = self.estimator.coef_
+        gradient: Floats = (error[:, 1:] if len(weights) == 1 else error) @ weights
+        return gradient
+
     def sample_proba(self, X: Rows, n: int, rng: np.random.Generator) -> Floats | None:
         """Return probabilities under n draws of logistic regression's weights, shape (n, rows, C).
 

@@ -68,8 +68,7 @@ def out_of_fold_proba(state: QueryState, rng: np.random.Generator) -> Floats:
             "FisherKernel refits the learner to halves of the labels, and only probabilities were "
             "given; pass a classifier"
         )
-    hashes = state.geometry.view.hashes()[state.labelled]
-    half = np.argsort(np.argsort(hashes)) % 2 == 0  # by content: the order of rows is nobody's
+    half = by_content(state)
     true = np.empty(len(half))
     for held in (half, ~half):
         rows, codes = state.labelled[~held], state.labels[~held]
@@ -79,6 +78,13 @@ def out_of_fold_proba(state: QueryState, rng: np.random.Generator) -> Floats:
         proba = model.predict_proba(take(state.X, state.labelled[held]))
         true[held] = proba[np.arange(len(proba)), state.labels[held]]
     return true
+
+
+def by_content(state: QueryState) -> np.ndarray:
+    """Return which labelled rows are in the first half, by their content, shape (L,)."""
+    hashes = state.geometry.view.hashes()[state.labelled]
+    half: np.ndarray = np.argsort(np.argsort(hashes)) % 2 == 0  # the order of rows has no part
+    return half
 
 
 def _standard(points: Floats) -> Floats:

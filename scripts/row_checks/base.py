@@ -73,19 +73,38 @@ CHECKS: Registry[Callable[[], Outcome]] = Registry("row with a check")
 """Checks by the number of their row."""
 
 for _number, _where in {
+    2: "refits:survey",
+    6: "refits:discriminative_batch",
+    8: "refits:sequences",
     9: "spaces:hierarchical_sampling",
     10: "gaussian:matrix_partition",
     13: "posterior:bald",
+    16: "refits:coordinated_matching",
     18: "posterior:gibbs_error",
     19: "spaces:graph_signal",
+    22: "refits:ceal",
     31: "posterior:dbal",
     33: "posterior:ensembles",
+    35: "refits:mval",
     37: "spaces:core_set",
+    42: "critics:vaal",
+    45: "critics:dal",
     48: "gaussian:acs_fw",
+    49: "signals:learning_loss",
+    50: "signals:model_reuse",
     52: "posterior:batch_bald",
     54: "spaces:badge",
     58: "spaces:fisher_kernel",
+    60: "critics:sraal",
+    62: "critics:minimax",
+    64: "signals:consistency",
+    65: "signals:surprisal",
+    70: "critics:ta_vaal",
+    72: "signals:virtual_adversary",
+    75: "refits:lada",
+    81: "refits:isal",
     83: "spaces:geal",
+    84: "signals:cartography",
 }.items():
     CHECKS.add_lazy(str(_number), f"scripts.row_checks.{_where}")
 

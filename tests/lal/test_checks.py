@@ -24,10 +24,12 @@ from lal.policies.margin import margin_policy
 from lal.policies.pool_policy import PoolPolicy
 from lal.strategies.base import STRATEGIES
 
+LEARNER_FOR = {"learning_loss": "mlp_loss", "ta_vaal": "mlp_loss", "cartography": "mlp"}
+
 
 @pytest.mark.parametrize("name", STRATEGIES.names())
 def test_every_strategy(name):
-    check_strategy(name)
+    check_strategy(name, LEARNER_FOR.get(name, "logistic_regression"))
 
 
 @pytest.mark.parametrize("name", FEATURES.names())

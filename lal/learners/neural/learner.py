@@ -1,5 +1,6 @@
-"""NeuralLearner: small networks for tables, drawings and texts, refitted from nothing each time."""
+"""NeuralLearner: small networks for tables and drawings, refitted from nothing each time."""
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from lal.learners.neural.model import NeuralModel
 from lal.learners.neural.network import Shape
 from lal.learners.neural.scaling import make_scaling
 from lal.learners.neural.training import Recipe, train
+from lal.learners.neural.training import Rows as TrainingRows
 from lal.learners.sklearn_model import ConstantModel
 from lal.task import Model
 
@@ -26,13 +28,15 @@ class NeuralLearner:
         n_members: Networks with other first weights, trained as one stack.
         image: Channels, height and width of the rows, for convolutions; ``"square"`` for drawings
             of one channel whose side follows from the columns; None for dense layers alone.
+        columns_alike: One scale for all columns, as for images: for counts of words.
         balanced: Weigh the classes alike, however many labels they have.
         **recipe: Fields of `lal.learners.neural.training.Recipe`.
     """
 
     def __init__(
         self, name: str = "mlp", *, hidden: tuple[int, ...] = (128, 64), n_members: int = 1,
-        image: tuple[int, int, int] | str | None = None, balanced: bool = False, **recipe: Any,
+        image: tuple[int, int, int] | str | None = None, columns_alike: bool = False,
+        balanced: bool = False, **recipe: Any,
     ) -> None:  # fmt: skip
         if n_members < 1 or not hidden or min(hidden) < 1:
             raise UsageError(
@@ -41,13 +45,21 @@ class NeuralLearner:
             )
         self.name, self.hidden, self.n_members = name, tuple(hidden), n_members
         self.image, self.balanced = image, balanced
+        self.by_column = image is None and not columns_alike
         self.recipe = replace(Recipe(), **recipe)
+        self.pool: Rows | None = None
         if not 0.0 <= self.recipe.dropout < 1.0:
             raise UsageError(f"dropout must lie in [0, 1), got {self.recipe.dropout}")
 
     def __repr__(self) -> str:
         """Return the name and the number of members."""
         return f"NeuralLearner({self.name!r}, n_members={self.n_members})"
+
+    def bind(self, X: Rows) -> "NeuralLearner":
+        """Return the learner with a pool, of which `Recipe.consistency` takes the rows."""
+        bound = copy.copy(self)
+        bound.pool = X if self.recipe.consistency > 0.0 else None
+        return bound
 
     def fit(
         self, X: Rows, y: Ints, *, n_classes: int, sample_weight: Floats | None = None,
@@ -69,16 +81,19 @@ class NeuralLearner:
             if len(seen):
                 share = np.eye(n_classes)[seen[0]]
             return ConstantModel(share)
-        scaling = make_scaling(X, by_column=self.image is None)
+        scaling = make_scaling(X, by_column=self.by_column)
         rows = scaling.apply(X)
         shape = Shape(
             self.n_members, rows.shape[1], self.hidden, len(seen), self._image(rows.shape[1])
         )
         weights = torch.as_tensor(_weights(places, sample_weight, self.balanced))
-        params, true = train(rows, torch.as_tensor(places), weights, shape, self.recipe, seed)
+        pool = None if self.pool is None else scaling.apply(self.pool)
+        data = TrainingRows(rows, torch.as_tensor(places), weights, pool)
+        trained = train(data, shape, self.recipe, seed)
+        diary = TrainingDiary(trained.true.double().numpy(), trained.correct.double().numpy())
         return NeuralModel(
-            params, shape, scaling, columns=seen, n_classes=n_classes,
-            dropout=self.recipe.dropout, seed=seed, diary=TrainingDiary(true.double().numpy()),
+            trained.params, shape, scaling, columns=seen, n_classes=n_classes,
+            dropout=self.recipe.dropout, seed=seed, diary=diary, head=trained.head,
         )  # fmt: skip
 
     def _image(self, n_columns: int) -> tuple[int, int, int] | None:

@@ -5,8 +5,10 @@ import torch
 
 from lal.arrays import Floats, Ints, Rows
 from lal.learners.capabilities import TrainingDiary, last_layer_gradient
-from lal.learners.neural.network import Params, Shape, Tensor, run_body, run_dense
+from lal.learners.neural.loss_head import predicted_losses
+from lal.learners.neural.network import Params, Shape, Tensor, run_body, run_dense, run_hidden
 from lal.learners.neural.scaling import Scaling
+from lal.learners.neural.training import member_proba
 from lal.learners.probabilities import spread
 
 N_DRAWS = 20
@@ -28,15 +30,16 @@ class NeuralModel:
         dropout: Rate of the masks that `sample_proba` draws.
         seed: Of the draws that `committee_proba` shows.
         diary: What happened while the stack was trained.
+        head: Weights of its loss head; empty without one.
     """
 
     def __init__(
         self, params: Params, shape: Shape, scaling: Scaling, *, columns: Ints, n_classes: int,
-        dropout: float, seed: int, diary: TrainingDiary,
+        dropout: float, seed: int, diary: TrainingDiary, head: Params,
     ) -> None:  # fmt: skip
         self.params, self.shape, self.scaling = params, shape, scaling
         self.columns, self.n_classes = columns, n_classes
-        self.dropout, self.seed, self.diary = dropout, seed, diary
+        self.dropout, self.seed, self.diary, self.head = dropout, seed, diary, head
 
     def predict_proba(self, X: Rows) -> Floats:
         """Return the mean of the members' probabilities, shape (n, C)."""
@@ -92,6 +95,24 @@ class NeuralModel:
         """Return the first member's last-layer gradients for its labels, shape (n, C h)."""
         embedded = self.embed(X)
         return last_layer_gradient(self.head_proba(embedded), embedded)
+
+    @torch.no_grad()
+    def predict_loss(self, X: Rows) -> Floats | None:
+        """Return the mean of the losses that the members' heads predict, shape (n,)."""
+        if not self.head:
+            return None
+        hidden = run_hidden(self.params[self.shape.n_body :], self._features(X))
+        losses: Floats = predicted_losses(self.head, hidden).mean(dim=0).double().numpy()
+        return losses
+
+    def input_gradient(self, X: Rows, target: Floats) -> Floats:
+        """Return the gradient of the cross-entropy of `target` (n, C) in the rows, shape (n, D)."""
+        rows = self.scaling.apply(X).requires_grad_()
+        wanted = torch.as_tensor(target[:, self.columns], dtype=torch.float32)
+        logs = torch.log(member_proba(self.params, rows, self.shape).mean(dim=0).clamp_min(1e-12))
+        (slope,) = torch.autograd.grad(-(wanted * logs).sum(), rows)
+        gradient: Floats = slope.double().numpy() / self.scaling.scale
+        return gradient
 
     def _first(self) -> Params:
         return [(weight[:1], bias[:1]) for weight, bias in self.params[self.shape.n_body :]]

@@ -94,11 +94,21 @@ def run_dense(
         generator: Draws the masks; none are drawn without it.
         one_mask: Clear the same units for all rows, which makes a draw one thinned network.
     """
-    values = features
+    hidden = run_hidden(params, features, rate, generator, one_mask=one_mask)
+    weight, bias = params[-1]
+    return hidden[-1], torch.baddbmm(bias, hidden[-1], weight)
+
+
+def run_hidden(
+    params: Params, features: Tensor, rate: float = 0.0, generator: torch.Generator | None = None,
+    *, one_mask: bool = False,
+) -> list[Tensor]:  # fmt: skip
+    """Return all hidden layers, each (M, n, h); see `run_dense`."""
+    values, hidden = features, []
     for weight, bias in params[:-1]:
         values = torch.baddbmm(bias, values, weight).relu()
         if generator is not None and rate > 0.0:
             size = (len(values), 1 if one_mask else values.shape[1], values.shape[2])
             values = values * (torch.rand(size, generator=generator) >= rate) / (1.0 - rate)
-    weight, bias = params[-1]
-    return values, torch.baddbmm(bias, values, weight)
+        hidden.append(values)
+    return hidden

@@ -10,6 +10,7 @@ from lal.arrays import Floats, Ints, Rows, detached, refuse_lazy
 from lal.data.view import make_geometry
 from lal.errors import DataError, UsageError
 from lal.learners import make_named_learner, wrap_fitted
+from lal.learners.pool_aware import bind_pool
 from lal.learners.targets import known_labels
 from lal.policies.query.labels import Labels, read_labels
 from lal.policies.query.probabilities import checked_proba
@@ -96,7 +97,7 @@ def read_request(X: Any, y: Any, clf: Any, options: Options) -> Request:
         ("candidates", options.candidates),
     ):
         _check_index(X, other, name)
-    geometry = make_geometry(X)
+    geometry, pool = make_geometry(X), X
     streams = Streams(read_seed(options.random_state))
     proba: Floats | None = None
     model: Model | None = None
@@ -124,7 +125,7 @@ def read_request(X: Any, y: Any, clf: Any, options: Options) -> Request:
         model=model,
         budget=_budget(options.budget),
         sample_weight=_weights(options.sample_weight, n, labels.rows),
-        learner=_learner(clf, labels, options),
+        learner=_learner(clf, pool, labels, options),
     )
     return Request(state, rows, 0 if more is None else n, width, streams)
 
@@ -268,7 +269,7 @@ def _fitted(
     if clf is None:
         raise UsageError(f"y shows {labels.n_seen} classes but no model; give clf= or proba=")
     weights = _weights(options.sample_weight, n_rows(X), labels.rows)
-    model = make_named_learner(clf, labels.classes).fit(
+    model = bind_pool(make_named_learner(clf, labels.classes), X).fit(
         take(X, labels.rows),
         labels.codes,
         n_classes=len(labels.classes),
@@ -278,10 +279,10 @@ def _fitted(
     return labels, model
 
 
-def _learner(clf: Any, labels: Labels, options: Options) -> Learner | None:
+def _learner(clf: Any, X: Rows, labels: Labels, options: Options) -> Learner | None:
     if clf is None or not options.fit_clf:
         return None
-    return make_named_learner(clf, labels.classes)
+    return bind_pool(make_named_learner(clf, labels.classes), X)
 
 
 def read_candidates(candidates: Any, labelled: Ints, n: int) -> tuple[Ints, Rows | None]:

@@ -37,7 +37,9 @@ def fitted(learner, X, y) -> Any:
 def arguments(name, model, X):
     drawn = (X, 3, np.random.default_rng(0))
     head = (find_capability(model, "embed", X),)
-    return {"diary": (), "sample_proba": drawn, "head_proba": head}.get(name, (X,))
+    wanted = (X, np.full((len(X), model.n_classes), 1.0 / model.n_classes))
+    known = {"diary": (), "sample_proba": drawn, "head_proba": head, "input_gradient": wanted}
+    return known.get(name, (X,))
 
 
 @pytest.mark.parametrize("capability", CAPABILITIES)
@@ -112,7 +114,7 @@ class Full:
 
     n_classes = 3
     proba = np.array([[0.2, 0.5, 0.3], [0.1, 0.8, 0.1]])
-    diary = TrainingDiary(np.ones((2, 4)))
+    diary = TrainingDiary(np.ones((2, 4)), np.ones((2, 4)))
 
     def predict_proba(self, X):
         return self.proba

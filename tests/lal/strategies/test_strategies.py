@@ -15,7 +15,11 @@ from lal.strategies.typiclust import typicality
 from lal.strategies.uncertainty import entropy_utility, least_confident_utility, margin_utility
 from lal.task import Part, Task
 
-NEED_A_CAPABILITY = {"badge", "drop_query", "fisher_kernel", "probit_bald"}
+NEED_A_NETWORK = {"learning_loss", "ta_vaal", "cartography"}
+NEED_A_LAST_LAYER = {
+    "badge", "drop_query", "fisher_kernel", "probit_bald", "isal", "expected_gradient_length",
+    "virtual_adversary",
+}  # fmt: skip
 
 PROBA = np.array([[0.5, 0.3, 0.2], [1.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]])
 
@@ -87,8 +91,10 @@ def test_contract_of_every_rule(name, learner):
     assert type(strategy).__doc__
     episode = Episode(get_task(learner), seed=3)
     state = episode.state()
-    if name in NEED_A_CAPABILITY and learner == "random_forest":
-        with pytest.raises(UsageError, match=r"learners that have it: .*'logistic_regression'"):
+    last_layer = learner == "logistic_regression"
+    if name in NEED_A_NETWORK or (name in NEED_A_LAST_LAYER and not last_layer):
+        known = "mlp" if name in NEED_A_NETWORK else "logistic_regression"
+        with pytest.raises(UsageError, match=rf"learners that have it: .*'{known}"):
             strategy.utilities(state, np.random.default_rng(0))
         return
     utilities = strategy.utilities(state, np.random.default_rng(0))

@@ -1,0 +1,5 @@
+"""Strategies that train a network of their own (extra ``[neural]``). Loaded lazily."""
+
+from lal.registry import require
+
+require("torch", "neural")

@@ -1,0 +1,234 @@
+"""The strategies of the field's list, row by row: paired differences to random and to margin.
+
+``python -m scripts.benchmark deep`` runs every line of `LINES` on every data set, from the same
+random labels, and prints one line for each: the differences in AUBC points of accuracy with half of
+their 95 % interval. Finished runs lie in a folder and are never repeated; ``--minutes`` ends early.
+"""
+
+import gzip
+import json
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from lal.arrays import Floats
+from lal.data.dataset import Dataset, make_dataset
+from lal.data.datasets import load_dataset
+from lal.data.texts import text_columns
+from lal.episode import run_episode
+from lal.errors import UsageError
+from lal.learners import make_learner
+from lal.rng import integer_seed
+from lal.serialization import read_json, write_json
+from lal.strategies.base import make_strategy
+from lal.tasks.splits import make_task
+from scripts.benchmarks.base import Benchmark, Results, interval
+
+
+class Line(NamedTuple):
+    """A row of the field's list, with what is run for it."""
+
+    row: int
+    strategy: str
+    learner: str
+
+
+LINES: tuple[Line, ...] = (
+    *(Line(row, strategy, "logistic_regression") for row, strategy in (
+        (2, "expected_error_reduction"), (2, "expected_gradient_length"), (2, "density_weighted"),
+        (6, "discriminative_batch"), (9, "hierarchical_sampling"), (10, "matrix_partition"),
+        (13, "bald"), (16, "coordinated_matching"), (18, "gibbs_error"), (19, "graph_signal"),
+        (35, "mval"), (37, "core_set"), (42, "vaal"), (45, "dal"), (48, "acs_fw"),
+        (52, "batch_bald"), (54, "badge"), (58, "fisher_kernel"), (60, "sraal"),
+        (62, "minimax"), (65, "surprisal"), (69, "uncertain_gcn"), (69, "core_gcn"),
+        (72, "virtual_adversary"), (75, "lada"), (81, "isal"), (83, "geal"),
+    )),
+    Line(22, "margin", "pseudo_labels"),
+    *(Line(row, strategy, "mlp") for row, strategy in (
+        (31, "variation_ratio"), (31, "predictive_entropy"), (31, "bald"), (33, "vote_ratio"),
+        (54, "badge"), (64, "consistency"), (84, "cartography"),
+    )),
+    Line(64, "consistency", "mlp_consistency"),
+    Line(49, "learning_loss", "mlp_loss"),
+    Line(70, "ta_vaal", "mlp_loss"),
+)  # fmt: skip
+"""All lines; a row's note in docs/rows.md says how it differs from its paper."""
+
+BASE = {"pseudo_labels": "logistic_regression", "mlp_consistency": "mlp", "mlp_loss": "mlp"}
+"""What random and margin are run with, where that is not the line's own learner."""
+
+OPTIONS: Mapping[str, Mapping[str, float]] = {
+    "logistic_regression": {"tol": 1e-3},
+    **{name: {"max_epochs": 60} for name in ("mlp", "mlp_loss", "mlp_consistency")},
+}
+"""Options of learners, for speed."""
+
+MOST_TEXTS = 2500
+"""Texts of a file that are read, evenly spread."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What is run."""
+
+    datasets: tuple[str, ...] = (
+        "sklearn:breast_cancer", "sklearn:digits", "file:../shared/data/dev/mnist_test10k.npz",
+        "../shared/data/dev/text_trec6.jsonl.gz", "../shared/data/dev/text_sms_spam.jsonl.gz",
+    )  # fmt: skip
+    """Names, or .jsonl.gz files of texts with labels."""
+
+    rows: tuple[int, ...] = ()
+    """Rows of the field's list; all when empty."""
+
+    learners: tuple[str, ...] = ()
+    """Learners whose lines are run; all when empty."""
+
+    runs: int = 3
+    """Paired runs of every line."""
+
+    start: int = 20
+    """Random labels that an episode begins with."""
+
+    budget: int = 60
+    """Labels acquired after the start."""
+
+    batch_size: int = 20
+    """Labels between refits."""
+
+    max_pool: int = 600
+    """Larger pools are sub-sampled."""
+
+    out: Path = Path("runs/deep")
+    """Folder of finished runs."""
+
+    jobs: int = 1
+    """Processes."""
+
+    minutes: float = 0.0
+    """No run begins after so many minutes; 0 for no limit."""
+
+
+class Run(NamedTuple):
+    """One episode."""
+
+    dataset: str
+    learner: str
+    strategy: str
+    seed: int
+
+
+def run(config: Config, results: Results) -> None:
+    """Run what is missing, then add one row for each line that has two pairs."""
+    began = time.monotonic()
+    missing = [one for one in _runs(config) if not _path(config, one).exists()]
+    with ProcessPoolExecutor(config.jobs) as pool:
+        list(pool.map(_finish, *zip(*[(config, one, began) for one in missing], strict=True))
+             if missing else ())  # fmt: skip
+    for dataset in config.datasets:
+        for line in _lines(config):
+            row = _row(config, dataset, line)
+            if row is not None:
+                results.add("lines", row)
+    there = [read_json(_path(config, one)) for one in _runs(config) if _path(config, one).exists()]
+    seconds = sum(kept["seconds"] for kept in there)
+    results.note(f"{len(there)} of {len(set(_runs(config)))} runs, {seconds:.0f} s of CPU time")
+
+
+def _lines(config: Config) -> list[Line]:
+    unknown = set(config.rows) - {line.row for line in LINES}
+    if unknown:
+        known = ", ".join(map(str, sorted({line.row for line in LINES})))
+        raise UsageError(f"row {min(unknown)} has no line; rows with a line: {known}")
+    return [
+        line
+        for line in LINES
+        if (not config.rows or line.row in config.rows)
+        and (not config.learners or line.learner in config.learners)
+    ]
+
+
+def _runs(config: Config) -> list[Run]:
+    """Return all runs, seed by seed, so that an early end leaves whole pairs."""
+    found: dict[Run, None] = {}
+    for seed in range(config.runs):
+        for dataset in config.datasets:
+            for line in _lines(config):
+                base = BASE.get(line.learner, line.learner)
+                for strategy in ("random", "margin"):
+                    found[Run(dataset, base, strategy, seed)] = None
+                found[Run(dataset, line.learner, line.strategy, seed)] = None
+    return list(found)
+
+
+def _path(config: Config, one: Run) -> Path:
+    name = _short(one.dataset)
+    shape = f"{config.start}-{config.budget}-{config.batch_size}-{config.max_pool}"
+    return config.out / shape / name / f"{one.learner}.{one.strategy}.{one.seed}.json"
+
+
+def _short(dataset: str) -> str:
+    return Path(dataset.partition(":")[2] or dataset).name.partition(".")[0]
+
+
+def _finish(config: Config, one: Run, began: float) -> None:
+    if config.minutes and time.monotonic() - began > 60.0 * config.minutes:
+        return
+    clock = time.process_time()
+    data = load_rows(one.dataset)
+    seed = integer_seed(0, "deep", _short(one.dataset), one.seed)
+    learner = make_learner(one.learner, **OPTIONS.get(one.learner, {}))
+    task = make_task(
+        data, learner, seed=seed, start=config.start, budget=config.budget,
+        max_pool=config.max_pool,
+    )  # fmt: skip
+    curve = run_episode(make_strategy(one.strategy), task, seed=seed, batch_size=config.batch_size)
+    kept = {"area": curve.area("accuracy"), "seconds": round(time.process_time() - clock, 2)}
+    write_json(_path(config, one), kept)
+
+
+@cache
+def load_rows(dataset: str) -> Dataset:
+    """Return a data set by name, or the texts of a .jsonl.gz file as columns."""
+    if not dataset.endswith(".jsonl.gz"):
+        return load_dataset(dataset)
+    if not Path(dataset).is_file():
+        raise UsageError(f"there is no file {dataset!r}; expected texts as .jsonl.gz")
+    with gzip.open(dataset, "rt", encoding="utf-8") as file:
+        items = [json.loads(text) for text in file]
+    kept = [items[i] for i in np.unique(np.linspace(0, len(items) - 1, MOST_TEXTS).astype(int))]
+    columns = text_columns([item["text"] for item in kept])
+    labels = [item["label"] for item in kept]
+    return make_dataset(_short(dataset), columns, labels, source=f"file:{Path(dataset).name}")
+
+
+def _row(config: Config, dataset: str, line: Line) -> dict[str, str | int] | None:
+    base = BASE.get(line.learner, line.learner)
+    pairs = list(_pairs(config, dataset, line, base))
+    if len(pairs) < 2:
+        return None
+    ours, random, margin = 100.0 * np.array(pairs).T
+    learner = line.learner if base == line.learner else f"{line.learner}, against {base}"
+    return {
+        "row": line.row, "strategy": f"`{line.strategy}`", "learner": learner,
+        "data set": _short(dataset), "runs": len(pairs),
+        "minus random": interval(ours - random, 2), "minus margin": interval(ours - margin, 2),
+    }  # fmt: skip
+
+
+def _pairs(config: Config, dataset: str, line: Line, base: str) -> Iterator[Floats]:
+    for seed in range(config.runs):
+        three = [
+            _path(config, Run(dataset, *who, seed))
+            for who in ((line.learner, line.strategy), (base, "random"), (base, "margin"))
+        ]
+        if all(path.exists() for path in three):
+            yield np.array([read_json(path)["area"] for path in three])
+
+
+main = Benchmark("deep", Config, run)
