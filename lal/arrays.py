@@ -10,6 +10,9 @@ from lal.errors import DataError
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
+Labels: TypeAlias = NDArray[Any]
+"""Labels by kind of task: int64 class codes, or float64 numbers in regression."""
+
 Rows: TypeAlias = Any
 """Samples as a learner takes them: an array, a data frame or a sparse matrix of N rows."""
 

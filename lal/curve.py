@@ -73,5 +73,12 @@ class Curve:
     query_p95: float = 0.0
 
     def area(self, metric: str = "accuracy") -> float:
-        """Return the area under the budget curve of a metric; see `aubc`."""
+        """Return the area under the budget curve of a metric; see `aubc`.
+
+        Raises:
+            UsageError: The metric was not measured, as accuracy is not in regression.
+        """
+        if metric not in self.metrics:
+            known = ", ".join(self.metrics)
+            raise UsageError(f"the curve has no metric {metric!r}; it has {known}")
         return aubc(self.n_labels, self.metrics[metric])

@@ -2,16 +2,21 @@
 
 import copy
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
-from lal.arrays import Floats, Ints
+from lal.arrays import Floats, Ints, Labels
 from lal.curve import Curve
 from lal.data.view import make_geometry
 from lal.errors import UsageError
 from lal.learners.capabilities import TrainingDiary, find_capability
 from lal.learners.pool_aware import bind_pool
+from lal.metrics import METRICS as METRICS
+from lal.metrics import METRICS_OF_KIND, Metric
+from lal.metrics import accuracy as accuracy
+from lal.metrics import balanced_accuracy as balanced_accuracy
+from lal.metrics import log_likelihood as log_likelihood
 from lal.oracle import Oracle
 from lal.pool import Pool
 from lal.pool import take as take
@@ -19,32 +24,7 @@ from lal.rng import Streams
 from lal.state import QueryState, Strategy
 from lal.strategies.base import EpisodeStart, select, with_memory
 from lal.task import Model, Part, Task
-
-Metric = Callable[[Ints, Floats], float]
-"""True codes (n,) and probabilities (n, C) to a number, higher is better."""
-
-
-def accuracy(y: Ints, proba: Floats) -> float:
-    """Return the share of rows whose likeliest class is the true one."""
-    return float(np.mean(np.argmax(proba, axis=1) == y))
-
-
-def balanced_accuracy(y: Ints, proba: Floats) -> float:
-    """Return the mean over the classes present of the share predicted right."""
-    hit = np.argmax(proba, axis=1) == y
-    return float(np.mean([hit[y == c].mean() for c in np.unique(y)]))
-
-
-def log_likelihood(y: Ints, proba: Floats) -> float:
-    """Return the mean log-probability of the true class, floored at log 1e-15 per row."""
-    return float(np.mean(np.log(np.maximum(proba[np.arange(len(y)), y], 1e-15))))
-
-
-METRICS: Mapping[str, Metric] = {
-    "accuracy": accuracy,
-    "balanced_accuracy": balanced_accuracy,
-    "log_likelihood": log_likelihood,
-}
+from lal.task_kind import REGRESSION, check_served
 
 
 class Episode:
@@ -90,17 +70,29 @@ class Episode:
         """Whether the budget is spent or nothing is left to ask."""
         return self.spent >= self.budget_total
 
-    def label(self, index: int) -> int:
-        """Acquire the label of one row and return it (flipped with probability `corrupt`)."""
+    def label(self, index: int) -> float:
+        """Acquire the label of one row and return it.
+
+        With `corrupt`, a class is replaced by a uniformly drawn one with that probability; a number
+        gets normal noise of that many standard deviations of the pool's labels.
+        """
         if not 0 <= index < len(self.pool):
             raise UsageError(f"sample {index} is not in the pool of {len(self.pool)} samples")
         if index in self.pool.labelled:
             raise UsageError(f"sample {index} is already labelled; ask for an open one")
-        label = self._oracle.reveal(index)
-        if self.corrupt and self.streams["noise"].random() < self.corrupt:
-            label = int(self.streams["noise"].integers(self.task.n_classes))
+        label = self._corrupted(self._oracle.reveal(index))
         self.pool.add(index, label)
         self._model = None
+        return label
+
+    def _corrupted(self, label: float) -> float:
+        if not self.corrupt:
+            return label
+        noise = self.streams["noise"]
+        if self.task.kind == REGRESSION:
+            return label + self.corrupt * float(self.task.pool.y.std()) * noise.normal()
+        if noise.random() < self.corrupt:
+            return int(noise.integers(self.task.n_classes))
         return label
 
     def fork(self) -> "Episode":
@@ -121,7 +113,7 @@ class Episode:
             self._model = self._fit(self.task.n_classes, self.pool.labels)
         return self._model
 
-    def _fit(self, n_classes: int, labels: Ints) -> Model:
+    def _fit(self, n_classes: int, labels: Labels) -> Model:
         rows = self.pool.labelled
         return self.learner.fit(
             take(self.task.pool.X, rows),
@@ -132,6 +124,8 @@ class Episode:
 
     def state(self) -> QueryState:
         """Return the state that a strategy may look at."""
+        if self.task.kind == REGRESSION:
+            return self._number_state()
         seen = np.unique(self.pool.labels)
         known = self.task.classes_known
         n_classes = self.task.n_classes if known else len(seen)
@@ -151,10 +145,29 @@ class Episode:
             learner=self.learner,
         )
 
+    def _number_state(self) -> QueryState:
+        """Return the state of a regression task."""
+        ready = self.spent > 0
+        return QueryState(
+            X=self.task.pool.X,
+            geometry=self.geometry,
+            labelled=self.pool.labelled,
+            labels=self.pool.labels,
+            n_classes=0,
+            classes_known=False,
+            proba=None,
+            model=self.model if ready else None,
+            budget=self.budget_total if self.task.budget_known else None,
+            learner=self.learner,
+            kind=REGRESSION,
+            prediction=self.model.predict(self.task.pool.X) if ready else None,
+        )
+
     def measure(self, part: Part, metrics: Mapping[str, Metric]) -> dict[str, float]:
         """Return the metrics of the present model on the rows of a part."""
-        proba = self.model.predict_proba(part.X)
-        return {name: metric(part.y, proba) for name, metric in metrics.items()}
+        number = self.task.kind == REGRESSION
+        answer = self.model.predict(part.X) if number else self.model.predict_proba(part.X)
+        return {name: metric(part.y, answer) for name, metric in metrics.items()}
 
 
 class _Seen:
@@ -234,7 +247,7 @@ def run_episode(
     batch_size: int = 1,
     batch_rule: str | None = None,
     part: str = "test",
-    metrics: Mapping[str, Metric] = METRICS,
+    metrics: Mapping[str, Metric] | None = None,
 ) -> Curve:
     """Run one episode and measure it.
 
@@ -245,11 +258,13 @@ def run_episode(
         batch_size: Labels acquired between refits.
         batch_rule: Chooses batches; see `lal.strategies.base.select`.
         part: ``"test"`` for evaluation, ``"reward"`` for training.
-        metrics: What is measured, by name.
+        metrics: What is measured, by name; those of `lal.metrics` for the kind of task when None.
 
     Returns:
         The curve, measured after the start and after every batch.
     """
+    check_served(strategy, task.kind)
+    metrics = METRICS_OF_KIND[task.kind] if metrics is None else metrics
     episode = Episode(task, seed)
     where = task.test_part() if part == "test" else task.reward_part()
     streams = episode.streams

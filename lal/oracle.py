@@ -1,6 +1,6 @@
 """Oracle: the hidden labels. It reveals one at a time and counts."""
 
-from lal.arrays import Ints
+from lal.arrays import Labels
 from lal.errors import FirewallError, UsageError
 
 
@@ -11,7 +11,7 @@ class Oracle:
     way back to it.
     """
 
-    def __init__(self, labels: Ints) -> None:
+    def __init__(self, labels: Labels) -> None:
         self.__labels = labels.copy()
         self.n_revealed = 0
 
@@ -27,9 +27,10 @@ class Oracle:
         """Refuse to be pickled: labels must not travel with what a strategy may hold."""
         raise FirewallError("an Oracle holds hidden labels and is not pickled; rebuild the episode")
 
-    def reveal(self, index: int) -> int:
-        """Return the label of one sample and count it as acquired."""
+    def reveal(self, index: int) -> float:
+        """Return the label of one sample (a class code, or a number) and count it as acquired."""
         if not 0 <= index < len(self):
             raise UsageError(f"sample {index} is not known; the oracle has {len(self)} samples")
         self.n_revealed += 1
-        return int(self.__labels[index])
+        label: float = self.__labels[index].item()
+        return label

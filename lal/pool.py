@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lal.arrays import Floats, Ints, Rows
+from lal.arrays import Bools, Floats, Ints, Labels, Rows
 from lal.errors import UsageError
 
 
@@ -28,20 +28,23 @@ class Pool:
 
     Args:
         X: N samples as the learner takes them.
-        n_classes: Classes of the task; labels are codes in ``range(n_classes)``.
+        n_classes: Classes of the task; labels are codes in ``range(n_classes)``. 0 in regression,
+            where labels are numbers.
     """
 
     def __init__(self, X: Rows, n_classes: int) -> None:
         self.X = X
         self.n_classes = int(n_classes)
-        self._codes = np.full(n_rows(X), -1, dtype=np.int64)
+        dtype = np.int64 if self.n_classes else np.float64
+        self._values: Labels = np.zeros(n_rows(X), dtype=dtype)
+        self._known: Bools = np.zeros(n_rows(X), dtype=bool)
         self._order: list[int] = []
 
     def __len__(self) -> int:
         """Return the number of samples N."""
-        return len(self._codes)
+        return len(self._known)
 
-    def add(self, index: int, label: int) -> None:
+    def add(self, index: int, label: float) -> None:
         """Write down an acquired label.
 
         Raises:
@@ -49,13 +52,14 @@ class Pool:
         """
         if not 0 <= index < len(self):
             raise UsageError(f"sample {index} is not in the pool of {len(self)} samples")
-        if self._codes[index] >= 0:
+        if self._known[index]:
             raise UsageError(
                 f"sample {index} is already labelled; {len(self) - len(self._order)} are still open"
             )
-        if not 0 <= label < self.n_classes:
+        if self.n_classes and not 0 <= label < self.n_classes:
             raise UsageError(f"label {label} is not a class; expected 0 to {self.n_classes - 1}")
-        self._codes[index] = label
+        self._values[index] = label
+        self._known[index] = True
         self._order.append(int(index))
 
     @property
@@ -75,19 +79,19 @@ class Pool:
         Learners are fitted in this order, so that a bare ``query(X, y)``, which cannot know the
         order of acquisition, fits the same model.
         """
-        return np.flatnonzero(self._codes >= 0)
+        return np.flatnonzero(self._known)
 
     @property
-    def labels(self) -> Ints:
+    def labels(self) -> Labels:
         """Labels of `labelled`, shape (L,)."""
-        return self._codes[self._codes >= 0]
+        return self._values[self._known]
 
     @property
     def open(self) -> Ints:
         """Indices of the samples without a label, shape (N - L,)."""
-        return np.flatnonzero(self._codes < 0)
+        return np.flatnonzero(~self._known)
 
     @property
     def n_seen(self) -> int:
-        """Number of different classes among the acquired labels."""
+        """Number of different classes (or values, in regression) among the acquired labels."""
         return len(np.unique(self.labels))

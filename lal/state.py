@@ -8,8 +8,9 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from lal.arrays import Floats, Ints, Rows
+from lal.arrays import Floats, Ints, Labels, Rows
 from lal.task import Model
+from lal.task_kind import CLASSIFICATION, REGRESSION, TaskKind
 
 T = TypeVar("T")
 
@@ -120,12 +121,12 @@ class Assumption:
 
     Attributes:
         row: The row.
-        code: The code of its assumed class.
+        code: The code of its assumed class; in regression, the number assumed.
         before: What the state before it kept; see `QueryState.memo`.
     """
 
     row: int
-    code: int
+    code: float
     before: Mapping[str, Any] = field(repr=False)
 
 
@@ -137,21 +138,26 @@ class QueryState:
         X: All N samples as the learner takes them.
         geometry: The encoded view of the same rows.
         labelled: Indices of labelled samples in row order, shape (L,).
-        labels: Their labels as codes, shape (L,).
-        n_classes: C: the declared number of classes, or the number seen so far when unknown.
+        labels: Their labels as codes, or as numbers in regression, shape (L,).
+        n_classes: C: the declared number of classes, or the number seen so far when unknown; 0 in
+            regression.
         classes_known: Whether `n_classes` was declared.
-        proba: Class probabilities of all rows, shape (N, C); None before two classes are seen.
-        model: The fitted model behind `proba`; None without one.
+        proba: Class probabilities of all rows, shape (N, C); None before two classes are
+            seen, and in regression.
+        model: The fitted model behind `proba` or `prediction`; None without one.
         budget: Labels that may be acquired in all, start included; None when unknown.
         sample_weight: Weights of the labelled samples, shape (L,), or None.
         learner: What fitted `model`, for strategies that refit it; None without one.
         assumption: The last label that was assumed; None where every label was given.
+        kind: What a label is; see `lal.task_kind`.
+        prediction: In regression, the model's prediction of all rows, shape (N,); None before a
+            label is there, and in classification.
     """
 
     X: Rows
     geometry: Geometry
     labelled: Ints
-    labels: Ints
+    labels: Labels
     n_classes: int
     classes_known: bool
     proba: Floats | None
@@ -160,6 +166,8 @@ class QueryState:
     sample_weight: Floats | None = None
     learner: Any = None
     assumption: Assumption | None = None
+    kind: TaskKind = CLASSIFICATION
+    prediction: Floats | None = None
 
     @property
     def N(self) -> int:
@@ -199,6 +207,13 @@ class QueryState:
         return None if self.model is None else self.model.variance(self.X)
 
     @cached_property
+    def members(self) -> Floats | None:
+        """Predictions of a regression model's members, shape (M, N), where it has members."""
+        found = None if self.kind != REGRESSION else getattr(self.model, "predict_members", None)
+        members: Floats | None = None if found is None else found(self.X)
+        return members
+
+    @cached_property
     def memo_store(self) -> dict[str, Any]:
         """What several features of one state share; see `memo`."""
         return {}
@@ -219,16 +234,20 @@ class QueryState:
         value: T = self.memo_store[key]
         return value
 
-    def predicted_label(self, row: int) -> int:
+    def predicted_label(self, row: int) -> float:
         """Return the code of the likeliest class of a row, the first of equally likely ones.
 
-        Before there is a model, it is the class that has most labels so far.
+        Before there is a model, it is the class that has most labels so far. In regression it is
+        the predicted number, and the mean of the labels before there is a model.
         """
+        if self.kind == REGRESSION:
+            mean = float(self.labels.mean()) if len(self.labels) else 0.0
+            return mean if self.prediction is None else float(self.prediction[row])
         if self.proba is not None:
             return int(np.argmax(self.proba[row]))
         return int(np.argmax(np.bincount(self.labels, minlength=1)))
 
-    def assume_label(self, row: int, code: int) -> "QueryState":
+    def assume_label(self, row: int, code: float) -> "QueryState":
         """Return the state in which a row has a label; nothing is refitted.
 
         Probabilities and model stay as they are. A row that has a label keeps it.
@@ -241,11 +260,11 @@ class QueryState:
             self,
             labelled=np.insert(self.labelled, place, row),
             labels=np.insert(self.labels, place, code),
-            n_classes=max(self.n_classes, code + 1),
+            n_classes=0 if self.kind == REGRESSION else max(self.n_classes, int(code) + 1),
             sample_weight=None if weights is None else np.insert(weights, place, 1.0),
             assumption=Assumption(row, code, self.memo_store),
         )
-        for name in ("committee", "variance"):
+        for name in ("committee", "variance", "members"):
             if name in self.__dict__:
                 after.__dict__[name] = self.__dict__[name]
         return after

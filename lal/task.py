@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from lal.arrays import Floats, Ints, Rows
+from lal.arrays import Floats, Labels, Rows
 from lal.errors import DataError, FirewallError, UsageError
+from lal.task_kind import CLASSIFICATION, REGRESSION, TaskKind
 
 Start = Literal["two_classes"] | int
 
@@ -18,8 +19,8 @@ class Model(Protocol):
         """Return probabilities of all classes, shape (n, C), rows sum to one."""
         ...
 
-    def predict(self, X: Rows) -> Ints:
-        """Return class codes, shape (n,)."""
+    def predict(self, X: Rows) -> Labels:
+        """Return class codes, or numbers in regression, shape (n,)."""
         ...
 
     def committee_proba(self, X: Rows) -> Floats | None:
@@ -32,29 +33,33 @@ class Model(Protocol):
 
 
 class Learner(Protocol):
-    """Fits a model to labelled samples; 0 labels and one class are legal."""
+    """Fits a model to labelled samples; 0 labels and one class are legal.
+
+    A learner for regression has the attribute ``kind = "regression"``; it is given numbers for y
+    and 0 for `n_classes`, and returns a `lal.learners.regression.RegressionModel`.
+    """
 
     name: str
 
     def fit(
         self,
         X: Rows,
-        y: Ints,
+        y: Labels,
         *,
         n_classes: int,
         sample_weight: Floats | None = None,
         seed: int = 0,
     ) -> Model:
-        """Return a model fitted to X (L, D) with codes y (L,)."""
+        """Return a model fitted to X (L, D) with labels y (L,)."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Rows of a data set that play one role; `y` are class codes."""
+    """Rows of a data set that play one role; `y` are class codes, or numbers in regression."""
 
     X: Rows
-    y: Ints
+    y: Labels
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -69,16 +74,18 @@ class Task:
         name: Data set and learner, for tables.
         family: Relatives share it; they never stand on both sides of a split.
         learner: The task model, which is also the query model.
-        n_classes: Classes of the data set, C.
+        n_classes: Classes of the data set, C; 0 in regression.
         pool: Rows that may be asked; their labels are the oracle's.
         test: Rows that only evaluation sees; None for environments (`blind`).
         reward: Rows that rewards are measured on, or None.
         state_X: Held-aside rows whose labels are never used, or None.
         budget: Labels that are acquired after the start.
-        start: ``"two_classes"`` (random labels until a second class is seen) or a number.
+        start: ``"two_classes"`` (random labels until a second class is seen, or a second value in
+            regression) or a number.
         classes_known: Whether the strategy is given C.
         budget_known: Whether the strategy is given the budget.
         info: Where the task came from (source, hash, seed), kept with results.
+        kind: What a label is; see `lal.task_kind`.
     """
 
     name: str
@@ -94,14 +101,21 @@ class Task:
     classes_known: bool = False
     budget_known: bool = False
     info: tuple[tuple[str, str], ...] = ()
+    kind: TaskKind = CLASSIFICATION
 
     def __post_init__(self) -> None:
         """Refuse a task that cannot be run."""
         if len(self.pool) == 0:
             raise DataError(f"task {self.name!r} has an empty pool; expected labelled rows")
         if len(set(self.pool.y.tolist())) < 2:
+            only = "number" if self.kind == REGRESSION else "class"
             raise DataError(
-                f"the pool of task {self.name!r} holds one class only; active learning needs two"
+                f"the pool of task {self.name!r} holds one {only} only; active learning needs two"
+            )
+        if (mine := getattr(self.learner, "kind", CLASSIFICATION)) != self.kind:
+            raise UsageError(
+                f"task {self.name!r} is a {self.kind} task and its learner is for {mine}; make the "
+                f"learner with lal.make_learner(..., task={self.kind!r})"
             )
         start = 2 if self.start == "two_classes" else int(self.start)
         if self.budget < 1:

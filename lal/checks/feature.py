@@ -1,20 +1,24 @@
 """Check a feature: shape, bounds, row order, class names, slates, undefined values."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from lal.checks.states import (
     CLOSE,
+    REGRESSION_STATES,
     STATES,
     globals_untouched,
     renamed,
     require,
+    sample_regression_state,
     sample_state,
     shuffled,
 )
 from lal.features import FEATURES, Feature
 from lal.state import QueryState
+from lal.task_kind import CLASSIFICATION, REGRESSION, TaskKind
 
 
 def check_feature(feature: Feature | str) -> None:
@@ -29,13 +33,22 @@ def check_feature(feature: Feature | str) -> None:
     feature = FEATURES[feature] if isinstance(feature, str) else feature
     name = feature.id
     require("@" in name, f"{name} has no version; ids look like margin@1")
-    for learner in ("logistic_regression", "random_forest"):
-        for title, (n_classes, n_labelled) in STATES.items():
-            state = sample_state(n_classes, n_labelled, learner)
-            _check_values(feature, state, f"{name} ({title})")
-            _check_feature_order(feature, state, f"{name} ({title})")
-    if feature.class_symmetric:
+    for title, state in _states(feature.kinds):
+        _check_values(feature, state, f"{name} ({title})")
+        _check_feature_order(feature, state, f"{name} ({title})")
+    if feature.class_symmetric and CLASSIFICATION in feature.kinds:
         _check_feature_names(feature, sample_state(), name)
+
+
+def _states(kinds: tuple[TaskKind, ...]) -> Iterator[tuple[str, QueryState]]:
+    if CLASSIFICATION in kinds:
+        for learner in ("logistic_regression", "random_forest"):
+            for title, (n_classes, n_labelled) in STATES.items():
+                yield title, sample_state(n_classes, n_labelled, learner)
+    if REGRESSION in kinds:
+        for learner in ("ridge", "gp", "random_forest"):
+            for title, n_labelled in REGRESSION_STATES.items():
+                yield title, sample_regression_state(n_labelled, learner)
 
 
 def _check_values(feature: Feature, state: QueryState, name: str) -> None:

@@ -13,6 +13,7 @@ from lal.data.view import make_geometry
 from lal.errors import CheckError
 from lal.learners import make_learner
 from lal.state import QueryState
+from lal.task_kind import CLASSIFICATION, REGRESSION, TaskKind
 
 CLOSE = 1e-6
 """Largest difference that counts as equal."""
@@ -70,10 +71,44 @@ STATES = {
 """Classes and labels of the states that strategies, features and policies are tried in."""
 
 
-def states(learner: str = "logistic_regression") -> Iterator[tuple[str, QueryState]]:
-    """Return the states of `STATES` with their titles."""
-    for title, (n_classes, n_labelled) in STATES.items():
-        yield title, sample_state(n_classes, n_labelled, learner)
+REGRESSION_STATES = {"ten numbers": 10, "two numbers": 2, "one number": 1, "no numbers": 0}
+"""Labels of the states of regression."""
+
+
+def sample_regression_state(n_labelled: int = 10, learner: str = "ridge") -> QueryState:
+    """Return a small state of regression: a curved function with a little noise."""
+    rng = make_rng(7)
+    X = rng.normal(size=(60, 4))
+    y = np.sin(X[:, 0]) + X[:, 1] * X[:, 2] + 0.1 * rng.normal(size=60)
+    labelled = np.arange(n_labelled, dtype=np.int64)
+    options = {"n_estimators": 5} if learner == "random_forest" else {}
+    fitted = make_learner(learner, task=REGRESSION, **options)
+    model = fitted.fit(X[labelled], y[labelled], n_classes=0) if n_labelled else None
+    return QueryState(
+        X=X,
+        geometry=make_geometry(X),
+        labelled=labelled,
+        labels=y[labelled],
+        n_classes=0,
+        classes_known=False,
+        proba=None,
+        model=model,
+        learner=fitted,
+        kind=REGRESSION,
+        prediction=None if model is None else np.asarray(model.predict(X), dtype=np.float64),
+    )
+
+
+def states(
+    kinds: tuple[TaskKind, ...] = (CLASSIFICATION,), learner: str = "logistic_regression"
+) -> Iterator[tuple[str, QueryState]]:
+    """Return the states of some kinds of task with their titles; `learner` is for classes."""
+    if CLASSIFICATION in kinds:
+        for title, (n_classes, n_labelled) in STATES.items():
+            yield title, sample_state(n_classes, n_labelled, learner)
+    if REGRESSION in kinds:
+        for title, n_labelled in REGRESSION_STATES.items():
+            yield title, sample_regression_state(n_labelled)
 
 
 @contextmanager
@@ -104,6 +139,7 @@ def shuffled(state: QueryState) -> tuple[QueryState, Ints]:
         labelled=place[by_row],
         labels=state.labels[by_row],
         proba=None if state.proba is None else state.proba[order],
+        prediction=None if state.prediction is None else state.prediction[order],
     )
     return changed, order
 

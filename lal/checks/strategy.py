@@ -13,6 +13,7 @@ from lal.checks.states import (
     globals_untouched,
     make_rng,
     require,
+    sample_regression_state,
     sample_state,
     shuffled,
     states,
@@ -20,6 +21,7 @@ from lal.checks.states import (
 from lal.errors import CheckError
 from lal.state import QueryState, Strategy
 from lal.strategies.base import make_strategy, select
+from lal.task_kind import REGRESSION, served_kinds
 
 
 def check_strategy(strategy: Strategy | str, learner: str = "logistic_regression") -> None:
@@ -51,11 +53,14 @@ def strategy_checks(
     name = strategy if isinstance(strategy, str) else type(strategy).__name__
     made = make_strategy(strategy) if isinstance(strategy, str) else strategy
     require(hasattr(made, "utilities"), f"{name} has no method utilities(state, rng)")
-    for title, state in states(learner):
+    kinds = served_kinds(made)
+    for title, state in states(kinds, learner):
         where = f"{name} ({title})"
         yield f"utilities, {title}", partial(_check_utilities, made, state, where)
         yield f"batch, {title}", partial(_check_choice, made, state, where)
-    yield "order of rows", partial(_check_order, made, sample_state(learner=learner), name)
+    for kind in kinds:
+        example = sample_regression_state() if kind == REGRESSION else sample_state(learner=learner)
+        yield f"order of rows, {kind}", partial(_check_order, made, example, name)
 
 
 def _check_utilities(strategy: Strategy, state: QueryState, name: str) -> None:
@@ -82,8 +87,11 @@ def _check_utilities(strategy: Strategy, state: QueryState, name: str) -> None:
 
 
 def _held(state: QueryState) -> list[Any]:
-    proba = None if state.model is None else state.model.predict_proba(state.X)
-    return [state.X, state.Z, state.labelled, state.labels, state.proba, proba]
+    answer = None
+    if state.model is not None:
+        number = state.kind == REGRESSION
+        answer = state.model.predict(state.X) if number else state.model.predict_proba(state.X)
+    return [state.X, state.Z, state.labelled, state.labels, state.proba, state.prediction, answer]
 
 
 def _check_choice(strategy: Strategy, state: QueryState, name: str) -> None:

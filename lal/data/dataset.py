@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lal.arrays import Ints, Rows
+from lal.arrays import Labels, Rows
 from lal.data.encoding import is_number_column
 from lal.data.hashing import content_sha256, is_missing
-from lal.data.targets import encode_target
+from lal.data.targets import encode_target, read_numbers_target
 from lal.errors import DataError
+from lal.task_kind import CLASSIFICATION, TaskKind, check_task_kind
 
 LARGEST = 1e100
 """Larger magnitudes would overflow when squared sums are taken."""
@@ -22,22 +23,24 @@ class Dataset:
     Attributes:
         name: Name without its collection, ``"iris"``.
         X: (N, D) float64 with nan where missing; dtype object where columns hold texts.
-        y: Class codes 0..C-1, every class present, shape (N,).
-        class_names: Names of the C classes.
+        y: Class codes 0..C-1, every class present, or numbers in regression; shape (N,).
+        class_names: Names of the C classes; none in regression.
         feature_names: Names of the D columns.
         family: Relatives (same source, same generator) share it; see `lal.data.families`.
         source: What `load_dataset` was asked for, or where it came from.
         sha256: Hash of values and labels.
+        kind: What a label is; see `lal.task_kind`.
     """
 
     name: str
     X: Rows = field(repr=False)
-    y: Ints = field(repr=False)
+    y: Labels = field(repr=False)
     class_names: tuple[str, ...]
     feature_names: tuple[str, ...] = field(repr=False)
     family: str
     source: str
     sha256: str
+    kind: TaskKind = CLASSIFICATION
 
     def __len__(self) -> int:
         """Return the number of rows N."""
@@ -45,7 +48,7 @@ class Dataset:
 
     @property
     def n_classes(self) -> int:
-        """Number of classes, C."""
+        """Number of classes, C; 0 in regression."""
         return len(self.class_names)
 
     @property
@@ -63,6 +66,7 @@ def make_dataset(
     family: str | None = None,
     feature_names: Sequence[str] | None = None,
     class_names: Sequence[str] | None = None,
+    task: str = CLASSIFICATION,
 ) -> Dataset:
     """Return a checked data set from rows and labels.
 
@@ -74,14 +78,16 @@ def make_dataset(
         family: Relatives share it; looked up by content, source and name when None.
         feature_names: Names of the D columns.
         class_names: Names of the classes, in the order of the codes.
+        task: ``"classification"``, or ``"regression"`` where y holds numbers.
 
     Raises:
         DataError: The rows or labels cannot be used.
     """
     from lal.data.families import family_for
 
+    kind = check_task_kind(task)
     rows = _check_rows(X, name)
-    codes, classes = encode_target(y, name, class_names)
+    codes, classes = _encode(y, name, class_names, kind)
     if len(rows) != len(codes):
         raise DataError(f"{name!r} has {len(rows)} rows but {len(codes)} labels; expected as many")
     features = _feature_names(feature_names, rows.shape[1], name)
@@ -96,7 +102,21 @@ def make_dataset(
         family=family or family_for(name, source, sha256),
         source=source,
         sha256=sha256,
+        kind=kind,
     )
+
+
+def _encode(
+    y: object, name: str, class_names: Sequence[str] | None, kind: TaskKind
+) -> tuple[Labels, tuple[str, ...]]:
+    if kind == CLASSIFICATION:
+        return encode_target(y, name, class_names)
+    if class_names is not None:
+        raise DataError(
+            f"{name!r} is a regression, whose labels are numbers; leave class_names out, or pass "
+            'task="classification"'
+        )
+    return read_numbers_target(y, name), ()
 
 
 def _check_rows(X: object, name: str) -> Rows:

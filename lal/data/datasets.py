@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from lal.data.dataset import Dataset, make_dataset
+from lal.data.regression_sets import BUNDLED_REGRESSION, load_bundled_regression
 from lal.data.synthetic import SYNTHETIC, load_synthetic
 from lal.data.tables import dataset_from_frame
 from lal.errors import UsageError
@@ -30,11 +31,13 @@ def load_dataset(name: str) -> Dataset:
         name: ``"sklearn:iris"`` (wine, digits, breast_cancer), ``"synthetic:xor"``,
             ``"synthetic:xor@7"`` (seed 7), ``"openml:61"``, or ``"file:PATH"`` for .npz, .csv and
             .parquet, with ``?target=COLUMN`` where the target is not the last column or a column
-            called target, class, label or y.
+            called target, class, label or y, and ``?task=regression`` (``&`` joins the two) where
+            it holds numbers. Regression: ``"sklearn:diabetes"``, ``"regression:friedman1"``.
 
     Raises:
         UnknownNameError: No such data set; the message has the nearest names.
-        DataError: The data cannot be used: missing file, one class, missing labels, regression.
+        DataError: The data cannot be used: missing file, one class, missing labels, or a target
+            that looks like a regression where none was asked for.
     """
     if not isinstance(name, str):
         raise UsageError(f"a data set is asked for by name, got {type(name).__name__}")
@@ -62,8 +65,11 @@ def load_bundled(name: str) -> Dataset:
 
 for _name in BUNDLED:
     DATASETS.add(f"sklearn:{_name}", partial(load_bundled, _name))
+for _name in BUNDLED_REGRESSION:
+    DATASETS.add(f"sklearn:{_name}", partial(load_bundled_regression, _name))
 for _name in SYNTHETIC:
     DATASETS.add(f"synthetic:{_name}", partial(load_synthetic, _name))
 DATASETS.add_prefix("file", "lal.data.tables:file_loader")
 DATASETS.add_prefix("openml", "lal.data.openml:openml_loader")
 DATASETS.add_prefix("synthetic", "lal.data.synthetic:synthetic_loader")
+DATASETS.add_prefix("regression", "lal.data.regression_sets:function_loader")

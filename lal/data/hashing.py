@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from lal.arrays import Ints, Rows
+from lal.arrays import Labels, Rows
 
 Hashes = NDArray[np.uint64]
 
@@ -27,12 +27,13 @@ def row_hashes(X: Rows) -> Hashes:
     return state
 
 
-def content_sha256(X: Rows, y: Ints) -> str:
+def content_sha256(X: Rows, y: Labels) -> str:
     """Return the SHA-256 of values, labels and shape, in hexadecimal; it depends on row order."""
     digest = hashlib.sha256(f"{X.shape[0]} {X.shape[1]}".encode())
     for j in range(X.shape[1]) if X.dtype.kind == "O" else (slice(None),):
         digest.update(_column_words(X[:, j].T).astype("<u8").tobytes())
-    digest.update(np.asarray(y, dtype="<i8").tobytes())
+    # numbers and codes have types of their own, so no regression hashes like a classification
+    digest.update(np.asarray(y, dtype="<f8" if y.dtype.kind == "f" else "<i8").tobytes())
     return digest.hexdigest()
 
 

@@ -11,6 +11,7 @@ from lal.data.dataset import Dataset
 from lal.data.datasets import BUNDLED, load_dataset
 from lal.data.families import get_family
 from lal.data.names import nearest_name_error
+from lal.data.regression_sets import REGRESSION_NAMES
 from lal.data.synthetic import SYNTHETIC
 from lal.data.tables import READERS, load_file
 from lal.errors import DataError
@@ -108,9 +109,9 @@ def load_suite(name_or_path: str | Path, *, kinds: Sequence[str] = KINDS) -> Sui
     """Return a suite; its data sets are loaded when first asked for.
 
     Args:
-        name_or_path: ``"bundled"``, ``"synthetic"``, ``"openml-cc18"``, ``"alpbench"``, a folder
-            (with a manifest.json, or just .npz, .csv and .parquet files), or a .json list of
-            sources with names and hashes. ``"wall": "sealed"`` in the manifest or the list locks
+        name_or_path: ``"bundled"``, ``"synthetic"``, ``"regression"``, ``"openml-cc18"``,
+            ``"alpbench"``, a folder (with a manifest.json, or just .npz, .csv and .parquet files),
+            or a .json list of sources with names and hashes. ``"wall": "sealed"`` in the manifest or the list locks
             it: evaluations on it are logged beside it.
         kinds: Kinds of manifest entries to take; text and sequence data are not tables.
 
@@ -146,6 +147,10 @@ def _synthetic() -> Suite:
     return Suite("synthetic", [_named(f"synthetic:{n}") for n in SYNTHETIC])
 
 
+def _regression() -> Suite:
+    return Suite("regression", [_named(name) for name in REGRESSION_NAMES])
+
+
 def _listed(name: str) -> Suite:
     return _from_list(Path(__file__).parent / "lists" / f"{name}.json")
 
@@ -153,6 +158,7 @@ def _listed(name: str) -> Suite:
 SUITES: Mapping[str, Callable[[], Suite]] = {
     "bundled": _bundled,
     "synthetic": _synthetic,
+    "regression": _regression,
     "openml-cc18": partial(_listed, "openml-cc18"),
     "alpbench": partial(_listed, "alpbench"),
 }

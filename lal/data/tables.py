@@ -19,6 +19,7 @@ from lal.data.numbers import read_numbers
 from lal.errors import DataError, DataWarning, MissingDependencyError
 from lal.registry import require
 from lal.serialization import check_file
+from lal.task_kind import CLASSIFICATION, check_task_kind
 
 TARGET_NAMES = ("target", "class", "label", "y")
 """Columns that are taken for the target, first match wins; else the last column."""
@@ -49,9 +50,17 @@ MOST_CELLS = 2**28
 
 
 def file_loader(spec: str) -> Callable[[], Dataset]:
-    """Return the loader of ``PATH`` or ``PATH?target=COLUMN``."""
+    """Return the loader of ``PATH``, with ``?target=COLUMN`` and ``?task=regression`` or without.
+
+    ``&`` joins the two: ``PATH?target=COLUMN&task=regression``.
+    """
+    task = CLASSIFICATION
+    for mark in ("?", "&"):
+        before, found, after = spec.rpartition(f"{mark}task=")
+        if found:
+            spec, task = before, check_task_kind(after)
     path, _, target = spec.partition("?target=")
-    return partial(load_file, path, target=target or None)
+    return partial(load_file, path, target=target or None, task=task)
 
 
 def load_file(
@@ -61,6 +70,7 @@ def load_file(
     name: str | None = None,
     source: str | None = None,
     family: str | None = None,
+    task: str = CLASSIFICATION,
 ) -> Dataset:
     """Return the data set in a .npz, .csv or .parquet file.
 
@@ -70,6 +80,7 @@ def load_file(
         name: Name of the data set, the file's stem when None.
         source: Where it came from, ``file:PATH`` when None.
         family: Its family, looked up when None.
+        task: ``"regression"`` where the target holds numbers.
 
     Raises:
         DataError: The file is missing, damaged, of an unknown format, or its data unusable.
@@ -86,12 +97,17 @@ def load_file(
         )
     fields = reader(where, target)
     return make_dataset(
-        name or where.stem, source=source or f"file:{path}", family=family, **fields
+        name or where.stem, source=source or f"file:{path}", family=family, task=task, **fields
     )
 
 
 def dataset_from_frame(
-    frame: Any, target: str | None = None, *, name: str = "frame", family: str | None = None
+    frame: Any,
+    target: str | None = None,
+    *,
+    name: str = "frame",
+    family: str | None = None,
+    task: str = CLASSIFICATION,
 ) -> Dataset:
     """Return a data set from a pandas or polars data frame.
 
@@ -103,11 +119,13 @@ def dataset_from_frame(
             None.
         name: Name of the data set.
         family: Its family, looked up by name when None.
+        task: ``"regression"`` where the target holds numbers.
 
     Raises:
         DataError: No such column, dates, or data that cannot be used.
     """
-    return make_dataset(name, source=f"frame:{name}", family=family, **_frame_fields(frame, target))
+    fields = _frame_fields(frame, target)
+    return make_dataset(name, source=f"frame:{name}", family=family, task=task, **fields)
 
 
 def _frame_fields(frame: Any, target: str | None) -> dict[str, Any]:

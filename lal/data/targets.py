@@ -1,16 +1,16 @@
-"""From a target column to class codes, refusing what is not classification."""
+"""From a target column to class codes, or to numbers in regression."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lal.arrays import Ints
+from lal.arrays import Floats, Ints
 from lal.data.hashing import is_missing
-from lal.data.numbers import number_name, read_label_numbers
+from lal.data.numbers import number_name, read_label_numbers, read_numbers
 from lal.errors import DataError
 
-NOT_YET = "this release covers classification with one label per row"
+NOT_YET = 'this release covers one label per row: a class, or a number with task="regression"'
 
 MANY_CLASSES = 30
 """More different numbers than this, in over a fifth of the rows, are taken for a regression."""
@@ -44,6 +44,31 @@ def encode_target(
             "classification needs two"
         )
     return codes, levels
+
+
+def read_numbers_target(y: object, name: str) -> Floats:
+    """Return the target of a regression, shape (N,).
+
+    Raises:
+        DataError: Missing or infinite numbers, texts, one number only, no rows, several columns.
+    """
+    values = _one_column(np.asarray(y), name)
+    if len(values) == 0:
+        raise DataError(f"data set {name!r} is empty; expected labelled rows")
+    _refuse_missing(values, name)
+    numbers = values if values.dtype.kind in "fiub" else read_numbers(values.tolist())
+    if numbers is None:
+        raise DataError(
+            f"the target of {name!r} holds texts; a regression needs numbers, so convert them or "
+            'leave out task="regression"'
+        )
+    found: Floats = np.asarray(numbers, dtype=np.float64)
+    if len(np.unique(found)) < 2:
+        raise DataError(
+            f"the target of {name!r} is {found[0]:g} in all {len(found)} rows; a regression needs "
+            "different numbers"
+        )
+    return found
 
 
 def _one_column(values: NDArray[np.generic], name: str) -> NDArray[np.generic]:
@@ -88,7 +113,8 @@ def _refuse_regression(values: NDArray[np.generic], name: str) -> None:
     if fractions or many:
         raise DataError(
             f"the target of {name!r} has {len(distinct)} different numbers in {len(numbers)} rows "
-            f"and looks like a regression; regression is not in this release ({NOT_YET})"
+            'and looks like a regression; pass task="regression" to make_dataset (in the name of a '
+            "file: ?task=regression), or give class names if each number is a class"
         )
 
 

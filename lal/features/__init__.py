@@ -1,7 +1,8 @@
 """Features: what a policy may know of a candidate and of the state. Importing fills FEATURES."""
 
-from lal.features import candidate, context, forest, lal_rl, what_if
+from lal.features import candidate, context, forest, lal_rl, regression, what_if
 from lal.features.base import FEATURES, Feature, candidate_matrix, context_vector, define
+from lal.task_kind import CLASSIFICATION, REGRESSION, TaskKind
 
 DEFAULT_CANDIDATE_FEATURES = (
     "margin@1",
@@ -32,6 +33,34 @@ DEFAULT_CANDIDATE_FEATURES = (
 )
 """What policies look at unless told otherwise: nothing that only some learners have."""
 
+REGRESSION_CANDIDATE_FEATURES = (
+    "min_distance@1",
+    "mean_distance@1",
+    "min_distance_rank@1",
+    "mean_distance_rank@1",
+    "density@1",
+    "wide_density@1",
+    "density_rank@1",
+    "wide_density_rank@1",
+    "uncovered@1",
+    "novelty@1",
+    "leverage@1",
+    "value_distance@1",
+    "value_distance_rank@1",
+    "greedy_product@1",
+    "greedy_product_rank@1",
+    "predicted_rank@1",
+    "predicted_extreme@1",
+    "neighbour_gap@1",
+    "neighbour_spread@1",
+    "neighbour_residual@1",
+    "variance_rank@1",
+    "deviation@1",
+    "members_rank@1",
+    "dense_product@1",
+)
+"""The same for regression; variances and members take a fixed value where a learner has none."""
+
 DEFAULT_CONTEXT_FEATURES = (
     "n_labelled@1",
     "labels_per_class@1",
@@ -51,17 +80,42 @@ DEFAULT_CONTEXT_FEATURES = (
     "n_reference@1",
 )
 
+REGRESSION_CONTEXT_FEATURES = (
+    "n_labelled@1",
+    "reached@1",
+    "spacing@1",
+    "spent_share@1",
+    "n_columns@1",
+    "n_reference@1",
+    "fit_residual@1",
+    "predicted_spread@1",
+    "loo_neighbour_error@1",
+)
+
+
+def default_features(kind: TaskKind) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the ids of the default candidate and context features of a kind of task."""
+    return {
+        CLASSIFICATION: (DEFAULT_CANDIDATE_FEATURES, DEFAULT_CONTEXT_FEATURES),
+        REGRESSION: (REGRESSION_CANDIDATE_FEATURES, REGRESSION_CONTEXT_FEATURES),
+    }[kind]
+
+
 __all__ = [
     "DEFAULT_CANDIDATE_FEATURES",
     "DEFAULT_CONTEXT_FEATURES",
     "FEATURES",
+    "REGRESSION_CANDIDATE_FEATURES",
+    "REGRESSION_CONTEXT_FEATURES",
     "Feature",
     "candidate",
     "candidate_matrix",
     "context",
     "context_vector",
+    "default_features",
     "define",
     "forest",
     "lal_rl",
+    "regression",
     "what_if",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -10,9 +10,10 @@ from lal.arrays import Floats, Ints
 from lal.errors import UsageError
 from lal.registry import Registry
 from lal.state import QueryState
+from lal.task_kind import CLASSIFICATION, TaskKind
 
 Scope = Literal["candidate", "context"]
-Need = Literal["proba", "committee", "variance"]
+Need = Literal["proba", "committee", "variance", "prediction", "members"]
 Reads = Literal["nothing", "counts", "places"]
 Compute = Callable[[QueryState, Ints], Floats]
 
@@ -32,6 +33,7 @@ class Feature:
         undefined: Value where a need is not met (no model yet, one class, no committee).
         needs: What must be there.
         class_symmetric: Renaming classes leaves the values as they are.
+        kinds: Kinds of task in which it means something.
         of_labels: What it reads of the labelled rows besides the model: ``"nothing"`` (an assumed
             label leaves the values as they are), ``"counts"`` (how many there are, and of which
             class), or ``"places"`` (where they lie, such as distances to them).
@@ -48,6 +50,7 @@ class Feature:
     undefined: float = 0.0
     needs: tuple[Need, ...] = ()
     class_symmetric: bool = True
+    kinds: tuple[TaskKind, ...] = (CLASSIFICATION,)
     of_labels: Reads = "places"
     cost: str = "N"
     source: str = ""
@@ -79,6 +82,25 @@ def check_scopes(ids: Sequence[str], scope: Scope) -> None:
     for name in ids:
         if FEATURES[name].scope != scope:
             raise UsageError(f"feature {name!r} is a {FEATURES[name].scope} feature, not {scope}")
+
+
+def common_kinds(ids: Sequence[str]) -> tuple[TaskKind, ...]:
+    """Return the kinds of task in which all of some features mean something.
+
+    Raises:
+        UsageError: There is none; names two features that do not go together.
+    """
+    kinds: tuple[TaskKind, ...] = get_args(TaskKind)
+    for name in ids:
+        left = tuple(kind for kind in kinds if kind in FEATURES[name].kinds)
+        if not left:
+            other = next(n for n in ids if not set(FEATURES[n].kinds) & set(FEATURES[name].kinds))
+            raise UsageError(
+                f"feature {name!r} is for {' and '.join(FEATURES[name].kinds)} and {other!r} for "
+                f"{' and '.join(FEATURES[other].kinds)}; expected features of one kind of task"
+            )
+        kinds = left
+    return kinds
 
 
 NO_ROWS = np.zeros(0, dtype=np.int64)

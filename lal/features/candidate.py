@@ -24,6 +24,7 @@ from lal.features.labelled import (
     top_two,
 )
 from lal.state import QueryState
+from lal.task_kind import TASK_KINDS
 
 
 @define(
@@ -100,7 +101,12 @@ def margin_z(state: QueryState, rows: Ints) -> Floats:
 
 
 @define(
-    "min_distance@1", "candidate", undefined=1.0, cost="N L D", source="Sener and Savarese 2018"
+    "min_distance@1",
+    "candidate",
+    kinds=TASK_KINDS,
+    undefined=1.0,
+    cost="N L D",
+    source="Sener and Savarese 2018",
 )
 def min_distance(state: QueryState, rows: Ints) -> Floats:
     """Distance to the nearest labelled row, r / (1 + r) in pool scales; 1 without labels."""
@@ -110,7 +116,12 @@ def min_distance(state: QueryState, rows: Ints) -> Floats:
 
 
 @define(
-    "mean_distance@1", "candidate", undefined=1.0, cost="N L D", source="Konyushkova et al. 2018"
+    "mean_distance@1",
+    "candidate",
+    kinds=TASK_KINDS,
+    undefined=1.0,
+    cost="N L D",
+    source="Konyushkova et al. 2018",
 )
 def mean_distance(state: QueryState, rows: Ints) -> Floats:
     """Mean distance to the labelled rows, r / (1 + r) in pool scales; 1 without labels."""
@@ -119,13 +130,13 @@ def mean_distance(state: QueryState, rows: Ints) -> Floats:
     return squash(mean_distances(state, rows))
 
 
-@define("min_distance_rank@1", "candidate", undefined=0.5, cost="(N + R) L D")
+@define("min_distance_rank@1", "candidate", kinds=TASK_KINDS, undefined=0.5, cost="(N + R) L D")
 def min_distance_rank(state: QueryState, rows: Ints) -> Floats:
     """Share of the reference set nearer to a labelled row; 1/2 without labels."""
     return rank_in(min_distance(state, rows), min_distance(state, state.reference))
 
 
-@define("mean_distance_rank@1", "candidate", undefined=0.5, cost="(N + R) L D")
+@define("mean_distance_rank@1", "candidate", kinds=TASK_KINDS, undefined=0.5, cost="(N + R) L D")
 def mean_distance_rank(state: QueryState, rows: Ints) -> Floats:
     """Share of the reference set nearer to the labelled rows on average; 1/2 without labels."""
     return rank_in(mean_distance(state, rows), mean_distance(state, state.reference))
@@ -180,6 +191,7 @@ def neighbour_entropy(state: QueryState, rows: Ints) -> Floats:
 @define(
     "density@1",
     "candidate",
+    kinds=TASK_KINDS,
     of_labels="nothing",
     cost="N R D once",
     source="Settles and Craven 2008, k-nearest form",
@@ -193,6 +205,7 @@ def density(state: QueryState, rows: Ints) -> Floats:
 @define(
     "wide_density@1",
     "candidate",
+    kinds=TASK_KINDS,
     of_labels="nothing",
     cost="N R D once",
     source="Settles and Craven 2008",
@@ -202,13 +215,15 @@ def wide_density(state: QueryState, rows: Ints) -> Floats:
     return around(state, rows).wide
 
 
-@define("density_rank@1", "candidate", of_labels="nothing", cost="N R D once")
+@define("density_rank@1", "candidate", kinds=TASK_KINDS, of_labels="nothing", cost="N R D once")
 def density_rank(state: QueryState, rows: Ints) -> Floats:
     """Share of the reference set in a less dense place."""
     return rank_in(density(state, rows), density(state, state.reference))
 
 
-@define("wide_density_rank@1", "candidate", of_labels="nothing", cost="N R D once")
+@define(
+    "wide_density_rank@1", "candidate", kinds=TASK_KINDS, of_labels="nothing", cost="N R D once"
+)
 def wide_density_rank(state: QueryState, rows: Ints) -> Floats:
     """Share of the reference set with a smaller wide density."""
     return rank_in(np.round(wide_density(state, rows), 5), _wide_reference(state))
@@ -222,6 +237,7 @@ def _wide_reference(state: QueryState) -> Floats:
 @define(
     "uncovered@1",
     "candidate",
+    kinds=TASK_KINDS,
     undefined=1.0,
     cost="N k + R L D",
     source="ProbCover: Yehuda et al. 2022",
@@ -236,7 +252,7 @@ def uncovered(state: QueryState, rows: Ints) -> Floats:
     return closer
 
 
-@define("novelty@1", "candidate", undefined=1.0, cost="N L D")
+@define("novelty@1", "candidate", kinds=TASK_KINDS, undefined=1.0, cost="N L D")
 def novelty(state: QueryState, rows: Ints) -> Floats:
     """Distance to the nearest label over the local spacing of the pool, r / (1 + r)."""
     if len(state.labelled) == 0:
@@ -248,6 +264,7 @@ def novelty(state: QueryState, rows: Ints) -> Floats:
 @define(
     "leverage@1",
     "candidate",
+    kinds=TASK_KINDS,
     cost="N min(L, D)^2",
     source="ridge leverage h = z'(Z_L'Z_L + I)^-1 z with an intercept",
 )

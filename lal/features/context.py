@@ -8,13 +8,14 @@ from lal.features.candidate import margin, min_distance, nearest_disagreement, p
 from lal.features.geometry import get_reference, squared_distances, surroundings
 from lal.features.labelled import TIE, class_counts, entropy, get_proba, seen_classes
 from lal.state import QueryState
+from lal.task_kind import TASK_KINDS
 
 
 def _log_share(value: float, whole: float) -> Floats:
     return np.array([np.log1p(value) / np.log1p(whole)])
 
 
-@define("n_labelled@1", "context", of_labels="counts", cost="1")
+@define("n_labelled@1", "context", kinds=TASK_KINDS, of_labels="counts", cost="1")
 def n_labelled(state: QueryState, rows: Ints) -> Floats:
     """Labels acquired, log(1 + L) / log(1001)."""
     return _log_share(len(state.labelled), 1000.0)
@@ -107,20 +108,28 @@ def neighbour_disagreement(state: QueryState, rows: Ints) -> Floats:
     return np.array([nearest_disagreement(state, state.reference).mean()])
 
 
-@define("reached@1", "context", undefined=1.0, cost="R L D")
+@define("reached@1", "context", kinds=TASK_KINDS, undefined=1.0, cost="R L D")
 def reached(state: QueryState, rows: Ints) -> Floats:
     """Mean squashed distance of the reference set to its nearest label; 1 without labels."""
     return np.array([min_distance(state, state.reference).mean()])
 
 
-@define("spacing@1", "context", of_labels="nothing", cost="R^2 D once")
+@define("spacing@1", "context", kinds=TASK_KINDS, of_labels="nothing", cost="R^2 D once")
 def spacing(state: QueryState, rows: Ints) -> Floats:
     """Mean distance to the ten nearest over the pool scale: near 1 in many effective columns."""
     near = surroundings(state.geometry, get_reference(state.geometry).rows)
     return np.array([near.distance.mean()])
 
 
-@define("spent_share@1", "context", of_labels="counts", low=-1.0, undefined=-1.0, cost="1")
+@define(
+    "spent_share@1",
+    "context",
+    kinds=TASK_KINDS,
+    of_labels="counts",
+    low=-1.0,
+    undefined=-1.0,
+    cost="1",
+)
 def spent_share(state: QueryState, rows: Ints) -> Floats:
     """Labels acquired over the budget; -1 when the budget is unknown."""
     if state.budget is None:
@@ -128,13 +137,13 @@ def spent_share(state: QueryState, rows: Ints) -> Floats:
     return np.array([len(state.labelled) / max(state.budget, 1)])
 
 
-@define("n_columns@1", "context", of_labels="nothing", cost="1")
+@define("n_columns@1", "context", kinds=TASK_KINDS, of_labels="nothing", cost="1")
 def n_columns(state: QueryState, rows: Ints) -> Floats:
     """Columns of Z, log(1 + d) / log(513)."""
     return _log_share(state.Z_labelled.shape[1], 512.0)
 
 
-@define("n_reference@1", "context", of_labels="nothing", cost="1")
+@define("n_reference@1", "context", kinds=TASK_KINDS, of_labels="nothing", cost="1")
 def n_reference(state: QueryState, rows: Ints) -> Floats:
     """Rows of the pool up to 1 024, log(1 + R) / log(1025)."""
     return _log_share(len(state.reference), 1024.0)

@@ -16,6 +16,7 @@ from lal.features.geometry import (
     surroundings,
 )
 from lal.state import Assumption, QueryState
+from lal.task_kind import REGRESSION
 
 T = TypeVar("T")
 
@@ -84,10 +85,18 @@ def encoded(state: QueryState, rows: Ints) -> Floats:
     return for_rows(state, "encoded", rows, lambda: state.geometry.rows(rows), unchanged)
 
 
+def label_codes(state: QueryState) -> Ints:
+    """Return the class of every labelled row, shape (L,); all are of one class in regression."""
+    if state.kind == REGRESSION:
+        return np.zeros(len(state.labels), dtype=np.int64)
+    return state.labels
+
+
 def class_counts(state: QueryState) -> Ints:
     """Return the labels acquired of every class, shape (C,)."""
-    size = max(state.n_classes, 1, int(state.labels.max()) + 1 if len(state.labels) else 1)
-    counts: Ints = np.bincount(state.labels, minlength=size)
+    codes = label_codes(state)
+    size = max(state.n_classes, 1, int(codes.max()) + 1 if len(codes) else 1)
+    counts: Ints = np.bincount(codes, minlength=size)
     return counts
 
 
@@ -120,7 +129,8 @@ def _measure(state: QueryState, rows: Ints) -> tuple[Floats, Floats]:
     scale = get_reference(state.geometry).scale
     seen = seen_classes(state)
     nearest, mean = np.empty((len(rows), len(seen))), np.empty(len(rows))
-    members = [np.flatnonzero(state.labels == code) for code in seen]
+    codes = label_codes(state)
+    members = [np.flatnonzero(codes == code) for code in seen]
     for first in range(0, len(rows), CHUNK):
         part = slice(first, first + CHUNK)
         squares = squared_distances(state.geometry.rows(rows[part]), state.Z_labelled)
@@ -146,7 +156,8 @@ def _measure_one_more(
     squares = squared_distances(encoded(state, rows), new)[:, 0]
     away = np.sqrt(squares) / get_reference(state.geometry).scale
     seen = seen_classes(state)
-    column = int(np.searchsorted(seen, assumed.code))
+    code = 0 if state.kind == REGRESSION else assumed.code
+    column = int(np.searchsorted(seen, code))
     if nearest.shape[1] < len(seen):
         nearest = np.insert(nearest, column, away, axis=1)
     else:

@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lal.errors import UsageError
+from lal.learners.regression import REGRESSORS, RegressionLearner
 from lal.learners.sklearn_learner import SklearnLearner
 from lal.registry import Registry, require
 from lal.task import Learner
+from lal.task_kind import CLASSIFICATION, REGRESSION, check_task_kind
 
 LEARNERS: Registry[Callable[..., Learner]] = Registry("learner")
 
@@ -20,23 +22,27 @@ def make_named_learner(learner: Any, classes: Sequence[Any]) -> Learner:
     return made
 
 
-def make_learner(learner: Any, **options: Any) -> Learner:
+def make_learner(learner: Any, *, task: str = CLASSIFICATION, **options: Any) -> Learner:
     """Return a learner.
 
     Args:
         learner: A name of the registry, a scikit-learn classifier or pipeline, a class of one, or
             a learner (returned as it is).
+        task: ``"regression"`` takes regressors; their names are those of
+            `lal.learners.regression.REGRESSORS` (ridge, gp, random_forest, mlp_ensemble).
         **options: Parameters of the estimator, for a name or a class.
 
     Raises:
         UnknownNameError: No learner of that name; the message has the nearest names.
         UsageError: Not a classifier, a wrong option, or options for a finished object.
     """
+    number = check_task_kind(task) == REGRESSION
+    wrap = RegressionLearner if number else SklearnLearner
     if isinstance(learner, str):
-        named: Learner = _build(LEARNERS[learner], learner, options)
+        named: Learner = _build((REGRESSORS if number else LEARNERS)[learner], learner, options)
         return named
     if isinstance(learner, type):
-        return SklearnLearner(_build(learner, learner.__name__, options))
+        return wrap(_build(learner, learner.__name__, options))
     if options:
         raise UsageError(
             f"options {', '.join(options)} were given with a finished {type(learner).__name__}; "
@@ -45,7 +51,7 @@ def make_learner(learner: Any, **options: Any) -> Learner:
     if _is_learner(learner):
         found: Learner = learner
         return found
-    return SklearnLearner(learner)
+    return wrap(learner)
 
 
 def _is_learner(value: Any) -> bool:

@@ -78,7 +78,7 @@ class SklearnLearner:
         classes = range(n_classes) if self.classes is None else self.classes
         targets = make_targets(self.estimator, y, classes)
         estimator = self._clone(targets, seed)
-        weights = _weights(estimator, sample_weight)
+        weights = weight_argument(estimator, sample_weight)
         try:
             with warnings.catch_warnings():
                 # a handful of labels of many classes is the ordinary case here
@@ -87,7 +87,7 @@ class SklearnLearner:
         except LalError:
             raise
         except Exception as error:  # whatever a stranger's fit raises, the caller gets one sentence
-            raise _refused(self.name, len(y), error) from error
+            raise refused_fit(self.name, len(y), error) from error
         columns = fitted_columns(estimator, targets, classes)
         return SklearnModel(estimator, columns, n_classes, X, y)
 
@@ -95,20 +95,33 @@ class SklearnLearner:
         from sklearn.base import clone
 
         estimator = clone(self.estimator)
-        n_labelled = len(targets.values)
         changes = translated(estimator, targets)
-        for key, value in estimator.get_params(deep=True).items():
-            last = key.rsplit("__", 1)[-1]
-            if last == "random_state" and value is None:
-                changes[key] = integer_seed(seed, key)
-            elif last == "n_neighbors" and isinstance(value, int) and value > n_labelled:
-                changes[key] = n_labelled
-            elif last == "decision_function_shape" and value == "ovo":
-                changes[key] = "ovr"
+        changes |= small_sample_changes(estimator, len(targets.values), seed)
         return estimator.set_params(**changes) if changes else estimator
 
 
-def _refused(name: str, n_labelled: int, error: Exception) -> DataError:
+def small_sample_changes(estimator: Any, n_labelled: int, seed: int) -> dict[str, Any]:
+    """Return the parameters that a clone is fitted with in place of its own; see `SklearnLearner`.
+
+    Args:
+        estimator: Any estimator, with those nested in it.
+        n_labelled: Rows that it will be fitted to.
+        seed: Sets every ``random_state`` that is None.
+    """
+    changes: dict[str, Any] = {}
+    for key, value in estimator.get_params(deep=True).items():
+        last = key.rsplit("__", 1)[-1]
+        if last == "random_state" and value is None:
+            changes[key] = integer_seed(seed, key)
+        elif last == "n_neighbors" and isinstance(value, int) and value > n_labelled:
+            changes[key] = n_labelled
+        elif last == "decision_function_shape" and value == "ovo":
+            changes[key] = "ovr"
+    return changes
+
+
+def refused_fit(name: str, n_labelled: int, error: Exception) -> DataError:
+    """Return the error of an estimator that could not be fitted, in one sentence."""
     said = quoted(error)
     return DataError(f"{name} cannot be fitted to the {n_labelled} labelled rows: {said}")
 
@@ -123,8 +136,8 @@ def _check_classifier(estimator: Any) -> None:
         )
     if is_regressor(estimator):
         raise UsageError(
-            f"{type(estimator).__name__} is a regressor; regression is not in this release, "
-            "expected a classifier"
+            f"{type(estimator).__name__} is a regressor, expected a classifier; pass "
+            'task="regression" to learn numbers'
         )
     answers = hasattr(estimator, "predict_proba") or hasattr(estimator, "decision_function")
     if not is_classifier(estimator) and not answers:
@@ -142,7 +155,7 @@ def _check_labels(X: Rows, y: Ints, n_classes: int) -> None:
         raise UsageError(f"label {wrong} is not a class code; expected 0 to {n_classes - 1}")
 
 
-def _weights(estimator: Any, sample_weight: Floats | None) -> dict[str, Floats]:
+def weight_argument(estimator: Any, sample_weight: Floats | None) -> dict[str, Floats]:
     """Return the keyword that carries the weights to the (last) estimator."""
     if sample_weight is None:
         return {}

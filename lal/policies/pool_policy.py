@@ -11,7 +11,7 @@ import numpy as np
 from lal.arrays import Floats, Ints
 from lal.errors import PolicyFileError, UsageError
 from lal.features import FEATURES, candidate_matrix
-from lal.features.base import NO_ROWS, check_scopes
+from lal.features.base import NO_ROWS, check_scopes, common_kinds
 from lal.policies.card import Card, check_card
 from lal.policies.files import UNNAMED_KIND, Field, SavedPolicy, check_ids
 from lal.policies.query.labels import HINT
@@ -22,6 +22,7 @@ from lal.policies.scoring.scorer import Scorer, compile_program
 from lal.state import QueryState
 from lal.strategies.base import choose_batch
 from lal.strategies.selection import PRESELECT, SELECTIONS, Batch, check_size, whole_number
+from lal.task_kind import CLASSIFICATION, TaskKind, check_served, check_task_kind
 
 
 class PolicyRangeWarning(UserWarning):
@@ -76,6 +77,7 @@ class PoolPolicy(SavedPolicy):
         object.__setattr__(self, "context_features", tuple(self.context_features))
         check_scopes(self.candidate_features, "candidate")
         check_scopes(self.context_features, "context")
+        _ = self.kinds  # features of different kinds of task are refused
         ids = (*self.candidate_features, *self.context_features)
         uneven = [i for i in ids if not FEATURES[i].class_symmetric]
         if self.class_symmetric and uneven:
@@ -116,6 +118,11 @@ class PoolPolicy(SavedPolicy):
     def __deepcopy__(self, memo: Mapping[int, Any]) -> "PoolPolicy":
         """Return itself: nothing in a policy changes, so copies may share it."""
         return self
+
+    @property
+    def kinds(self) -> tuple[TaskKind, ...]:
+        """Kinds of task that its features mean something in."""
+        return common_kinds((*self.candidate_features, *self.context_features))
 
     @property
     def batch_rule(self) -> str:
@@ -195,13 +202,14 @@ class PoolPolicy(SavedPolicy):
         random_state: Any = 0,
         return_utilities: bool = False,
         batch_rule: str | None = None,
+        task: str = CLASSIFICATION,
     ) -> Any:
         """Return the rows to label next, best first.
 
         Args:
             X: Pool, N rows: array, data frame or sparse matrix.
             y: Labels (N,), missing ones as nan, None or `missing_label`.
-            clf: Classifier or pipeline; a clone is fitted to the labelled rows.
+            clf: Classifier (regressor) or pipeline; a clone is fitted to the labelled rows.
             proba: Class probabilities (N, C) instead of a classifier.
             classes: All classes, when known.
             budget: Labels that may be acquired in all, the present ones included, when known.
@@ -214,6 +222,7 @@ class PoolPolicy(SavedPolicy):
             batch_rule: How a batch is chosen: "greedy" (one row after the other, each given its
                 predicted label before the next is chosen), "top" (highest utilities), "gumbel" or
                 "greedy_diverse". By default the policy's own, the attribute `batch_rule`.
+            task: "regression" where y holds numbers and clf is a regressor.
 
         Returns:
             Row numbers of X (of `candidates` when these are samples), shape (batch_size,). With
@@ -233,7 +242,9 @@ class PoolPolicy(SavedPolicy):
             sample_weight=sample_weight,
             random_state=random_state,
             missing_label=self.missing_label,
+            task=check_task_kind(task),
         )
+        check_served(self, options.task, name=f"policy {self.name!r}")
         request = read_request(X, y, clf, options)
         if len(request.rows) == 0:
             raise UsageError(
@@ -255,7 +266,7 @@ class PoolPolicy(SavedPolicy):
             y: As in `query`.
             clf: As in `query`.
             index: Row of X.
-            **options: Further arguments of `query` (proba, classes, budget, random_state ...).
+            **options: Further arguments of `query` (proba, classes, budget, task ...).
 
         Returns:
             Candidate feature id to the change; a negative change says that the feature's value

@@ -11,6 +11,7 @@ from lal.registry import Registry
 from lal.state import QueryState, Strategy
 from lal.strategies.selection import SELECTIONS, Batch, Picks
 from lal.strategies.selection import select_top as select_top
+from lal.task_kind import check_served
 
 STRATEGIES: Registry[Callable[..., Strategy]] = Registry("strategy")
 for _name, _where in {
@@ -67,6 +68,12 @@ for _name, _where in {
     "core_gcn": "lal.strategies.neural.gcn:CoreGcn",
     "albl": "lal.strategies.albl:ALBL",
     "uncertainty_herding": "lal.strategies.uncertainty_herding:UncertaintyHerding",
+    "greedy_sampling_x": "lal.strategies.regression:GreedySamplingX",
+    "greedy_sampling_y": "lal.strategies.regression:GreedySamplingY",
+    "improved_greedy_sampling": "lal.strategies.regression:ImprovedGreedySampling",
+    "predictive_variance": "lal.strategies.regression:PredictiveVariance",
+    "committee_variance": "lal.strategies.regression:CommitteeVariance",
+    "expected_model_change": "lal.strategies.regression:ExpectedModelChange",
 }.items():
     STRATEGIES.add_lazy(_name, _where)
 STRATEGIES.add_prefix("skactiveml", "lal.strategies.skactiveml:from_name")
@@ -109,9 +116,10 @@ def select(
         batch_rule: Name in `lal.strategies.selection.SELECTIONS`; the strategy's own when None.
 
     Raises:
-        UsageError: More rows than there are, or a rule or rows named for a strategy that chooses
-            whole batches.
+        UsageError: More rows than there are, a strategy for another kind of task, or a rule or rows
+            named for a strategy that chooses whole batches.
     """
+    check_served(strategy, state.kind)
     asked = state.open if rows is None else rows
     whole = getattr(strategy, "select_batch", None)
     if whole is not None and batch_size > 1:

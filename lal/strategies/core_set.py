@@ -1,5 +1,7 @@
 """Core-set selection: greedy k-centre, and the robust version as integer programs."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from lal.arrays import Bools, Floats, Ints
@@ -8,6 +10,7 @@ from lal.features.geometry import squared_distances
 from lal.state import QueryState
 from lal.strategies.selection import check_size
 from lal.strategies.spaces import Farthest, Selector, SpaceStrategy
+from lal.task_kind import TASK_KINDS, TaskKind
 
 MOST = 200
 """Open rows that an integer program chooses among."""
@@ -27,6 +30,8 @@ class CoreSet(SpaceStrategy):
         space: ``"view"``, in which classes without a label are found more often, or
             ``"embedding"``, as in the paper.
     """
+
+    kinds: ClassVar[tuple[TaskKind, ...]] = TASK_KINDS
 
     def begin(self, state: QueryState, rng: np.random.Generator, size: int) -> Selector:
         """Return distances to the labelled rows."""

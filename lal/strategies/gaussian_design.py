@@ -1,11 +1,14 @@
 """Batches by determinants of a Gaussian process: matrix partition and maximal determinant."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from lal.arrays import Floats, Ints
 from lal.features.geometry import squared_distances
 from lal.state import QueryState
 from lal.strategies.spaces import Selector, SpaceStrategy
+from lal.task_kind import TASK_KINDS, TaskKind
 
 MOST = 500
 """Rows of the reference set, besides the labelled ones, that have a place in the kernel."""
@@ -89,6 +92,8 @@ class MaxDeterminant(SpaceStrategy):
         space: A name in `lal.strategies.spaces.SPACES`.
     """
 
+    kinds: ClassVar[tuple[TaskKind, ...]] = TASK_KINDS
+
     def begin(self, state: QueryState, rng: np.random.Generator, size: int) -> Selector:
         """Return variances given the labelled rows."""
         return _Determinant(*_places(self, state), state)
@@ -104,6 +109,8 @@ class MatrixPartition(SpaceStrategy):
     Args:
         space: A name in `lal.strategies.spaces.SPACES`.
     """
+
+    kinds: ClassVar[tuple[TaskKind, ...]] = TASK_KINDS
 
     def begin(self, state: QueryState, rng: np.random.Generator, size: int) -> Selector:
         """Return variances given the labelled and given the other rows."""

@@ -1,4 +1,4 @@
-"""Every pool strategy for classification of scikit-activeml, wrapped as it is.
+"""Every pool strategy of scikit-activeml, for classification and regression, wrapped as it is.
 
 What a strategy is given follows from its own signature. Model-free strategies and those that bring
 their own classifier see the encoded rows Z; strategies that ask a classifier see X and the model
@@ -18,11 +18,13 @@ from lal.errors import LalError, UnknownNameError, UsageError
 from lal.registry import require
 from lal.state import QueryState
 from lal.strategies.base import select_top
+from lal.task_kind import CLASSIFICATION, REGRESSION, TASK_KINDS, TaskKind
 
 EXTRA = "hosts-skactiveml"
 
 NOT_STRATEGIES = {
     "ExpectedErrorReduction": "the base of MonteCarloEER and ValueOfInformationEER; choose one",
+    "RegressionTreeBasedAL": "broken with this NumPy (a TypeError within scikit-activeml 1.0.1)",
     "SubSamplingWrapper": "a wrapper around another strategy, not a strategy",
     "ParallelUtilityEstimationWrapper": "a wrapper around another strategy, not a strategy",
 }
@@ -41,14 +43,23 @@ NEEDS_A_LABEL = ("CostEmbeddingAL", "DiscriminativeAL")
 """Strategies that contrast labelled with unlabelled rows; all rows are equal before a label."""
 
 
-def skactiveml_names() -> list[str]:
-    """Return the names of all pool strategies for classification that can be wrapped.
+BOTH_KINDS = ("CoreSet", "GreedySamplingX", "RandomSampling", "TypiClust")
+"""Strategies that look at no model."""
+
+
+def skactiveml_names(kind: TaskKind = CLASSIFICATION) -> list[str]:
+    """Return the names of all pool strategies that can be wrapped.
+
+    Args:
+        kind: Only those that serve this kind of task.
 
     Raises:
         MissingDependencyError: scikit-activeml is not installed.
     """
     pool = _pool()
-    return sorted(name for name in pool.__all__ if not _refusal(name, getattr(pool, name)))
+    found = {name: getattr(pool, name) for name in pool.__all__}
+    usable = (name for name, member in found.items() if not _refusal(name, member))
+    return sorted(name for name in usable if kind in _kinds(name, found[name]))
 
 
 def from_name(name: str) -> Callable[..., "SkactivemlStrategy"]:
@@ -64,7 +75,7 @@ def from_name(name: str) -> Callable[..., "SkactivemlStrategy"]:
         hint = f"did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
         raise UnknownNameError(
             f"scikit-activeml has no pool strategy {name!r}; {hint}"
-            f"known: {', '.join(skactiveml_names())}"
+            f"known: {', '.join(sorted({n for k in TASK_KINDS for n in skactiveml_names(k)}))}"
         )
     reason = _refusal(name, getattr(pool, name))
     if reason:
@@ -94,8 +105,9 @@ class SkactivemlStrategy:
             )
         self._init = taken
         self._query = set(inspect.signature(self._class.query).parameters)
+        self.kinds = _kinds(name, self._class)
         self._asks_model = name not in OWN_CLASSIFIER and bool(
-            self._query & {"clf", "estimator", "ensemble"}
+            self._query & {"clf", "estimator", "ensemble", "reg"}
         )
 
     def __repr__(self) -> str:
@@ -147,6 +159,8 @@ class SkactivemlStrategy:
 
     def _undefined(self, state: QueryState) -> bool:
         no_model = self._asks_model and state.proba is None
+        if state.kind == REGRESSION:
+            no_model = len(state.labelled) < 2
         return no_model or (self.name in NEEDS_A_LABEL and not len(state.labelled))
 
     def _ask(
@@ -182,6 +196,10 @@ class SkactivemlStrategy:
     ) -> dict[str, Any]:
         from lal.strategies import skactiveml_model as models
 
+        if state.kind == REGRESSION:
+            from lal.strategies.skactiveml_regression import arguments
+
+            return arguments(self.name, self._query, state)
         if self.name in OWN_CLASSIFIER:
             kind = OWN_CLASSIFIER[self.name]
             return {"clf": models.own_classifier(kind, X, y, state, seed), "fit_clf": False}
@@ -206,9 +224,17 @@ def _refusal(name: str, member: Any) -> str:
         return "not a strategy"
     if name in NOT_STRATEGIES:
         return NOT_STRATEGIES[name]
-    if "reg" in inspect.signature(member.query).parameters:
-        return "a strategy for regression, which is not in this release"
     return ""
+
+
+def _kinds(name: str, member: Any) -> tuple[TaskKind, ...]:
+    """Return the kinds of task that a strategy serves, by what its query asks for."""
+    asked = inspect.signature(member.query).parameters
+    if "reg" in asked:
+        return (REGRESSION,)
+    if name in BOTH_KINDS:
+        return TASK_KINDS
+    return (CLASSIFICATION,)
 
 
 def _dense_numbers(state: QueryState, name: str) -> Floats:

@@ -11,6 +11,7 @@ from lal.learners.capabilities import require_capability
 from lal.registry import Registry
 from lal.state import QueryState
 from lal.strategies.selection import check_size, select_top
+from lal.task_kind import CLASSIFICATION
 
 Space = Callable[[QueryState, str], Floats]
 """State and the name of who asks to the coordinates of all rows, shape (N, h)."""
@@ -27,7 +28,7 @@ def view(state: QueryState, who: str) -> Floats:
 @SPACES.register("embedding")
 def embedding(state: QueryState, who: str) -> Floats:
     """Return what the learner's last layer sees; the encoded rows while there is no model."""
-    if state.proba is None:
+    if state.proba is None and state.kind == CLASSIFICATION:
         return state.Z
     found: Floats = state.memo(
         "spaces.embedding", lambda: require_capability(state, "embed", who), lambda same: same

@@ -1,5 +1,7 @@
 """Typical rows of unlabelled clusters for the first labels, margin afterwards."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from lal.arrays import Floats, Ints
@@ -7,6 +9,7 @@ from lal.state import QueryState
 from lal.strategies.farthest import exploration_labels
 from lal.strategies.selection import select_top
 from lal.strategies.uncertainty import Margin
+from lal.task_kind import TASK_KINDS, TaskKind
 
 NEIGHBOURS = 20
 """Neighbours within its cluster that a row's typicality is measured by, as in the source."""
@@ -68,6 +71,8 @@ class Typiclust:
     For a batch of b, the rows are cut into b more k-means clusters than there are labels. Source:
     Hacohen et al. (2022), see `typicality`.
     """
+
+    kinds: ClassVar[tuple[TaskKind, ...]] = TASK_KINDS
 
     def utilities(self, state: QueryState, rng: np.random.Generator) -> Floats:
         """Return ranks by cluster and typicality, shape (N,)."""

@@ -12,6 +12,10 @@ from lal.data.hashing import row_hashes
 from lal.errors import DataError, UsageError
 from lal.rng import Streams
 from lal.task import Learner, Part, Start, Task
+from lal.task_kind import REGRESSION
+
+STRATA = 5
+"""Parts of equal size that the numbers of a regression are cut into, so that splits are even."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +49,8 @@ def make_task(
 
     Args:
         dataset: The rows and labels.
-        learner: The task model; see `lal.learners.make_learner` for names.
+        learner: The task model; see `lal.learners.make_learner` for names, with
+            ``task="regression"`` where the data set is one.
         seed: Seed of the episode; only its stream "split" is drawn from.
         budget: Labels acquired after the start.
         reward_share: Share of the rows not in the test part that rewards are measured on.
@@ -100,6 +105,7 @@ def make_task(
             ("reward_share", str(reward_share)),
             ("max_pool", str(max_pool)),
         ),
+        kind=dataset.kind,
     )
 
 
@@ -115,8 +121,9 @@ def split_rows(
     """Return the rows of each part.
 
     Rows equal in values and label count once. Rows equal in values with different labels go to
-    one part together. Parts are stratified by class, and every class keeps a row in the pool
-    (those met only among contradicting rows may not). Row order has no part in any of it.
+    one part together. Parts are stratified by class (by fifths of y in regression), and every
+    class keeps a row in the pool (those met only among contradicting rows may not). Row order has
+    no part in any of it.
     """
     _check_shares(test_share, reward_share, n_state, max_pool)
     rng = Streams(seed)["split"]
@@ -146,7 +153,7 @@ def _check_pool(dataset: Dataset, split: Split) -> None:
     if len(np.unique(dataset.y[split.pool])) < 2:
         raise DataError(
             f"the pool split from {dataset.name!r} ({len(split.pool)} rows after removing "
-            f"duplicates) holds one class only; use more data or smaller held-out shares"
+            f"duplicates) holds one class or number only; use more data or smaller held-out shares"
         )
 
 
@@ -163,7 +170,15 @@ def _groups(dataset: Dataset) -> tuple[list[Ints], Ints]:
     fresh_row = fresh_value | np.r_[True, y[1:] != y[:-1]]
     kept = order[fresh_row]
     starts = np.flatnonzero(fresh_value[fresh_row])
-    return np.split(kept, starts[1:]), dataset.y[kept[starts]]
+    return np.split(kept, starts[1:]), _strata(dataset)[kept[starts]]
+
+
+def _strata(dataset: Dataset) -> Ints:
+    """Return what parts are stratified by: the class, or the fifth that a number falls into."""
+    if dataset.kind != REGRESSION:
+        return dataset.y
+    edges = np.quantile(dataset.y, np.linspace(0.0, 1.0, STRATA + 1)[1:-1])
+    return np.searchsorted(edges, dataset.y).astype(np.int64)
 
 
 def _carve(rng: np.random.Generator, strata: Ints, among: Ints, share: float) -> tuple[Ints, Ints]:

@@ -9,7 +9,9 @@ import numpy as np
 from lal.arrays import Bools, Ints, detached, refuse_lazy
 from lal.errors import DataError
 
-REGRESSION = "regression, multi-label and multi-output targets are not in this release"
+MULTI_OUTPUT = "multi-label and multi-output targets are not in this release"
+
+NUMBERS = 'pass task="regression" to query if y holds numbers to predict'
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +56,7 @@ def read_labels(
     Raises:
         DataError: Wrong length or shape, a label that is not a class, or a regression target.
     """
-    values = _column(y, n)
+    values = label_column(y, n)
     missing = find_missing(y, values, missing_label)
     if classes is None:
         _refuse_marks(values[~missing], all_labelled=not missing.any())
@@ -112,20 +114,27 @@ def _odd_numbers(names: Collection[Any], dtype: np.dtype[Any]) -> list[Any]:
     return [v for v in whole if v in odd] + floats
 
 
-def _column(y: Any, n: int) -> np.ndarray:
+def label_column(y: Any, n: int) -> np.ndarray:
+    """Return y as one column of n values.
+
+    Raises:
+        DataError: Another length, or several labels a row.
+    """
     refuse_lazy(y, "y")
     if hasattr(y, "tocsr"):
-        raise DataError(f"y is a sparse matrix, expected one label a row; {REGRESSION}")
+        raise DataError(f"y is a sparse matrix, expected one label a row; {MULTI_OUTPUT}")
     try:
         values = y.filled(None) if _masked_objects(y) else np.asarray(detached(y))
     except ValueError:
-        raise DataError(f"y must have one label a row, got rows of labels; {REGRESSION}") from None
+        raise DataError(
+            f"y must have one label a row, got rows of labels; {MULTI_OUTPUT}"
+        ) from None
     if values.dtype.kind == "O" and any(
         isinstance(v, list | tuple | set | frozenset | dict | np.ndarray) for v in values.flat
     ):
-        raise DataError(f"y holds several labels a row, expected one; {REGRESSION}")
+        raise DataError(f"y holds several labels a row, expected one; {MULTI_OUTPUT}")
     if values.ndim != 1:
-        raise DataError(f"y must have one label a row, got shape {values.shape}; {REGRESSION}")
+        raise DataError(f"y must have one label a row, got shape {values.shape}; {MULTI_OUTPUT}")
     if len(values) != n:
         raise DataError(f"X has {n} rows but y has {len(values)} labels; expected as many")
     return values
@@ -173,7 +182,7 @@ def _refuse_continuous(held: Sequence[Any]) -> None:
     if parts and not np.isfinite(parts[0]):
         raise DataError(f"y holds {parts[0]!r}, which is not a class label; {HINT}")
     if parts:
-        raise DataError(f"y holds {parts[0]!r}, which is not a class label; {REGRESSION}")
+        raise DataError(f"y holds {parts[0]!r}, which is not a class label; {NUMBERS}")
 
 
 def _masked_objects(y: Any) -> bool:

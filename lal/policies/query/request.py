@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lal.arrays import Floats, Ints, Rows, detached, refuse_lazy
+from lal.arrays import Floats, Ints, Rows, detached
 from lal.data.view import make_geometry
 from lal.errors import DataError, UsageError
 from lal.learners import make_named_learner, wrap_fitted
@@ -14,11 +14,21 @@ from lal.learners.pool_aware import bind_pool
 from lal.learners.targets import known_labels
 from lal.policies.query.labels import Labels, read_labels
 from lal.policies.query.probabilities import checked_proba
+from lal.policies.query.regression import fitted_regressor, read_numbers
+from lal.policies.query.samples import (
+    check_index,
+    extended,
+    read_candidates,
+    refuse_masked,
+    samples,
+)
+from lal.policies.query.samples import stacked as stacked
 from lal.pool import n_rows, take
 from lal.rng import Streams
 from lal.state import Geometry, QueryState
 from lal.strategies.selection import Picks, whole_number
 from lal.task import Learner, Model
+from lal.task_kind import CLASSIFICATION, REGRESSION, TaskKind
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +43,7 @@ class Options:
     sample_weight: Any = None
     random_state: Any = 0
     missing_label: Any = float("nan")
+    task: TaskKind = CLASSIFICATION
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +99,7 @@ def read_request(X: Any, y: Any, clf: Any, options: Options) -> Request:
     """
     if isinstance(clf, type):
         raise UsageError(f"clf is the class {clf.__name__}; pass an instance, {clf.__name__}(...)")
-    X = _samples(X, "X")
+    X = samples(X, "X")
     n = n_rows(X)
     for name, other in (
         ("y", y),
@@ -96,9 +107,11 @@ def read_request(X: Any, y: Any, clf: Any, options: Options) -> Request:
         ("sample_weight", options.sample_weight),
         ("candidates", options.candidates),
     ):
-        _check_index(X, other, name)
+        check_index(X, other, name)
     geometry, pool = make_geometry(X), X
     streams = Streams(read_seed(options.random_state))
+    if options.task == REGRESSION:
+        return _read_regression((X, geometry), y, clf, options, streams)
     proba: Floats | None = None
     model: Model | None = None
     if options.proba is not None:
@@ -110,7 +123,7 @@ def read_request(X: Any, y: Any, clf: Any, options: Options) -> Request:
     if more is not None:
         if options.proba is not None:
             raise UsageError("with proba=, candidates must be row numbers of X, not samples")
-        geometry, X = _extended(geometry, X, more)
+        geometry, X = extended(geometry, X, more)
         width, rows = n_rows(more), np.arange(n, n_rows(X))
     if model is not None:
         proba = checked_proba(model.predict_proba(X), n_rows(X), len(labels.classes))
@@ -130,68 +143,42 @@ def read_request(X: Any, y: Any, clf: Any, options: Options) -> Request:
     return Request(state, rows, 0 if more is None else n, width, streams)
 
 
-WAYS = (
-    "pass numbers that describe each row (for texts and images: embeddings or counts), and the "
-    "model's probabilities in proba="
-)
-
-
-def _samples(X: Any, name: str) -> Rows:
-    refuse_lazy(X, name)
-    X = detached(X)
-    if not hasattr(X, "shape"):
-        X = _as_array(X, name)
-    if hasattr(X, "columns") and not hasattr(X, "dtypes"):
-        raise DataError(
-            f"{name} is a {type(X).__name__}; expected an array, a sparse matrix, or a frame of "
-            "pandas or polars (convert it, to_pandas() in pyarrow)"
+def _read_regression(
+    pool: tuple[Rows, Geometry], y: Any, reg: Any, options: Options, streams: Streams
+) -> Request:
+    if options.proba is not None or options.classes is not None:
+        raise UsageError(
+            'proba= and classes= are for classification; with task="regression" pass a regressor'
         )
-    if len(X.shape) != 2:
-        raise DataError(f"{name} must have rows and columns, got shape {tuple(X.shape)}; {WAYS}")
-    if getattr(getattr(X, "dtype", None), "kind", "f") in "cVmM":
-        raise DataError(f"{name} holds {X.dtype}, expected numbers or texts; convert it first")
-    _refuse_masked(X, name, "X.filled(np.nan), with a classifier that takes nan")
-    return X.tocsr() if hasattr(X, "tocsr") else X
-
-
-def _as_array(X: Any, name: str) -> Rows:
-    try:
-        return np.asarray(X)
-    except ValueError:
-        raise DataError(f"{name} has rows of different lengths; expected a table") from None
-
-
-def _refuse_masked(values: Any, name: str, way_out: str) -> None:
-    """Refuse masked cells, since what stands behind the mask would be read.
-
-    Raises:
-        DataError: A cell is masked.
-    """
-    if np.ma.is_masked(values):
-        raise DataError(f"{name} has masked cells; expected numbers, or pass {way_out}")
-
-
-def _check_index(X: Any, other: Any, name: str) -> None:
-    """Refuse a series or frame that has the index of X in another order, and names as candidates.
-
-    Raises:
-        DataError: It would be read by position although its names say otherwise.
-    """
-    mine: Any = getattr(X, "index", None)
-    theirs: Any = getattr(other, "index", None)
-    is_index = mine is not None and hasattr(other, "get_indexer")
-    if is_index and not np.array_equal(np.asarray(mine), np.arange(n_rows(X))):
-        raise DataError(
-            f"{name} is an index of names, expected row numbers; pass "
-            f"np.flatnonzero(X.index.isin({name}))"
-        )
-    if not (hasattr(mine, "equals") and hasattr(theirs, "equals")) or mine.equals(theirs):
-        return
-    if len(mine) == len(theirs) and mine.is_unique and set(mine) == set(theirs):
-        raise DataError(
-            f"{name} has the index of X in another order; pass {name}.loc[X.index], or plain "
-            "arrays to go by position"
-        )
+    X, geometry = pool
+    n = n_rows(X)
+    labelled, numbers = read_numbers(y, n, options.missing_label)
+    weights = _weights(options.sample_weight, n, labelled)
+    seed = streams.learner_seed(len(labelled))
+    model, learner = fitted_regressor(
+        X, (labelled, numbers), reg, seed, fit=options.fit_clf, sample_weight=weights
+    )
+    rows, more = read_candidates(options.candidates, labelled, n)
+    width = n
+    if more is not None:
+        geometry, X = extended(geometry, X, more)
+        width, rows = n_rows(more), np.arange(n, n_rows(X))
+    state = QueryState(
+        X=X,
+        geometry=geometry,
+        labelled=labelled,
+        labels=numbers,
+        n_classes=0,
+        classes_known=False,
+        proba=None,
+        model=model,
+        budget=_budget(options.budget),
+        sample_weight=weights,
+        learner=learner,
+        kind=REGRESSION,
+        prediction=None if model is None else np.asarray(model.predict(X), dtype=np.float64),
+    )
+    return Request(state, rows, 0 if more is None else n, width, streams)
 
 
 def _given_proba(y: Any, n: int, clf: Any, options: Options) -> tuple[Labels, Floats]:
@@ -213,7 +200,7 @@ def _columns_by_name(options: Options) -> tuple[Floats, Options]:
         DataError: The table is not numbers, or its names are not the classes.
     """
     frame = detached(options.proba)
-    _refuse_masked(frame, "proba", "the probabilities of every class")
+    refuse_masked(frame, "proba", "the probabilities of every class")
     try:
         table = np.asarray(frame)
         if table.dtype.kind in "cMmV":
@@ -283,73 +270,6 @@ def _learner(clf: Any, X: Rows, labels: Labels, options: Options) -> Learner | N
     if clf is None or not options.fit_clf:
         return None
     return bind_pool(make_named_learner(clf, labels.classes), X)
-
-
-def read_candidates(candidates: Any, labelled: Ints, n: int) -> tuple[Ints, Rows | None]:
-    """Return the rows that may be asked, or samples outside the pool.
-
-    An index array is taken at its word, labelled rows included; duplicates are refused.
-
-    Args:
-        candidates: None (all rows without a label), row numbers, a mask, or samples.
-        labelled: Labelled rows.
-        n: Rows of the pool.
-    """
-    if candidates is None:
-        mask = np.ones(n, dtype=bool)
-        mask[labelled] = False
-        return np.flatnonzero(mask), None
-    refuse_lazy(candidates, "candidates")
-    candidates = detached(candidates)
-    given = candidates if hasattr(candidates, "shape") else _as_array(candidates, "candidates")
-    shape = given.shape
-    if len(shape) == 2:
-        return np.zeros(0, dtype=np.int64), _samples(candidates, "candidates")
-    rows = np.asarray(given)
-    if rows.dtype.kind == "f" and rows.size and (rows == np.rint(rows)).all():
-        rows = rows.astype(np.int64)
-    if rows.dtype == bool and rows.shape == (n,):
-        rows = np.flatnonzero(rows)
-    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
-        raise UsageError("candidates must be row numbers (n,) or samples (n, D)")
-    rows = rows.astype(np.int64)
-    if rows.size and (rows.min() < 0 or rows.max() >= n):
-        raise UsageError(f"candidates must be row numbers from 0 to {n - 1}")
-    if len(np.unique(rows)) != len(rows):
-        raise UsageError("candidates holds a row twice; expected different rows")
-    return rows, None
-
-
-def _extended(geometry: Geometry, X: Rows, more: Rows) -> tuple[Geometry, Rows]:
-    if more.shape[1] != X.shape[1]:
-        raise DataError(f"candidates have {more.shape[1]} columns, X has {X.shape[1]}")
-    return geometry.extended(more), stacked(X, more)
-
-
-def stacked(X: Rows, more: Rows) -> Rows:
-    """Return rows and further rows below each other: arrays, frames or sparse matrices.
-
-    Raises:
-        DataError: One is a frame and the other is not.
-    """
-    if hasattr(X, "columns") != hasattr(more, "columns"):
-        raise DataError(
-            f"some rows come as {type(X).__name__} and others as {type(more).__name__}; expected "
-            "all of one kind"
-        )
-    if hasattr(X, "tocsr"):
-        from scipy import sparse
-
-        return sparse.vstack([X, more]).tocsr()
-    if hasattr(X, "iloc"):
-        import pandas as pd
-
-        return pd.concat([X, more], ignore_index=True)
-    if hasattr(X, "vstack"):
-        import polars as pl
-
-        return pl.concat([X, more.select(X.columns)], how="vertical_relaxed")
-    return np.concatenate([np.asarray(X), np.asarray(more)])
 
 
 def _budget(budget: int | None) -> int | None:
