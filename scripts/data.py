@@ -1,4 +1,4 @@
-"""Data and stores: fetch a suite, verify or compare run stores, read an access log."""
+"""Data and stores: fetch a suite, verify, compare or merge run stores, read an access log."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +11,7 @@ import tyro
 from lal.data.suites import Suite, load_suite
 from lal.errors import DataError, UsageError
 from lal.evaluation.holdout.access_log import read_access_log
+from lal.evaluation.runs.shards import merge_stores
 from lal.evaluation.runs.store import RunStore
 from lal.serialization import config_hash, write_json
 from scripts.entry import run_main
@@ -44,6 +45,17 @@ class Compare:
 
     stores: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
     """Two run stores or more, for example of one evaluation on several backends."""
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Put the finished runs of shards into one run store, by what determines each run."""
+
+    into: Annotated[Path, tyro.conf.Positional] = Path("runs/eval")
+    """Run store that takes them; made when absent."""
+
+    stores: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """Run stores of the shards."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +136,19 @@ def compare(config: Compare) -> None:
     print("the same runs, the same rows queried, the same metrics to the last digit")
 
 
+def merge(config: Merge) -> None:
+    """Merge stores; runs that are there already are not taken twice."""
+    if not config.stores:
+        raise UsageError("name the run stores to merge, for example runs/eval runs/eval/shards/*")
+    sources = [RunStore.existing(folder) for folder in config.stores]
+    parquet = any(path.suffix == ".parquet" for store in sources for path in store.files()[:1])
+    into = RunStore(config.into, "parquet" if parquet else "json")
+    for folder, n in merge_stores(into, sources).items():
+        print(f"{folder}: {n} runs taken")
+    missing = sum(into.find(key) is None for key in into.listed())
+    print(f"{config.into}: {len(into.keys())} runs, {missing} of the latest evaluation missing")
+
+
 def _digests(store: RunStore) -> Iterator[tuple[str, str]]:
     """Yield the key of every run and a hash of what does not depend on the machine's speed."""
     for run in store:
@@ -148,6 +173,7 @@ COMMANDS: dict[str, tuple[Callable[[Any], None], type]] = {
     "fetch": (fetch, Fetch),
     "verify": (verify, Verify),
     "compare": (compare, Compare),
+    "merge": (merge, Merge),
     "access-log": (access_log, AccessLog),
 }
 

@@ -4,15 +4,16 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from lal.evaluation import EvaluationConfig, estimate, evaluate
+from lal.errors import UsageError
+from lal.evaluation import EvaluationConfig, estimate, evaluate, prepare_shards
 from lal.evaluation.analysis.summary import Row
 from lal.evaluation.runs.engine import Engine
 from lal.evaluation.runs.runner import Progress, Summary
 from lal.registry import require
-from lal.serialization import from_mapping
+from lal.serialization import from_mapping, write_bytes
 from scripts.entry import get_flags, run_main
 
 RENAMED = {"cell_seconds": "run_seconds", "give_up": "max_timeouts"}
@@ -34,20 +35,62 @@ class Config(EvaluationConfig):
     dry_run: bool = False
     """Say what there is to do and how long it should take, and stop."""
 
+    plan: int = 0
+    """Write down what there is to do, with a script for a SLURM array of so many shards, and stop;
+    with --dry-run only say what each would cost."""
+
 
 def main(config: Config) -> list[Row]:
-    """Execute what is missing and print the summary; returns its rows (none for a dry run)."""
+    """Execute what is missing and print the summary.
+
+    Returns:
+        Its rows; none for a dry run, a plan or a shard.
+    """
+    if config.plan < 0 or (config.plan and config.shard):
+        raise UsageError("--plan needs a number of shards, and goes without --shard")
     engine = make_engine(config.engine, config.jobs)
     if config.dry_run:
-        print(estimate(config, engine=engine))
+        print(estimate(config, engine=engine, shards=config.plan))
+        return []
+    if config.plan:
+        write_plan(config, engine)
         return []
     told = "python -m scripts.evaluate " + command(config)
     found = evaluate(config, engine=engine, progress=Reporter(), command=told)
     for warning in found.warnings:
         print(warning, file=sys.stderr)
+    if config.shard:
+        print(f"shard {config.shard}: {done_text(found.done)}")
+        return []
     print(f"{done_text(found.done)}\n\n{found}")
     print(f"\npython -m scripts.report {shlex.quote(str(config.out))} --out report.html")
     return found.summary
+
+
+def write_plan(config: Config, engine: Engine | None) -> None:
+    """Write manifest, config and the script of a SLURM array; print how they are used."""
+    whole = replace(config, plan=0, jobs=1, backend="local", cluster=())
+    told = "python -m scripts.evaluate " + command(whole)
+    n_missing = prepare_shards(whole, engine=engine, command=told)
+    out = shlex.quote(str(config.out))
+    shard = f"lal evaluate --config {out}/config.json --shard"
+    script = config.out / "array.sh"
+    lines = [
+        "#!/bin/bash",
+        f"#SBATCH --array=1-{config.plan}",
+        "#SBATCH --cpus-per-task=1",
+        "export OMP_NUM_THREADS=1",
+        f'{shard} "$SLURM_ARRAY_TASK_ID/{config.plan}"',
+    ]
+    write_bytes(script, "".join(f"{line}\n" for line in lines).encode())
+    print(
+        f"{n_missing} runs to execute in {config.plan} shards of about "
+        f"{n_missing / config.plan:.0f}\n"
+        f"  sbatch {shlex.quote(str(script))}\n"
+        f"  or, of any machine: {shard} 1/{config.plan}\n"
+        f"then\n  python -m scripts.data merge {out} {out}/shards/*\n"
+        f"  lal evaluate --config {out}/config.json"
+    )
 
 
 def make_engine(name: EngineName, jobs: int = 1) -> Engine | None:

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from lal.evaluation.runs.backends import Backend
 from lal.evaluation.runs.controls import Controls
 from lal.evaluation.runs.protocol import Protocol, Regime, make_protocol
 from lal.evaluation.runs.store import Format
+
+Launcher = Literal["local", "dask", "ray", "submitit"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +69,21 @@ class EvaluationConfig:
     jobs: int = 1
     """Processes; the numbers do not depend on it."""
 
-    backend: Backend = "local"
-    """Where runs are executed: this machine, or a Dask or Ray cluster (extras dask and ray)."""
+    backend: Launcher = "local"
+    """Where runs are executed: this machine, a Dask or Ray cluster (extras dask and ray), or jobs
+    of a SLURM cluster (submitit, extra slurm), as many as jobs."""
 
     address: str = ""
     """Address of a running cluster; empty to start one here with as many workers as jobs."""
+
+    cluster: tuple[str, ...] = ()
+    """Options of the cluster's jobs as NAME=VALUE: submitit's parameters (slurm_partition=cpu
+    timeout_min=240 mem_gb=4; cluster=local for processes of this machine), or for dask those of
+    dask-jobqueue's clusters with their kind (kind=slurm queue=cpu cores=1 memory=4GB)."""
+
+    shard: str = ""
+    """Execute one part of the runs only, as 2/4 says, into a store of its own below out; parts
+    are merged by scripts.data merge."""
 
     run_seconds: float = 0.0
     """Processor time that one run may take; 0 for no limit. Slower runs are kept as timed
@@ -91,7 +102,7 @@ class EvaluationConfig:
     def __post_init__(self) -> None:
         """Take what notebooks write: one name for a list of one, a text for a path."""
         object.__setattr__(self, "out", Path(self.out))
-        for name in ("suite", "datasets", "strategies", "learners", "seen"):
+        for name in ("suite", "datasets", "strategies", "learners", "seen", "cluster"):
             value: str | Sequence[str] = getattr(self, name)
             names = (value,) if isinstance(value, str) else tuple(value)
             object.__setattr__(self, name, names)

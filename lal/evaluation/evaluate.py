@@ -8,7 +8,7 @@ found.report("report.html")
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,11 @@ from lal.evaluation.report.report import Page, make_page, write_report
 from lal.evaluation.runs.controls import with_controls
 from lal.evaluation.runs.costs import predict_seconds
 from lal.evaluation.runs.engine import Engine
+from lal.evaluation.runs.launch import Limits, absorb_jobs, cluster_options, launch
 from lal.evaluation.runs.methods import MethodSpec, parse_methods
 from lal.evaluation.runs.protocol import Protocol
 from lal.evaluation.runs.runner import Plan, Progress, Summary, execute_runs, plan
+from lal.evaluation.runs.shards import Shard, take_shard
 from lal.evaluation.runs.store import RunStore
 from lal.provenance import provenance
 from lal.serialization import to_mapping, write_json
@@ -139,22 +141,62 @@ def evaluate(
         LalError: Whatever cannot be evaluated, before anything runs.
     """
     ready = _prepare(config, data, protocol, engine, config.out / "controls")
+    _record(config, ready, command)
+    limits = Limits(run_seconds=config.run_seconds, max_timeouts=config.max_timeouts, engine=engine)
+    options = cluster_options(config.cluster)
+    if config.backend == "submitit":
+        done = launch(
+            ready.work,
+            ready.store,
+            jobs=config.jobs,
+            options=options,
+            limits=limits,
+            report=progress,
+        )
+    else:
+        done = execute_runs(
+            ready.work,
+            ready.store,
+            backend=config.backend,
+            jobs=config.jobs,
+            address=config.address,
+            cluster=options,
+            **vars(limits),
+            report=progress,
+        )
+    return Evaluation(ready.store, done, _warnings(config, ready.methods))
+
+
+def prepare_shards(
+    config: EvaluationConfig,
+    *,
+    data: Sequence[Dataset] = (),
+    protocol: Protocol | None = None,
+    engine: Engine | None = None,
+    command: str = "",
+) -> int:
+    """Write down what an evaluation in shards is to execute, and execute nothing.
+
+    Afterwards every machine calls `evaluate` with the same config and its ``shard``, and
+    `shards.merge_stores` puts their stores into that of the config.
+
+    Returns:
+        The number of runs that are missing.
+
+    Raises:
+        LalError: Whatever cannot be evaluated.
+    """
+    ready = _prepare(config, data, protocol, engine, config.out / "controls")
+    _record(config, ready, command)
+    return len(ready.work.missing)
+
+
+def _record(config: EvaluationConfig, ready: _Prepared, command: str) -> None:
+    """Log accesses to locked suites, then write the manifest and the config."""
     accesses = log_accesses(locked_suites(config.suite), ready.protocol, ready.methods)
     about = {**_manifest(config, ready, command), "test_set_access": accesses}
     ready.store.write_manifest(about, [run.key for run in ready.work.runs])
-    write_json(config.out / "config.json", config)
-    done = execute_runs(
-        ready.work,
-        ready.store,
-        backend=config.backend,
-        jobs=config.jobs,
-        address=config.address,
-        run_seconds=config.run_seconds,
-        max_timeouts=config.max_timeouts,
-        engine=engine,
-        report=progress,
-    )
-    return Evaluation(ready.store, done, _warnings(config, ready.methods))
+    write_json(ready.store.folder / "config.json", config)
 
 
 def estimate(
@@ -163,24 +205,44 @@ def estimate(
     data: Sequence[Dataset] = (),
     protocol: Protocol | None = None,
     engine: Engine | None = None,
+    shards: int = 0,
 ) -> str:
     """Return what there is to execute and about how long it takes; nothing is stored or logged.
 
-    The time of what an engine executes is not predicted.
+    The time of what an engine executes is not predicted. Without a stored run, one repetition is
+    looked at for all, so millions of runs are estimated as fast as a few.
+
+    Args:
+        config: What is compared, on what, and how.
+        data: As `evaluate` takes it.
+        protocol: As `evaluate` takes it.
+        engine: As `evaluate` takes it.
+        shards: Parts whose time is given, too; none when 0.
+
+    Raises:
+        LalError: Whatever cannot be evaluated.
     """
+    rules = config.make_protocol() if protocol is None else protocol
+    times = rules.n_runs if not any(config.out.glob("cells/??/*")) else 1
+    looked_at = replace(rules, n_splits=1, n_starts=1) if times > 1 else rules
     with tempfile.TemporaryDirectory(prefix="lal-controls-") as folder:
-        ready = _prepare(config, data, protocol, engine, Path(folder))
+        ready = _prepare(config, data, looked_at, engine, Path(folder))
         costs = predict_seconds(
-            ready.work, run_seconds=config.run_seconds, max_timeouts=config.max_timeouts
+            ready.work,
+            times=times,
+            run_seconds=config.run_seconds,
+            max_timeouts=config.max_timeouts,
         )
-    n_runs = len(ready.work.runs)
-    lines = [f"{n_runs} runs, {n_runs - len(ready.work.missing)} finished"]
+    n_runs, n_missing = times * len(ready.work.runs), times * len(ready.work.missing)
+    lines = [f"{n_runs} runs, {n_runs - n_missing} finished"]
     lines += [f"  {label}: {seconds:.0f} s" for label, seconds in sorted(costs.items())]
     if engine is not None:
-        n_fast = sum(run.engine == engine.name for run in ready.work.missing)
+        n_fast = times * sum(run.engine == engine.name for run in ready.work.missing)
         lines.append(f"  {n_fast} by the {engine.name} engine, whose time is not predicted")
     total = sum(costs.values())
     lines.append(f"about {total / config.jobs:.0f} s on {config.jobs} process(es)")
+    each = f", {total / 3600 / shards:.3g} in each of {shards} shards" if shards else ""
+    lines.append(f"about {total / 3600:.3g} CPU hours{each}")
     return "\n".join([*lines, *_warnings(config, ready.methods)])
 
 
@@ -195,7 +257,11 @@ def _prepare(
     rules = config.make_protocol() if protocol is None else protocol
     seen = {m.label: sorted({*m.seen, *config.seen}) for m in methods if m.sha256}
     datasets = [*load_evaluated(config.suite, config.datasets, seen), *data]
-    store = RunStore(config.out, config.store_format)
+    shard = Shard.parse(config.shard) if config.shard else None
+    whole = RunStore(config.out, config.store_format)
+    store = RunStore(shard.folder(config.out), config.store_format) if shard else whole
+    if config.backend == "submitit":
+        absorb_jobs(store)
     work = plan(
         rules,
         datasets,
@@ -206,6 +272,8 @@ def _prepare(
         retry=config.retry,
         engine=engine,
     )
+    if shard is not None:
+        work = take_shard(work, shard, whole)
     return _Prepared(rules, methods, datasets, seen, store, work)
 
 

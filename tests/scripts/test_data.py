@@ -127,3 +127,43 @@ def test_a_policy_that_saw_relatives_accesses_nothing(sealed, tmp_path, capsys):
 def test_what_is_not_locked_has_no_log(capsys):
     assert run(["openings", "bundled"]) == 2
     assert "not locked" in capsys.readouterr().err
+
+
+def test_a_plan_its_shards_and_their_merge(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    flags = ["--suite", "synthetic:xor@1", *SMALL, "--store-format", "json"]
+    assert run_main(main, Config, [*flags, "--out", "one"]) == 0
+    assert run_main(main, Config, [*flags, "--out", "plan", "--plan", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "4 runs to execute in 2 shards of about 2" in said
+    script = (tmp_path / "plan" / "array.sh").read_text()
+    assert "#SBATCH --array=1-2" in script
+    config = script.split("--config ")[1].split()[0]
+    for number in ("1/2", "2/2"):
+        assert run_main(main, Config, ["--config", config, "--shard", number]) == 0
+    assert "shard 2/2: 0 runs were finished" in capsys.readouterr().out
+    assert run(["merge", "plan", "plan/shards/1-of-2", "plan/shards/2-of-2"]) == 0
+    assert "plan: 4 runs, 0 of the latest evaluation missing" in capsys.readouterr().out
+    assert run(["compare", "one", "plan"]) == 0
+    assert run(["merge", "plan"]) == 2
+    assert "name the run stores to merge" in capsys.readouterr().err
+    assert run_main(main, Config, [*flags, "--plan", "2", "--shard", "1/2"]) == 2
+    assert "goes without --shard" in capsys.readouterr().err
+
+
+def test_millions_of_runs_are_estimated_from_one_repetition(tmp_path, capsys):
+    flags = [
+        "--suite",
+        "synthetic:xor@1",
+        "--learners",
+        "gaussian_nb",
+        "--budget",
+        "3",
+        "--dry-run",
+    ]
+    flags += ["--out", str(tmp_path / "none"), "--plan", "400", "--runs", "1500000"]
+    assert run_main(main, Config, flags) == 0
+    said = capsys.readouterr().out
+    assert "4500000 runs, 0 finished" in said
+    assert "in each of 400 shards" in said
+    assert not (tmp_path / "none").exists()

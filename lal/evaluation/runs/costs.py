@@ -9,7 +9,12 @@ from lal.evaluation.runs.runner import Plan
 
 
 def predict_seconds(
-    work: Plan, *, probe_labels: int = 3, run_seconds: float = 0.0, max_timeouts: int = 0
+    work: Plan,
+    *,
+    times: int = 1,
+    probe_labels: int = 3,
+    run_seconds: float = 0.0,
+    max_timeouts: int = 0,
 ) -> dict[str, float]:
     """Return the predicted seconds of the reference engine's missing runs, by strategy.
 
@@ -17,7 +22,7 @@ def predict_seconds(
     its time a label is scaled up, for one process; fits on few labels are cheap, so the figure is a
     lower bound.
     A run costs at most its limit, and groups that time out are given up as in
-    `execute_runs`.
+    `execute_runs`. Every run of the plan stands for as many as `times` says.
     """
     groups: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
     for run in (run for run in work.missing if run.engine == REFERENCE):
@@ -26,7 +31,8 @@ def predict_seconds(
     for runs in groups.values():
         each = _probe(runs[0], probe_labels, run_seconds)
         stopped = run_seconds > 0 and each >= run_seconds
-        n = min(max_timeouts, len(runs)) if stopped and max_timeouts else len(runs)
+        n = times * len(runs)
+        n = min(max_timeouts, n) if stopped and max_timeouts else n
         total[runs[0].method.label] += (run_seconds if stopped else each) * n
     return dict(total)
 

@@ -157,6 +157,7 @@ def execute_runs(
     backend: Backend = "local",
     jobs: int = 1,
     address: str = "",
+    cluster: Mapping[str, int | str] | None = None,
     run_seconds: float = 0.0,
     max_timeouts: int = 0,
     engine: Engine | None = None,
@@ -170,6 +171,7 @@ def execute_runs(
         backend: Where runs are executed; the same numbers come from any, see `backends`.
         jobs: Processes.
         address: Of a running Dask or Ray cluster; one is started here when empty.
+        cluster: Options of a Dask cluster whose workers are jobs; see `backends.workers`.
         run_seconds: Processor time that a run may take; 0 for no limit.
         max_timeouts: Time-outs of one method on one data set and learner after which its other
             runs there are not tried but kept as timed out, with the reason; 0 to try all.
@@ -183,7 +185,9 @@ def execute_runs(
     failed = done = 0
     memory = 0.0
     timeouts = _TimeoutTracker(max_timeouts, run_seconds, work.timed_out)
-    with workers(backend, jobs=jobs, address=address, run_seconds=run_seconds) as execute_all:
+    with workers(
+        backend, jobs=jobs, address=address, cluster=cluster, run_seconds=run_seconds
+    ) as execute_all:
         batch = [run for run in work.missing if run.engine != REFERENCE]
         others = [run for run in work.missing if run.engine == REFERENCE]
         first = engine.execute(batch) if engine is not None and batch else ()
