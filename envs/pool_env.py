@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from envs.copies import IndependentCopies
 from envs.observations import Observation, Observer
 from envs.rendering import draw_pool
-from envs.simulator.arguments import checked_action, checked_count
+from envs.simulator.arguments import checked_action, checked_count, checked_flag
 from envs.vector import checked_seed
 from lal.arrays import Bools, Ints
 from lal.episode import METRICS, Episode, accuracy
@@ -92,7 +92,7 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         self.action_space = gymnasium.spaces.Discrete(slate_size)
         self.batch_size = batch_size
         self.label_noise = label_noise
-        self.strict = strict
+        self.strict = checked_flag("strict", strict)
         self.render_mode = render_mode
         self._episode: Episode | None = None
         self._over = True

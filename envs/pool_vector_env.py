@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from envs.copies import IndependentCopies
 from envs.observations import Observation, Observer
-from envs.simulator.arguments import checked_actions, checked_count
+from envs.simulator.arguments import checked_actions, checked_count, checked_flag
 from envs.simulator.pool import PoolSimulator, Steps
 from envs.simulator.pool_rules import METRIC_NAMES
 from envs.vector import (
@@ -108,8 +108,8 @@ class PoolVectorEnv(IndependentCopies, VectorEnv[Any, Any, Any]):
                 "watch one episode with gymnasium.make(..., render_mode='rgb_array')"
             )
         self.num_envs = checked_count("num_envs", num_envs)
-        self.strict, self.render_mode = strict, render_mode
-        self.text_infos = text_infos
+        self.strict, self.render_mode = checked_flag("strict", strict), render_mode
+        self.text_infos = checked_flag("text_infos", text_infos)
         self._seed = checked_seed(seed)
         self.simulator = PoolSimulator(
             _without_test_rows(tasks),

@@ -5,7 +5,7 @@ import importlib
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
-from lal.errors import MissingDependencyError, UnknownNameError, UsageError
+from lal.errors import MissingDependencyError, UnknownNameError, UsageError, shown
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -79,7 +79,10 @@ class Registry(Generic[T]):
 
         Raises:
             UnknownNameError: No such member; the message has the nearest names.
+            UsageError: The name is not a text.
         """
+        if not isinstance(name, str):
+            raise UsageError(f"a {self.kind} is asked for by its name, got {shown(name)}")
         if name in self._members:
             return self._members[name]
         if name in self._lazy:

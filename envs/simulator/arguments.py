@@ -129,6 +129,13 @@ def checked_count(name: str, value: Any, least: int = 1) -> int:
     return int(values)
 
 
+def checked_flag(name: str, value: Any) -> bool:
+    """Return an argument that is True or False; texts like "no" would all count as True."""
+    if not isinstance(value, bool | np.bool_):
+        raise UsageError(f"{name} must be True or False, got {shown(value)}")
+    return bool(value)
+
+
 def _numbers(value: Any, what: str) -> NDArray[Any]:
     try:
         values = np.asarray(value)

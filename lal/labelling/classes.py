@@ -1,5 +1,6 @@
 """The classes of a project and the labels that its table came with."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -83,7 +84,8 @@ def check_classes(classes: Sequence[str]) -> tuple[str, ...]:
     """Return the classes of a project.
 
     Raises:
-        UsageError: They are fewer than two, not different, or cannot be told from empty cells.
+        UsageError: They are fewer than two, not different to the eye, or cannot be told from
+            empty cells.
     """
     if len(classes) < 2:
         raise UsageError(
@@ -96,4 +98,24 @@ def check_classes(classes: Sequence[str]) -> tuple[str, ...]:
             "classes must be different names, not empty and without spaces around them, got "
             f"{list(classes)}"
         )
+    seen: dict[str, str] = {}
+    for name in classes:
+        other = seen.setdefault(_look(name), name)
+        if other != name:
+            raise UsageError(
+                f"the classes {other!a} and {name!a} look alike and would be two; "
+                "write them the same way"
+            )
     return tuple(classes)
+
+
+def find_class(label: str, classes: Sequence[str]) -> int | None:
+    """Return which class a label is, if any; how its accents are encoded does not matter."""
+    looks = [_look(name) for name in classes]
+    return looks.index(_look(label)) if _look(label) in looks else None
+
+
+def _look(name: str) -> str:
+    """Return a text without invisible characters, and with one code for each accented letter."""
+    visible = (c for c in name if unicodedata.category(c) != "Cf")
+    return unicodedata.normalize("NFC", "".join(visible))

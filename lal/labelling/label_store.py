@@ -9,7 +9,13 @@ import numpy as np
 
 from lal.arrays import Ints
 from lal.errors import DataError, UsageError
-from lal.labelling.classes import check_classes, class_name, class_names, given_labels
+from lal.labelling.classes import (
+    check_classes,
+    class_name,
+    class_names,
+    find_class,
+    given_labels,
+)
 from lal.labelling.journal import Event, Journal
 from lal.labelling.table import Table, read_table, row_finder
 
@@ -129,11 +135,12 @@ class LabelStore:
         self.labels_version += labels
 
     def _code(self, label: str) -> int:
-        if label not in self.classes:
+        code = find_class(label, self.classes)
+        if code is None:
             raise DataError(
                 f"{label!r} is not a class; expected one of {', '.join(map(repr, self.classes))}"
             )
-        return self.classes.index(label)
+        return code
 
     def name(self, row: int) -> str:
         """Return what people call a row: its id, or its number from 1."""

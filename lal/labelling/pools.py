@@ -7,7 +7,7 @@ from pathlib import Path
 from lal.arrays import Rows
 from lal.data.items import Item, check_items, item_columns
 from lal.errors import DataError
-from lal.labelling.classes import check_classes, class_names, given_labels
+from lal.labelling.classes import check_classes, class_names, find_class, given_labels
 from lal.labelling.ranking import EQUAL, NEAR
 from lal.labelling.table import learned_columns, left_out, read_table, row_finder
 
@@ -107,11 +107,13 @@ def near_duplicate_share(items: Sequence[Item]) -> float:
 def _codes(
     given: Mapping[int, str], classes: Sequence[str], names: Sequence[str]
 ) -> dict[int, int]:
-    place = {name: code for code, name in enumerate(classes)}
+    codes: dict[int, int] = {}
     for row, label in given.items():
-        if label not in place:
+        code = find_class(label, classes)
+        if code is None:
             raise DataError(
                 f"{names[row]!r} has the label {label!r}, which is not a class; expected one of "
                 f"{', '.join(map(repr, classes))}"
             )
-    return {row: place[label] for row, label in given.items()}
+        codes[row] = code
+    return codes

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lal.errors import UsageError
+from lal.errors import UsageError, shown
 from lal.task import Task
 
 TaskSource = Callable[[np.random.Generator], Task]
@@ -18,6 +18,11 @@ def as_source(tasks: TaskSource | Task | Sequence[Task]) -> TaskSource:
         return _Draw((tasks.blind(),))
     if callable(tasks):
         return tasks
+    if not isinstance(tasks, Sequence) or not all(isinstance(task, Task) for task in tasks):
+        raise UsageError(
+            "tasks must be a Task, a list of them, or a function that draws one, "
+            f"got {shown(tasks)}"
+        )
     if not tasks:
         raise UsageError("an environment needs at least one task, got an empty list")
     return _Draw(tuple(task.blind() for task in tasks))

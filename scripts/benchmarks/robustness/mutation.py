@@ -53,6 +53,8 @@ also_copy =
 pytest_add_cli_args_test_selection =
 {tests}
 track_dependencies = false
+timeout_constant = 60
+timeout_multiplier = 5
 pytest_add_cli_args =
     -m
     not slow
@@ -60,7 +62,8 @@ pytest_add_cli_args =
     no:cacheprovider
     --deselect=tests/lal/policies/query/test_border.py
 """
-"""Of mutmut. The test of the border draws its cases at random: the score would differ by run."""
+"""Of mutmut. The test of the border is dear, and what it draws follows the version of Hypothesis.
+The time a mutant has is long: on a busy machine most would time out, and count as noticed."""
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,39 @@ def test_columns_without_a_name_are_left_out_with_the_reason(tmp_path, name):
         assert c.learned.unused[name].startswith("it has no name")
 
 
+COMPOSED, DECOMPOSED = "caf\xe9", "cafe\u0301"
+"""One word to the eye and to Unicode; editors on macOS often write the second."""
+
+
+@pytest.mark.parametrize("other", [DECOMPOSED, "caf\xe9\u200b", "caf\xad\xe9"], ids=ascii)
+def test_classes_that_look_alike_are_refused(tmp_path, other):
+    path = tmp_path / "t.csv"
+    cells = ["no", COMPOSED, other] + [""] * 9
+    path.write_text("a,label\n" + "".join(f"{i},{cell}\n" for i, cell in enumerate(cells)))
+    with pytest.raises(UsageError, match="look alike and would be two") as refusal:
+        project(path, id_column=None, classes=None)
+    assert ascii(COMPOSED) in str(refusal.value)
+    assert ascii(other) in str(refusal.value)
+    with pytest.raises(UsageError, match="look alike"):
+        project(path, id_column=None, classes=("no", other, COMPOSED))
+
+
+def test_answers_and_cells_may_encode_accents_otherwise(tmp_path):
+    path = tmp_path / "t.csv"
+    cells = ["no", DECOMPOSED] + [""] * 10
+    path.write_text("a,label\n" + "".join(f"{i},{cell}\n" for i, cell in enumerate(cells)))
+    for _ in range(2):  # the second time from the journal
+        with project(path, id_column=None, classes=("no", COMPOSED)) as c:
+            assert c.store.labels[1] == 1
+            if 5 not in c.store.labels:
+                c.label(5, DECOMPOSED)
+                c.label(6, "no")
+            assert {row: c.store.labels[row] for row in (5, 6)} == {5: 1, 6: 0}
+            with pytest.raises(DataError, match="'cafe' is not a class"):
+                c.label(7, "cafe")
+    assert DECOMPOSED in path.read_text()  # the table's own cell stays as it was
+
+
 @pytest.mark.parametrize("mark", ["NA", "NaN", "nan", "None", "N/A", "null", "<NA>"])
 def test_labels_like_missing_values_are_not_labels_and_get_a_word(tmp_path, mark):
     path = tmp_path / "t.csv"
