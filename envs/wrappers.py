@@ -44,7 +44,7 @@ class ShuffleReward(gymnasium.Wrapper[Observation, np.int64, Observation, np.int
         return observation, paid, terminated, truncated, {**info, "earned_reward": earned}
 
 
-class NextStepAutoreset(VectorWrapper[Any, Any, Any]):
+class NextStepAutoreset(VectorWrapper):  # type: ignore[type-arg]  # generic since 1.3
     """Ends episodes as RLlib expects it: the next one begins in the step after.
 
     Our vector environments begin the next episode in the same step (`AutoresetMode.SAME_STEP`).

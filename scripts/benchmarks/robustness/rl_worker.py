@@ -6,6 +6,7 @@ policy learns is a question for hours, not for a smoke test.
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from importlib import metadata
@@ -34,7 +35,7 @@ def train_torchrl() -> Found:
     """Train by TorchRL's PPO: wrapped vector environment, collector, advantages, clipped loss."""
     torch = require("torch", "train")
     from tensordict.nn import TensorDictModule
-    from torchrl.collectors import SyncDataCollector
+    from torchrl.collectors import Collector
     from torchrl.envs import GymWrapper
     from torchrl.modules import ProbabilisticActor, ValueOperator
     from torchrl.objectives import ClipPPOLoss
@@ -52,7 +53,7 @@ def train_torchrl() -> Found:
         return_log_prob=True,
     )  # fmt: skip
     critic = ValueOperator(_Mean(torch, critic_net), in_keys=keys)
-    collector = SyncDataCollector(
+    collector = Collector(
         env, actor, frames_per_batch=N_ENVS * N_STEPS, total_frames=N_ENVS * N_STEPS * UPDATES
     )
     advantage = GAE(gamma=0.8, lmbda=0.9, value_network=critic)
@@ -116,6 +117,7 @@ def train_rllib() -> Found:
     from ray.rllib.algorithms.ppo import PPOConfig
     from ray.rllib.connectors.env_to_module import FlattenObservations
 
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")  # a busy machine takes long
     ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, configure_logging=False)
     config = (
         PPOConfig()
