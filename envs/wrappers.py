@@ -44,7 +44,7 @@ class ShuffleReward(gymnasium.Wrapper[Observation, np.int64, Observation, np.int
         return observation, paid, terminated, truncated, {**info, "earned_reward": earned}
 
 
-class NextStepAutoreset(VectorWrapper[Any, Any, Any]):
+class NextStepAutoreset(VectorWrapper):
     """Ends episodes as RLlib expects it: the next one begins in the step after.
 
     Our vector environments begin the next episode in the same step (`AutoresetMode.SAME_STEP`).
@@ -68,7 +68,7 @@ class NextStepAutoreset(VectorWrapper[Any, Any, Any]):
         self._ended = np.zeros(env.num_envs, dtype=np.bool_)
 
     def reset(
-        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Begin new episodes; with a ``reset_mask`` only those of the mask."""
         mask = (options or {}).get("reset_mask")

@@ -15,6 +15,10 @@ from lal.serialization import to_mapping, write_atomic
 
 FOLDER = Path(__file__).parents[1] / "hyperparams"
 
+HEADER = """# {agent}: the fields that differ from its defaults, by environment. Use them with
+# python -m scripts.train --agent {agent} --preset ENVIRONMENT
+"""
+
 Tuned = dict[str, Mapping[str, Any]]
 """Environment to the fields that differ from the defaults."""
 
@@ -44,7 +48,8 @@ def write_tuned(agent: str, environment: str, config: RunConfig, folder: Path = 
         for name, fields in sorted(held.items())
     ]
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, lambda part: part.write_text("\n".join(parts), encoding="utf-8"))
+    text = "\n".join((HEADER.format(agent=agent), *parts))
+    write_atomic(path, lambda part: part.write_text(text, encoding="utf-8"))
     return path
 
 

@@ -6,6 +6,7 @@ policy learns is a question for hours, not for a smoke test.
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from importlib import metadata
@@ -34,7 +35,7 @@ def train_torchrl() -> Found:
     """Train by TorchRL's PPO: wrapped vector environment, collector, advantages, clipped loss."""
     torch = require("torch", "train")
     from tensordict.nn import TensorDictModule
-    from torchrl.collectors import SyncDataCollector
+    from torchrl.collectors import Collector
     from torchrl.envs import GymWrapper
     from torchrl.modules import ProbabilisticActor, ValueOperator
     from torchrl.objectives import ClipPPOLoss
@@ -51,8 +52,8 @@ def train_torchrl() -> Found:
         in_keys=["logits"], distribution_class=torch.distributions.Categorical,
         return_log_prob=True,
     )  # fmt: skip
-    critic = ValueOperator(_Mean(torch, critic_net), in_keys=keys)
-    collector = SyncDataCollector(
+    critic = ValueOperator(_mean_score(torch, critic_net), in_keys=keys)
+    collector = Collector(
         env, actor, frames_per_batch=N_ENVS * N_STEPS, total_frames=N_ENVS * N_STEPS * UPDATES
     )
     advantage = GAE(gamma=0.8, lmbda=0.9, value_network=critic)
@@ -75,7 +76,7 @@ def train_torchrl() -> Found:
 def _scorer(torch: Any, width: int) -> Any:
     """Return a network that scores every candidate alike: closed slots have logit -1e9."""
 
-    class Scorer(torch.nn.Module):  # type: ignore[misc,name-defined]
+    class Scorer(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.layers = torch.nn.Sequential(
@@ -90,10 +91,10 @@ def _scorer(torch: Any, width: int) -> Any:
     return Scorer()
 
 
-def _Mean(torch: Any, scorer: Any) -> Any:
+def _mean_score(torch: Any, scorer: Any) -> Any:
     """Return the mean score of the open slots as the value of a state."""
 
-    class Mean(torch.nn.Module):  # type: ignore[misc,name-defined]
+    class Mean(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.scorer = scorer
@@ -111,19 +112,18 @@ def _weights(torch: Any, network: Any) -> Any:
 
 def train_rllib() -> Found:
     """Train by RLlib's PPO on its new API stack, our vector environment in its env runner."""
-    require("ray.rllib", "ray")
-    import ray
-    from ray.rllib.algorithms.ppo import PPOConfig
-    from ray.rllib.connectors.env_to_module import FlattenObservations
-
+    ray = require("ray", "ray")
+    ppo = require("ray.rllib.algorithms.ppo", "ray")
+    flatten = require("ray.rllib.connectors.env_to_module", "ray").FlattenObservations
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")  # a busy machine takes long
     ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, configure_logging=False)
     config = (
-        PPOConfig()
+        ppo.PPOConfig()
         .environment(lambda given: NextStepAutoreset(make_pool(given["num_envs"])))
         .env_runners(
             num_env_runners=0, num_envs_per_env_runner=N_ENVS,
             gym_env_vectorize_mode="vector_entry_point",
-            env_to_module_connector=lambda env, spaces, device: FlattenObservations(),
+            env_to_module_connector=lambda env, spaces, device: flatten(),
         )
         .training(
             train_batch_size_per_learner=N_ENVS * N_STEPS, minibatch_size=64, num_epochs=1,

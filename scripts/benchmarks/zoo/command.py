@@ -1,13 +1,13 @@
 """Every agent in its environments over training seeds, with controls and learning curves.
 
-``python -m scripts.benchmark zoo --json docs/results/zoo.json --picture docs/results/zoo.png``
-trains with the settings of ``agents/hyperparams``. What is finished is kept under ``--out``, one
-folder an agent, environment and seed; the same command goes on where it stopped. ``--preset smoke``
-runs everything in small: it shows that all parts work, and learns nothing.
+``python -m scripts.benchmark zoo --json zoo.json --picture zoo.png`` trains with the settings of
+``agents/hyperparams``. What is finished is kept under ``--out``, one folder an agent, environment
+and seed; the same command goes on where it stopped. ``--preset smoke`` runs everything in small: it
+shows that all parts work, and learns nothing.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -128,13 +128,13 @@ def _row(environment: str, agent: str, cells: Sequence[dict[str, Any]]) -> dict[
     return row
 
 
-def control_gaps(scores: dict[str, Sequence[float]]) -> dict[str, Floats]:
+def control_gaps(scores: Mapping[str, Sequence[float]]) -> dict[str, Floats]:
     """Return the policy's scores minus those of every control, paired by episode."""
     policy = np.array(scores["policy"])
     return {name: policy - np.array(scores[name]) for name in REQUIRED if name in scores}
 
 
-def is_ahead(gaps: dict[str, Floats]) -> bool:
+def is_ahead(gaps: Mapping[str, Floats]) -> bool:
     """Return whether a policy learned, or, without a shuffled copy, is ahead of the other two."""
     lows = {name: float(gap.mean()) - half_width(gap) for name, gap in gaps.items()}
     if set(REQUIRED) <= set(lows):
@@ -174,7 +174,7 @@ def _add_pool(results: Results, agent: str, cells: Sequence[dict[str, Any]]) -> 
             gains.setdefault(cell["environment"], []).append(float(gain))
     if len(gains) > 1:
         found = _interval(np.array(list(gains.values())).T)
-        row = {"agent": agent, "learners": len(gains), "minus random": _show(found)}
+        row: dict[str, Any] = {"agent": agent, "learners": len(gains), "minus random": _show(found)}
         results.add("pool", row)
 
 

@@ -63,7 +63,8 @@ def pool_scores(learner: str, policy: Any, n: int, random: bool) -> Floats:
         ranker = policy_ranker(policy)
         features = policy.candidate_features, policy.context_features
     found = rollout(_pool_tasks(learner, n), [ranker], features=features, seed=SEED)
-    return 100.0 * found.mixed_areas(0.5)[0]
+    areas: Floats = 100.0 * found.mixed_areas(0.5)[0]
+    return areas
 
 
 @cache

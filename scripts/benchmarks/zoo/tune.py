@@ -81,6 +81,9 @@ class Config:
     seed: int = 0
     """Of training, and of the search."""
 
+    also: tuple[str, ...] = ()
+    """Environments that get the same settings without a search of their own."""
+
     write: bool = False
     """Write the best settings into agents/hyperparams."""
 
@@ -91,7 +94,7 @@ class Config:
 def run(config: Config, results: Results) -> None:
     """Run the trials that are missing; add a row for each."""
     base = start_settings(config)
-    same = {**to_mapping(config), "trials": 0, "write": False, "out": ""}
+    same = {k: v for k, v in to_mapping(config).items() if k in ("agent", "startup", "seed")}
     folder = config.out / config.agent / config_hash({"search": same, "start": base})
     trials: list[Trial] = []
     for number in range(config.trials):
@@ -121,9 +124,16 @@ def start_settings(config: Config) -> RunConfig:
             f"{', '.join(known)}"
         )
     base: RunConfig = AGENTS[config.agent].preset(config.preset)
-    if isinstance(base, PoolEnvConfig):
-        base = replace(base, learners=(config.environment.removeprefix(f"{POOL}/"),))
-    return scaled(replace(base, seed=config.seed), config.length)
+    return scaled(
+        replace(in_environment(base, config.environment), seed=config.seed), config.length
+    )
+
+
+def in_environment(options: RunConfig, environment: str) -> RunConfig:
+    """Return settings with the learner that the name of a pool's environment ends in."""
+    if isinstance(options, PoolEnvConfig):
+        return replace(options, learners=(environment.removeprefix(f"{POOL}/"),))
+    return options
 
 
 def _run_trial(trials: list[Trial], base: RunConfig, config: Config, folder: Path) -> Trial:
@@ -215,9 +225,9 @@ def _report(trials: Sequence[Trial], base: RunConfig, config: Config, results: R
     best = max(complete, key=lambda i: max(trials[i]["scores"]))
     options = replace(base, **settings(SPACES[config.agent], trials[best]["params"]))
     results.note(f"best of {len(trials)}: trial {best}, {changed_fields(options)}")
-    if config.write:
-        path = write_tuned(config.agent, config.environment, options)
-        results.note(f"{config.environment} in {path.name} has these settings now")
+    for name in (config.environment, *config.also) if config.write else ():
+        path = write_tuned(config.agent, name, in_environment(options, name))
+        results.note(f"{name} in {path.name} has these settings now")
 
 
 main = Benchmark("tune", Config, run)

@@ -3,6 +3,8 @@
 import json
 import sys
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import optuna
@@ -92,11 +94,13 @@ def test_a_killed_cell_goes_on_to_the_same_figures(tmp_path, monkeypatch):
 
 
 def test_a_longer_run_has_whole_segments():
-    options = AGENTS["dad"].preset("demo")
-    assert scaled(options, 0.5).gradient_steps == 1250
-    assert scaled(options, 0.0).gradient_steps == options.n_segments
-    assert scaled(options, 1.0) is options
-    assert scaled(AGENTS["lal_rl"].preset("demo"), 2.0).n_episodes == 3000
+    def length(agent, name, times):
+        return getattr(scaled(AGENTS[agent].preset("demo"), times), name)
+
+    assert length("dad", "gradient_steps", 0.5) == 1250
+    assert length("dad", "gradient_steps", 0.0) == AGENTS["dad"].preset("demo").n_segments
+    assert length("dad", "gradient_steps", 1.0) == 2500
+    assert length("lal_rl", "n_episodes", 2.0) == 3000
 
 
 def test_the_control_test_decides_and_a_missing_copy_is_said():
@@ -134,7 +138,7 @@ def test_pools_of_all_learners_are_taken_together():
     command._add_pool(results, "ppo", cells)
     (row,) = results.tables["pool"].rows
     assert row["learners"] == 2
-    assert row["minus random"].startswith("+2.50 [")  # the middle half: 2, 2, 3, 3
+    assert str(row["minus random"]).startswith("+2.50 [")  # the middle half: 2, 2, 3, 3
 
 
 def test_names_that_fit_nothing_are_refused():
@@ -167,23 +171,26 @@ def test_a_trial_behind_the_median_ends_early():
     study = tune.make_study([good, good], space, seed=0, startup=2)
     assert study.best_value == 0.6
     trial = study.ask(tune._distributions(space))
-    scores = []
+    scores: list[float] = []
     with pytest.raises(optuna.TrialPruned):
         tune._watch(trial, scores, {"dev_aubc": 0.1}, None)
     assert scores == [0.1]
 
 
 def test_the_best_settings_are_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(tune, "write_tuned", lambda *a: write_tuned(*a, tmp_path))
+    monkeypatch.setattr(tune, "write_tuned", partial(write_tuned, folder=tmp_path))
     trials = [
         {"state": "COMPLETE", "params": {"learning_rate": 0}, "scores": [0.7]},
         {"state": "PRUNED", "params": {"learning_rate": 1}, "scores": [0.9]},
         {"state": "COMPLETE", "params": {"learning_rate": 2}, "scores": [0.6, 0.8]},
     ]
-    base = tune.start_settings(SEARCH)
-    tune._report(trials, base, replace(SEARCH, write=True), results := Results())
-    held = read_tuned("ppo", tmp_path)["lal/Pool-v0/gaussian_nb"]
-    assert held == changed_fields(replace(base, learning_rate=1e-3))
+    base: Any = tune.start_settings(SEARCH)
+    other = "lal/Pool-v0/random_forest"
+    tune._report(trials, base, replace(SEARCH, write=True, also=(other,)), results := Results())
+    held = read_tuned("ppo", tmp_path)
+    best = replace(base, learning_rate=1e-3)
+    assert held["lal/Pool-v0/gaussian_nb"] == changed_fields(best)
+    assert held[other] == changed_fields(replace(best, learners=("random_forest",)))
     assert "best of 3: trial 2" in results.notes[0]
 
 
