@@ -99,6 +99,7 @@ for _number, _where in {
     62: "critics:minimax",
     64: "signals:consistency",
     65: "signals:surprisal",
+    69: "critics:graph_networks",
     70: "critics:ta_vaal",
     72: "signals:virtual_adversary",
     75: "refits:lada",

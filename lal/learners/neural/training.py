@@ -29,6 +29,8 @@ class Recipe:
         weight_decay: Ridge of the weights.
         dropout: Share of each hidden dense layer that is cleared.
         noise: Standard deviation of the noise added to the rows, in their scale.
+        shift: Largest shift of drawings in pixels, in each direction; drawn for each step.
+        mixup: Train on mixtures of two rows and their labels (Zhang et al. 2018).
         stop_loss: Training ends once the mean loss of the labelled rows is below it.
         loss_weight: Of a head that learns to predict losses; none at 0.
         consistency: Weight of the squared change of predictions of the pool's rows under noise and
@@ -41,6 +43,8 @@ class Recipe:
     weight_decay: float = 1e-4
     dropout: float = 0.3
     noise: float = 0.0
+    shift: int = 0
+    mixup: bool = False
     stop_loss: float = 0.02
     loss_weight: float = 0.0
     consistency: float = 0.0
@@ -157,12 +161,22 @@ class Stack:
         rows = batch.rows
         if self.recipe.noise > 0.0:
             rows = self._noisy(rows)
+        if self.recipe.shift > 0 and self.shape.image is not None:
+            rows = shifted(rows, self.shape.image, self.recipe.shift, self.generator)
+        share = torch.rand(rows.shape[:2], generator=self.generator) if self.recipe.mixup else None
+        if share is not None:
+            rows = share[..., None] * rows + (1.0 - share[..., None]) * rows.flip(1)
         features, layers = run_body(self.params, rows, self.shape), self.params[self.shape.n_body :]
         hidden = run_hidden(layers, features, self.recipe.dropout, self.generator)
         scores = torch.baddbmm(layers[-1][1], hidden[-1], layers[-1][0])
         losses = nn.functional.cross_entropy(
             scores.flatten(0, 1), batch.codes.flatten(), reduction="none"
         )
+        if share is not None:
+            other = nn.functional.cross_entropy(
+                scores.flatten(0, 1), batch.codes.flip(1).flatten(), reduction="none"
+            )
+            losses = share.flatten() * losses + (1.0 - share.flatten()) * other
         loss = (losses * batch.weights.flatten()).sum() / rows.shape[1]
         if not self.head:
             return loss
@@ -184,6 +198,15 @@ class Stack:
 
     def _noisy(self, rows: Tensor) -> Tensor:
         return rows + self.recipe.noise * torch.randn(rows.shape, generator=self.generator)
+
+
+def shifted(
+    rows: Tensor, image: tuple[int, int, int], most: int, generator: torch.Generator
+) -> Tensor:
+    """Return drawings moved by up to `most` pixels, all alike; what leaves comes in opposite."""
+    down, right = torch.randint(-most, most + 1, (2,), generator=generator).tolist()
+    drawings = rows.reshape(*rows.shape[:-1], *image)
+    return torch.roll(drawings, (down, right), dims=(-2, -1)).reshape(rows.shape)
 
 
 def member_proba(params: Params, rows: Tensor, shape: Shape) -> Tensor:

@@ -95,7 +95,7 @@ class Config:
     start: int = 20
     """Random labels that an episode begins with."""
 
-    budget: int = 60
+    budget: int = 40
     """Labels acquired after the start."""
 
     batch_size: int = 20

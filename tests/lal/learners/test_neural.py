@@ -17,6 +17,7 @@ torch = pytest.importorskip("torch")
 
 from lal.learners.neural.learner import _weights  # noqa: E402
 from lal.learners.neural.network import Shape, make_params, run_body, run_dense  # noqa: E402
+from lal.learners.neural.training import Batch, Recipe, Stack, shifted  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +146,47 @@ def test_balanced_weights_by_hand():
     np.testing.assert_allclose(_weights(places, None, True), [2 / 3, 2 / 3, 2 / 3, 2])
     given = np.array([3.0, 1.0, 0.0, 2.0])
     np.testing.assert_allclose(_weights(places, given, True), [1.5, 0.5, 0.0, 2.0])
+
+
+def test_drawings_are_moved_by_up_to_so_many_pixels():
+    drawing = torch.zeros(2, 1, 4, 4)
+    drawing[:, 0, 1, 2] = 1.0
+    places = set()
+    for seed in range(60):
+        generator = torch.Generator().manual_seed(seed)
+        moved = shifted(drawing.reshape(2, 1, 16), (1, 4, 4), 1, generator).reshape(2, 4, 4)
+        assert torch.equal(moved[0], moved[1])
+        (down, right), *more = moved[0].nonzero().tolist()
+        assert not more
+        places.add((down, right))
+    assert places == {(down, right) for down in (0, 1, 2) for right in (1, 2, 3)}
+
+
+def test_the_loss_of_a_mixture_is_the_mixture_of_losses():
+    shape, recipe = Shape(1, 3, (5,), 2), Recipe(dropout=0.0, mixup=True)
+    rows = torch.randn(1, 2, 3, generator=torch.Generator().manual_seed(1))
+    codes, weights = torch.tensor([[0, 1]]), torch.ones(1, 2)
+    params = make_params(shape, torch.Generator().manual_seed(0))
+    stack = Stack(params, shape, recipe, torch.Generator().manual_seed(2))
+    found = float(stack.loss(Batch(rows, codes, weights)))
+    share = torch.rand(1, 2, generator=torch.Generator().manual_seed(2))
+    expected = 0.0
+    for i, j in ((0, 1), (1, 0)):
+        s = float(share[0, i])
+        mixed = s * rows[:, i] + (1 - s) * rows[:, j]
+        logs = torch.log_softmax(run_dense(params, mixed[None])[1], dim=2)[0, 0]
+        expected -= (s * float(logs[codes[0, i]]) + (1 - s) * float(logs[codes[0, j]])) / 2
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"mixup": True}, {"shift": 1}])
+def test_augmented_training_learns_and_repeats(digits, options):
+    X, y = digits
+    one, two = (fitted("small_cnn", X[:150], y[:150], max_epochs=40, **options) for _ in range(2))
+    np.testing.assert_array_equal(one.predict_proba(X[:50]), two.predict_proba(X[:50]))
+    plain = fitted("small_cnn", X[:150], y[:150], max_epochs=40)
+    assert not np.array_equal(one.predict_proba(X[:50]), plain.predict_proba(X[:50]))
+    assert (one.predict(X[1000:]) == y[1000:]).mean() > 0.7
 
 
 def test_a_row_of_weight_zero_is_not_learned(digits):

@@ -1,5 +1,8 @@
 """Critics of labelled against unlabelled rows: known answers, identities, signs of gradients."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -117,3 +120,13 @@ def test_discriminative_batches_spread_over_parts():
     assert len(set(blob[rows])) >= 3
     expected = np.argsort(-unlabelled_logits(state.Z, state.labelled)[state.open])[:12]
     assert set(at_once) == set(state.open[expected])
+
+
+def test_without_torch_a_critic_is_refused_and_the_others_run():
+    code = (
+        "import sys\nsys.modules['torch'] = None\nimport lal\nfrom lal.errors import LalError\n"
+        "for name in ('dal', 'mval', 'lada', 'consistency'):\n    lal.make_strategy(name)\n"
+        "try:\n    lal.make_strategy('vaal')\nexcept LalError as error:\n    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "pip install 'learned-active-learning[neural]'" in done.stdout, done.stderr
