@@ -78,7 +78,7 @@ class GPRegression(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def steps(self, new: Rows, asked: Rows) -> Floats:
         """Return by how much predictions move per unit of a new label's residual, (m, n).
 
-        The kernel is held. With C the posterior covariance, that is ``C(a, x) / (C(x, x) + noise)``.
+        The kernel is held. With C the posterior covariance: ``C(a, x) / (C(x, x) + noise)``.
 
         Args:
             new: Rows whose label may come, n of them.

@@ -106,7 +106,7 @@ def rmse_gain(acquired: Acquisition) -> float:
 
 
 def rmse_area(acquired: Acquisition) -> float:
-    """Return the increment of the normalised area under the curve of 1 - RMSE / std (trapezoids)."""
+    """Return the increment of the normalised area under the curve of 1 - RMSE / std."""
     height = 0.5 * (acquired.before["rmse_skill"] + acquired.after["rmse_skill"])
     return height * acquired.n_acquired / acquired.n_budget
 
