@@ -65,5 +65,5 @@ def test_noise_is_that_of_numbers():
 def test_what_does_not_fit_is_refused():
     with pytest.raises(UsageError, match="looks at class probabilities"):
         PoolRegressionEnv(TASKS, slate_rule="half_uncertain")
-    with pytest.raises(UsageError, match="use gymnasium.make\\('lal/Pool-v0'"):
+    with pytest.raises(UsageError, match=r"use gymnasium.make\('lal/Pool-v0'"):
         PoolRegressionEnv(default_tasks()).reset(seed=0)
