@@ -104,7 +104,8 @@ class GPRegression(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 def _mean_squares(A: Floats, B: Floats) -> Floats:
     """Return squared distances over the number of columns, shape (n, m)."""
     squares: Floats = (A * A).sum(axis=1)[:, None] + (B * B).sum(axis=1) - 2.0 * A @ B.T
-    return np.maximum(squares, 0.0) / A.shape[1]
+    mean: Floats = np.maximum(squares, 0.0) / A.shape[1]
+    return mean
 
 
 def _kernel(squares: Floats, scale: float) -> Floats:
