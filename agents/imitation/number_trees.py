@@ -10,6 +10,7 @@ from agents.imitation.trees_learner import TreesLearner
 from agents.imitation.trees_states import Samples
 from lal.arrays import Floats
 from lal.policies.pool_policy import PoolPolicy
+from lal.policies.regression_policy import RegressionPolicy
 
 
 class NumberTreesLearner(TreesLearner):
@@ -37,4 +38,5 @@ class NumberTreesLearner(TreesLearner):
             "trained_on": "synthetic functions alone",
             "ranges": {"n_columns": [1, 30], "n_labelled": [0, 80]},
         }
-        return replace(super().make_policy(config, inputs, targets, card=card), card=told)
+        made = super().make_policy(config, inputs, targets, card=card)
+        return RegressionPolicy.from_pool_policy(replace(made, card=told))

@@ -15,6 +15,7 @@ from lal.errors import DataError, UsageError
 from lal.features import REGRESSION_CANDIDATE_FEATURES, REGRESSION_CONTEXT_FEATURES
 from lal.metrics import r2, rmse_skill
 from lal.policies.pool_policy import PoolPolicy
+from lal.policies.regression_policy import RegressionPolicy
 from lal.task import Part, Task
 from lal.task_kind import REGRESSION
 
@@ -192,3 +193,26 @@ def test_features_of_two_kinds_do_not_mix():
     with pytest.raises(UsageError, match=r"'value_distance@1' is for regression and 'margin@1'"):
         PoolPolicy(name="both", candidate_features=("margin@1", "value_distance@1"),
                    program={"ops": [], "output": "candidates"})  # fmt: skip
+
+
+def test_a_regression_policy_is_a_kind_of_its_own(tmp_path):
+    path = tmp_path / "number.safetensors"
+    made = RegressionPolicy.from_pool_policy(make_policy())
+    made.save(path)
+    loaded = lal.load_policy(path)
+    assert isinstance(loaded, RegressionPolicy)
+    given = (X, holding(), Ridge())
+    np.testing.assert_array_equal(
+        loaded.query(*given, task=REGRESSION, batch_size=4),
+        make_policy().query(*given, task=REGRESSION, batch_size=4),
+    )
+    with pytest.raises(UsageError, match="'margin' looks at features of classification alone"):
+        RegressionPolicy.from_pool_policy(lal.load_policy("margin"))
+
+
+def test_the_shipped_policy_takes_any_regressor():
+    policy = lal.load_policy("default-regression")
+    assert "default-regression" in lal.list_policies("regression")
+    assert "default-regression" not in lal.list_policies("pool")
+    for regressor in (Ridge(), RandomForestRegressor(5)):
+        assert len(policy.query(X, holding(), regressor, task=REGRESSION, batch_size=3)) == 3
