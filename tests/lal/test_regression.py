@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 import lal
 from lal.checks import check_dataset
+from lal.checks.states import sample_regression_state, sample_state
 from lal.data.dataset import make_dataset
 from lal.data.suites import load_suite
 from lal.episode import Episode
@@ -187,6 +188,13 @@ def test_bad_input_is_refused(arguments, error, message):
 def test_policies_for_classification_refuse_regression():
     with pytest.raises(UsageError, match="is for classification, and this is a regression task"):
         lal.load_policy("margin").query(X, holding(), Ridge(), task=REGRESSION)
+
+
+def test_no_policy_ranks_a_state_of_the_other_kind():
+    with pytest.raises(UsageError, match="policy 'margin' is for classification, and this is a r"):
+        lal.load_policy("margin").utilities(sample_regression_state())
+    with pytest.raises(UsageError, match="policy 'linear' is for regression, and this is a class"):
+        make_policy().make_batch(sample_state(), np.arange(20), 2)
 
 
 def test_features_of_two_kinds_do_not_mix():

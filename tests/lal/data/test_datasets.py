@@ -22,9 +22,13 @@ def test_every_data_set_keeps_the_contract(name):
     again = load_dataset(name)
     assert data.sha256 == again.sha256
     assert data.X.shape == (len(data), data.n_features) == again.X.shape
-    assert data.y.dtype == np.int64
-    assert set(data.y.tolist()) == set(range(data.n_classes))
-    assert len(data.class_names) == data.n_classes >= 2
+    if data.kind == "regression":
+        assert data.y.dtype == np.float64
+        assert (data.n_classes, data.class_names) == (0, ())
+    else:
+        assert data.y.dtype == np.int64
+        assert set(data.y.tolist()) == set(range(data.n_classes))
+        assert len(data.class_names) == data.n_classes >= 2
     assert len(data.feature_names) == data.n_features
     assert data.family
 
