@@ -106,6 +106,7 @@ AGENTS: Registry[Agent] = Registry("agent")
 
 AGENTS.add_lazy("dqn", "agents.dqn.config:AGENT")
 AGENTS.add_lazy("gain_regression", "agents.imitation.trees_config:AGENT")
+AGENTS.add_lazy("rmse_regression", "agents.imitation.trees_config:NUMBERS")
 AGENTS.add_lazy("grpo", "agents.grpo.config:AGENT")
 AGENTS.add_lazy("lal", "agents.lal_regression.config:AGENT")
 AGENTS.add_lazy("lal_rl", "agents.lal_rl.config:AGENT")

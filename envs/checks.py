@@ -19,6 +19,7 @@ from envs.contract import ContractError
 from envs.pool_env import PoolEnv
 from lal.registry import require
 from lal.task import Part, Task
+from lal.task_kind import REGRESSION
 
 __all__ = ["ContractError", "check_contracts", "check_pool_env", "check_pool_vector_env"]
 
@@ -215,7 +216,11 @@ def _equal(first: Trajectory, second: Trajectory) -> bool:
 
 
 def _with_other_hidden_labels(task: Task, bought: list[int], seed: int) -> Task:
-    y = np.random.default_rng(seed).integers(task.n_classes, size=len(task.pool))
+    rng = np.random.default_rng(seed)
+    if task.kind == REGRESSION:
+        y = rng.permutation(task.pool.y)
+    else:
+        y = rng.integers(task.n_classes, size=len(task.pool))
     y[bought] = task.pool.y[bought]
     return replace(task, pool=Part(task.pool.X, y))
 

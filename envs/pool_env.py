@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -14,14 +14,17 @@ from envs.rendering import draw_pool
 from envs.simulator.arguments import checked_action, checked_count, checked_flag
 from envs.vector import checked_seed
 from lal.arrays import Bools, Ints
-from lal.episode import METRICS, Episode, accuracy
+from lal.episode import Episode
 from lal.errors import UsageError
-from lal.features import DEFAULT_CANDIDATE_FEATURES, DEFAULT_CONTEXT_FEATURES
+from lal.features import default_features
+from lal.metrics import METRICS_OF_KIND
+from lal.registry import Registry
 from lal.rng import generator
 from lal.state import QueryState, Strategy
 from lal.strategies.base import make_strategy, select_top
 from lal.task import Task
-from lal.tasks.rewards import REWARDS, Acquisition
+from lal.task_kind import CLASSIFICATION, TaskKind, check_served
+from lal.tasks.rewards import REWARDS, Acquisition, Reward
 from lal.tasks.slates import SLATES
 from lal.tasks.sources import TaskSource, as_source
 from lal.tasks.termination import TARGET_SHARE, TERMINATIONS
@@ -57,6 +60,9 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012 (Gymnasium's form)
 
+    kind: ClassVar[TaskKind] = CLASSIFICATION
+    rewards: ClassVar[Registry[Reward]] = REWARDS
+
     def __init__(
         self,
         tasks: TaskSource | Task | Sequence[Task] | None = None,
@@ -75,16 +81,17 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         slate_size = checked_count("slate_size", slate_size)
         batch_size = checked_count("batch_size", batch_size)
         self._slate_rule = SLATES[slate_rule]
-        self._reward, self._termination = REWARDS[reward], TERMINATIONS[termination]
+        self._reward, self._termination = self.rewards[reward], TERMINATIONS[termination]
         if self._reward.needs_whole_budget and self._termination.at_target:
             raise UsageError(
                 f"reward {reward!r} means what it says only when the whole budget is spent; "
                 f"got termination {termination!r}, expected 'budget'"
             )
-        self._source = _default_source() if tasks is None else as_source(tasks)
+        self._source = self._default_source() if tasks is None else as_source(tasks)
+        candidates, contexts = default_features(self.kind)
         self._observer = Observer(
-            DEFAULT_CANDIDATE_FEATURES if candidate_features is None else candidate_features,
-            DEFAULT_CONTEXT_FEATURES if context_features is None else context_features,
+            candidates if candidate_features is None else candidate_features,
+            contexts if context_features is None else context_features,
             slate_size,
         )
         _check_options(slate_size, batch_size, label_noise, render_mode)
@@ -155,6 +162,7 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         super().reset(seed=seed)
         episode_seed = int(self.np_random.integers(2**31)) if seed is None else int(seed)
         task = self._source(generator(episode_seed, "task")).blind()
+        _check_kind(task, self.kind)
         self._reward_part = task.reward_part()
         self._episode = Episode(task, episode_seed, corrupt=self.label_noise)
         self._legal_draws = generator(episode_seed, "invalid_action")
@@ -162,8 +170,8 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         self._reached = False
         self._over = False
         self._pending: list[int] = []
-        self._measured = self._episode.measure(self._reward_part, METRICS)
-        self._curve = [(self._episode.spent, self._measured["accuracy"])]
+        self._measured = self._episode.measure(self._reward_part, METRICS_OF_KIND[self.kind])
+        self._curve = [(self._episode.spent, self._measured[self._headline])]
         self._offer()
         return self._observation(), self._info(queried=-1, invalid=False)
 
@@ -212,6 +220,7 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         Its utilities are those of the loop: same state, same strategy and tie streams.
         """
         streams = self._running().streams
+        check_served(strategy, self.kind)
         utilities = strategy.utilities(self._state, streams["strategy"])
         row = select_top(utilities, self._slate[self._slate >= 0], streams["ties"])[0]
         return int(np.flatnonzero(self._slate == row)[0])
@@ -224,10 +233,25 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         return draw_pool(
             self._state.Z,
             labelled=pool.labelled,
-            labels=pool.labels,
+            labels=self._colours(),
             last=int(pool.order[-1]) if pool.n_labelled else None,
             curve=self._curve,
         )
+
+    def _colours(self) -> Ints:
+        """Return the colour of every labelled row: its class."""
+        return self._running().pool.labels
+
+    @property
+    def _headline(self) -> str:
+        """Name of the metric that curves and targets are about: the first of its kind."""
+        return next(iter(METRICS_OF_KIND[self.kind]))
+
+    @staticmethod
+    def _default_source() -> TaskSource:
+        from lal.tasks.sampler import default_tasks  # data sets and learners: only needed here
+
+        return default_tasks()
 
     def _running(self) -> Episode:
         if self._episode is None:
@@ -246,8 +270,10 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
             n_classes=task.n_classes,
             seed=episode.streams.learner_seed(len(task.pool)),
         )
-        quality = accuracy(self._reward_part.y, model.predict_proba(self._reward_part.X))
-        return TARGET_SHARE * quality
+        number = self.kind != CLASSIFICATION
+        part = self._reward_part
+        answer = model.predict(part.X) if number else model.predict_proba(part.X)
+        return TARGET_SHARE * METRICS_OF_KIND[self.kind][self._headline](part.y, answer)
 
     def _labels_left(self) -> int:
         episode = self._running()
@@ -286,9 +312,10 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         for row in self._pending:
             episode.label(row)
         self._pending = []
-        self._measured = episode.measure(self._reward_part, METRICS)
-        self._curve.append((episode.spent, self._measured["accuracy"]))
-        if self._target is not None and self._measured["accuracy"] >= self._target:
+        self._measured = episode.measure(self._reward_part, METRICS_OF_KIND[self.kind])
+        quality = self._measured[self._headline]
+        self._curve.append((episode.spent, quality))
+        if self._target is not None and quality >= self._target:
             self._reached = True
         return float(
             self._reward.compute(
@@ -312,7 +339,7 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         utilities = margin.utilities(self._state, fork.streams["strategy"])
         for row in select_top(utilities, self._offered, fork.streams["ties"], n):
             fork.label(int(row))
-        return fork.measure(self._reward_part, METRICS)
+        return fork.measure(self._reward_part, METRICS_OF_KIND[self.kind])
 
     def _observation(self) -> Observation:
         return self._observer.observe(self._state, self._slate)
@@ -330,10 +357,13 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         }
 
 
-def _default_source() -> TaskSource:
-    from lal.tasks.sampler import default_tasks  # data sets and learners: only needed here
-
-    return default_tasks()
+def _check_kind(task: Task, kind: TaskKind) -> None:
+    if task.kind != kind:
+        ids = {CLASSIFICATION: "lal/Pool-v0"}
+        raise UsageError(
+            f"task {task.name!r} is a {task.kind} task and this environment is for {kind}; use "
+            f"gymnasium.make({ids.get(task.kind, 'lal/PoolRegression-v0')!r}, ...)"
+        )
 
 
 def _check_options(

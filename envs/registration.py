@@ -12,6 +12,9 @@ from gymnasium.envs.registration import register, registry
 POOL_ID = "lal/Pool-v0"
 """Active learning over any learner; its vector environment is the compiled simulator."""
 
+REGRESSION_ID = "lal/PoolRegression-v0"
+"""The same where labels are numbers; its vector environment steps copies of the reference."""
+
 LAL_RL_ID = "lal/LalRl-v0"
 """The published LAL-RL workload on the compiled simulator."""
 
@@ -31,7 +34,7 @@ SMALL = {
 """Environments in which no pool is ranked."""
 
 
-OUR_IDS = tuple(sorted((POOL_ID, LAL_RL_ID, STREAM_ID, SEQUENCE_ID, *SMALL)))
+OUR_IDS = tuple(sorted((POOL_ID, REGRESSION_ID, LAL_RL_ID, STREAM_ID, SEQUENCE_ID, *SMALL)))
 """The ids that this package registers; others may add to the namespace."""
 
 
@@ -43,6 +46,8 @@ def register_envs() -> None:
             entry_point="envs.pool_env:PoolEnv",
             vector_entry_point="envs.pool_vector_env:PoolVectorEnv",
         )
+    if REGRESSION_ID not in registry:
+        register(id=REGRESSION_ID, entry_point="envs.pool_regression_env:PoolRegressionEnv")
     if LAL_RL_ID not in registry:
         register(
             id=LAL_RL_ID,

@@ -87,7 +87,7 @@ def _draw_curve(picture: Picture, curve: Sequence[tuple[int, float]]) -> None:
     x, values = np.array([n for n, _ in curve], float), np.array([v for _, v in curve])
     columns = np.arange(MARGIN, SIZE - MARGIN)
     at = x[0] + (columns - MARGIN) / (len(columns) - 1) * max(x[-1] - x[0], 1.0)
-    heights = np.interp(at, x, values) * (CURVE_HEIGHT - 2 * MARGIN)
+    heights = np.clip(np.interp(at, x, values), 0.0, 1.0) * (CURVE_HEIGHT - 2 * MARGIN)
     bottom = SIZE + CURVE_HEIGHT - MARGIN
     picture[bottom, columns] = OPEN_COLOUR
     for column, height in zip(columns.tolist(), np.rint(heights).astype(int).tolist(), strict=True):

@@ -17,7 +17,9 @@ from lal.evaluation.analysis.control_tests import compare, find_controls, passes
 from lal.evaluation.runs.methods import families_seen
 from lal.policies.kinds import SHIPPED, load_as
 from lal.policies.pool_policy import PoolPolicy
+from lal.policies.regression_policy import RegressionPolicy
 from lal.serialization import read_json, write_json
+from lal.task_kind import REGRESSION
 from scripts.entry import run_main
 
 
@@ -78,7 +80,9 @@ def main(config: Config) -> None:
             card["did_it_learn"] = {"learned": passes_controls(low)}
     if config.command:
         card["made_by"] = {"command": config.command, "commit": _commit(config.policy)}
-    replace(policy, name=config.name, card=card).save(path)
+    named = replace(policy, name=config.name, card=card)
+    number = named.kinds == (REGRESSION,)
+    (RegressionPolicy.from_pool_policy(named) if number else named).save(path)
     if config.alias:
         aliases = config.folder / "aliases.json"
         known = read_json(aliases) if aliases.exists() else {}

@@ -1,10 +1,14 @@
 """TreesConfig: everything that decides a run of the gain-regression agent."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from agents.registry import Agent
 from agents.training.config import PoolConfig, check_above, check_at_least
 from lal.errors import UsageError
+from lal.features import REGRESSION_CANDIDATE_FEATURES, REGRESSION_CONTEXT_FEATURES
+from lal.metrics import REGRESSION_METRICS
+from lal.task_kind import CLASSIFICATION, REGRESSION, TaskKind
 
 GAIN_METRICS = ("accuracy", "balanced_accuracy", "log_likelihood")
 """Metrics whose change can be learned; names of `lal.episode.METRICS`."""
@@ -13,6 +17,9 @@ GAIN_METRICS = ("accuracy", "balanced_accuracy", "log_likelihood")
 @dataclass(frozen=True, kw_only=True)
 class TreesConfig(PoolConfig):
     """Boosted trees fitted to the gain of every candidate of many states."""
+
+    kind: ClassVar[TaskKind] = CLASSIFICATION
+    gain_metrics: ClassVar[tuple[str, ...]] = GAIN_METRICS
 
     n_dev_tasks: int = 10
     """Tasks of the final check that ranking whole pools is not worse than ranking slates."""
@@ -52,8 +59,8 @@ class TreesConfig(PoolConfig):
             max_leaf_nodes=2, min_samples_leaf=1, n_states=self.n_blocks,
         )  # fmt: skip
         check_above(self, 0.0, "learning_rate")
-        if self.metric not in GAIN_METRICS:
-            known = ", ".join(GAIN_METRICS)
+        if self.metric not in self.gain_metrics:
+            known = ", ".join(self.gain_metrics)
             raise UsageError(f"metric must be one of {known}, got {self.metric!r}")
 
 
@@ -74,4 +81,67 @@ AGENT = Agent(
     presets=PRESETS,
     learner="agents.imitation.trees_learner:TreesLearner",
     controls=("shuffled_reward", "uncertainty_only"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberTreesConfig(TreesConfig):
+    """The same for regression: gains of RMSE on synthetic functions alone."""
+
+    kind: ClassVar[TaskKind] = REGRESSION
+    gain_metrics: ClassVar[tuple[str, ...]] = tuple(REGRESSION_METRICS)
+
+    datasets: tuple[str, ...] = ()
+    """None: regression policies learn from synthetic functions alone."""
+
+    hold_out: tuple[str, ...] = ()
+    """None: no real data set is trained on."""
+
+    share_synthetic: float = 1.0
+    """All training tasks are synthetic."""
+
+    learners: tuple[str, ...] = ("ridge", "gp")
+    """Learners for regression that the policy is trained with; drawn uniformly."""
+
+    budget: int = 40
+    """Labels that an episode may acquire after its initial labelled set."""
+
+    max_pool: int = 200
+    """Largest pool; larger ones are cut at random."""
+
+    metric: str = "rmse_skill"
+    """What a label gains, on the reward part: rmse_skill, neg_rmse or r2."""
+
+    candidate_features: tuple[str, ...] = REGRESSION_CANDIDATE_FEATURES
+    """Candidate features that the policy sees."""
+
+    context_features: tuple[str, ...] = REGRESSION_CONTEXT_FEATURES
+    """Context features that the policy sees."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        super().__post_init__()
+        if self.datasets or self.share_synthetic < 1.0:
+            raise UsageError("regression policies learn from synthetic functions; drop datasets")
+        if self.control == "uncertainty_only":
+            raise UsageError("control 'uncertainty_only' is for classification; leave it out")
+
+
+NUMBER_PRESETS = {
+    "demo": NumberTreesConfig(n_states=420, n_blocks=6, max_iter=100, n_candidates=20),
+    "thorough": NumberTreesConfig(n_states=4200, n_blocks=60, n_candidates=20, max_iter=200),
+    "smoke": NumberTreesConfig(
+        n_states=6, n_blocks=2, n_candidates=6, max_iter=3, min_samples_leaf=3, budget=4,
+        max_pool=40, n_jobs=1,
+    ),
+}  # fmt: skip
+"""demo: 15 CPU seconds; it ships. thorough: two minutes. smoke: seconds, learns nothing."""
+
+NUMBERS = Agent(
+    name="rmse_regression",
+    summary="boosted trees that predict what one more label takes off a regression's error",
+    config_type=NumberTreesConfig,
+    presets=NUMBER_PRESETS,
+    learner="agents.imitation.number_trees:NumberTreesLearner",
+    controls=("shuffled_reward",),
 )

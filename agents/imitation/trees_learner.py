@@ -5,10 +5,11 @@ et al. 2022, arXiv 2208.11636) compares candidates within a state. Here gains ar
 their state, so that trees learn which candidate is better and not which state is early.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,6 +29,9 @@ from lal.rng import generator
 
 class TreesLearner(Learner[TreesConfig]):
     """Samples in blocks by the reference environment, then one fit of boosted trees."""
+
+    name: ClassVar[str] = "gain_regression"
+    make_samples: ClassVar[Callable[..., Samples]] = staticmethod(make_samples)
 
     def __init__(self, config: TreesConfig) -> None:
         super().__init__(config)
@@ -55,7 +59,7 @@ class TreesLearner(Learner[TreesConfig]):
         numbers = range(config.n_blocks)
         self._paths = [folder / "samples" / f"{i:04d}.npz" for i in numbers]
         make_blocks(
-            partial(make_samples, config),
+            partial(self.make_samples, config),
             self._paths,
             numbers=numbers,
             n_jobs=config.n_jobs,
@@ -70,7 +74,7 @@ class TreesLearner(Learner[TreesConfig]):
         if config.control == "shuffled_reward":
             targets = shuffled_within(targets, samples, generator(config.seed, "shuffle"))
         card = {**training_card(config), "n_states": config.n_states}
-        self._policy = _policy(config, samples.inputs, targets, name="gain_regression", card=card)
+        self._policy = self.make_policy(config, samples.inputs, targets, card=card)
         return {"n_samples": len(targets)}
 
     def export(self) -> PoolPolicy:
@@ -86,14 +90,21 @@ class TreesLearner(Learner[TreesConfig]):
     @classmethod
     def export_untrained(cls, config: TreesConfig, n: int) -> list[PoolPolicy]:
         """Return `n` ensembles of the same shape, fitted to noise on states without gains."""
-        samples = make_samples(config, 0, measure=False)
+        samples = cls.make_samples(config, 0, measure=False)
         card = {**training_card(config), "control": "untrained"}
         policies = []
         for i in range(n):
             noise = generator(config.seed, "untrained", i).normal(size=len(samples.inputs))
-            name = f"gain_regression_untrained_{i}"
-            policies.append(_policy(config, samples.inputs, noise, name=name, card=card))
+            made = cls.make_policy(config, samples.inputs, noise, card=card)
+            policies.append(replace(made, name=f"{cls.name}_untrained_{i}"))
         return policies
+
+    @classmethod
+    def make_policy(
+        cls, config: TreesConfig, inputs: Floats, targets: Floats, *, card: Mapping[str, Any]
+    ) -> PoolPolicy:
+        """Fit trees to the targets and return them as a policy."""
+        return _policy(config, inputs, targets, name=cls.name, card=card)
 
 
 def centred_targets(samples: Samples) -> Floats:

@@ -13,6 +13,7 @@ import numpy as np
 
 from lal.arrays import Floats
 from lal.data.dataset import Dataset, make_dataset
+from lal.data.families import get_family
 from lal.data.names import nearest_name_error
 from lal.errors import UsageError
 from lal.rng import generator
@@ -44,7 +45,7 @@ def load_bundled_regression(name: str) -> Dataset:
         del columns[place]
     source = f"sklearn:{name}"
     return make_dataset(
-        name, X, y, source=source, feature_names=columns, task=REGRESSION, family=f"sklearn:{table}"
+        name, X, y, source=source, feature_names=columns, task=REGRESSION, family=get_family(source)
     )
 
 

@@ -1,6 +1,6 @@
 """What an evaluation compares, on what, and how; the flags of ``scripts.evaluate``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +8,16 @@ from typing import Any, Literal
 from lal.evaluation.runs.controls import Controls
 from lal.evaluation.runs.protocol import Protocol, Regime, make_protocol
 from lal.evaluation.runs.store import Format
+from lal.metrics import REGRESSION_METRICS
+from lal.task_kind import CLASSIFICATION, REGRESSION, TaskKind, check_task_kind
+
+REGRESSION_DEFAULTS: Mapping[str, Any] = {
+    "suite": ("regression",),
+    "strategies": ("random", "improved_greedy_sampling"),
+    "learners": ("ridge",),
+    "metric": "rmse_skill",
+}
+"""Fields that take these values in a regression where they are left as they are."""
 
 Launcher = Literal["local", "dask", "ray", "submitit"]
 
@@ -15,6 +25,11 @@ Launcher = Literal["local", "dask", "ray", "submitit"]
 @dataclass(frozen=True, kw_only=True)
 class EvaluationConfig:
     """What is compared, on what, and how."""
+
+    task: TaskKind = CLASSIFICATION
+    """What a label is. With regression, the defaults below are the suite regression, random and
+    improved_greedy_sampling, the learner ridge, and the metric rmse_skill (1 minus RMSE over the
+    standard deviation; neg_rmse and r2 are measured too)."""
 
     suite: tuple[str, ...] = ("bundled",)
     """Suites (bundled, synthetic, a folder, a .json list) or single data sets (sklearn:iris)."""
@@ -102,14 +117,20 @@ class EvaluationConfig:
     def __post_init__(self) -> None:
         """Take what notebooks write: one name for a list of one, a text for a path."""
         object.__setattr__(self, "out", Path(self.out))
+        check_task_kind(self.task)
+        for name, value in REGRESSION_DEFAULTS.items() if self.task == REGRESSION else ():
+            if getattr(self, name) == getattr(type(self), name):
+                object.__setattr__(self, name, value)
         for name in ("suite", "datasets", "strategies", "learners", "seen", "cluster"):
-            value: str | Sequence[str] = getattr(self, name)
-            names = (value,) if isinstance(value, str) else tuple(value)
+            given: str | Sequence[str] = getattr(self, name)
+            names = (given,) if isinstance(given, str) else tuple(given)
             object.__setattr__(self, name, names)
 
     def make_protocol(self) -> Protocol:
         """Return the protocol that the fields describe."""
         changes: dict[str, Any] = {"metric": self.metric, "seed": self.seed}
+        if self.task == REGRESSION:
+            changes["metrics"] = tuple(REGRESSION_METRICS)
         for name in ("start", "budget", "batch_size", "max_pool"):
             if getattr(self, name) is not None:
                 changes[name] = getattr(self, name)

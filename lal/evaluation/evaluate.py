@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lal.data.dataset import Dataset
+from lal.errors import UsageError
 from lal.evaluation.analysis.control_tests import ControlTest, control_test
 from lal.evaluation.analysis.summary import Row, format_summary, summarise
 from lal.evaluation.analysis.tables import Table, drop_seen, read_table
@@ -31,6 +32,7 @@ from lal.evaluation.runs.shards import Shard, take_shard
 from lal.evaluation.runs.store import RunStore
 from lal.provenance import provenance
 from lal.serialization import to_mapping, write_json
+from lal.task_kind import check_served
 
 
 @dataclass(frozen=True)
@@ -253,10 +255,21 @@ def _prepare(
     engine: Engine | None,
     controls: Path,
 ) -> _Prepared:
-    methods = with_controls(parse_methods(config.strategies), config.controls, controls)
+    methods = with_controls(
+        parse_methods(config.strategies), config.controls, controls, kind=config.task
+    )
+    for method in methods:
+        if method.role != "oracle":
+            check_served(method.make(), config.task, name=repr(method.label))
     rules = config.make_protocol() if protocol is None else protocol
     seen = {m.label: sorted({*m.seen, *config.seen}) for m in methods if m.sha256}
     datasets = [*load_evaluated(config.suite, config.datasets, seen), *data]
+    for dataset in datasets:
+        if dataset.kind != config.task:
+            raise UsageError(
+                f"data set {dataset.name!r} is a {dataset.kind}, and the evaluation is a "
+                f'{config.task}; pass task="{dataset.kind}" (--task {dataset.kind}), or other data'
+            )
     shard = Shard.parse(config.shard) if config.shard else None
     whole = RunStore(config.out, config.store_format)
     store = RunStore(shard.folder(config.out), config.store_format) if shard else whole

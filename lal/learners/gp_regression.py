@@ -75,6 +75,26 @@ class GPRegression(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             return mean
         return mean, np.sqrt(self._variance(kernel))
 
+    def steps(self, new: Rows, asked: Rows) -> Floats:
+        """Return by how much predictions move per unit of a new label's residual, (m, n).
+
+        The kernel is held. With C the posterior covariance: ``C(a, x) / (C(x, x) + noise)``.
+
+        Args:
+            new: Rows whose label may come, n of them.
+            asked: Rows whose prediction is asked for, m of them.
+        """
+        new, asked = dense(new), dense(asked)
+        known = [
+            self.whiten_ @ _kernel(_mean_squares(self.rows_, rows), self.length_scale_)
+            for rows in (new, asked)
+        ]
+        prior = _kernel(_mean_squares(asked, new), self.length_scale_)
+        covariance = prior - known[1].T @ known[0]
+        own = np.maximum(1.0 - (known[0] ** 2).sum(axis=0), 0.0) + self.noise_
+        steps: Floats = covariance / own
+        return steps
+
     def _variance(self, kernel: Floats) -> Floats:
         known = ((self.whiten_ @ kernel) ** 2).sum(axis=0)
         variance: Floats = self.signal_ * np.maximum(1.0 - known, 0.0)
@@ -84,7 +104,8 @@ class GPRegression(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 def _mean_squares(A: Floats, B: Floats) -> Floats:
     """Return squared distances over the number of columns, shape (n, m)."""
     squares: Floats = (A * A).sum(axis=1)[:, None] + (B * B).sum(axis=1) - 2.0 * A @ B.T
-    return np.maximum(squares, 0.0) / A.shape[1]
+    mean: Floats = np.maximum(squares, 0.0) / A.shape[1]
+    return mean
 
 
 def _kernel(squares: Floats, scale: float) -> Floats:

@@ -149,7 +149,10 @@ class RegressionModel:
             std: Floats = np.asarray(estimator.predict(rows, return_std=True)[1], np.float64)
             return std**2
         members = _member_predictions(estimator, rows)
-        return None if members is None else members.var(axis=0)
+        if members is None:
+            return None
+        spread: Floats = members.var(axis=0)
+        return spread
 
     def _ridge_variance(self, ridge: Any, rows: Rows) -> Floats:
         """Return ``s^2 (1/L + z' (Z'Z + alpha I)^-1 z)``, z centred; Hoerl & Kennard (1970)."""
@@ -166,7 +169,8 @@ class RegressionModel:
             leverage = (Z.T * solved).sum(axis=0)
         residual = np.asarray(self.labels) - self.predict(self.labelled)
         spread = max(float(np.mean(residual**2)), 1e-12)
-        return spread * (1.0 / len(A) + np.maximum(leverage, 0.0))
+        variance: Floats = spread * (1.0 / len(A) + np.maximum(leverage, 0.0))
+        return variance
 
 
 class _Constant:

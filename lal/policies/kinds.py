@@ -80,6 +80,7 @@ P = TypeVar("P", bound=Policy)
 KINDS: Registry[type[Policy]] = Registry("policy kind")
 for _kind, _where in {
     UNNAMED_KIND: "lal.policies.pool_policy:PoolPolicy",
+    "regression": "lal.policies.regression_policy:RegressionPolicy",
     "stream": "lal.streams.policy:StreamPolicy",
     "design": "lal.policies.design_policy:DesignPolicy",
     "predict_or_ask": "lal.policies.predict_or_ask_policy:PredictOrAskPolicy",
@@ -154,7 +155,7 @@ def list_policies(kind: str | None = None) -> dict[str, str]:
     """Return the shipped policies: name to one line of description.
 
     Args:
-        kind: Only those of this kind: "pool", "stream", ...; all when None.
+        kind: Only those of this kind: "pool", "regression", "stream", ...; all when None.
     """
     lines = {}
     for name, path in _shipped().items():

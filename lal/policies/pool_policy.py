@@ -119,7 +119,7 @@ class PoolPolicy(SavedPolicy):
         """Return itself: nothing in a policy changes, so copies may share it."""
         return self
 
-    @property
+    @cached_property
     def kinds(self) -> tuple[TaskKind, ...]:
         """Kinds of task that its features mean something in."""
         return common_kinds((*self.candidate_features, *self.context_features))
@@ -141,8 +141,10 @@ class PoolPolicy(SavedPolicy):
         In a large pool those rows that screening leaves out get one value below all others.
 
         Raises:
+            UsageError: A state of a kind of task that the policy is not for.
             DataError: The program gives numbers that are not finite.
         """
+        check_served(self, state.kind, name=f"policy {self.name!r}")
         if self._scores_all(state):
             return self.score(state)
         return self.make_batch(state, state.open, 1).utilities
@@ -164,7 +166,12 @@ class PoolPolicy(SavedPolicy):
     def make_batch(
         self, state: QueryState, rows: Ints, size: int, *, detailed: bool = False
     ) -> Batch:
-        """Return what a batch rule chooses `size` of the given rows from; see `Batch`."""
+        """Return what a batch rule chooses `size` of the given rows from; see `Batch`.
+
+        Raises:
+            UsageError: A state of a kind of task that the policy is not for.
+        """
+        check_served(self, state.kind, name=f"policy {self.name!r}")
         check_size(size, len(rows))
         whole = self._scores_all(state)
         scored = np.arange(state.N)

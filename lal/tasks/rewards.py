@@ -56,6 +56,9 @@ class Reward:
 
 
 REWARDS: Registry[Reward] = Registry("reward")
+"""Rewards of classification."""
+
+REGRESSION_REWARDS: Registry[Reward] = Registry("reward for regression")
 
 
 def step_cost(acquired: Acquisition) -> float:
@@ -113,6 +116,19 @@ def advantage_over_margin(acquired: Acquisition) -> float:
     return acquired.after["accuracy"] - acquired.baseline["accuracy"]
 
 
+def rmse_gain(acquired: Acquisition) -> float:
+    """Return the fall of the RMSE over the standard deviation of y on the reward part."""
+    return acquired.gain("rmse_skill")
+
+
+def rmse_area(acquired: Acquisition) -> float:
+    """Return the increment of the normalised area under the curve of 1 - RMSE / std."""
+    height = 0.5 * (acquired.before["rmse_skill"] + acquired.after["rmse_skill"])
+    return height * acquired.n_acquired / acquired.n_budget
+
+
+REGRESSION_REWARDS.add("rmse_gain", Reward(rmse_gain))
+REGRESSION_REWARDS.add("rmse_area", Reward(rmse_area, needs_whole_budget=True))
 REWARDS.add("step_cost", Reward(step_cost, needs_target=True))
 REWARDS.add("accuracy_gain", Reward(accuracy_gain))
 REWARDS.add("balanced_accuracy_gain", Reward(balanced_accuracy_gain))

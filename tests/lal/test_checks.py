@@ -42,7 +42,7 @@ def test_every_learner(name):
     check_learner(name)
 
 
-@pytest.mark.parametrize("name", list_policies("pool"))
+@pytest.mark.parametrize("name", [*list_policies("pool"), *list_policies("regression")])
 def test_every_policy(name):
     check_policy(name)
 

@@ -103,7 +103,9 @@ def areas(result: RunResult) -> dict[str, float]:
     n, headline = result.n_labels, result.metrics[result.about["metric"]]
     seen = result.about.get("n_all_seen")
     named = [name for name in ACCURACIES if name in result.metrics and n[0] >= 1]
-    chance = 1 / result.about.get("n_classes", 2)
+    chance = 1 / (
+        result.about.get("n_classes", 2) or 2
+    )  # no classes, and no accuracies, in regression
     return {
         **{f"area_{name}": aubc(n, values) for name, values in result.metrics.items()},
         "area": aubc(n, headline),

@@ -22,6 +22,7 @@ from lal.learners import make_learner
 from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
 from lal.rng import generator, integer_seed
+from lal.task_kind import CLASSIFICATION, TaskKind
 from lal.tasks.splits import make_task
 
 Controls = Literal["none", "rules", "all"]
@@ -41,37 +42,57 @@ RULES = (
 )
 """Hand-written controls; the k of TypiClust was chosen on synthetic tasks."""
 
+NUMBER_RULES = (
+    "random",
+    "greedy_sampling_x",
+    "greedy_sampling_y",
+    "improved_greedy_sampling",
+    "committee_variance",
+    "expected_model_change",
+)
+"""The same in regression; predictive_variance is not among them, as not every learner has one."""
+
 N_UNTRAINED = 5
 
 N_TASKS = 40
 """Synthetic tasks that the linear scorer is fitted on."""
 
 
-def with_controls(methods: Sequence[MethodSpec], which: Controls, folder: Path) -> list[MethodSpec]:
+def with_controls(
+    methods: Sequence[MethodSpec],
+    which: Controls,
+    folder: Path,
+    *,
+    kind: TaskKind = CLASSIFICATION,
+) -> list[MethodSpec]:
     """Return the methods and those controls that are not among them by label.
 
     Args:
         methods: What was listed.
         which: Group of controls.
         folder: Where copies of policies are written.
+        kind: What a label is. In regression there are neither oracles nor linear scorers.
     """
     if which == "none":
         return list(methods)
-    added = [parse_method(text) for text in RULES]
+    added = [parse_method(text) for text in (RULES if kind == CLASSIFICATION else NUMBER_RULES)]
     if which == "all":
-        added += [MethodSpec(label, label, role="oracle") for label in ORACLE_LABELS.values()]
+        if kind == CLASSIFICATION:
+            oracles = ORACLE_LABELS.values()
+            added += [MethodSpec(label, label, role="oracle") for label in oracles]
         learned = [e for e in methods if e.role == "policy"]
         for method in learned:
             suffix = "" if len(learned) == 1 else f"-{method.label}"
-            added += _copies(method, suffix, folder)
+            added += _copies(method, suffix, folder, kind)
     listed = {e.label for e in methods}
     return [*methods, *(e for e in added if e.label not in listed)]
 
 
-def _copies(method: MethodSpec, suffix: str, folder: Path) -> list[MethodSpec]:
+def _copies(method: MethodSpec, suffix: str, folder: Path, kind: TaskKind) -> list[MethodSpec]:
     policy = load_as(PoolPolicy, method.spec.removeprefix("policy:"))
     made = {f"untrained{i}{suffix}": untrained_copy(policy, i) for i in range(N_UNTRAINED)}
-    made[f"linear{suffix}"] = linear_copy(policy)
+    if kind == CLASSIFICATION:
+        made[f"linear{suffix}"] = linear_copy(policy)
     found = []
     for label, copy in made.items():
         path = folder / f"{label}-{method.sha256[:12]}.safetensors"

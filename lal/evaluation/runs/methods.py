@@ -125,15 +125,20 @@ def parse_method(text: str) -> MethodSpec:
 
 def _find_method(label: str, spec: str, query: str, options: str) -> MethodSpec:
     bare = spec.removeprefix("policy:")
-    if spec != bare and bare in list_policies(PoolPolicy.kind):
+    if spec != bare and bare in _ranking_policies():
         return _shipped_method(label or spec, bare, options)
     if _is_file(spec):
         return _file_method(label, Path(spec.removeprefix("policy:")).expanduser(), options)
-    if spec not in STRATEGIES and ":" not in spec and spec in list_policies(PoolPolicy.kind):
+    if spec not in STRATEGIES and ":" not in spec and spec in _ranking_policies():
         return _shipped_method(label, spec, options)
     method = MethodSpec(label or (f"{spec}?{query}" if query else spec), spec, options)
     _try_make(method)
     return method
+
+
+def _ranking_policies() -> set[str]:
+    """Return the names of the shipped policies that rank pools."""
+    return {*list_policies(PoolPolicy.kind), *list_policies("regression")}
 
 
 def _given_role(role: Any, text: str) -> Role | None:

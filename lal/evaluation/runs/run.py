@@ -14,15 +14,17 @@ import lal
 from lal.arrays import Floats, Ints
 from lal.curve import Curve
 from lal.data.dataset import Dataset
-from lal.episode import METRICS, run_episode
+from lal.episode import run_episode
 from lal.errors import UsageError
 from lal.evaluation.runs.methods import FULL_LABEL, ORACLE_LABELS, MethodSpec
 from lal.evaluation.runs.oracles import run_oracle
 from lal.evaluation.runs.protocol import Protocol, Repetition, count_labels
 from lal.learners import make_learner
+from lal.metrics import find_metrics
 from lal.rng import Streams, integer_seed
 from lal.serialization import canonical_json
 from lal.task import Task
+from lal.task_kind import REGRESSION
 from lal.tasks.splits import make_task
 
 FORMAT = 1
@@ -103,7 +105,7 @@ class Run:
         rules, n_classes = self.protocol, self.dataset.n_classes
         task = make_task(
             self.dataset,
-            make_learner(self.learner),
+            make_learner(self.learner, task=self.dataset.kind),
             seed=self.split_seed,
             budget=rules.budget if isinstance(rules.budget, int) else 1,
             test_share=rules.test_share,
@@ -217,7 +219,7 @@ def _episode(run: Run, task: Task) -> Curve:
         task,
         seed=run.episode_seed,
         batch_size=count_labels(run.protocol.batch_size, run.dataset.n_classes),
-        metrics={name: METRICS[name] for name in run.protocol.metrics},
+        metrics=find_metrics(run.protocol.metrics),
     )
 
 
@@ -229,7 +231,7 @@ def _oracle(run: Run, task: Task) -> Curve:
         task,
         seed=run.episode_seed,
         pick_by=run.protocol.metric,
-        metrics={name: METRICS[name] for name in run.protocol.metrics},
+        metrics=find_metrics(run.protocol.metrics),
     )
     return curves.other if run.method.spec == ORACLE_LABELS["other"] else curves.seen
 
@@ -243,6 +245,8 @@ def _full_fit(run: Run, task: Task) -> Curve:
         seed=Streams(run.episode_seed).learner_seed(n),
     )
     test = task.test_part()
-    proba = model.predict_proba(test.X)
-    values = {m: np.array([METRICS[m](test.y, proba)]) for m in run.protocol.metrics}
+    number = task.kind == REGRESSION
+    answer = model.predict(test.X) if number else model.predict_proba(test.X)
+    metrics = find_metrics(run.protocol.metrics)
+    values = {name: np.array([metric(test.y, answer)]) for name, metric in metrics.items()}
     return Curve(np.array([n]), values, np.zeros(0, dtype=np.int64), n_start=n, n_all_seen=n)

@@ -8,7 +8,6 @@ from itertools import chain
 from typing import Any
 
 from lal.data.dataset import Dataset
-from lal.episode import METRICS
 from lal.errors import LalError, UsageError
 from lal.evaluation.runs.backends import Backend, Pass, WorkersLostError, workers
 from lal.evaluation.runs.engine import Engine, check_engine
@@ -27,6 +26,7 @@ from lal.evaluation.runs.run import (
 )
 from lal.evaluation.runs.store import RunStore
 from lal.learners import make_learner
+from lal.metrics import METRICS_OF_KIND
 
 MAX_LOSSES = 3
 """Times that dead workers are replaced before the run gives up."""
@@ -130,10 +130,12 @@ def check(protocol: Protocol, datasets: Sequence[Dataset], learners: Sequence[st
         raise UsageError("no data sets are listed; expected at least one")
     if twice := sorted({n for n in names if names.count(n) > 1}):
         raise UsageError(f"data sets {', '.join(twice)} are listed twice")
-    if unknown := sorted(set(protocol.metrics) - set(METRICS)):
-        raise UsageError(f"unknown metrics {', '.join(unknown)}; known: {', '.join(METRICS)}")
-    for learner in learners:
-        make_learner(learner)
+    for kind in sorted({dataset.kind for dataset in datasets}):
+        known = METRICS_OF_KIND[kind]
+        if unknown := sorted(set(protocol.metrics) - set(known)):
+            raise UsageError(f"unknown metrics {', '.join(unknown)}; known: {', '.join(known)}")
+        for learner in learners:
+            make_learner(learner, task=kind)
     refused: dict[str, LalError] = {}
     for dataset in datasets:
         try:

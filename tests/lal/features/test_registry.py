@@ -17,8 +17,9 @@ from lal.features import (
 )
 from lal.features.base import check_scopes
 
-CANDIDATE = [n for n in FEATURES if FEATURES[n].scope == "candidate"]
-CONTEXT = [n for n in FEATURES if FEATURES[n].scope == "context"]
+CLASSES = [n for n in FEATURES if "classification" in FEATURES[n].kinds]
+CANDIDATE = [n for n in CLASSES if FEATURES[n].scope == "candidate"]
+CONTEXT = [n for n in CLASSES if FEATURES[n].scope == "context"]
 CLIPPED = (
     "margin_z@1", "cosine_open_z@1", "cosine_labelled_z@1", "log_odds_z@1", "angle_z@1",
     "cosine_nearest_z@1", "cosine_classes_z@1",

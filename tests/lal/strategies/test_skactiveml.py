@@ -68,8 +68,8 @@ def test_nothing_is_missing():
         "ExpectedModelVarianceReduction",
         "GreedySamplingTarget",
         "KLDivergenceMaximization",
-        "RegressionTreeBasedAL",
     }
+    assert regression <= set(wrapped.skactiveml_names("regression"))
     assert classes - set(NAMES) == regression | set(wrapped.NOT_STRATEGIES)
     assert len(NAMES) >= 23
 
@@ -133,8 +133,8 @@ def test_a_whole_episode_labels_what_was_asked():
 def test_names_and_options_are_checked():
     with pytest.raises(UnknownNameError, match="did you mean 'BatchBALD'"):
         make_strategy("skactiveml:BatchBald")
-    with pytest.raises(UnknownNameError, match="regression, which is not in this release"):
-        make_strategy("skactiveml:GreedySamplingTarget")
+    with pytest.raises(UsageError, match="is for regression, and this is a classification task"):
+        run_episode(make_strategy("skactiveml:GreedySamplingTarget"), get_task(), seed=0)
     with pytest.raises(UnknownNameError, match="a wrapper around another strategy"):
         make_strategy("skactiveml:SubSamplingWrapper")
     with pytest.raises(UsageError, match="takes no option 'random_state'"):

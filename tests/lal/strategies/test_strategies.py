@@ -14,6 +14,7 @@ from lal.strategies.farthest import distance_to_nearest, exploration_labels
 from lal.strategies.typiclust import typicality
 from lal.strategies.uncertainty import entropy_utility, least_confident_utility, margin_utility
 from lal.task import Part, Task
+from lal.task_kind import served_kinds
 
 NEED_A_NETWORK = {"learning_loss", "ta_vaal", "cartography"}
 NEED_A_LAST_LAYER = {
@@ -76,6 +77,11 @@ def test_committee_disagreement_by_hand():
     np.testing.assert_allclose(vote_entropy(three), [expected])
 
 
+FOR_CLASSES = [
+    name for name in STRATEGIES.names() if "classification" in served_kinds(make_strategy(name))
+]
+
+
 def test_distance_to_nearest_by_hand():
     Z = np.array([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]])
     np.testing.assert_allclose(distance_to_nearest(Z, Z[:1]), [0.0, 5.0, 10.0])
@@ -83,7 +89,7 @@ def test_distance_to_nearest_by_hand():
     np.testing.assert_array_equal(distance_to_nearest(Z, Z[:0]), np.zeros(3))
 
 
-@pytest.mark.parametrize("name", STRATEGIES.names())
+@pytest.mark.parametrize("name", FOR_CLASSES)
 @pytest.mark.parametrize("learner", ["logistic_regression", "random_forest"])
 def test_contract_of_every_rule(name, learner):
     strategy = make_strategy(name)
@@ -105,7 +111,7 @@ def test_contract_of_every_rule(name, learner):
     np.testing.assert_array_equal(utilities, again)
 
 
-@pytest.mark.parametrize("name", STRATEGIES.names())
+@pytest.mark.parametrize("name", FOR_CLASSES)
 def test_no_label_and_one_class_are_legal(name):
     X = np.random.default_rng(0).normal(size=(12, 2))
     for labelled, labels in ([], []), ([4], [0]):

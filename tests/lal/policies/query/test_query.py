@@ -194,7 +194,7 @@ def test_batches(selection, make_policy):
     [
         ({"y": Y[:-1]}, DataError, "X has 60 rows but y has 59 labels"),
         ({"y": np.column_stack([Y, Y])}, DataError, "one label a row"),
-        ({"y": X[:, 0]}, DataError, "regression, multi-label and multi-output"),
+        ({"y": X[:, 0]}, DataError, 'is not a class label; pass task="regression" to query'),
         ({"y": np.array(["a", np.nan] * 30)}, DataError, "became the text 'nan'"),
         ({"y": np.array(["a", 1, None] * 20, dtype=object)}, DataError, "different types"),
         ({"X": X[:, 0]}, DataError, "X must have rows and columns"),
