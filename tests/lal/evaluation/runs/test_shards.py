@@ -157,7 +157,7 @@ def test_submitit_is_named_with_its_extra(datasets, tmp_path, monkeypatch):
 class FakeExecutor:
     """Runs a job when it is submitted, as submitit does elsewhere and later."""
 
-    parameters: ClassVar = {}
+    parameters: ClassVar[dict[str, object]] = {}
 
     def __init__(self, folder, cluster):
         self.cluster = cluster or "slurm"
