@@ -12,6 +12,13 @@ import lal
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
+
+FETCHED = "https://unpkg.com/iframe-worker/shim"
+"""The one script that the theme would fetch, so that the search works from a disk."""
+
+WORKER = "assets/javascripts/site_worker.js"
+"""What takes its place; see scripts/site_worker.js."""
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -109,7 +116,19 @@ def on_files(files: "Files", config: "MkDocsConfig") -> "Files":
     for name in ROOT_PAGES:
         text = (ROOT / name).read_text(encoding="utf-8").replace("](docs/", "](")
         files.append(File.generated(config, name.lower(), content=text))
+    worker = Path(__file__).with_name("site_worker.js").read_text(encoding="utf-8")
+    files.append(File.generated(config, WORKER, content=worker))
     return files
+
+
+def on_post_page(output: str, page: "Page", **_: Any) -> str:
+    """Have a page load nothing from elsewhere."""
+    return output.replace(FETCHED, "../" * page.url.count("/") + WORKER)
+
+
+def on_post_template(output_content: str, **_: Any) -> str:
+    """Have the page of an unknown address load nothing from elsewhere."""
+    return output_content.replace(FETCHED, f"/{WORKER}")
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

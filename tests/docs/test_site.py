@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -65,3 +66,22 @@ def test_the_search_and_the_api_pages_know_docstrings(site):
     assert any(where.startswith("guide/label.html") for where in text)
     assert "last answer or skip" in text["api/lal.html#lal.labelling.project.LabellingProject.undo"]
     assert (site / "search" / "search_index.js").exists()  # what a page without a server reads
+
+
+def test_the_search_works_from_a_disk_without_a_network(site):
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no Chromium is installed")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_context(offline=True).new_page()
+        page.goto((site / "guide" / "label.html").as_uri())
+        page.focus("input.md-search__input")
+        page.keyboard.type("stopping rule")
+        page.wait_for_selector(".md-search-result__item a")
+        found = page.locator(".md-search-result__item a").evaluate_all(
+            "all => all.map(a => a.href)"
+        )
+        browser.close()
+    assert any("results/stopping.html" in link for link in found)
