@@ -9,7 +9,7 @@ from lal.registry import import_attribute
 
 __version__ = "0.2.0"
 
-_WHERE = {
+PUBLIC = {
     "load_policy": "lal.policies.kinds:load_policy",
     "load_stream_policy": "lal.streams.policy:load_stream_policy",
     "list_stream_policies": "lal.streams.policy:list_stream_policies",
@@ -25,15 +25,16 @@ _WHERE = {
     "Campaign": "lal.labelling.project:LabellingProject",
     "LalError": "lal.errors:LalError",
 }
+"""Public names to where they are defined."""
 
-__all__ = ["__version__", *sorted(_WHERE)]
+__all__ = ["__version__", *sorted(PUBLIC)]
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for (PEP 562)."""
-    if name not in _WHERE:
+    if name not in PUBLIC:
         raise AttributeError(f"module 'lal' has no attribute {name!r}; it has {', '.join(__all__)}")
-    value = import_attribute(_WHERE[name])
+    value = import_attribute(PUBLIC[name])
     globals()[name] = value
     return value
 

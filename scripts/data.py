@@ -124,7 +124,7 @@ def compare(config: Compare) -> None:
     """
     if len(config.stores) < 2:
         raise UsageError("name two run stores or more, for example runs/one runs/two")
-    results = [dict(_digests(RunStore.existing(folder))) for folder in config.stores]
+    results = [dict(digests(RunStore.existing(folder))) for folder in config.stores]
     for folder, found in zip(config.stores, results, strict=True):
         print(f"{folder}: {len(found)} runs, results {config_hash(found)}")
     first, every = results[0], {key for found in results for key in found}
@@ -149,7 +149,7 @@ def merge(config: Merge) -> None:
     print(f"{config.into}: {len(into.keys())} runs, {missing} of the latest evaluation missing")
 
 
-def _digests(store: RunStore) -> Iterator[tuple[str, str]]:
+def digests(store: RunStore) -> Iterator[tuple[str, str]]:
     """Yield the key of every run and a hash of what does not depend on the machine's speed."""
     for run in store:
         curves = {name: values.tolist() for name, values in run.metrics.items()}

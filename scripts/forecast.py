@@ -14,7 +14,8 @@ from typing import Annotated
 import tyro
 
 from lal.errors import DataError
-from lal.labelling.forecast import FARTHEST, Forecast, Interval, forecast
+from lal.labelling.checks import labels_text
+from lal.labelling.forecast import FARTHEST, Forecast, forecast
 from lal.labelling.table import read_table
 from scripts.entry import run_main
 
@@ -35,12 +36,15 @@ class Config:
     accuracy: str = "accuracy"
     """Column of the accuracies."""
 
+    of: int = 0
+    """Rows that the accuracies were measured on; few of them widen the intervals. 0 for many."""
+
 
 def main(config: Config) -> None:
     """Print the forecast."""
     table = read_table(config.curve)
     n, a = (_numbers(table.column(name), name) for name in (config.labels, config.accuracy))
-    said = forecast(n, a)
+    said = forecast(n, a, of=config.of or None)
     print(f"{said.n:g} labels so far, accuracy about {said.accuracy:.1%}")
     for labels in (1.5, 2.0, FARTHEST):
         band = said.accuracy_with(labels * said.n)
@@ -53,15 +57,6 @@ def main(config: Config) -> None:
             f"to reach {accuracy:.1%}: {labels_text(said.labels_to(accuracy))} labels in all; "
             f"choosing at random {labels_text(said.random_needs(accuracy))}"
         )
-
-
-def labels_text(interval: Interval) -> str:
-    """Return numbers of labels with their interval; what is out of range says so."""
-    value, low, high = (
-        f"{n:.0f}" if n < float("inf") else "out of range"
-        for n in (interval.value, interval.low, interval.high)
-    )
-    return f"{value} (90 % interval {low} to {high})"
 
 
 def _steps(said: Forecast) -> list[float]:

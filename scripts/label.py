@@ -75,6 +75,13 @@ class Config:
     """Stopping rule to look at, or NAME:THRESHOLD: stabilising_predictions, overall_uncertainty,
     minimum_expected_error, performance_convergence, committee_agreement or budget."""
 
+    check_every: int = 0
+    """Ask for a random row once in so many questions and keep its label apart, for an honest
+    accuracy and a forecast; 0 for never."""
+
+    reach: tuple[float, ...] = ()
+    """Accuracies whose labels are forecast, such as 0.9; needs --check-every."""
+
     out: Path | None = None
     """CSV with the labels filled in; NAME.labelled.csv beside the journal when not given. What is
     there already is replaced only if it is an earlier copy."""
@@ -92,9 +99,11 @@ def main(config: Config) -> None:
         raise UsageError("suggest must be at least 0 and port 0 to 65535")
     if config.suggest and config.web:
         raise UsageError("--suggest only prints; leave out --web")
+    if config.reach and not config.check_every:
+        raise UsageError("--reach is forecast from rows kept apart; add --check-every 10")
     with open_project(config) as project:
         out = config.out or default_out(project.store.journal.path)
-        session = LabellingSession(project, out=out, stop=config.stop)
+        session = LabellingSession(project, out=out, stop=config.stop, reach=config.reach)
         if config.answers is not None or not config.suggest:
             project.check_output(out)
         if config.answers is not None:
@@ -123,6 +132,7 @@ def open_project(config: Config) -> LabellingProject:
             journal=config.journal,
             ignore=config.ignore,
             text=config.text or None,
+            check_every=config.check_every,
             seed=config.seed,
         )
     for note in notes:

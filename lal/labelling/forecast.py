@@ -86,9 +86,27 @@ def fit_power_law(n: Sequence[float], a: Sequence[float]) -> PowerLaw:
     return PowerLaw(float(ceilings[c]), float(drops[c, r]), float(RATES[r]), spread)
 
 
-def error_scale(law: PowerLaw, last: float, n: float | Floats) -> Any:
-    """Return what errors are measured in: more where more is extrapolated and points scatter."""
-    return 0.02 + law.spread + np.abs(law(n) - last)
+def error_scale(law: PowerLaw, last: float, n: float | Floats, noise: float = 0.0) -> Any:
+    """Return what errors are measured in: more where more is extrapolated and points scatter.
+
+    Args:
+        law: The fitted law.
+        last: Its accuracy with the labels so far.
+        n: Labels.
+        noise: Standard error of the measured accuracies, which points of one curve share.
+    """
+    return 0.02 + noise + law.spread + np.abs(law(n) - last)
+
+
+def standard_error(accuracy: float, of: int | None) -> float:
+    """Return the standard error of an accuracy on so many rows; 0 for None.
+
+    The accuracy is moved by one row right and one wrong, so that all right is not certainty.
+    """
+    if of is None:
+        return 0.0
+    p = (accuracy * of + 1.0) / (of + 2.0)
+    return float(np.sqrt(p * (1.0 - p) / of))
 
 
 @dataclass(frozen=True)
@@ -117,6 +135,7 @@ class Forecast:
         quantiles: Lower and upper error, in units of `error_scale`, of every range of `RATIOS`.
         random_ratio: Labels that random choice needs as a multiple of the policy's: the median
             and the ends of 90 % of the simulated projects.
+        noise: Standard error of the accuracies.
     """
 
     law: PowerLaw
@@ -124,6 +143,7 @@ class Forecast:
     accuracy: float
     quantiles: Sequence[tuple[float, float]]
     random_ratio: Interval
+    noise: float = 0.0
 
     def accuracy_with(self, n: float) -> Interval:
         """Return the accuracy that n labels will give.
@@ -162,7 +182,7 @@ class Forecast:
     def _band(self, n: Floats) -> tuple[Floats, Floats, Floats]:
         """Return the law with the ends of its 90 % interval, neither falling nor beyond [0, 1]."""
         value: Floats = self.law(n)
-        scale = error_scale(self.law, self.accuracy, n)
+        scale = error_scale(self.law, self.accuracy, n, self.noise)
         place = np.searchsorted(RATIOS, n / self.n)
         ends = np.array(self.quantiles)[np.minimum(place, len(RATIOS) - 1)]
         low, high = value + ends[:, 0] * scale, value + ends[:, 1] * scale
@@ -173,22 +193,27 @@ def _first(n: Floats, reached: np.ndarray) -> float:
     return float(n[np.argmax(reached)]) if reached.any() else float("inf")
 
 
-def forecast(n: Sequence[float], a: Sequence[float]) -> Forecast:
+def forecast(n: Sequence[float], a: Sequence[float], *, of: int | None = None) -> Forecast:
     """Return the forecast from a learning curve.
 
     Args:
         n: Labels, increasing; at least five points.
         a: Accuracies measured with them on rows that were drawn at random and kept apart.
+        of: Number of these rows; the intervals grow by their standard error. None for so many
+            that it does not matter.
 
     Raises:
-        UsageError: A curve that cannot be used.
+        UsageError: A curve that cannot be used, or no rows.
     """
+    if of is not None and of < 1:
+        raise UsageError(f"accuracies are measured on at least one row, got {of}")
     law = fit_power_law(n, a)
     held = _calibration()
     last = float(np.asarray(n, dtype=np.float64)[-1])
     quantiles = [(float(low), float(high)) for low, high in held["quantiles"]]
     ratio = Interval(*map(float, held["random_ratio"]))
-    return Forecast(law, last, float(law(last)), quantiles, ratio)
+    accuracy = float(law(last))
+    return Forecast(law, last, accuracy, quantiles, ratio, standard_error(accuracy, of))
 
 
 @cache

@@ -32,12 +32,14 @@ class Event:
         row: The row, for labels, skips and changes.
         label: The class, for labels and changes.
         name: What the person calls the row, for people who read the journal.
+        check: True for a label that is kept apart to measure the accuracy; None otherwise.
     """
 
     do: Kind
     row: int | None = None
     label: str | None = None
     name: str | None = None
+    check: bool | None = None
 
 
 class Journal:
@@ -200,6 +202,8 @@ def _event(fields: dict[str, Any]) -> Event:
         ("undo", False, False),
     ):
         raise ValueError("no such event")
+    if event.check is not None and not (event.check is True and event.do == "label"):
+        raise ValueError("only labels are kept apart")
     return event
 
 

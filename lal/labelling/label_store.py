@@ -70,6 +70,8 @@ class LabelStore:
 
     Attributes:
         notes: Sentences on cells of the target that may not mean what they seem to.
+        reserved: Rows whose labels are kept apart from now on; none unless set.
+        checks: Rows whose labels are kept apart, in the order in which they were labelled.
 
     Raises:
         DataError: A table or a journal that cannot be used.
@@ -91,6 +93,7 @@ class LabelStore:
         self._given, self.notes = given_labels(table, target, named)
         self.classes = check_classes(sorted(set(self._given.values())) if named is None else named)
         self._find = row_finder(table, id_column)
+        self.reserved: frozenset[int] = frozenset()
         self.version = 0
         self.labels_version = 0
         self.fingerprint = table.fingerprint(target)
@@ -106,6 +109,7 @@ class LabelStore:
         """Make labels (in the order they came) and skips: the table's, then the journal's."""
         self.labels = {row: self._code(name) for row, name in self._given.items()}
         self.skipped: dict[int, None] = {}
+        self.checks: dict[int, None] = {}
         for event in self.journal.standing:
             if event.row is None or event.row >= self.table.n_rows:
                 raise DataError(
@@ -127,6 +131,8 @@ class LabelStore:
                     "the journal; empty the cell in the table, or start a new journal"
                 )
             self.skipped.pop(event.row, None)
+            if event.check:
+                self.checks[event.row] = None
         self._count(labels=True)
 
     def _count(self, *, labels: bool) -> None:
@@ -166,9 +172,12 @@ class LabelStore:
                 f"row {self.name(row)} is labelled {self.classes[self.labels[row]]!r} already; "
                 "undo goes back one answer at a time"
             )
-        self.journal.append(Event("label", row, label, name=self.name(row)))
+        check = True if row in self.reserved else None
+        self.journal.append(Event("label", row, label, name=self.name(row), check=check))
         self.labels[row] = code
         self.skipped.pop(row, None)
+        if check:
+            self.checks[row] = None
         self._count(labels=True)
 
     def change(self, row: int, label: object) -> None:
@@ -286,13 +295,19 @@ class LabelStore:
                 f"{self.classes[held]!r}; nothing was taken from the file"
             )
 
+    @property
+    def given(self) -> Mapping[int, str]:
+        """Labels that came with the table, by row."""
+        return self._given
+
     def cells(self) -> dict[int, str]:
         """Return the labels by row, as the target column holds them."""
         return {row: self.classes[code] for row, code in self.labels.items()}
 
     def progress(self) -> Progress:
         """Return how far the project is."""
-        counts = np.bincount(self.codes, minlength=len(self.classes)).tolist()
+        codes = np.array(list(self.labels.values()), dtype=np.int64)
+        counts = np.bincount(codes, minlength=len(self.classes)).tolist()
         return Progress(
             n_rows=self.table.n_rows,
             n_labelled=len(self.labels),
@@ -302,11 +317,17 @@ class LabelStore:
         )
 
     @property
+    def training(self) -> dict[int, int]:
+        """Class codes by row, without the labels that are kept apart, in the order they came."""
+        return {row: code for row, code in self.labels.items() if row not in self.checks}
+
+    @property
     def rows(self) -> Ints:
-        """Labelled rows in row order, shape (L,)."""
-        return np.array(sorted(self.labels), dtype=np.int64)
+        """Labelled rows that are learned from, in row order, shape (L,)."""
+        return np.array(sorted(self.training), dtype=np.int64)
 
     @property
     def codes(self) -> Ints:
         """Their class codes, shape (L,)."""
-        return np.array([self.labels[row] for row in sorted(self.labels)], dtype=np.int64)
+        training = self.training
+        return np.array([training[row] for row in sorted(training)], dtype=np.int64)

@@ -12,6 +12,13 @@ from typing import Any
 import numpy as np
 
 from lal.errors import DataWarning, UsageError
+from lal.labelling.checks import (
+    CheckedAccuracy,
+    CheckRows,
+    checked_accuracy,
+    checked_forecast,
+)
+from lal.labelling.forecast import Forecast
 from lal.labelling.journal import Event
 from lal.labelling.label_store import LabelStore, Progress
 from lal.labelling.output import LabelledCopy
@@ -38,6 +45,7 @@ class Suggestion:
         cells: All its cells but the target, by column.
         guess: Probability of every class, likeliest first; empty before there is a model.
         why: What spoke for it, in plain words; empty where the policy does not say.
+        check: Whether it was drawn at random and its label is kept apart.
     """
 
     row: int
@@ -45,6 +53,7 @@ class Suggestion:
     cells: Mapping[str, str]
     guess: Mapping[str, float]
     why: tuple[str, ...]
+    check: bool = False
 
 
 class LabellingProject:
@@ -62,6 +71,8 @@ class LabellingProject:
         journal: Where answers are kept; ``NAME.journal.jsonl`` beside the table when None.
         ignore: Columns that are shown but not learned from.
         text: Column of texts, the only one learned from when given.
+        check_every: One question in so many is for a row that was drawn at random and is kept
+            apart to measure the accuracy; 0 for none.
         seed: Seeds the learner and breaks ties.
 
     Raises:
@@ -84,6 +95,7 @@ class LabellingProject:
         journal: str | Path | None = None,
         ignore: Sequence[str] = (),
         text: str | None = None,
+        check_every: int = 0,
         seed: int = 0,
     ) -> None:
         self.table: Table = read_table(path)
@@ -97,6 +109,7 @@ class LabellingProject:
             self.table, target=target, classes=classes, id_column=id_column, journal=Path(where)
         )
         try:
+            self.checks = CheckRows(self.store, every=check_every, seed=seed)
             self.query = ProjectQuery(
                 self.learned.X,
                 policy=policy,
@@ -149,7 +162,7 @@ class LabellingProject:
         """Return what the policy may look at now; made once between changes of the labels."""
         version = self.store.labels_version
         if self._state is None or self._state[0] != version:
-            self._state = (version, self.query.state(self.store.labels))
+            self._state = (version, self.query.state(self.store.training))
         return self._state[1]
 
     def suggest(self, n: int = 1) -> tuple[Suggestion, ...]:
@@ -170,9 +183,20 @@ class LabellingProject:
         asked = (self.store.version, n)
         if self._suggested is None or self._suggested[0] != asked:
             state = self.state()
-            rows = self.query.choose(state, self.store.skipped.keys(), n).tolist()
-            self._suggested = (asked, tuple(self._suggestion(state, row) for row in rows))
+            rows = tuple(self._suggestion(state, row) for row in self._next(state, n))
+            self._suggested = (asked, rows)
         return self._suggested[1]
+
+    def _next(self, state: QueryState, n: int) -> list[int]:
+        """Return the next rows: those of the policy, with reserved ones in their places."""
+        hidden = self.store.skipped.keys() | self.checks.hidden
+        places, reserved = self.checks.due(n), self.checks.open
+        n_policy = min(n - len(places), len(np.setdiff1d(state.open, list(hidden))))
+        chosen = self.query.choose(state, hidden, n_policy).tolist() if n_policy else []
+        return [
+            reserved.pop(0) if place in places or not chosen else chosen.pop(0)
+            for place in range(n)
+        ]
 
     def _suggestion(self, state: QueryState, row: int) -> Suggestion:
         cells = self.table.row(row)
@@ -181,8 +205,9 @@ class LabellingProject:
         if state.proba is not None:
             best = np.argsort(-state.proba[row], kind="stable").tolist()
             guess = {self.classes[c]: float(state.proba[row, c]) for c in best}
-        why = self.query.reasons(state, row)
-        return Suggestion(row, self.store.name(row), cells, guess, why)
+        check = row in self.store.reserved
+        why = () if check else self.query.reasons(state, row)
+        return Suggestion(row, self.store.name(row), cells, guess, why, check)
 
     def accuracy(self) -> Accuracy | None:
         """Return the cross-validated accuracy on the labelled rows; None with too few labels.
@@ -200,8 +225,23 @@ class LabellingProject:
 
     def accuracy_line(self) -> str:
         """Return the accuracy as a sentence, or why there is none."""
+        checked = self.checked_accuracy()
+        if checked is not None:
+            return str(checked)
         missing = labels_missing(self.store.codes)
         return missing if missing else f"{self.accuracy()}; {CAVEAT}"
+
+    def checked_accuracy(self) -> CheckedAccuracy | None:
+        """Return the accuracy on the random rows kept apart; None with fewer than five."""
+        return checked_accuracy(self.store, self._checkpoints)
+
+    def forecast(self) -> Forecast | None:
+        """Return what the learning curve on the rows kept apart says about more labels.
+
+        Returns:
+            None before there are 50 labels to learn from and five rows kept apart.
+        """
+        return checked_forecast(self.store, self._checkpoints)
 
     @cached_property
     def _checkpoints(self) -> Checkpoints:
@@ -224,7 +264,7 @@ class LabellingProject:
             UnknownNameError: No such rule.
             UsageError: A threshold that the rule cannot use.
         """
-        return self.stopping_rule(rule).judge(list(self.store.labels.items()))
+        return self.stopping_rule(rule).judge(list(self.store.training.items()))
 
     def stopping_rule(self, rule: str) -> StoppingRule:
         """Return a stopping rule for this project, the same one for the same name."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lal.errors import LalError, UsageError
 from lal.labelling import LabellingProject
+from lal.labelling.checks import forecast_lines
 from lal.labelling.label_store import ROW
 from lal.labelling.progress import labels_missing
 from lal.labelling.project import Suggestion
@@ -23,12 +24,22 @@ class LabellingSession:
         out: The CSV file with the labels filled in.
         stop: Name of the stopping rule that is looked at, as `LabellingProject.stopping` takes it;
             none when empty.
+        reach: Accuracies whose labels are forecast, where rows are kept apart.
     """
 
-    def __init__(self, project: LabellingProject, *, out: Path, stop: str = "") -> None:
+    def __init__(
+        self,
+        project: LabellingProject,
+        *,
+        out: Path,
+        stop: str = "",
+        reach: Sequence[float] = (),
+    ) -> None:
+        if wrong := [a for a in reach if not 0.0 < a <= 1.0]:
+            raise UsageError(f"an accuracy is a share above 0 and at most 1, got {wrong[0]!r}")
         if stop:
             project.stopping_rule(stop)  # a wrong name is refused before anything is asked
-        self.project, self.out, self.stop = project, out, stop
+        self.project, self.out, self.stop, self.reach = project, out, stop, reach
         self._news: tuple[str, ...] = ()
         self._looked_at: tuple[int, bool] | None = None
 
@@ -82,7 +93,7 @@ class LabellingSession:
         if now == self._looked_at:
             return False
         self._looked_at = now
-        self._news = (self.project.accuracy_line(),)
+        self._news = (self.project.accuracy_line(), *self._forecast())
         if self.stop:
             self._news += (f"stopping rule: {self.project.stopping(self.stop)}",)
         try:
@@ -90,6 +101,10 @@ class LabellingSession:
         except LalError as error:  # the answers are in the journal; labelling goes on
             self._news += (str(error),)
         return True
+
+    def _forecast(self) -> list[str]:
+        said = self.project.forecast()
+        return [] if said is None else forecast_lines(said, self.reach)
 
     @property
     def news(self) -> tuple[str, ...]:
@@ -112,6 +127,8 @@ class LabellingSession:
 
 def reason(suggestion: Suggestion) -> str:
     """Return why a row is queried, in one line."""
+    if suggestion.check:
+        return "drawn at random and kept apart, to measure the accuracy"
     if not suggestion.guess:
         return "no model yet: two classes must be labelled first, until then the choice is random"
     shown = list(suggestion.guess.items())[:3]

@@ -388,3 +388,38 @@ def test_an_earlier_answer_is_changed_in_a_browser(page, server):
     page.focus("select")
     page.keyboard.press("3")  # a key for the list, not an answer to the row shown
     wait(page, 1)
+
+
+@pytest.fixture
+def checked_server(tmp_path):
+    """A project with every third answer kept apart, 90 of 150 rows labelled."""
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(150, 2))
+    path = tmp_path / "flowers.csv"
+    path.write_text("\n".join(["key,petal,sepal", *(f"F{i},{a:.2f},{b:.2f}" for i, (a, b) in
+                                                    enumerate(X))]))  # fmt: skip
+    with LabellingProject(
+        path, target="label", classes=("rose", "lily"), id_column="key", check_every=3
+    ) as project:
+        for _ in range(90):
+            (row,) = project.suggest(1)
+            project.label(row.row, "rose" if float(row.cells["petal"]) > 0 else "lily")
+        session = LabellingSession(project, out=tmp_path / "out.csv", reach=(0.99,))
+        with LabelServer(session) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            yield server
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.slow
+def test_the_page_shows_the_checked_accuracy_and_the_forecast(page, checked_server, tmp_path):
+    page.goto(checked_server.address)
+    wait(page, 90)
+    news = page.inner_text("#news").splitlines()
+    assert news[0].startswith("checked accuracy ")
+    assert "on 30 random rows kept apart" in news[0]
+    assert any(line.startswith("forecast: with 120 labels ") for line in news)
+    assert any(line.startswith("forecast: to reach 99.0%") for line in news)
+    page.screenshot(path=tmp_path / "label-forecast.png")

@@ -4,10 +4,14 @@ The evaluation waits for its jobs and merges their stores. It needs a disk that 
 When it is killed, or jobs are, the same command merges what was finished and submits the rest.
 """
 
+import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from lal.errors import UsageError
@@ -21,6 +25,9 @@ from lal.registry import require
 
 JOBS = "jobs"
 """Folder of an evaluation with the stores and the logs of its jobs."""
+
+WITHOUT_END = 60 * 24 * 365
+"""Minutes that jobs on this machine may take."""
 
 INTERVAL = 1.0
 """Seconds between two looks at the jobs."""
@@ -113,28 +120,77 @@ def _submit(
     executor = submitit.AutoExecutor(
         folder=store.folder / JOBS / "logs", cluster=parameters.pop("cluster", None)
     )
+    if executor.cluster == "local":  # which would stop them after two minutes
+        parameters.setdefault("timeout_min", WITHOUT_END)
     executor.update_parameters(**parameters)
     handles: dict[int, Any] = {}
     with executor.batch():
         for shard in all_shards(jobs):
             part = take_shard(work, shard)
             if part.missing:
-                folder = shard.folder(store.folder, JOBS)
-                handles[shard.number] = executor.submit(execute_part, part, folder, store, limits)
+                mine = RunStore(shard.folder(store.folder, JOBS), store.format)
+                handles[shard.number] = executor.submit(ShardJob(part, mine, limits))
     return handles
 
 
-def execute_part(part: Plan, folder: Path, store: RunStore, limits: Limits) -> Summary:
-    """Execute a job's part of the runs, but for those that it finished before it was killed."""
-    mine = RunStore(folder, store.format)
-    left = tuple(run for run in part.missing if mine.get(run.key) is None)
-    return execute_runs(
-        Plan(part.runs, left, part.timed_out),
-        mine,
-        run_seconds=limits.run_seconds,
-        max_timeouts=limits.max_timeouts,
-        engine=limits.engine,
-    )
+class JobEnded(BaseException):
+    """The job's time is up; not an `Exception`, so that no run takes it for its own failure."""
+
+
+@dataclass(frozen=True)
+class ShardJob:
+    """Executes a job's part of the runs, but for those that it finished before it was stopped.
+
+    Attributes:
+        part: The runs.
+        store: The store of the job.
+        limits: Limits of runs.
+    """
+
+    part: Plan
+    store: RunStore
+    limits: Limits
+
+    def __call__(self) -> Summary:
+        """Execute what is missing.
+
+        Raises:
+            WorkersLostError: The job's time was up, and it was not queued again.
+        """
+        left = tuple(run for run in self.part.missing if self.store.get(run.key) is None)
+        work = Plan(self.part.runs, left, self.part.timed_out)
+        try:
+            with _signals_end_the_job():
+                return execute_runs(work, self.store, **vars(self.limits))
+        except JobEnded as error:
+            raise WorkersLostError(str(error)) from error
+
+    def checkpoint(self) -> Any:
+        """Return what submitit queues again when a job is preempted or its time is up."""
+        return require("submitit.helpers", "slurm").DelayedSubmission(self)
+
+
+@contextmanager
+def _signals_end_the_job() -> Iterator[None]:
+    """Have errors of submitit's signal handlers, which come up inside a run, end the job."""
+    held = {}
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        handler = signal.getsignal(number)
+        if callable(handler):
+            held[number] = handler
+            signal.signal(number, partial(_ends_the_job, handler))
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
+
+
+def _ends_the_job(handler: Callable[..., object], number: int, frame: FrameType | None) -> None:
+    try:
+        handler(number, frame)
+    except Exception as error:
+        raise JobEnded(str(error)) from error
 
 
 def _error(handle: Any) -> str:

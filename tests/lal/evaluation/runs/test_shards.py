@@ -157,10 +157,10 @@ def test_submitit_is_named_with_its_extra(datasets, tmp_path, monkeypatch):
 class FakeExecutor:
     """Runs a job when it is submitted, as submitit does elsewhere and later."""
 
-    parameters: ClassVar = {}
+    parameters: ClassVar[dict[str, object]] = {}
 
     def __init__(self, folder, cluster):
-        assert cluster is None
+        self.cluster = cluster or "slurm"
 
     def update_parameters(self, **parameters):
         FakeExecutor.parameters = parameters
@@ -178,25 +178,55 @@ class FakeExecutor:
 
 def test_a_failed_job_keeps_what_it_finished(datasets, one, tmp_path, monkeypatch):
     config = config_for(tmp_path / "jobs", backend="submitit", jobs=2, cluster=("mem_gb=4",))
-    whole = launch.execute_part
+    whole = launch.ShardJob.__call__
 
-    def dies(part, folder, store, limits):
-        if "2-of-2" in str(folder):
-            execute_runs(type(part)(part.runs, part.missing[:3]), RunStore(folder, "json"))
+    def dies(job):
+        if "2-of-2" in str(job.store.folder):
+            execute_runs(type(job.part)(job.part.runs, job.part.missing[:3]), job.store)
             raise KilledError("the node went down")
-        return whole(part, folder, store, limits)
+        return whole(job)
 
     monkeypatch.setattr(launch, "require", lambda *_: SimpleNamespace(AutoExecutor=FakeExecutor))
-    monkeypatch.setattr(launch, "execute_part", dies)
+    monkeypatch.setattr(launch.ShardJob, "__call__", dies)
     with pytest.raises(WorkersLostError, match=r"1 of 2 jobs .* number 2: .*same command again"):
         evaluate(config, data=datasets)
     assert FakeExecutor.parameters == {"mem_gb": 4}
     kept = len(RunStore(config.out, "json").keys())
     assert 3 < kept < 30
-    monkeypatch.setattr(launch, "execute_part", whole)
+    monkeypatch.setattr(launch.ShardJob, "__call__", whole)
     done = evaluate(config, data=datasets).done
     assert (done.found, done.executed, done.failed) == (kept, 30 - kept, 0)
     assert table(config.out).equals(one)
+
+
+def test_the_end_of_a_job_is_not_the_failure_of_a_run(datasets, tmp_path, monkeypatch):
+    submitit_error = ValueError("Job not requeued because: timed-out too many times.")
+
+    def stop(_number, _frame):
+        raise submitit_error
+
+    class SignalledLearner:
+        name = "gaussian_nb"
+
+        def fit(self, *arguments, **options):
+            signal.raise_signal(signal.SIGUSR2)
+
+    store = RunStore(tmp_path / "job", "json")
+    protocol = EvaluationConfig(runs=2, budget=6).make_protocol()
+    methods = parse_methods(["random"])
+    work = plan(protocol, datasets, ["gaussian_nb"], methods, store=store)
+    job = launch.ShardJob(work, store, launch.Limits())
+    before = signal.signal(signal.SIGUSR2, stop)
+    try:
+        monkeypatch.setattr("lal.evaluation.runs.run.make_learner", lambda _: SignalledLearner())
+        with pytest.raises(WorkersLostError, match="timed-out too many times"):
+            job()
+        assert signal.getsignal(signal.SIGUSR2) is stop
+        assert store.keys() == []
+        monkeypatch.undo()
+        assert job().executed == len(work.runs)
+    finally:
+        signal.signal(signal.SIGUSR2, before)
 
 
 def job_processes():
