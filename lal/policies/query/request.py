@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from lal.arrays import Floats, Ints, Rows, detached, refuse_lazy
+from lal.arrays import Floats, Ints, Rows, detached
 from lal.data.view import make_geometry
 from lal.errors import DataError, UsageError
 from lal.learners import make_named_learner, wrap_fitted
 from lal.learners.targets import known_labels
-from lal.policies.query.labels import Labels, read_labels
+from lal.policies.query.labels import Labels, read_labels, refuse_lazy
 from lal.policies.query.probabilities import checked_proba
 from lal.pool import n_rows, take
 from lal.rng import Streams
