@@ -26,7 +26,7 @@ from envs.vector import (
 from lal.arrays import Bools, Floats
 from lal.errors import UsageError
 from lal.task import Task
-from lal.tasks.sources import TaskSource
+from lal.tasks.sources import TaskSource, blind_tasks
 
 RESET_OPTIONS = ("reset_mask", "tasks", "starts")
 """What `PoolVectorEnv.reset` takes as options."""
@@ -246,9 +246,7 @@ def _without_test_rows(
         from lal.tasks.sampler import default_tasks  # data sets and learners: only needed here
 
         return default_tasks()
-    if isinstance(tasks, Task):
-        return (tasks.blind(),)
-    return tasks if callable(tasks) else tuple(task.blind() for task in tasks)
+    return blind_tasks(tasks)
 
 
 def _fresh_seed() -> int:

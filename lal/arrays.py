@@ -5,8 +5,6 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lal.errors import DataError
-
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
@@ -20,16 +18,3 @@ Rows: TypeAlias = Any
 def detached(values: Any) -> Any:
     """Return a tensor that tracks gradients as one that numpy can read, anything else as it is."""
     return values.detach() if getattr(values, "requires_grad", False) is True else values
-
-
-def refuse_lazy(values: Any, name: str) -> None:
-    """Refuse a lazy frame, of polars for example: its rows are not there yet.
-
-    Raises:
-        DataError: It is one.
-    """
-    if callable(getattr(values, "collect", None)):
-        raise DataError(
-            f"{name} is a {type(values).__name__}, whose rows are not computed yet; "
-            f"pass {name}.collect()"
-        )

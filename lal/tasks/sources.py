@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,18 +15,27 @@ TaskSource = Callable[[np.random.Generator], Task]
 
 def as_source(tasks: TaskSource | Task | Sequence[Task]) -> TaskSource:
     """Return a source for what an environment accepts: a task, several, or a callable."""
-    if isinstance(tasks, Task):
-        return _Draw((tasks.blind(),))
+    found = blind_tasks(tasks)
+    return found if callable(found) else _Draw(found)
+
+
+def blind_tasks(tasks: TaskSource | Task | Sequence[Task]) -> TaskSource | tuple[Task, ...]:
+    """Return a callable as it is, and tasks without their test parts.
+
+    Raises:
+        UsageError: It is neither, or there are no tasks.
+    """
     if callable(tasks):
         return tasks
-    if not isinstance(tasks, Sequence) or not all(isinstance(task, Task) for task in tasks):
+    listed: Any = (tasks,) if isinstance(tasks, Task) else tasks
+    if not isinstance(listed, Sequence) or not all(isinstance(task, Task) for task in listed):
         raise UsageError(
             "tasks must be a Task, a list of them, or a function that draws one, "
             f"got {shown(tasks)}"
         )
-    if not tasks:
+    if not listed:
         raise UsageError("an environment needs at least one task, got an empty list")
-    return _Draw(tuple(task.blind() for task in tasks))
+    return tuple(task.blind() for task in listed)
 
 
 @dataclass(frozen=True)

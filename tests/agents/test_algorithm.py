@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from stable_baselines3.common.logger import Logger
 
 from agents.training.candidate_dqn import CandidateDQN
 from agents.training.candidate_q_network import MASKED_Q
@@ -83,6 +84,25 @@ def test_an_end_and_an_empty_slate_are_worth_nothing(model, env):
     targets = model._targets(batch).ravel()
     assert targets[:2].tolist() == [1.0, 1.0]
     assert targets[2] != 1.0
+
+
+def test_training_moves_values_to_their_targets(model, env, monkeypatch):
+    rewards = torch.linspace(-1, 1, 16)[:, None]
+    batch = get_batch(env, 16, np.random.default_rng(0), rewards=rewards, dones=torch.ones(16, 1))
+    errors = []
+    monkeypatch.setattr(model.replay_buffer, "sample", lambda n: batch)
+    monkeypatch.setattr(
+        model.replay_buffer, "update_priorities", lambda slots, found: errors.append(found)
+    )
+    model.set_logger(Logger(None, []))
+
+    def gap():
+        return (model.q_net.get_value(batch.observations, batch.actions) - rewards).detach()
+
+    before = gap().numpy().ravel()
+    model.train(100, 16)
+    np.testing.assert_allclose(errors[0], before, atol=1e-6)
+    assert (gap().numpy() ** 2).mean() < (before**2).mean()
 
 
 def test_each_environment_explores_on_its_own_coin(model, env):

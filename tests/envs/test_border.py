@@ -11,9 +11,10 @@ from hypothesis.extra import numpy as arrays
 
 pytest.importorskip("numba")
 from envs.lal_rl.env import LalRlVectorEnv
+from envs.pool_env import PoolEnv
 from envs.pool_vector_env import PoolVectorEnv
 from envs.registration import OUR_IDS
-from lal.errors import LalError
+from lal.errors import LalError, UsageError
 from lal.learners import make_learner
 from lal.task import Part, Task
 
@@ -134,3 +135,25 @@ def test_vectors_of_stable_baselines3(actions, indices, name):
     refused(env.env_method, "action_masks", indices=indices)
     observation = env.reset()
     env.step(np.argmax(observation["mask"], axis=1))
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"tasks": 5}, "tasks must be a Task, a list of them, or a function that draws one, got 5"),
+        ({"tasks": [TASKS[0], None]}, "tasks must be a Task, a list of them"),
+        ({"tasks": "sklearn:iris"}, "tasks must be a Task.*got 'sklearn:iris'"),
+        ({"strict": "no"}, "strict must be True or False, got 'no'"),
+        ({"strict": None}, "strict must be True or False, got None"),
+        ({"reward": None}, "a reward is asked for by its name, got None"),
+        ({"reward": 3}, "a reward is asked for by its name, got 3"),
+        ({"termination": b"budget"}, "is asked for by its name, got b'budget'"),
+        ({"slate_rule": ["random"]}, r"is asked for by its name, got \['random'\]"),
+    ],
+)
+@pytest.mark.parametrize("make", [PoolEnv, PoolVectorEnv], ids=["reference", "compiled"])
+def test_both_backends_refuse_the_same_arguments(make, options, match):
+    first = () if make is PoolEnv else (N_ENVS,)
+    with pytest.raises(UsageError, match=match) as refusal:
+        make(*first, **({"tasks": TASKS, "slate_size": 8} | options))
+    assert "\n" not in str(refusal.value)

@@ -72,6 +72,10 @@ def test_controls_and_the_way_to_make_it_again_are_on_the_card(trained, store, t
     )  # fmt: skip
     with pytest.raises(UsageError, match="not made at a clean commit"):
         main(options)
+    for git in ({"commit": "c0ffee", "dirty": True}, {"dirty": False}):
+        (trained.parent / "provenance.json").write_text(json.dumps({"git": git}))
+        with pytest.raises(UsageError, match="not made at a clean commit"):
+            main(options)
     git = {"commit": "c0ffee", "dirty": False}
     (trained.parent / "provenance.json").write_text(json.dumps({"git": git}))
     main(options)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lal.arrays import Bools, Ints, detached, refuse_lazy
+from lal.arrays import Bools, Ints, detached
 from lal.errors import DataError
 
 MULTI_OUTPUT = "multi-label and multi-output targets are not in this release"
@@ -112,6 +112,19 @@ def _odd_numbers(names: Collection[Any], dtype: np.dtype[Any]) -> list[Any]:
         odd |= {int(np.iinfo(dtype).min or -1), int(np.iinfo(dtype).max)}
     floats = [v for v in names if isinstance(v, float) and v in odd]
     return [v for v in whole if v in odd] + floats
+
+
+def refuse_lazy(values: Any, name: str) -> None:
+    """Refuse a lazy frame, of polars for example: its rows are not there yet.
+
+    Raises:
+        DataError: It is one.
+    """
+    if callable(getattr(values, "collect", None)):
+        raise DataError(
+            f"{name} is a {type(values).__name__}, whose rows are not computed yet; "
+            f"pass {name}.collect()"
+        )
 
 
 def label_column(y: Any, n: int) -> np.ndarray:

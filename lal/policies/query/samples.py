@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from lal.arrays import Ints, Rows, detached, refuse_lazy
+from lal.arrays import Ints, Rows, detached
 from lal.errors import DataError, UsageError
+from lal.policies.query.labels import refuse_lazy
 from lal.pool import n_rows
 from lal.state import Geometry
 

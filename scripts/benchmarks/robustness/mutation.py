@@ -32,7 +32,11 @@ AREAS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
          "tests/scripts/test_evaluate.py", "tests/scripts/test_report.py",
          "tests/scripts/test_ship.py"),
     ),
-    "policies": (("lal/policies/*",), ("tests/lal/policies",)),
+    "policies": (
+        ("lal/policies/*",),
+        ("tests/lal/policies", "tests/agents/test_program_policies.py",
+         "tests/scripts/benchmarks/test_few_shot.py"),
+    ),
     "features": (("lal/features/*",), ("tests/lal/features",)),
     "tasks": (("lal/tasks/*",), ("tests/lal/tasks",)),
     "trainers": (("agents/training/*", "agents/*/learner.py"), ("tests/agents",)),
