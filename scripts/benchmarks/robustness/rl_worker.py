@@ -6,7 +6,6 @@ policy learns is a question for hours, not for a smoke test.
 """
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from importlib import metadata
@@ -115,7 +114,6 @@ def train_rllib() -> Found:
     ray = require("ray", "ray")
     ppo = require("ray.rllib.algorithms.ppo", "ray")
     flatten = require("ray.rllib.connectors.env_to_module", "ray").FlattenObservations
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")  # a busy machine takes long
     ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, configure_logging=False)
     config = (
         ppo.PPOConfig()
