@@ -1,6 +1,6 @@
 """Features: what a policy may know of a candidate and of the state. Importing fills FEATURES."""
 
-from lal.features import candidate, context, forest, lal_rl, regression, what_if
+from lal.features import candidate, context, forest, lal_rl, model_doubt, regression, what_if
 from lal.features.base import FEATURES, Feature, candidate_matrix, context_vector, define
 from lal.task_kind import CLASSIFICATION, REGRESSION, TaskKind
 
@@ -116,6 +116,7 @@ __all__ = [
     "define",
     "forest",
     "lal_rl",
+    "model_doubt",
     "regression",
     "what_if",
 ]

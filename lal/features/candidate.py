@@ -14,7 +14,6 @@ from lal.features.labelled import (
     for_rows,
     get_assumption,
     get_proba,
-    given,
     mean_distances,
     min_distances,
     nearest_classes,
@@ -328,34 +327,6 @@ def studentised_margin(state: QueryState, rows: Ints) -> Floats:
     first, second = top_two(state, rows)
     odds = np.log(np.maximum(first, 1e-6)) - np.log(np.maximum(second, 1e-6))
     return squash(odds / np.sqrt(np.maximum(_leverage(state, rows), 1e-6)))
-
-
-@define(
-    "variance@1",
-    "candidate",
-    of_labels="nothing",
-    needs=("variance",),
-    undefined=0.5,
-    cost="the model's own",
-)
-def variance(state: QueryState, rows: Ints) -> Floats:
-    """The model's own variance v, as v / (1 + v); 1/2 where it has none."""
-    return squash(np.maximum(given(state.variance, "variance")[rows], 0.0))
-
-
-@define(
-    "committee_spread@1",
-    "candidate",
-    of_labels="nothing",
-    needs=("committee",),
-    cost="M N C",
-    source="mutual information: Houlsby et al. 2011, over log C",
-)
-def committee_spread(state: QueryState, rows: Ints) -> Floats:
-    """Entropy of the members' mean minus their mean entropy; 0 without members."""
-    members = given(state.committee, "committee")[:, rows]
-    spread: Floats = entropy(members.mean(axis=0)) - entropy(members).mean(axis=0)
-    return spread
 
 
 @define("nearest_disagreement@1", "candidate", undefined=0.5, needs=("proba",), cost="N L D")
