@@ -10,6 +10,7 @@ LABELS = np.arange(10.0, 110.0, 10.0)
 def test_a_curve_of_the_model_is_found_again():
     whole = palm(LABELS / 10, 85.0, 0.3, 1.0, 0.6) / 100
     fitted = fit_palm(LABELS[:7], whole[:7], 10)
+    assert fitted is not None
     assert np.abs(fitted(LABELS) - whole).max() < 0.005
 
 
@@ -21,4 +22,5 @@ def test_the_formula_at_points_known_by_hand():
 
 def test_a_flat_curve_stays_flat():
     fitted = fit_palm(LABELS, np.full(10, 0.7), 10)
+    assert fitted is not None
     assert np.abs(fitted(np.array([200.0])) - 0.7).max() < 0.02
