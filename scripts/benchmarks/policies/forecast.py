@@ -30,10 +30,20 @@ from lal.learners import make_learner
 from lal.rng import generator, integer_seed
 from lal.serialization import write_json
 from lal.tasks.splits import make_task
-from scripts.benchmarks.base import Benchmark, Results
+from scripts.benchmarks.base import Benchmark, Cell, Results
+from scripts.benchmarks.policies.palm import fit_palm
 
 STEP = 10
 """Labels between points of a curve."""
+
+TEST_SHARE = 0.4
+"""Rows of a data set that accuracy is measured on."""
+
+MOST = 0.7
+"""Share of the pool that is labelled at most."""
+
+COMPARED_AT = (5, 8, 12, 16)
+"""Points of the curve from which PALM and the power law are compared."""
 
 Curves = dict[str, tuple[Floats, Floats]]
 """Labels and test accuracies by strategy."""
@@ -59,7 +69,7 @@ class Config:
     """What is fitted."""
 
     labels: int = 200
-    """Labels at the end."""
+    """Labels at the end; 70 % of the pool where that is less."""
 
     max_pool: int = 400
     """Larger pools are sub-sampled."""
@@ -101,13 +111,16 @@ def _curves(job: tuple[Config, str, int]) -> Curves | None:
     config, name, k = job
     seed = integer_seed(0, "forecast", name or "prior", k)
     dataset: Dataset = load_suite(config.suite)[name] if name else sample_dataset(generator(seed))
+    pool = min(config.max_pool, int((1.0 - TEST_SHARE) * len(dataset.y)))
+    total = min(config.labels, int(MOST * pool)) // STEP * STEP
     try:
         task = make_task(
             dataset,
             make_learner(config.learner),
             seed=seed,
             start=STEP,
-            budget=config.labels - STEP,
+            budget=total - STEP,
+            test_share=TEST_SHARE,
             max_pool=config.max_pool,
         )
     except (UsageError, DataError):
@@ -185,6 +198,63 @@ def _test(by_data: dict[str, list[Curves]], results: Results) -> None:
             "median error of labels to reach": f"{np.median([e for _, e in reach]):.0%}",
         },
     )
+    _compare(by_data, results)
+
+
+def _compare(by_data: dict[str, list[Curves]], results: Results) -> None:
+    """Add the errors of the power law and of PALM on the same looks, and their difference."""
+    errors = np.array(
+        [
+            np.mean(found, axis=0)
+            for runs in by_data.values()
+            if (found := [e for c in runs for e in _both_errors(*next(iter(c.values())))])
+        ]
+    )
+    if not len(errors):
+        results.note("no curve rises after its fifth point, so fits are not compared")
+        return
+    for k, name in enumerate(("power law", "PALM")):
+        results.add(
+            "comparison",
+            {
+                "fit": name,
+                "data sets": len(errors),
+                "accuracy, mean absolute error in points": f"{100 * errors[:, k].mean():.2f}",
+                "labels to reach, mean absolute error": f"{errors[:, 2 + k].mean():.0%}",
+                "labels to reach, median over data sets": f"{np.median(errors[:, 2 + k]):.0%}",
+            },
+        )
+    for column, what in ((0, "accuracy, points"), (2, "labels to reach, %")):
+        gap = 100 * (errors[:, column] - errors[:, column + 1])
+        draws = generator(0, "forecast", what).choice(gap, size=(10_000, len(gap))).mean(axis=1)
+        low, high = np.quantile(draws, [0.025, 0.975])
+        cells: dict[str, Cell] = {"paired difference, power law minus PALM": what}
+        said = f"{gap.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
+        results.add("difference", {**cells, "error, mean over data sets": said})
+
+
+def _both_errors(n: Floats, a: Floats) -> list[list[float]]:
+    """Return absolute errors of both fits where a look ahead first reaches an accuracy.
+
+    Those of the accuracy by power law and PALM, then the relative ones of the labels to reach it,
+    which are at most four times the labels so far.
+    """
+    found = []
+    for seen in (k for k in COMPARED_AT if k < len(n)):
+        grid = np.arange(n[seen - 1], FARTHEST * n[seen - 1] + 1.0)
+        law = fit_power_law(n[:seen].tolist(), a[:seen].tolist())
+        other = fit_palm(n[:seen], a[:seen], STEP)
+        curves = [law(grid), law(grid) if other is None else other(grid)]
+        for later in range(seen, len(n)):
+            if n[later] <= grid[-1] and a[later] > a[:later].max():
+                at = int(n[later] - grid[0])
+                needs = [grid[np.argmax(c >= a[later])] if (c >= a[later]).any() else grid[-1]
+                         for c in curves]  # fmt: skip
+                found.append(
+                    [abs(float(c[at]) - a[later]) for c in curves]
+                    + [abs(need - n[later]) / n[later] for need in needs]
+                )
+    return found
 
 
 def _looks(n: Floats, a: Floats) -> list[tuple[bool, bool, float | None]]:
