@@ -15,8 +15,8 @@ from agents.evolution.space import Space
 from agents.training.checkpoints import load_arrays, save_arrays
 from agents.training.intervals import mean_interval
 from agents.training.learner import Learner
-from agents.training.prior_tasks import prior_tasks
-from agents.training.tasks import PlayableTasks, training_card
+from agents.training.prior_tasks import DrawTask, prior_tasks
+from agents.training.tasks import training_card
 from envs.simulator.rankers import Ranker, margin, policy_ranker, scorer_ranker
 from envs.simulator.rollout import rollout
 from lal.arrays import Floats
@@ -37,7 +37,7 @@ class Tuning:
     config: EvolutionConfig
     start: PoolPolicy
     space: Space
-    draw: PlayableTasks
+    draw: DrawTask
 
     def tasks(self, stream: str, number: int, n: int) -> list[Task]:
         """Return `n` tasks, a function of the seed, the stream and the number."""

@@ -259,7 +259,7 @@ def _measure_one_more(
         best[:, column] = np.maximum(best[:, column], cosines)
     wider = np.zeros((len(sums), len(class_counts(state)) - sums.shape[1]))
     sums = np.concatenate([sums, wider], axis=1)
-    sums[:, assumed.code] += cosines
+    sums[:, int(assumed.code)] += cosines
     return best, sums
 
 

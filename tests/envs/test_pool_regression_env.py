@@ -1,5 +1,7 @@
 """lal/PoolRegression-v0: the contracts of lal/Pool-v0, with numbers for labels."""
 
+from typing import Any
+
 import gymnasium
 import numpy as np
 import pytest
@@ -25,7 +27,7 @@ def test_the_sum_of_rewards_is_the_fall_of_the_error():
     total, over = 0.0, False
     while not over:
         _, reward, over, _, info = env.step(int(np.argmax(info_mask(env))))
-        total += reward
+        total += float(reward)
     assert total == pytest.approx(info["rmse_skill"] - first["rmse_skill"])
     assert info["n_labelled"] == first["n_labelled"] + 5
 
@@ -48,7 +50,7 @@ def test_a_picture_is_drawn():
     env = PoolRegressionEnv(TASKS, slate_size=8, render_mode="rgb_array")
     env.reset(seed=0)
     env.step(0)
-    picture = env.render()
+    picture: Any = env.render()
     assert picture.shape == (400, 320, 3)
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 4
 

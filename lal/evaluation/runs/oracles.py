@@ -12,8 +12,9 @@ import numpy as np
 
 from lal.arrays import Ints
 from lal.curve import Curve
-from lal.episode import METRICS, Episode, Metric, take
+from lal.episode import METRICS, Episode, take
 from lal.errors import DataError, UsageError
+from lal.metrics import Metric
 from lal.oracle import Oracle
 from lal.rng import generator
 from lal.strategies.base import make_strategy, select_top

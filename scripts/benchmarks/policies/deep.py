@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -63,7 +63,7 @@ LINES: tuple[Line, ...] = (
 BASE = {"pseudo_labels": "logistic_regression", "mlp_consistency": "mlp", "mlp_loss": "mlp"}
 """What random and margin are run with, where that is not the line's own learner."""
 
-OPTIONS: Mapping[str, Mapping[str, float]] = {
+OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "logistic_regression": {"tol": 1e-3},
     **{name: {"max_epochs": 60} for name in ("mlp", "mlp_loss", "mlp_consistency")},
 }

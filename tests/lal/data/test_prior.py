@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -337,7 +339,7 @@ def test_a_blur_makes_classes_overlap_and_keeps_their_shares():
     wrong = np.mean(parity != y)
     assert 0.1 < min(wrong, 1 - wrong) < 0.4
     assert blurred(rng(), X, 0.0) is X
-    fields = {"rows": 2000, "columns": 2, "shares": (0.5, 0.5), "informative": 2}
+    fields: dict[str, Any] = {"rows": 2000, "columns": 2, "shares": (0.5, 0.5), "informative": 2}
     assert np.array_equal(draw(rng(3), Recipe("xor", **fields, blur=0.5))[1],
                           draw(rng(3), Recipe("xor", **fields))[1])  # fmt: skip
 

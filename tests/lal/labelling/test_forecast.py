@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lal.errors import UsageError
+from lal.labelling.checks import labels_text
 from lal.labelling.forecast import (
     FARTHEST,
     RATIOS,
@@ -113,6 +114,4 @@ def test_the_command(tmp_path, capsys):
     path.write_text("labels,accuracy\n" + "10,x\n" * 6)
     assert command.run([str(path)]) == 2
     assert "column 'accuracy' must hold numbers" in capsys.readouterr().err
-    assert command.labels_text(Interval(5.0, 4.0, float("inf"))) == (
-        "5 (90 % interval 4 to out of range)"
-    )
+    assert labels_text(Interval(5.0, 4.0, float("inf"))) == ("5 (90 % interval 4 to out of range)")

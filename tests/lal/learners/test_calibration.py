@@ -45,7 +45,7 @@ def test_confidence_twice_too_large_is_found():
 class Remembers:
     """Learner and model that says which rows it was fitted to."""
 
-    fits: list = field(default_factory=list)
+    fits: list[list[int]] = field(default_factory=list)
 
     def fit(self, X, y, *, n_classes, sample_weight=None, seed=0):
         self.fits.append(X[:, 0].astype(int).tolist())

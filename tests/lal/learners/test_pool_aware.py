@@ -84,7 +84,7 @@ def test_learners_without_a_pool_are_left_alone():
 def test_consistency_takes_the_pool_and_nothing_else_does():
     pytest.importorskip("torch")
     X, y = blobs()
-    quick = {"max_epochs": 10}
+    quick: dict[str, Any] = {"max_epochs": 10}
     bound: Any = bind_pool(make_learner("mlp_consistency", **quick), X)
     alone: Any = make_learner("mlp_consistency", **quick)
     fits = [m.fit(X[:9], y[:9], n_classes=3, seed=1).predict_proba(X) for m in (bound, alone)]

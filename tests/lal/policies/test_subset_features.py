@@ -1,6 +1,7 @@
 """Features of few-shot policies by hand; nothing else in the core's tests reaches them."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def test_ties_follow_the_items_and_not_their_rows():
 
 
 def test_order_features_look_at_those_before_and_behind():
-    given = SimpleNamespace(S=NEAR, density=np.array([0.1, 0.2, 0.3, 0.4]))
+    given: Any = SimpleNamespace(S=NEAR, density=np.array([0.1, 0.2, 0.3, 0.4]))
     found = order_features(given, np.array([1, 0, 2, 3]), np.ones((4, 3))) / SHARP
     before = [NEAR[0, 1], -1.0, NEAR[2, 1], NEAR[3, 2]]
     behind = [NEAR[0, 2], NEAR[1, 0], NEAR[2, 3], -1.0]

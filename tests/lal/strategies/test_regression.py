@@ -1,5 +1,7 @@
 """Rules for regression against brute force, and the kinds of task that a rule serves."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -36,7 +38,7 @@ def test_contract(name):
 
 @pytest.mark.parametrize("n_labelled", [1, 2, 10])
 def test_greedy_sampling_is_the_double_loop(n_labelled):
-    state = sample_regression_state(n_labelled)
+    state: Any = sample_regression_state(n_labelled)
     x, y, both = np.zeros((3, state.N))
     for n in range(state.N):
         far = [np.linalg.norm(state.Z[n] - state.Z[m]) for m in state.labelled]
@@ -57,7 +59,7 @@ def test_before_any_label_greedy_sampling_asks_for_the_centre():
 
 def test_variance_of_ridge_and_gp_by_hand():
     for learner in ("ridge", "gp"):
-        state = sample_regression_state(10, learner)
+        state: Any = sample_regression_state(10, learner)
         A, reg = state.X[state.labelled], state.model.estimator
         if learner == "ridge":
             centred, Z = A - A.mean(axis=0), state.X - A.mean(axis=0)
@@ -88,7 +90,7 @@ def test_a_learner_without_variance_is_refused():
 
 
 def test_committees_are_the_trees_of_a_forest():
-    state = sample_regression_state(10, "random_forest")
+    state: Any = sample_regression_state(10, "random_forest")
     trees = np.stack([t.predict(state.X) for t in state.model.estimator.estimators_])
     np.testing.assert_allclose(utilities("committee_variance", state), trees.var(axis=0))
     length = np.sqrt(1 + (state.Z**2).sum(axis=1))
