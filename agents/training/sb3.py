@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import configure
+from stable_baselines3.common.logger import Logger, configure
 from stable_baselines3.common.vec_env import VecEnv
 
 from agents.training.checkpoints import load_torch, save_torch
@@ -74,8 +74,9 @@ class Sb3Learner(Learner[C]):
         envs = self.make_envs(segment)
         self._model = model = self._restored(envs)
         self.reseed(model, integer_seed(self.config.seed, "segment", segment))
-        if self.tensorboard is not None:
-            model.set_logger(configure(str(self.tensorboard), ["tensorboard"]))
+        silent = Logger(folder=None, output_formats=[])
+        folder = self.tensorboard
+        model.set_logger(configure(str(folder), ["tensorboard"]) if folder else silent)
         goal = self.total_timesteps * (segment + 1) // self.n_segments
         self.learn(model, goal)
         figures = self.figures(model)

@@ -1,7 +1,5 @@
 """Core-set selection: greedy k-centre, and the robust version as integer programs."""
 
-from typing import ClassVar
-
 import numpy as np
 
 from lal.arrays import Bools, Floats, Ints
@@ -10,7 +8,7 @@ from lal.features.geometry import squared_distances
 from lal.state import QueryState
 from lal.strategies.selection import check_size
 from lal.strategies.spaces import Farthest, Selector, SpaceStrategy
-from lal.task_kind import TASK_KINDS, TaskKind
+from lal.task_kind import CLASSIFICATION, TASK_KINDS, TaskKind
 
 MOST = 200
 """Open rows that an integer program chooses among."""
@@ -31,7 +29,12 @@ class CoreSet(SpaceStrategy):
             ``"embedding"``, as in the paper.
     """
 
-    kinds: ClassVar[tuple[TaskKind, ...]] = TASK_KINDS
+    kinds: tuple[TaskKind, ...] = TASK_KINDS
+
+    def __init__(self, space: str = "view") -> None:
+        super().__init__(space)
+        if space != "view":  # regressors have no last layer
+            self.kinds = (CLASSIFICATION,)
 
     def begin(self, state: QueryState, rng: np.random.Generator, size: int) -> Selector:
         """Return distances to the labelled rows."""

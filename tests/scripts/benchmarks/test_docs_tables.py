@@ -11,7 +11,7 @@ from scripts.benchmarks.tables import BEGIN, DOCS, END, Config, main, run, with_
 
 PAGES = {path: path.read_text() for path in sorted(DOCS.rglob("*.md"))}
 MARKED = [path for path, text in PAGES.items() if BEGIN.search(text)]
-OF_WORDS = ("aim", "library | extra", "kind | classes are")
+OF_WORDS = ("aim", "library | extra", "kind | classes are", "environment | agents")
 """Beginnings of heads of tables that hold no figures."""
 
 RECORDS = sorted({path.parent / file for path in MARKED for file, _ in BEGIN.findall(PAGES[path])})
