@@ -3,7 +3,7 @@
 import numpy as np
 
 from lal.arrays import Bools, Floats, Ints, Labels, Rows
-from lal.errors import UsageError
+from lal.errors import DataError, UsageError
 
 
 def n_rows(X: Rows) -> int:
@@ -21,6 +21,32 @@ def dense(X: Rows) -> Floats:
     full = X.toarray() if hasattr(X, "toarray") else X
     array: Floats = np.asarray(full, dtype=np.float64)
     return array
+
+
+def stacked(X: Rows, more: Rows) -> Rows:
+    """Return rows and further rows below each other: arrays, frames or sparse matrices.
+
+    Raises:
+        DataError: One is a frame and the other is not.
+    """
+    if hasattr(X, "columns") != hasattr(more, "columns"):
+        raise DataError(
+            f"some rows come as {type(X).__name__} and others as {type(more).__name__}; expected "
+            "all of one kind"
+        )
+    if hasattr(X, "tocsr"):
+        from scipy import sparse
+
+        return sparse.vstack([X, more]).tocsr()
+    if hasattr(X, "iloc"):
+        import pandas as pd
+
+        return pd.concat([X, more], ignore_index=True)
+    if hasattr(X, "vstack"):
+        import polars as pl
+
+        return pl.concat([X, more.select(X.columns)], how="vertical_relaxed")
+    return np.concatenate([np.asarray(X), np.asarray(more)])
 
 
 class Pool:

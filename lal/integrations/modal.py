@@ -9,8 +9,8 @@ import numpy as np
 from lal.arrays import Floats, Ints, Rows
 from lal.errors import UsageError
 from lal.integrations.asking import Asked, ask, labels_with_gaps, resolve
-from lal.policies.query.request import Options, stacked
-from lal.pool import n_rows
+from lal.policies.query.request import Options
+from lal.pool import n_rows, stacked
 from lal.registry import require
 
 EXTRA = "hosts-modal"

@@ -7,7 +7,7 @@ import numpy as np
 
 from lal.arrays import Floats, Ints, Rows
 from lal.errors import UsageError
-from lal.pool import take
+from lal.pool import stacked, take
 from lal.task import Learner, Model
 
 
@@ -77,7 +77,7 @@ class PseudoLabels:
             return model
         if sample_weight is not None:
             sample_weight = np.append(sample_weight, np.ones(len(rows)))
-        more = _stack(X, take(self.pool, rows))
+        more = stacked(X, take(self.pool, rows))
         return self.base.fit(more, np.append(y, codes), sample_weight=sample_weight, **given)
 
     def pseudo_labels(self, model: Model, X: Rows, y: Ints) -> tuple[Ints, Ints]:
@@ -103,16 +103,3 @@ class PseudoLabels:
 def _contents(X: Rows) -> list[bytes]:
     rows = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
     return [row.tobytes() if row.dtype != object else repr(row.tolist()).encode() for row in rows]
-
-
-def _stack(first: Rows, second: Rows) -> Rows:
-    if hasattr(first, "tocsr"):
-        from scipy.sparse import vstack
-
-        both: Rows = vstack([first, second]).tocsr()
-        return both
-    if hasattr(first, "columns"):
-        import pandas as pd
-
-        return pd.concat([first, second], ignore_index=True)
-    return np.concatenate([np.asarray(first), np.asarray(second)])

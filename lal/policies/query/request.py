@@ -22,7 +22,6 @@ from lal.policies.query.samples import (
     refuse_masked,
     samples,
 )
-from lal.policies.query.samples import stacked as stacked
 from lal.pool import n_rows, take
 from lal.rng import Streams
 from lal.state import Geometry, QueryState

@@ -7,7 +7,7 @@ import numpy as np
 from lal.arrays import Ints, Rows, detached
 from lal.errors import DataError, UsageError
 from lal.policies.query.labels import refuse_lazy
-from lal.pool import n_rows
+from lal.pool import n_rows, stacked
 from lal.state import Geometry
 
 WAYS = (
@@ -123,29 +123,3 @@ def extended(geometry: Geometry, X: Rows, more: Rows) -> tuple[Geometry, Rows]:
     if more.shape[1] != X.shape[1]:
         raise DataError(f"candidates have {more.shape[1]} columns, X has {X.shape[1]}")
     return geometry.extended(more), stacked(X, more)
-
-
-def stacked(X: Rows, more: Rows) -> Rows:
-    """Return rows and further rows below each other: arrays, frames or sparse matrices.
-
-    Raises:
-        DataError: One is a frame and the other is not.
-    """
-    if hasattr(X, "columns") != hasattr(more, "columns"):
-        raise DataError(
-            f"some rows come as {type(X).__name__} and others as {type(more).__name__}; expected "
-            "all of one kind"
-        )
-    if hasattr(X, "tocsr"):
-        from scipy import sparse
-
-        return sparse.vstack([X, more]).tocsr()
-    if hasattr(X, "iloc"):
-        import pandas as pd
-
-        return pd.concat([X, more], ignore_index=True)
-    if hasattr(X, "vstack"):
-        import polars as pl
-
-        return pl.concat([X, more.select(X.columns)], how="vertical_relaxed")
-    return np.concatenate([np.asarray(X), np.asarray(more)])

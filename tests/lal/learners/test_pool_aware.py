@@ -104,3 +104,15 @@ def test_a_bare_query_binds_the_rows_that_it_is_given():
     )[1]
     plain = policy.query(X, known, make_learner("logistic_regression"), return_utilities=True)[1]
     assert not np.allclose(np.nan_to_num(ours), np.nan_to_num(plain))
+
+
+def test_pseudo_labels_take_the_rows_of_a_polars_frame():
+    polars = pytest.importorskip("polars")
+    X, y = blobs()
+    frame = polars.DataFrame(X)
+    learner: Any = PseudoLabels(make_learner("gaussian_nb"), threshold=0.5)
+    plain, framed = learner.bind(X), learner.bind(frame)
+    assert len(plain.pseudo_labels(plain.fit(X[:9], y[:9], n_classes=3), X[:9], y[:9])[0])
+    wanted = plain.fit(X[:9], y[:9], n_classes=3).predict_proba(X)
+    found = framed.fit(frame[:9], y[:9], n_classes=3).predict_proba(frame)
+    np.testing.assert_allclose(found, wanted)
