@@ -1,11 +1,13 @@
 """CandidateDQN: stable-baselines3's DQN for slates of candidates.
 
-Overridden: the train step (double Q, importance weights, priorities), exploration (legal slots
-only, one draw per environment), the progress of schedules (of the whole run, not of a segment).
-Learning loop, callbacks, saving and loading are stable-baselines3's.
+Overridden: the train step (double Q, importance weights, priorities) and when it is taken (during
+the next step of the environments), exploration (legal slots only, one draw per environment), the
+progress of schedules (of the whole run, not of a segment). Learning loop, callbacks, saving and
+loading are stable-baselines3's.
 """
 
-from typing import Any, cast
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -13,10 +15,12 @@ from numpy.typing import NDArray
 from stable_baselines3 import DQN
 from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.type_aliases import GymEnv, TrainFreq
+from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.dqn.policies import DQNPolicy
 from torch.nn import functional
 
 from agents.training.candidate_q_network import CandidateDQNPolicy, CandidateQNetwork
+from agents.training.overlap import SteppedMeanwhile
 from agents.training.prioritised_replay import Batch, PrioritisedReplay
 from lal.errors import UsageError
 
@@ -53,6 +57,7 @@ class CandidateDQN(DQN):
             **(kwargs.get("replay_buffer_kwargs") or {}),
         }
         kwargs["replay_buffer_kwargs"] = replay
+        self._postpones, self._due = False, (0, 0)
         super().__init__(policy, env, **kwargs)  # type: ignore[arg-type]
 
     def reseed(self, seed: int) -> None:
@@ -62,8 +67,35 @@ class CandidateDQN(DQN):
         if isinstance(self.replay_buffer, PrioritisedReplay):
             self.replay_buffer.reseed(seed)
 
+    def learn(self, *args: Any, **kwargs: Any) -> Self:
+        """Learn as stable-baselines3 does, but take gradient steps during the next step.
+
+        The transitions of that step are therefore replayed one round later. None is left over.
+        """
+        envs = cast("VecEnv", self.env)
+        with ThreadPoolExecutor(1) as executor:
+            self.env = SteppedMeanwhile(envs, executor, self._take_due)
+            self._postpones = True
+            try:
+                super().learn(*args, **kwargs)
+            finally:
+                self._postpones, self.env = False, envs
+        self._take_due()
+        return self
+
     def train(self, gradient_steps: int, batch_size: int = 100) -> None:
-        """Take gradient steps on prioritised minibatches with double-Q targets."""
+        """Take gradient steps on prioritised minibatches with double-Q targets.
+
+        Within `learn` they become due and are taken during the next step of the environments.
+        """
+        self._due = (gradient_steps, batch_size)
+        if not self._postpones:
+            self._take_due()
+
+    def _take_due(self) -> None:
+        (gradient_steps, batch_size), self._due = self._due, (0, 0)
+        if not gradient_steps:
+            return
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         replay = self.replay_buffer
