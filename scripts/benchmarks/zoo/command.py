@@ -81,12 +81,15 @@ def _run_all(config: Config) -> Iterator[dict[str, Any]]:
     """Yield the figures of all cells, in their order; several are worked on at a time."""
     cells = get_cells(config)
     # spawned, because torch's threads do not survive a fork
-    with ProcessPoolExecutor(config.jobs, mp_context=get_context("spawn")) as pool:
+    pool = ProcessPoolExecutor(config.jobs, mp_context=get_context("spawn"))
+    try:
         found = pool.map(run_cell, cells, [config.out] * len(cells))
         for i, (cell, one) in enumerate(zip(cells, found, strict=True), start=1):
             place = f"{cell.agent} in {cell.environment}, seed {cell.seed}"
             print(f"{i} of {len(cells)}: {place}", file=sys.stderr, flush=True)
             yield one
+    finally:  # who stops the command does not wait for the cells that have not begun
+        pool.shutdown(cancel_futures=True)
 
 
 def get_cells(config: Config) -> list[Cell]:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -126,6 +127,20 @@ def test_the_command_runs_what_is_named_and_draws_the_curves(tmp_path):
     assert [(row["agent"], row["seeds"]) for row in rows] == [("few_shot", 2), ("dad", 2)]
     assert {row["share"] for row in tables["curves"]["rows"]} == {0.0, 0.5, 1.0}
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_cells_that_have_not_begun_are_left_out_when_the_command_is_stopped(tmp_path, monkeypatch):
+    begun = []
+
+    def stopped(cell, out):
+        begun.append(cell)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "ProcessPoolExecutor", lambda n, **_: ThreadPoolExecutor(n))
+    monkeypatch.setattr(command, "run_cell", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        command.run(Config(out=tmp_path, jobs=1), Results({}))
+    assert len(begun) < len(get_cells(Config(out=tmp_path))) / 2
 
 
 def test_pools_of_all_learners_are_taken_together():
