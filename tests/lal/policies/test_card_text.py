@@ -77,6 +77,7 @@ PLAIN: dict[str, Any] = {
     "class_symmetric": True,
 }
 UNSHOWN: dict[str, Any] = {
+    "summary": "",
     "measure": "points of RMSE",
     "did_it_learn": {"learned": False},
     "share_synthetic": 1,
