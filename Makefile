@@ -82,8 +82,8 @@ test-rl: $(STAMP)
 test-skactiveml: $(STAMP)
 	SKACTIVEML_TEMPLATE=$(TEMPLATE) $(BIN)/python -m pytest tests/lal/integrations/test_upstream_template.py -q
 
-# The share of single-line faults that the tests notice; days for all of them, not in CI. A sample, one file:
-# make mutation MUTATE="--areas evaluation policies trainers --sample 200"
+# The share of single-line faults that the tests notice; hours for all of them, not in CI. A sample, one file:
+# make mutation MUTATE="--areas evaluation policies trainers --sample 200 --seed 1"
 # make mutation MUTATE="--only lal/curve.py --tests tests/lal/test_curve.py"
 mutation: $(STAMP)
 	$(PIP) mutmut

@@ -64,7 +64,8 @@ class Card(dict[str, Any]):
 
     @property
     def _summary(self) -> str:
-        return printable(self.get("summary", ""), longest=LONGEST_LINE) if "summary" in self else ""
+        said = self.get("summary", "")
+        return printable(said, longest=LONGEST_LINE) if said else ""
 
     def __str__(self) -> str:
         """Return the card as text for a terminal."""

@@ -91,5 +91,6 @@ def _readme(policy: Any) -> str:
     head = "---\nlibrary_name: learned-active-learning\ntags:\n- active-learning\n---\n\n"
     if isinstance(policy.card, Card):
         return head + policy.card.to_markdown()
-    summary = printable(str(policy.card.get("summary", "")))
+    said = str(policy.card.get("summary", ""))
+    summary = printable(said) if said else ""
     return f"{head}# Policy {printable(policy.name)}\n\n{summary}\n"

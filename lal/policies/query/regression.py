@@ -1,5 +1,6 @@
 """Reading a query of a regression: numbers with missing ones, and a regressor."""
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -28,12 +29,12 @@ def read_numbers(y: Any, n: int, missing_label: Any) -> tuple[Ints, Floats]:
     values = label_column(y, n)
     rows = np.flatnonzero(~find_missing(y, values, missing_label))
     held = values[rows]
-    try:
-        numbers: Floats = held.astype(np.float64)
-    except (TypeError, ValueError):
-        numbers = np.full(len(held), np.nan)
-    if held.dtype.kind in "USmMc" or not np.isfinite(numbers).all():
-        odd = held[~np.isfinite(numbers)] if held.dtype.kind not in "USmMc" else held
+    numbers: Floats = np.full(len(held), np.nan)
+    if held.dtype.kind not in "USmMc":  # texts of digits, times and complex ones are no numbers
+        with contextlib.suppress(TypeError, ValueError):
+            numbers = held.astype(np.float64)
+    odd = held[~np.isfinite(numbers)]
+    if len(odd):
         raise DataError(
             f"y holds {odd[0]!r}, which is not a finite number, as a regression needs; {HINT}"
         )

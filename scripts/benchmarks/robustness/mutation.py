@@ -1,29 +1,42 @@
-"""Mutation score: the share of single-line faults that the tests notice, by mutmut.
+"""Mutation score: the share of single-line faults that the tests notice.
 
-Every area is mutated in a copy of the tracked files under ``--out``, with the tests next to it.
-``--only`` takes glob patterns of files, which then need ``--tests``. It takes days for all mutants
-of all areas, minutes for one file; ``--sample`` tests so many of each area, drawn at random.
-Started again it goes on where it stopped.
+A copy of the tracked files under ``--out`` is mutated. Every test runs once without faults, which
+says what it reaches and how long it takes; a mutant is then met by the tests that reach its
+statement, quickest first. ``--sample`` tests so many of each area, drawn at random. Started again
+it goes on where it stopped, and measures only the tests that changed.
 
 A mutant counts as noticed when a test fails, or does not end. A mutant that no test reaches counts
-as not noticed.
+as not noticed, and so does one whose quick tests pass while slower ones were left out for
+``--seconds``: the score is a lower bound. Mutants that nobody could notice are not drawn; single
+ones that were looked at are named in `HARMLESS`, with the reason, and counted apart.
 """
 
+import difflib
+import fnmatch
+import hashlib
+import importlib.util
+import json
 import os
 import shutil
 import subprocess
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lal.errors import DataError, UsageError
 from lal.labelling.progress import wilson
+from lal.serialization import read_json, write_json
 from scripts.benchmarks.base import Benchmark, Cell, Results
 
 ROOT = Path(__file__).parents[3]
+
+HARMLESS = Path(__file__).parent / "mutations" / "harmless.json"
+"""Mutants that somebody looked at and that change nothing: function, before, after, reason."""
 
 AREAS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "evaluation": (
@@ -43,31 +56,17 @@ AREAS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }  # fmt: skip
 """Files that are mutated, and the tests that should notice, by area."""
 
-SETTINGS = """[mutmut]
-source_paths =
-    lal
-    envs
-    agents
-    scripts
-only_mutate =
-{only}
-also_copy =
-    docs
-    README.md
-pytest_add_cli_args_test_selection =
-{tests}
-track_dependencies = false
-timeout_constant = 60
-timeout_multiplier = 5
-pytest_add_cli_args =
-    -m
-    not slow
-    -p
-    no:cacheprovider
-    --deselect=tests/lal/policies/query/test_border.py
-"""
-"""Of mutmut. The test of the border is dear, and what it draws follows the version of Hypothesis.
-The time a mutant has is long: on a busy machine most would time out, and count as noticed."""
+ARGUMENTS = [
+    "-m", "not slow", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=no",
+    "--deselect=tests/lal/policies/query/test_border.py",
+]  # fmt: skip
+"""Of pytest. The test of the border is slow, and draws what the version of Hypothesis says."""
+
+PACKAGE = "scripts.benchmarks.robustness.mutations"
+
+NOTICED = ("killed", "timeout")
+NOT_COUNTED = ("same", "not applied", "harmless")
+"""Bytecode is the same, a function cannot be replaced while it lives, or named in `HARMLESS`."""
 
 
 @dataclass(frozen=True)
@@ -89,53 +88,77 @@ class Config:
     seed: int = 0
     """Of the draw."""
 
-    jobs: int = 1
-    """Processes."""
+    seconds: float = 20.0
+    """CPU seconds of tests per mutant; slower tests beyond them are left out."""
 
     out: Path = Path("runs/mutation")
-    """Folder of the mutated copies, and of what was not noticed."""
+    """Folder of the copy, of what each test reaches, and of what became of each mutant."""
+
+
+@dataclass(frozen=True)
+class Area:
+    """Files that are mutated, and what is known about them.
+
+    Attributes:
+        name: Of the area.
+        folder: Where its results are.
+        copy: The copy of the repository.
+        paths: Mutated files, relative to it.
+        tests: Files and folders of tests.
+    """
+
+    name: str
+    folder: Path
+    copy: Path
+    paths: list[str]
+    tests: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What became of a mutant.
+
+    Attributes:
+        function: Its module and function.
+        before: Changed lines as they are.
+        after: Changed lines with the fault.
+        outcome: killed, timeout, survived, not reached, left out, harmless, same or not applied.
+        why: The reason for harmless ones, the test that noticed for others.
+    """
+
+    function: str
+    before: str
+    after: str
+    outcome: str
+    why: str = ""
 
 
 def run(config: Config, results: Results) -> None:
     """Mutate, and add the scores by area."""
-    if shutil.which("mutmut") is None:
+    if importlib.util.find_spec("mutmut") is None:
         raise UsageError("mutmut is not installed; run: pip install mutmut==3.8.1")
-    for area, (only, tests) in chosen(config).items():
-        folder = config.out / area
-        copy_tracked(folder)
-        (folder / "setup.cfg").write_text(settings(only, tests), encoding="utf-8")
-        if config.sample:
-            found = run_sample(folder, config)
-        else:
-            run_mutmut(folder, config.jobs)
-            found = outcomes(folder)
-        write_unnoticed(folder, found)
-        results.add("mutation", {"area": area, **score(found)})
+    copy = config.out.resolve() / "copy"
+    copy_tracked(copy)
+    for name, (only, tests) in chosen(config).items():
+        folder = config.out.resolve() / name
+        folder.mkdir(parents=True, exist_ok=True)
+        measure(Area(name, folder, copy, mutable(copy, only), tests), config, results)
 
 
-def run_mutmut(folder: Path, jobs: int, *names: str) -> None:
-    """Test all mutants, or those of these names; `outcomes` says what came of it."""
-    command = ["mutmut", "run", "--max-children", str(jobs), *names]
-    env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}  # would hide the mutants
-    subprocess.run(command, cwd=folder, check=False, env=env)
-
-
-def run_sample(folder: Path, config: Config) -> dict[str, str]:
-    """Test the mutants of a sample that were not tested before, and return what became of all."""
-    run_mutmut(folder, config.jobs, "none*")  # makes the mutants, runs the tests, refuses the name
-    names = draw(sorted(outcomes(folder)), config.sample, config.seed)
-    found = outcomes(folder)
-    if left := [name for name in names if found[name] == "not checked"]:
-        run_mutmut(folder, config.jobs, *left)
-        found = outcomes(folder)
-    return {name: found[name] for name in names}
-
-
-def draw(names: Sequence[str], n: int, seed: int) -> list[str]:
-    """Return `n` of the names at random, or all where there are no more."""
-    chance = np.random.default_rng(seed)
-    drawn = chance.choice(len(names), min(n, len(names)), replace=False)
-    return [names[i] for i in np.sort(drawn)]
+def measure(area: Area, config: Config, results: Results) -> None:
+    """Add the score of an area, its survivors, and its harmless mutants."""
+    everything = population(area)
+    drawn = draw([m for m in everything if not m["harmless"]], config.sample, config.seed)
+    found = attempt(area, drawn, config.seconds)
+    write_json(area.folder / "found.json", [asdict(one) for one in found])
+    results.add("mutation", {"area": area.name, "made": len(everything), **score(found)})
+    for one in found:
+        if one.outcome not in (*NOTICED, "same", "not applied"):
+            row = {"function": one.function, "as it is": one.before, "the fault": one.after}
+            table = "harmless" if one.outcome == "harmless" else "unnoticed"
+            results.add(table, {"area": area.name, **row, "why": one.why or one.outcome})
+    for kind, n in sorted(Counter(m["harmless"] for m in everything if m["harmless"]).items()):
+        results.add("never-drawn", {"area": area.name, "kind": kind, "mutants": n})
 
 
 def chosen(config: Config) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
@@ -153,61 +176,229 @@ def chosen(config: Config) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
     return {area: AREAS[area] for area in config.areas}
 
 
-def settings(only: Sequence[str], tests: Sequence[str]) -> str:
-    """Return mutmut's settings."""
-    lines = {"only": only, "tests": tests}
-    return SETTINGS.format(**{k: "\n".join(f"    {v}" for v in vs) for k, vs in lines.items()})
+def tracked() -> list[str]:
+    """Return the files that git tracks."""
+    said = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    return [name for name in said.split("\0") if name]
 
 
 def copy_tracked(folder: Path) -> None:
-    """Copy the files that git tracks, and compiled kernels; what is there already stays."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    compiled = (str(path.relative_to(ROOT)) for path in (ROOT / "envs").rglob("*.nb[ci]"))
-    for name in [*filter(None, listed.stdout.split("\0")), *compiled]:
+    """Copy the files that git tracks, and compiled kernels; what is gone is removed."""
+    compiled = [str(path.relative_to(ROOT)) for path in ROOT.glob("*/**/*.nb[ci]")]
+    names = [name for name in tracked() if (ROOT / name).exists()]
+    for name in [*names, *compiled]:
         to = folder / name
         to.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, to)
+    for path in [*folder.glob("*/**/*.py"), *folder.glob("*.py")]:
+        if str(path.relative_to(folder)) not in names:
+            path.unlink()
 
 
-def outcomes(folder: Path) -> dict[str, str]:
-    """Return what became of every mutant, as mutmut names it.
+def mutable(copy: Path, patterns: Sequence[str]) -> list[str]:
+    """Return the Python files that one of the patterns names.
 
     Raises:
-        DataError: There are no mutants.
+        DataError: There are none.
     """
-    command = ["mutmut", "results", "--all", "true"]
-    said = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
-    lines = [line.strip().rpartition(": ") for line in said.splitlines() if "__mutmut_" in line]
-    if not lines:
-        raise DataError(f"mutmut made no mutants in {str(folder)!r}; do the patterns match a file?")
-    return {name: outcome for name, _, outcome in lines}
+    files = (str(path.relative_to(copy)) for path in copy.glob("*/**/*.py"))
+    paths = [name for name in files if any(fnmatch.fnmatch(name, p) for p in patterns)]
+    if not paths:
+        raise DataError(f"no file matches {' '.join(patterns)}; patterns are like lal/evaluation/*")
+    return sorted(paths)
 
 
-NOTICED = ("killed", "timeout", "segfault")
+def population(area: Area) -> list[dict[str, Any]]:
+    """Return all mutants of an area; those of files that did not change come from the last time."""
+    from scripts.benchmarks.robustness.mutations.mutants import mutants
+
+    cache = area.folder / "mutants.json"
+    before = read_json(cache) if cache.exists() else {}
+    now: dict[str, Any] = {}
+    for path in area.paths:
+        text = (area.copy / path).read_text(encoding="utf-8")
+        key = digest(path, text)
+        now[key] = before.get(key) or [asdict(mutant) for mutant in mutants(path, text)]
+    write_json(cache, now)
+    return [mutant for made in now.values() for mutant in made]
 
 
-def write_unnoticed(folder: Path, found: Mapping[str, str]) -> None:
-    """Write the diffs of the mutants that went unnoticed to ``survived.diff``."""
-    names = [name for name, outcome in found.items() if outcome not in NOTICED]
-    shown = [
-        subprocess.run(["mutmut", "show", n], cwd=folder, capture_output=True, text=True).stdout
-        for n in names
-    ]
-    (folder / "survived.diff").write_text("\n".join(shown), encoding="utf-8")
+def draw(made: Sequence[dict[str, Any]], n: int, seed: int) -> list[dict[str, Any]]:
+    """Return `n` of the mutants at random, or all where there are no more, or `n` is 0."""
+    chance = np.random.default_rng(seed)
+    order = chance.choice(len(made), min(n or len(made), len(made)), replace=False)
+    return [made[i] for i in np.sort(order)]
 
 
-def score(found: Mapping[str, str]) -> dict[str, Cell]:
-    """Return counts, the share noticed, and its 95 % interval (Wilson)."""
-    counts = Counter(found.values())
-    noticed = sum(counts[outcome] for outcome in NOTICED)
-    low, high = wilson(noticed / len(found), len(found))
+def attempt(area: Area, drawn: Sequence[dict[str, Any]], seconds: float) -> list[Found]:
+    """Return what became of each of the mutants; those that were tested before are not again."""
+    tests = reached(area)
+    known = _known(area.folder / "outcomes.jsonl")
+    harmless = {(h["function"], h["before"], h["after"]): h["reason"] for h in read_json(HARMLESS)}
+    job: list[dict[str, Any]] = []
+    found: list[Callable[[], Found]] = []
+    for mutant, text, before, after in _with_text(area, drawn):
+        function = f"{mutant['path'].removesuffix('.py').replace('/', '.')}.{mutant['function']}"
+        place = (function, before, after)
+        select = selected(mutant, tests, seconds)
+        key = digest(*place, *(t + tests[t]["digest"] for t in select.names))
+        if reason := harmless.get(place):
+            found.append(lambda p=place, r=reason: Found(*p, "harmless", r))  # type: ignore[misc]
+        elif not select.names:
+            found.append(lambda p=place: Found(*p, "not reached"))  # type: ignore[misc]
+        else:
+            found.append(lambda p=place, k=key, s=select: _outcome(p, known[k], s))  # type: ignore[misc]
+            if key not in known:
+                row = {"name": key, "path": mutant["path"], "function": mutant["function"]}
+                job.append(
+                    {
+                        **row,
+                        "text": text,
+                        "tests": select.names,
+                        "seconds": select.seconds,
+                        "place": " | ".join(place),
+                    }
+                )
+    if job:
+        job.sort(key=lambda one: one["seconds"])
+        _run(area, "runs", {"mutants": job, "out": str(area.folder / "outcomes.jsonl")})
+        known.update(_known(area.folder / "outcomes.jsonl"))
+    return [one() for one in found]
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Tests that reach a mutant, quickest first.
+
+    Attributes:
+        names: Of the tests.
+        seconds: CPU seconds that they take together.
+        left_out: How many slower ones are left out.
+    """
+
+    names: list[str]
+    seconds: float
+    left_out: int
+
+
+def selected(mutant: Mapping[str, Any], tests: Mapping[str, Any], seconds: float) -> Selected:
+    """Return the tests that reach one of the lines of the mutant, as far as the seconds go."""
+    lines = {*range(mutant["first"], mutant["last"] + 1)}
+    reaching = [n for n, t in tests.items() if lines & {*t["lines"].get(mutant["path"], ())}]
+    reaching.sort(key=lambda name: (tests[name]["seconds"], name))
+    spent = np.cumsum([max(tests[name]["seconds"], 0.001) for name in reaching])
+    n = max(int(np.searchsorted(spent, seconds, side="right")), min(1, len(reaching)))
+    return Selected(reaching[:n], float(spent[n - 1]) if n else 0.0, len(reaching) - n)
+
+
+def _outcome(place: tuple[str, str, str], result: Mapping[str, Any], select: Selected) -> Found:
+    if result["outcome"] == "survived" and select.left_out:
+        return Found(*place, "left out", f"{select.left_out} slower tests left out")
+    return Found(*place, result["outcome"], result["by"])
+
+
+def _known(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {row["name"]: row for row in map(json.loads, lines)}
+
+
+def _with_text(
+    area: Area, drawn: Sequence[dict[str, Any]]
+) -> Iterator[tuple[dict[str, Any], str, str, str]]:
+    """Yield each mutant with the text of its file, and the changed lines before and after."""
+    from scripts.benchmarks.robustness.mutations.mutants import mutated
+
+    by_path: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for mutant in drawn:
+        by_path[mutant["path"]].append(mutant)
+    for path, here in by_path.items():
+        text = (area.copy / path).read_text(encoding="utf-8")
+        changed = mutated(path, text, [mutant["number"] for mutant in here])
+        for mutant, after in zip(here, changed, strict=True):
+            yield mutant, after, *changed_lines(text, after)
+
+
+def changed_lines(before: str, after: str) -> tuple[str, str]:
+    """Return the lines that differ, as they were and as they are, without their indentation."""
+    lines = [*difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)][2:]
+    old, new = ([line[1:].strip() for line in lines if line[0] == sign] for sign in "-+")
+    return " ".join(old), " ".join(new)
+
+
+def reached(area: Area) -> dict[str, Any]:
+    """Return seconds and lines of every test; only tests of files that changed run again."""
+    cache = area.folder / "reach.json"
+    before = read_json(cache) if cache.exists() else {"source": "", "files": {}}
+    texts = [(area.copy / path).read_text(encoding="utf-8") for path in area.paths]
+    source = digest(*area.paths, *texts)
+    files = {path: digest(*_texts(area.copy / path)) for path in test_files(area)}
+    kept = before["files"] if before["source"] == source else {}
+    kept = {path: known for path, known in kept.items() if files.get(path) == known["digest"]}
+    if new := [path for path in files if path not in kept]:
+        out = area.folder / "reach-new.json"
+        _run(area, "reach", {"paths": area.paths, "tests": new, "out": str(out)})
+        said = read_json(out)
+        for name in said["failed"]:
+            print(f"fails without any fault, and is left out: {name}")
+        for path in new:
+            tests = {n: t for n, t in said["tests"].items() if n.partition("::")[0] == path}
+            kept[path] = {"digest": files[path], "tests": tests}
+        write_json(cache, {"source": source, "files": kept})
     return {
-        "mutants": len(found),
+        name: {**test, "digest": known["digest"]}
+        for known in kept.values()
+        for name, test in known["tests"].items()
+    }
+
+
+def _texts(test: Path) -> list[str]:
+    """Return the text of a test file, and of the conftests above it."""
+    above = [folder / "conftest.py" for folder in test.parents if (folder / "conftest.py").exists()]
+    return [path.read_text(encoding="utf-8") for path in (test, *above)]
+
+
+def test_files(area: Area) -> list[str]:
+    """Return the files of tests of an area."""
+    files: list[Path] = []
+    for test in area.tests:
+        path = area.copy / test.partition("::")[0]
+        files += [path] if path.is_file() else path.rglob("test_*.py")
+    return sorted({str(path.relative_to(area.copy)) for path in files})
+
+
+def _run(area: Area, module: str, job: Mapping[str, Any]) -> None:
+    """Run a module of the package in the copy, on a job written to a file."""
+    arguments = [*ARGUMENTS, f"--basetemp={area.folder / 'temporary'}"]
+    file = area.folder / f"{module}-job.json"
+    write_json(file, {"arguments": arguments, "tests": test_files(area), **job})
+    env = {**os.environ, "PYTHONPATH": str(area.copy), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", f"{PACKAGE}.{module}", str(file)]
+    subprocess.run(command, cwd=area.copy, check=True, env=env)
+
+
+def digest(*texts: str) -> str:
+    """Return a short hash of some texts."""
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:20]
+
+
+def score(found: Sequence[Found]) -> dict[str, Cell]:
+    """Return counts, the share noticed, and its 95 % interval (Wilson)."""
+    counts = Counter(one.outcome for one in found)
+    n = len(found) - sum(counts[outcome] for outcome in NOT_COUNTED)
+    noticed = sum(counts[outcome] for outcome in NOTICED)
+    low, high = wilson(noticed / n, n)
+    return {
+        "drawn": len(found),
+        "harmless": counts["harmless"] + counts["same"],
+        "not applied": counts["not applied"],
+        "counted": n,
         "noticed": noticed,
-        "not reached": counts["no tests"],
-        "score": f"{noticed / len(found):.1%}",
+        "not reached": counts["not reached"],
+        "score": f"{noticed / n:.1%}",
         "interval": f"[{low:.1%}, {high:.1%}]",
     }
 
