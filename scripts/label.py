@@ -19,6 +19,7 @@ import tyro
 
 from lal.errors import DataWarning, UsageError
 from lal.labelling import LabellingProject
+from lal.labelling.agreement import disagreements_csv
 from lal.labelling.session import LabellingSession, suggestions_csv
 from lal.policies.kinds import list_policies
 from lal.registry import require
@@ -79,6 +80,16 @@ class Config:
     """Ask for a random row once in so many questions and keep its label apart, for an honest
     accuracy and a forecast; 0 for never."""
 
+    annotator: str = ""
+    """Who answers; kept in the journal, so that several people can work on one project."""
+
+    overlap_every: int = 0
+    """Ask the annotator once in so many questions for a row that another one has answered, which
+    shows how far they agree; 1 for all such rows first, 0 for none."""
+
+    disagreements: bool = False
+    """Only print the rows that annotators answered differently, as a CSV, and their agreement."""
+
     reach: tuple[float, ...] = ()
     """Accuracies whose labels are forecast, such as 0.9; needs --check-every."""
 
@@ -93,15 +104,29 @@ class Config:
     """Seeds the learner and breaks ties."""
 
 
-def main(config: Config) -> None:
-    """Take answers, print suggestions, or label until the person quits."""
+def check_flags(config: Config) -> None:
+    """Refuse flags that contradict each other.
+
+    Raises:
+        UsageError: They do.
+    """
     if config.suggest < 0 or not 0 <= config.port <= 65535:
         raise UsageError("suggest must be at least 0 and port 0 to 65535")
     if config.suggest and config.web:
         raise UsageError("--suggest only prints; leave out --web")
+    if config.disagreements and (config.suggest or config.web or config.answers):
+        raise UsageError("--disagreements only prints; leave out --suggest, --web and --answers")
     if config.reach and not config.check_every:
         raise UsageError("--reach is forecast from rows kept apart; add --check-every 10")
+
+
+def main(config: Config) -> None:
+    """Take answers, print suggestions, or label until the person quits."""
+    check_flags(config)
     with open_project(config) as project:
+        if config.disagreements:
+            _print_disagreements(project)
+            return
         out = config.out or default_out(project.store.journal.path)
         session = LabellingSession(project, out=out, stop=config.stop, reach=config.reach)
         if config.answers is not None or not config.suggest:
@@ -133,6 +158,8 @@ def open_project(config: Config) -> LabellingProject:
             ignore=config.ignore,
             text=config.text or None,
             check_every=config.check_every,
+            annotator=config.annotator,
+            overlap_every=config.overlap_every,
             seed=config.seed,
         )
     for note in notes:
@@ -154,6 +181,12 @@ def _print_csv(text: str) -> None:
     sys.stdout.flush()
     copyfileobj(BytesIO(text.encode()), sys.stdout.buffer)  # in pieces: a long write may fall short
     sys.stdout.buffer.flush()
+
+
+def _print_disagreements(project: LabellingProject) -> None:
+    for found in project.agreements():
+        print(found, file=sys.stderr)
+    _print_csv(disagreements_csv(project.store))
 
 
 def _prompt(session: LabellingSession) -> None:

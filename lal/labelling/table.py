@@ -16,6 +16,9 @@ from lal.data.tables import MISSING_LABEL, NO_NAME, csv_column, is_unnamed
 from lal.errors import DataError, UsageError
 from lal.serialization import write_bytes
 
+ABOUT_ANSWERS = ("_annotator", "_note", "_unsure")
+"""Columns of a labelled copy that say who gave a label, with what note, and who was not sure."""
+
 MAX_DISTINCT = 0.5
 """A text column with more different texts than this share of the rows is not learned from."""
 
@@ -62,16 +65,15 @@ class Table:
         """Return the cells of a column, without the spaces around them."""
         return [cell.strip() for cell in self.csv.columns[self.place(column)]]
 
-    def fingerprint(self, leave_out: str) -> str:
-        """Return 16 hexadecimal digits of the SHA-256 of all cells without one column.
+    def fingerprint(self, *leave_out: str) -> str:
+        """Return 16 hexadecimal digits of the SHA-256 of all cells but those of some columns.
 
         Line ends inside cells count as one character, as in the journals of earlier releases.
         """
-        place = self.header.index(leave_out) if leave_out in self.header else None
         columns = [
             (name, *cells)
-            for j, (name, cells) in enumerate(zip(self.header, self.csv.columns, strict=True))
-            if j != place
+            for name, cells in zip(self.header, self.csv.columns, strict=True)
+            if name not in leave_out
         ]
         rows = ("\x1f".join(row) + "\x1e" for row in zip(*columns, strict=True))
         whole = "".join(rows) if columns else "\x1e" * (self.n_rows + 1)
@@ -153,7 +155,8 @@ def left_out(
         raise UsageError(f"ignore must be a sequence of columns, got the text {ignore!r}")
     for name in (*ignore, *filter(None, [id_column])):
         table.place(name)
-    reasons = dict.fromkeys(ignore, "left out on request")
+    reasons = {name: "it is about an answer" for name in ABOUT_ANSWERS if name in table.header}
+    reasons |= dict.fromkeys(ignore, "left out on request")
     if id_column is not None:
         reasons[id_column] = "it is the id"
     return reasons | {target: "it is the target"}
