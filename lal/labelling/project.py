@@ -26,6 +26,7 @@ from lal.labelling.checks import (
     checked_accuracy,
     checked_forecast,
 )
+from lal.labelling.content import Embed, one_column
 from lal.labelling.forecast import Forecast
 from lal.labelling.journal import Event
 from lal.labelling.label_store import LabelStore
@@ -81,6 +82,11 @@ class LabellingProject:
         journal: Where answers are kept; ``NAME.journal.jsonl`` beside the table when None.
         ignore: Columns that are shown but not learned from.
         text: Column of texts, the only one learned from when given.
+        image: Column of paths of images, the only one learned from when given.
+        embedding: Column of lists of numbers, the only one learned from when given.
+        images: Folder that relative paths of images start from.
+        embed: Function from a list of texts, or of paths of images, to an array with a row for
+            each, in place of our simple features.
         check_every: One question in so many is for a row that was drawn at random and is kept
             apart to measure the accuracy; 0 for none.
         annotator: Who answers; the journal keeps it.
@@ -108,6 +114,10 @@ class LabellingProject:
         journal: str | Path | None = None,
         ignore: Sequence[str] = (),
         text: str | None = None,
+        image: str | None = None,
+        embedding: str | None = None,
+        images: str | Path | None = None,
+        embed: Embed | None = None,
         check_every: int = 0,
         annotator: str = "",
         overlap_every: int = 0,
@@ -115,7 +125,11 @@ class LabellingProject:
     ) -> None:
         self.table: Table = read_table(path)
         self.learned: Learned = learned_columns(
-            self.table, left_out(self.table, target, id_column, ignore), text=text
+            self.table,
+            left_out(self.table, target, id_column, ignore),
+            content=one_column(
+                text=text, image=image, embedding=embedding, images=images, embed=embed
+            ),
         )
         where = self.table.path.with_suffix(".journal.jsonl") if journal is None else journal
         if not isinstance(where, str | Path):
@@ -190,6 +204,13 @@ class LabellingProject:
         taken = take_answers(self.store, path)
         self._copy.keep(Path(path))
         return taken
+
+    def picture(self, row: int) -> Path | None:
+        """Return the file of a row's image, if it is a picture in the folder of images."""
+        content = self.learned.content
+        if content is None or not 0 <= row < self.table.n_rows:
+            return None
+        return content.picture(self.table.row(row)[content.column])
 
     def progress(self) -> Progress:
         """Return how far the project is."""

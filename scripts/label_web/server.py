@@ -14,10 +14,11 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from lal.errors import LalError, UsageError
+from lal.labelling.content import PICTURES
 from lal.labelling.session import WITH_CLASS, LabellingSession, reason
 from lal.serialization import parse_json
 
@@ -125,6 +126,7 @@ class LabelServer:
         """Return the page and its routes; there are no files to be reached."""
         routes = [
             Route("/", guarded(self, self.send_page)),
+            Route("/picture/{row:int}", guarded(self, self.send_picture)),
             Route("/state", guarded(self, self.send_state)),
             *(Route(f"/{do}", guarded(self, self.take_answer), methods=["POST"]) for do in ACTIONS),
             Route("/{rest:path}", guarded(self, no_such_page), methods=["GET", "POST"]),
@@ -142,7 +144,7 @@ class LabelServer:
         page = PAGE.read_text(encoding="utf-8")
         policy = (
             f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
-            "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+            "img-src data: 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
             "frame-ancestors 'none'"
         )
         return HTMLResponse(
@@ -153,6 +155,14 @@ class LabelServer:
     async def send_state(self, request: Request) -> Response:
         """Answer with what the page shows."""
         return JSONResponse(await run_in_threadpool(self.locked_state))
+
+    async def send_picture(self, request: Request) -> Response:
+        """Answer with the image of a row; only pictures in the folder of images are sent."""
+        row = request.path_params["row"]
+        path = self.session.project.picture(row)
+        if path is None:
+            raise HTTPException(404, "there is no such picture")
+        return FileResponse(path, media_type=PICTURES[path.suffix.lower()])
 
     async def take_answer(self, request: Request) -> Response:
         """Take an answer and reply with the next row."""
@@ -194,6 +204,7 @@ class LabelServer:
                 "name": row.name,
                 "cells": list(row.cells.items()),
                 "why": reason(row),
+                "picture": None if project.picture(row.row) is None else f"/picture/{row.row}",
             }
         return {
             "card": card,

@@ -161,6 +161,28 @@ def test_two_annotators_at_the_prompt(monkeypatch, table, capsys):
     assert run(monkeypatch, table, "", "--disagreements", "--web") == 2
 
 
+def test_a_folder_of_images_with_a_function_from_a_file(monkeypatch, tmp_path, capsys):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(8):
+        (folder / f"{i}.png").write_bytes(b"never opened")
+    made = tmp_path / "mine.py"
+    made.write_text("def embed(paths):\n    return [[int(p.stem), 1.0] for p in paths]\n")
+    flags = ["--classes", "low", "high", "--embed", f"{made}:embed", "--policy", "margin"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("1\n2\nq\n"))
+    assert run_main(label.main, label.Config, [str(folder), *flags]) == 0
+    out = capsys.readouterr().out
+    assert "photos.images.csv: learning from image" in out
+    assert "the model says" in out
+    assert (tmp_path / "photos.images.labelled.csv").exists()
+    flags[4] = f"{made}:nothing"
+    assert run_main(label.main, label.Config, [str(folder), *flags]) == 2
+    assert "has no 'nothing'; it has embed" in capsys.readouterr().err
+    flags[4] = f"{tmp_path}/absent.py:embed"
+    assert run_main(label.main, label.Config, [str(folder), *flags]) == 2
+    assert "there is no file" in capsys.readouterr().err
+
+
 def test_every_row_until_none_is_left(monkeypatch, table, capsys):
     assert (
         run(monkeypatch, table, "s\n" + "1\n2\n3\n" * 40, "--stop", "stabilising_predictions") == 0

@@ -408,18 +408,54 @@ def test_notes_doubts_and_settlements_by_the_page(client, server):
     assert "no two answers that differ" in json.loads(content)["error"]
 
 
+def test_pictures_of_the_folder_are_sent_and_nothing_else(tmp_path):
+    image = pytest.importorskip("PIL.Image", reason="images need Pillow")
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(4):
+        image.new("L", (4, 4), 60 * i).save(folder / f"{i}.png")
+    (tmp_path / "other.png").write_bytes((folder / "0.png").read_bytes())
+    table = tmp_path / "table.csv"
+    table.write_text("image\n" + "".join(f"{i}.png\n" for i in range(4)) + "../other.png\n")
+    with (
+        LabellingProject(
+            table, target="label", classes=("a", "b"), image="image", images=folder
+        ) as project,
+        LabelServer(LabellingSession(project, out=tmp_path / "out.csv")) as server,
+    ):
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        client = Client(server)
+        try:
+            card = client.state()["card"]
+            inside = card["row"] < 4
+            assert card["picture"] == (f"/picture/{card['row']}" if inside else None)
+            status, headers, content = client.send("GET", "/picture/2")
+            assert (status, headers["Content-Type"]) == (200, "image/png")
+            assert content == (folder / "2.png").read_bytes()
+            for row in (4, 5, 10**9):
+                assert client.send("GET", f"/picture/{row}")[0] == 404
+            assert client.send("GET", "/picture/2", headers={"Cookie": None})[0] == 403
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 @pytest.fixture
 def second_server(tmp_path):
     """Three rows that Ada called ants, and Bob, who is asked for them, too."""
     path = tmp_path / "twice.csv"
     path.write_text("p,q\n" + "".join(f"{i},{i * 7 % 5}\n" for i in range(12)))
-    options = {"target": "label", "classes": CLASSES}
-    with LabellingProject(path, annotator="Ada", **options) as project:
+
+    def project(**options):
+        return LabellingProject(path, target="label", classes=CLASSES, **options)
+
+    with project(annotator="Ada") as project_of_ada:
         for row in range(3):
-            project.label(row, "ant")
+            project_of_ada.label(row, "ant")
     with (
-        LabellingProject(path, annotator="Bob", overlap_every=1, **options) as project,
-        LabelServer(LabellingSession(project, out=tmp_path / "out.csv")) as server,
+        project(annotator="Bob", overlap_every=1) as project_of_bob,
+        LabelServer(LabellingSession(project_of_bob, out=tmp_path / "out.csv")) as server,
     ):
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
