@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agents.training.config import Control, RunConfig
-from agents.training.tuned import read_tuned
+from agents.training.tuned import read_tuned, tuned_names
 from lal.errors import UnknownNameError, UsageError
 from lal.registry import Registry, import_attribute
 from lal.serialization import from_mapping
@@ -55,11 +55,13 @@ class Agent:
         """
         if name in self.presets:
             return self.presets[name]
-        tuned = read_tuned(self.name)
+        tuned = tuned_names(self.name)
         if name not in tuned:
             known = ", ".join((*sorted(self.presets), *tuned))
             raise UnknownNameError(f"agent {self.name!r} has no preset {name!r}; known: {known}")
-        return from_mapping(self.config_type, tuned[name], where=f"{name} of {self.name}.yml")
+        return from_mapping(
+            self.config_type, read_tuned(self.name)[name], where=f"{name} of {self.name}.yml"
+        )
 
     def train(
         self,

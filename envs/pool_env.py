@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from envs.copies import IndependentCopies
 from envs.observations import Observation, Observer
 from envs.rendering import draw_pool
-from envs.simulator.arguments import checked_action, checked_count, checked_flag
+from envs.simulator.arguments import (
+    checked_action,
+    checked_count,
+    checked_flag,
+    checked_slate_size,
+)
 from envs.vector import checked_seed
 from lal.arrays import Bools, Ints
 from lal.episode import Episode
@@ -78,7 +83,7 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         strict: bool = False,
         render_mode: str | None = None,
     ) -> None:
-        slate_size = checked_count("slate_size", slate_size)
+        slate_size = checked_slate_size(slate_size)
         batch_size = checked_count("batch_size", batch_size)
         self._slate_rule = SLATES[slate_rule]
         self._reward, self._termination = self.rewards[reward], TERMINATIONS[termination]

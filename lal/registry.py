@@ -1,8 +1,13 @@
 """Registry: names to members, with nearest-name errors, lazy members and prefixes."""
 
 import difflib
+import hashlib
 import importlib
+import importlib.util
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from lal.errors import MissingDependencyError, UnknownNameError, UsageError, shown
@@ -12,9 +17,44 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def import_attribute(path: str) -> Any:
-    """Import ``"package.module:attribute"``."""
-    module, _, attribute = path.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    """Return what is called so: ``"package.module:attribute"`` or ``"FILE.py:attribute"``.
+
+    Raises:
+        UsageError: There is no such module, file or attribute.
+    """
+    module, _, attribute = path.rpartition(":")
+    if not module or not attribute:
+        raise UsageError(f"expected module:name or FILE.py:name, got {path!r}")
+    try:
+        found = _import_file(module) if module.endswith(".py") else importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise UsageError(f"there is no module {module!r} to take {attribute!r} from") from error
+    if not hasattr(found, attribute):
+        public = [name for name in vars(found) if not name.startswith("_")]
+        raise UsageError(f"{module!r} has no {attribute!r}; it has {', '.join(public)}")
+    return getattr(found, attribute)
+
+
+def _import_file(path: str) -> ModuleType:
+    """Return the module in a file, executed once."""
+    file = Path(path).resolve()
+    if not file.is_file():
+        raise UsageError(f"there is no file {path!r}")
+    name = f"lal_file_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}_{file.stem}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, file)
+        if spec is None or spec.loader is None:
+            raise UsageError(f"{path!r} cannot be imported")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module  # classes of the file can then be pickled
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]
 
 
 def require(module: str, extra: str) -> Any:

@@ -9,7 +9,7 @@ The table is never changed: the labels are filled into a copy (NAME.labelled.csv
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from shutil import copyfileobj
@@ -19,9 +19,11 @@ import tyro
 
 from lal.errors import DataWarning, UsageError
 from lal.labelling import LabellingProject
+from lal.labelling.agreement import disagreements_csv
+from lal.labelling.content import IMAGE, folder_table
 from lal.labelling.session import LabellingSession, suggestions_csv
 from lal.policies.kinds import list_policies
-from lal.registry import require
+from lal.registry import import_attribute, require
 from scripts.entry import run_main
 from scripts.label_prompt import run_prompt
 
@@ -36,7 +38,8 @@ class Config:
     """What is labelled, and how."""
 
     table: Annotated[Path, tyro.conf.Positional] = Path("data.csv")
-    """CSV file with a header; the target column may be partly filled, or absent."""
+    """CSV file with a header; the target column may be partly filled, or absent. Or a folder of
+    images, whose list is kept beside it (FOLDER.images.csv)."""
 
     target: str = "label"
     """Column of labels."""
@@ -52,6 +55,18 @@ class Config:
 
     text: str = ""
     """Column of texts, the only one learned from when given."""
+
+    image: str = ""
+    """Column of paths of images, the only one learned from when given."""
+
+    embedding: str = ""
+    """Column of lists of numbers ([0.1, 0.2] or 0.1 0.2), the only one learned from when given."""
+
+    embed: str = ""
+    """Function that makes numbers of the texts or images, as module:name or FILE.py:name."""
+
+    images: Path | None = None
+    """Folder that relative paths of images start from."""
 
     policy: str = field(default_factory=best_policy)
     """What chooses the next row: a policy, a strategy, or a policy file."""
@@ -79,6 +94,16 @@ class Config:
     """Ask for a random row once in so many questions and keep its label apart, for an honest
     accuracy and a forecast; 0 for never."""
 
+    annotator: str = ""
+    """Who answers; kept in the journal, so that several people can work on one project."""
+
+    overlap_every: int = 0
+    """Ask the annotator once in so many questions for a row that another one has answered, which
+    shows how far they agree; 1 for all such rows first, 0 for none."""
+
+    disagreements: bool = False
+    """Only print the rows that annotators answered differently, as a CSV, and their agreement."""
+
     reach: tuple[float, ...] = ()
     """Accuracies whose labels are forecast, such as 0.9; needs --check-every."""
 
@@ -93,15 +118,31 @@ class Config:
     """Seeds the learner and breaks ties."""
 
 
-def main(config: Config) -> None:
-    """Take answers, print suggestions, or label until the person quits."""
+def check_flags(config: Config) -> None:
+    """Refuse flags that contradict each other.
+
+    Raises:
+        UsageError: They do.
+    """
     if config.suggest < 0 or not 0 <= config.port <= 65535:
         raise UsageError("suggest must be at least 0 and port 0 to 65535")
     if config.suggest and config.web:
         raise UsageError("--suggest only prints; leave out --web")
+    if config.disagreements and (config.suggest or config.web or config.answers):
+        raise UsageError("--disagreements only prints; leave out --suggest, --web and --answers")
     if config.reach and not config.check_every:
         raise UsageError("--reach is forecast from rows kept apart; add --check-every 10")
+
+
+def main(config: Config) -> None:
+    """Take answers, print suggestions, or label until the person quits."""
+    check_flags(config)
+    if config.table.is_dir():
+        config = of_folder(config)
     with open_project(config) as project:
+        if config.disagreements:
+            _print_disagreements(project)
+            return
         out = config.out or default_out(project.store.journal.path)
         session = LabellingSession(project, out=out, stop=config.stop, reach=config.reach)
         if config.answers is not None or not config.suggest:
@@ -118,6 +159,16 @@ def main(config: Config) -> None:
             _prompt(session)
 
 
+def of_folder(config: Config) -> Config:
+    """Return the config of a folder of images: the table beside it, images known by their path.
+
+    Raises:
+        DataError: It holds no images.
+    """
+    table = folder_table(config.table)
+    return replace(config, table=table, image=IMAGE, id=config.id or IMAGE, images=config.table)
+
+
 def open_project(config: Config) -> LabellingProject:
     """Return the project that the flags describe; what must be said about its cells is printed."""
     with warnings.catch_warnings(record=True) as notes:
@@ -132,7 +183,13 @@ def open_project(config: Config) -> LabellingProject:
             journal=config.journal,
             ignore=config.ignore,
             text=config.text or None,
+            image=config.image or None,
+            embedding=config.embedding or None,
+            images=config.images,
+            embed=import_attribute(config.embed) if config.embed else None,
             check_every=config.check_every,
+            annotator=config.annotator,
+            overlap_every=config.overlap_every,
             seed=config.seed,
         )
     for note in notes:
@@ -154,6 +211,12 @@ def _print_csv(text: str) -> None:
     sys.stdout.flush()
     copyfileobj(BytesIO(text.encode()), sys.stdout.buffer)  # in pieces: a long write may fall short
     sys.stdout.buffer.flush()
+
+
+def _print_disagreements(project: LabellingProject) -> None:
+    for found in project.agreements():
+        print(found, file=sys.stderr)
+    _print_csv(disagreements_csv(project.store))
 
 
 def _prompt(session: LabellingSession) -> None:

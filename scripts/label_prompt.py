@@ -10,10 +10,16 @@ from scripts.terminal import printable
 Read = Callable[[str], str]
 """Shows a prompt and returns a line; EOFError when there are no more."""
 
-COMMANDS = {"s": "skip", "u": "undo", "p": "progress", "q": "quit"}
+COMMANDS = {"s": "skip", "n": "not sure", "u": "undo", "p": "progress", "q": "quit"}
 
-CHANGE = ("c", "change")
-"""Words that begin a change, followed by the row and its class."""
+ACTIONS = {"not sure": "unsure"}
+"""What a session calls a command, where people call it otherwise."""
+
+NOTE = "#"
+"""Begins a note, which is kept with the next answer."""
+
+WITH_ROW = {"c": "change", "d": "settle"}
+"""Commands that are followed by a row and its class."""
 
 
 def run_prompt(session: LabellingSession, read: Read = input) -> None:
@@ -41,37 +47,51 @@ def run_prompt(session: LabellingSession, read: Read = input) -> None:
 
 def _ask(session: LabellingSession, row: Suggestion, read: Read) -> str:
     """Show a row, read until something was done, and return what."""
-    classes = session.project.classes
+    classes, note = session.project.classes, ""
     print("\n".join(["", *card(row)]))
     while True:
         text = read(printable(f"{menu(classes)} > ")).strip()  # input() may pass by sys.stdout
         do = understand(text, classes)
-        if do is None and text.partition(" ")[0] in CHANGE:
-            print(_change(session, text, classes))
-            continue
         if do == ("quit", ""):
             return "quit"
-        if do == ("progress", ""):
-            print("\n".join([str(session.project.progress()), session.project.accuracy_line()]))
+        if do is None or do == ("progress", ""):
+            if do is None and text.startswith(NOTE):
+                note = text.removeprefix(NOTE).strip()
+            print(*_reply(session, text, note), sep="\n", end="\n" if text else "")
             continue
-        if do is None:
-            if text:
-                print(f"{text!r} is neither a class nor a command")
-            continue
+        name, label = ACTIONS.get(do[0], do[0]), do[1] or None
         try:
-            return session.act(do[0], None if do[0] == "undo" else row.row, do[1] or None)
+            return session.act(name, None if name == "undo" else row.row, label, note=note)
         except LalError as error:
             print(f"error: {error}")
 
 
-def _change(session: LabellingSession, text: str, classes: Sequence[str]) -> str:
-    """Change an earlier answer, as in ``c ROW CLASS``, and return what was done."""
+def _reply(session: LabellingSession, text: str, note: str) -> list[str]:
+    """Return what is printed where a line answers nothing."""
+    first = text.partition(" ")[0]
+    word = next((do for key, do in WITH_ROW.items() if first in (key, do)), None)
+    if word is not None:
+        return [_earlier(session, word, text, note)]
+    if text.startswith(NOTE):
+        return [f"note: {note}; it is kept with your answer" if note else "no note"]
+    if understand(text, session.project.classes) is not None:  # progress
+        project = session.project
+        open_rows = [str(found) for found in project.disagreements() if not found.settled]
+        lines = [str(project.progress()), project.accuracy_line()]
+        return [*lines, *session.second_opinions(), *open_rows]
+    return [f"{text!r} is neither a class nor a command"] if text else []
+
+
+def _earlier(session: LabellingSession, do: str, text: str, note: str) -> str:
+    """Change or settle an earlier answer, as in ``c ROW CLASS``, and return what was done."""
+    classes = session.project.classes
     name, _, said = text.partition(" ")[2].strip().rpartition(" ")
     meant = understand(said, classes)
     if not name or meant is None or meant[0] != "label":
-        return "to change an answer, type: c ROW CLASS (the row's id or number, as it was shown)"
+        key = next(key for key, word in WITH_ROW.items() if word == do)
+        return f"to {do} an answer, type: {key} ROW CLASS (the row's id or number, as it was shown)"
     try:
-        return session.act("change", session.project.store.find(name), meant[1])
+        return session.act(do, session.project.store.find(name), meant[1], note=note)
     except LalError as error:
         return f"error: {error}"
 
@@ -92,7 +112,7 @@ def menu(classes: Sequence[str]) -> str:
     if _numeric(classes):
         names = list(classes)
     free = [f"{key} {word}" for key, word in COMMANDS.items() if key not in classes]
-    free.insert(-1, "c ROW CLASS change")  # quitting stays last
+    free[-1:-1] = ["# TEXT note", "c ROW CLASS change", "d ROW CLASS settle"]  # quitting stays last
     return f"[{', '.join(names)} | {', '.join(free)}]"
 
 

@@ -18,6 +18,7 @@ import tyro
 from lal.data.items import Item
 from lal.errors import UsageError
 from lal.integrations.formats import FORMATS
+from lal.labelling.content import one_column
 from lal.labelling.order_file import (
     OrderLine,
     check_order_path,
@@ -29,6 +30,7 @@ from lal.labelling.order_file import (
 from lal.labelling.pools import LabelledPool, item_pool, table_pool
 from lal.labelling.query import ProjectQuery
 from lal.labelling.ranking import rank_rows
+from lal.registry import import_attribute
 from scripts.entry import run_main
 from scripts.label import best_policy
 
@@ -72,6 +74,15 @@ class Config:
 
     text: str = ""
     """Column of texts, the only one learned from when given."""
+
+    image: str = ""
+    """Column of paths of images, the only one learned from when given."""
+
+    embedding: str = ""
+    """Column of lists of numbers ([0.1, 0.2] or 0.1 0.2), the only one learned from when given."""
+
+    embed: str = ""
+    """Function that makes numbers of the texts or images, as module:name or FILE.py:name."""
 
     policy: str = field(default_factory=best_policy)
     """What ranks: a policy, a strategy, or a policy file."""
@@ -138,10 +149,21 @@ def _check(config: Config) -> None:
         _ = FORMATS[config.format]
     elif config.tasks is not None:
         raise UsageError("--tasks writes the file of a labelling tool; name it with --format")
-    if config.format != TABLE and config.text:
-        raise UsageError("--text names a column of a CSV file; for tasks of a tool use --content")
+    _check_columns(config)
     if config.reasons < 0:
         raise UsageError(f"reasons must be at least 0, got {config.reasons}")
+
+
+def _check_columns(config: Config) -> None:
+    named = {"text": config.text, "image": config.image, "embedding": config.embedding}
+    named["embed"] = config.embed
+    wrong = next((name for name, value in named.items() if value), None)
+    if config.format != TABLE and wrong == "embed":
+        raise UsageError("--embed is for a CSV file; tasks of a tool have numbers of their own")
+    if config.format != TABLE and wrong:
+        raise UsageError(
+            f"--{wrong} names a column of a CSV file; for tasks of a tool use --content"
+        )
 
 
 def _pool(config: Config, items: Sequence[Item]) -> LabelledPool:
@@ -154,7 +176,13 @@ def _pool(config: Config, items: Sequence[Item]) -> LabelledPool:
         classes=classes,
         id_column=config.id or None,
         ignore=config.ignore,
-        text=config.text or None,
+        content=one_column(
+            text=config.text or None,
+            image=config.image or None,
+            embedding=config.embedding or None,
+            images=config.images if config.image else None,
+            embed=import_attribute(config.embed) if config.embed else None,
+        ),
     )
 
 

@@ -4,6 +4,7 @@
 fields that differ from its config's defaults. ``python -m scripts.benchmark tune`` writes it.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,14 @@ HEADER = """# {agent}: the fields that differ from its defaults, by environment.
 
 Tuned = dict[str, Mapping[str, Any]]
 """Environment to the fields that differ from the defaults."""
+
+
+def tuned_names(agent: str, folder: Path = FOLDER) -> tuple[str, ...]:
+    """Return the environments that an agent has tuned settings for; read without PyYAML."""
+    path = folder / f"{agent}.yml"
+    if not path.exists():
+        return ()
+    return tuple(re.findall(r"^([\w/.-]+):", path.read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def read_tuned(agent: str, folder: Path = FOLDER) -> Tuned:

@@ -10,6 +10,9 @@ from envs.simulator.kernels.arguments import all_within
 from lal.arrays import Bools, Ints
 from lal.errors import UsageError, shown
 
+MAX_SLATE = 100_000
+"""Rows that may be offered at once, K."""
+
 
 def checked_action(action: Any, size: int) -> int:
     """Return one action as an int.
@@ -127,6 +130,21 @@ def checked_count(name: str, value: Any, least: int = 1) -> int:
     if values.ndim != 0 or int(_whole(values, name)) < least:
         raise UsageError(f"{name} must be an integer of at least {least}, got {shown(value)}")
     return int(values)
+
+
+def checked_slate_size(value: Any) -> int:
+    """Return the number of rows offered, K; arrays of K rows are allocated before any is offered.
+
+    Raises:
+        UsageError: It is not a whole number of 1 to `MAX_SLATE`.
+    """
+    size = checked_count("slate_size", value)
+    if size > MAX_SLATE:
+        raise UsageError(
+            f"slate_size must be at most {MAX_SLATE}, got {shown(value)}; the rows of the largest "
+            "pool are enough, places beyond them stay closed"
+        )
+    return size
 
 
 def checked_flag(name: str, value: Any) -> bool:

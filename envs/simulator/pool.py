@@ -14,6 +14,7 @@ from envs.simulator.arguments import (
     checked_count,
     checked_mask,
     checked_rows,
+    checked_slate_size,
     checked_tasks,
 )
 from envs.simulator.fits import Fits
@@ -102,7 +103,7 @@ class PoolSimulator(PoolViews):
         threads: int = 1,
     ) -> None:
         self.n_episodes = checked_count("n_episodes", n_episodes)
-        self.slate_size = checked_count("slate_size", slate_size)
+        self.slate_size = checked_slate_size(slate_size)
         self.batch_size = checked_count("batch_size", batch_size)
         self.group_size = checked_count("group_size", group_size)
         self.threads = checked_count("threads", threads)

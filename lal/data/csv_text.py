@@ -52,31 +52,37 @@ class CsvText:
         """Number of rows, N."""
         return len(self.spans) - 1
 
-    def filled(self, column: str, cells: Mapping[int, str]) -> str:
-        """Return the text with cells of a column replaced; a column that is absent is added.
+    def filled(self, cells: Mapping[str, Mapping[int, str]]) -> str:
+        """Return the text with cells of columns replaced; columns that are absent are added.
 
         Everything else stays as it is: other cells, their quotes, line ends, empty lines, the byte
         order mark.
 
         Args:
-            column: Name of the column.
-            cells: Row to its new cell.
+            cells: Name of a column to row to its new cell.
         """
-        place = self.header.index(column) if column in self.header else None
+        old = {self.header.index(name): new for name, new in cells.items() if name in self.header}
+        added = {name: new for name, new in cells.items() if name not in self.header}
         pieces, done = [], 0
         for row, (start, end) in enumerate(self.spans, start=-1):
-            if place is None:
-                pieces += [self.text[done:end], self.delimiter]
-                pieces.append(self._written(column if row < 0 else cells.get(row, "")))
+            changed = {
+                place: new[row]
+                for place, new in old.items()
+                if row in new and self.columns[place][row].strip() != new[row]
+            }
+            if changed:
+                pieces += [self.text[done:start], self._replaced(start, end, changed)]
                 done = end
-            elif row in cells and self.columns[place][row].strip() != cells[row]:
-                pieces += [self.text[done:start], self._replaced(start, end, place, cells[row])]
+            for name, new in added.items():
+                pieces += [self.text[done:end], self.delimiter]
+                pieces.append(self._written(name if row < 0 else new.get(row, "")))
                 done = end
         return "".join([*pieces, self.text[done:]])
 
-    def _replaced(self, start: int, end: int, place: int, cell: str) -> str:
+    def _replaced(self, start: int, end: int, cells: Mapping[int, str]) -> str:
         raws = [raw for raw, _ in _tokens(self.delimiter).findall(self.text, start, end)]
-        raws[place] = self._written(cell, quoted=raws[place].startswith('"'))
+        for place, cell in cells.items():
+            raws[place] = self._written(cell, quoted=raws[place].startswith('"'))
         return self.delimiter.join(raws[: len(self.header)])
 
     def _written(self, cell: str, *, quoted: bool = False) -> str:

@@ -82,11 +82,11 @@ def item_columns(items: Sequence[Item], images: Path = Path()) -> Floats:
     if all(item.text is not None for item in items):
         return text_columns([item.text or "" for item in items])
     if all(item.image is not None for item in items):
-        return image_columns([_local(item.image or "", images) for item in items])
+        return image_columns([image_file(item.image or "", images) for item in items])
     return _field_columns(items)
 
 
-def _local(image: str, folder: Path) -> Path:
+def image_file(image: str, folder: Path) -> Path:
     """Return the file of an image; an address on a server has none.
 
     Raises:

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from lal.errors import UnknownNameError
@@ -32,6 +33,25 @@ def nearest_name_error(kind: str, name: str, known: Sequence[str]) -> UnknownNam
     """Return the error for an unknown name, with the nearest known ones."""
     hint = nearest_name(name, known)
     return UnknownNameError(f"unknown {kind} {name!r}; {hint}known: {', '.join(known)}")
+
+
+def visible_text(name: str) -> str:
+    """Return a text without invisible characters, and with one code for each accented letter."""
+    visible = (c for c in name if unicodedata.category(c) != "Cf")
+    return unicodedata.normalize("NFC", "".join(visible))
+
+
+def look_alikes(classes: Sequence[str]) -> str | None:
+    """Return what is wrong with class names that differ, but not to the eye; None if nothing is."""
+    seen: dict[str, str] = {}
+    for name in classes:
+        other = seen.setdefault(visible_text(name), name)
+        if other != name:
+            return (
+                f"the classes {other!a} and {name!a} look alike and would be two; write them the "
+                "same way"
+            )
+    return None
 
 
 def _plain(name: str) -> str:

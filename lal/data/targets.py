@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from lal.arrays import Floats, Ints
 from lal.data.hashing import is_missing
+from lal.data.names import look_alikes
 from lal.data.numbers import number_name, read_label_numbers, read_numbers
 from lal.errors import DataError
 
@@ -27,7 +28,8 @@ def encode_target(
         class_names: Names of the classes, in the order of the codes.
 
     Raises:
-        DataError: Missing labels, one class only, no rows, or a target that is not a class label.
+        DataError: Missing labels, one class only, no rows, classes that look alike, or a target
+            that is not a class label.
     """
     values = _one_column(np.asarray(y), name)
     if len(values) == 0:
@@ -43,6 +45,8 @@ def encode_target(
             f"data set {name!r} has one class only ({levels[0]!r} in all {len(values)} rows); "
             "classification needs two"
         )
+    if alike := look_alikes(levels):
+        raise DataError(f"in data set {name!r}, {alike}")
     return codes, levels
 
 

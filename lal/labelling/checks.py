@@ -54,8 +54,10 @@ class CheckRows:
 
     @property
     def open(self) -> list[int]:
-        """Reserved rows without a label that were not skipped, in the order of the draw."""
-        return [r for r in self.order if r not in self.store.labels and r not in self.store.skipped]
+        """Reserved rows that may be asked for now, in the order of the draw."""
+        store = self.store
+        closed = {*store.labels, *store.skipped, *store.resting}
+        return [row for row in self.order if row not in closed]
 
     def due(self, n: int) -> list[int]:
         """Return which of the next n questions, counted from 0, are for reserved rows."""

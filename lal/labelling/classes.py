@@ -1,12 +1,11 @@
 """The classes of a project and the labels that its table came with."""
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from lal.data.names import similar_names
+from lal.data.names import look_alikes, similar_names, visible_text
 from lal.data.tables import reads_as_missing
 from lal.errors import UsageError
 from lal.labelling.table import Table, is_empty_label
@@ -98,24 +97,12 @@ def check_classes(classes: Sequence[str]) -> tuple[str, ...]:
             "classes must be different names, not empty and without spaces around them, got "
             f"{list(classes)}"
         )
-    seen: dict[str, str] = {}
-    for name in classes:
-        other = seen.setdefault(_look(name), name)
-        if other != name:
-            raise UsageError(
-                f"the classes {other!a} and {name!a} look alike and would be two; "
-                "write them the same way"
-            )
+    if alike := look_alikes(classes):
+        raise UsageError(alike)
     return tuple(classes)
 
 
 def find_class(label: str, classes: Sequence[str]) -> int | None:
     """Return which class a label is, if any; how its accents are encoded does not matter."""
-    looks = [_look(name) for name in classes]
-    return looks.index(_look(label)) if _look(label) in looks else None
-
-
-def _look(name: str) -> str:
-    """Return a text without invisible characters, and with one code for each accented letter."""
-    visible = (c for c in name if unicodedata.category(c) != "Cf")
-    return unicodedata.normalize("NFC", "".join(visible))
+    looks = [visible_text(name) for name in classes]
+    return looks.index(visible_text(label)) if visible_text(label) in looks else None

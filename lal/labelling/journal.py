@@ -14,7 +14,7 @@ from lal.serialization import check_file, parse_json
 SCHEMA = 1
 """Version of the journal's lines."""
 
-Kind = Literal["label", "skip", "change", "undo"]
+Kind = Literal["label", "skip", "unsure", "change", "settle", "undo"]
 
 HEADER_BEGINS = b'{"schema": '
 """How the first line of every journal begins."""
@@ -29,10 +29,12 @@ class Event:
 
     Attributes:
         do: What it was; an undo takes back the last event that still stands.
-        row: The row, for labels, skips and changes.
-        label: The class, for labels and changes.
+        row: The row, for all but undos.
+        label: The class, for labels, changes and settlements.
         name: What the person calls the row, for people who read the journal.
         check: True for a label that is kept apart to measure the accuracy; None otherwise.
+        by: The annotator; None without a name.
+        note: What the annotator wrote about the row.
     """
 
     do: Kind
@@ -40,6 +42,8 @@ class Event:
     label: str | None = None
     name: str | None = None
     check: bool | None = None
+    by: str | None = None
+    note: str | None = None
 
 
 class Journal:
@@ -57,6 +61,7 @@ class Journal:
     Attributes:
         standing: The events that stand, oldest first.
         given: Every (row, label) that was ever given, taken back or not.
+        noted: Every (row, note) that was ever written.
 
     Raises:
         UsageError: Another process has it open, it is not a journal, or of another table.
@@ -67,6 +72,7 @@ class Journal:
         self.path = path
         self.standing: list[Event] = []
         self.given: set[tuple[int, str]] = set()
+        self.noted: set[tuple[int, str]] = set()
         fresh = not path.exists()
         self._file = open_to_append(path)
         try:
@@ -143,6 +149,8 @@ class Journal:
         self.standing.append(event)
         if event.row is not None and event.label is not None:
             self.given.add((event.row, event.label))
+        if event.row is not None and event.note is not None:
+            self.noted.add((event.row, event.note))
 
     def _parse(self, line: bytes, number: int) -> dict[str, Any]:
         try:
@@ -198,13 +206,21 @@ def _event(fields: dict[str, Any]) -> Event:
     if (event.do, number, text) not in (
         ("label", True, True),
         ("change", True, True),
+        ("settle", True, True),
         ("skip", True, False),
+        ("unsure", True, False),
         ("undo", False, False),
     ):
         raise ValueError("no such event")
     if event.check is not None and not (event.check is True and event.do == "label"):
         raise ValueError("only labels are kept apart")
+    if not (_is_text_or_none(event.by) and _is_text_or_none(event.note)):
+        raise ValueError("names and notes are texts")
     return event
+
+
+def _is_text_or_none(value: object) -> bool:
+    return value is None or (isinstance(value, str) and value != "")
 
 
 def _is_event(line: bytes) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lal.errors import DataError, UsageError
 from lal.labelling.label_store import LabelStore
-from lal.labelling.table import Table, is_empty_label, read_table, write_text
+from lal.labelling.table import ABOUT_ANSWERS, Table, is_empty_label, read_table, write_text
 
 
 class LabelledCopy:
@@ -52,6 +52,8 @@ class LabelledCopy:
     def write(self, path: Path) -> None:
         """Write the table with the labels filled in; skipped rows stay empty.
 
+        Columns about the answers (`ABOUT_ANSWERS`) are added once there is something to say.
+
         Raises:
             UsageError: As `check`.
             DataError: The file cannot be written.
@@ -59,7 +61,7 @@ class LabelledCopy:
         self.check(path)
         store = self.store
         try:
-            write_text(path, store.table.csv.filled(store.target, store.cells()))
+            write_text(path, store.table.csv.filled(store.filled_columns()))
             self._written[path] = _signature(path)
         except OSError as error:
             raise DataError(
@@ -74,8 +76,13 @@ class LabelledCopy:
             found = read_table(path)
         except DataError:
             return "is not a copy of the table"
-        if found.fingerprint(store.target) != store.fingerprint:
+        ours_alone = (store.target, *ABOUT_ANSWERS)
+        if found.fingerprint(*ours_alone) != store.table.fingerprint(*ours_alone):
             return "is not a copy of the table"
+        return self._lost_labels(found) or self._lost_notes(found)
+
+    def _lost_labels(self, found: Table) -> str | None:
+        store = self.store
         if store.target not in found.header:
             return None
         ours = _cells(store.table, store.target)
@@ -86,6 +93,16 @@ class LabelledCopy:
                     f"has the label {cell!r} for row {store.name(row)}, which is not in this "
                     "project (take it in with --answers, or keep the file)"
                 )
+        return None
+
+    def _lost_notes(self, found: Table) -> str | None:
+        note = ABOUT_ANSWERS[1]
+        if note not in found.header:
+            return None
+        ours = _cells(self.store.table, note)
+        for row, cell in enumerate(found.column(note)):
+            if cell and cell != ours[row] and (row, cell) not in self.store.journal.noted:
+                return f"has a note on row {self.store.name(row)} that is not in this project"
         return None
 
 

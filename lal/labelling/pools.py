@@ -8,6 +8,7 @@ from lal.arrays import Rows
 from lal.data.items import Item, check_items, item_columns
 from lal.errors import DataError
 from lal.labelling.classes import check_classes, class_names, find_class, given_labels
+from lal.labelling.content import Content
 from lal.labelling.ranking import EQUAL, NEAR
 from lal.labelling.table import learned_columns, left_out, read_table, row_finder
 
@@ -40,7 +41,7 @@ def table_pool(
     classes: Sequence[str] | None = None,
     id_column: str | None = None,
     ignore: Sequence[str] = (),
-    text: str | None = None,
+    content: Content | None = None,
 ) -> LabelledPool:
     """Return the rows of a CSV file, read as `lal.LabellingProject` reads it.
 
@@ -50,14 +51,14 @@ def table_pool(
         classes: All classes; those in the target column when None.
         id_column: Column of unique ids.
         ignore: Columns that are not learned from.
-        text: Column of texts, the only one learned from when given.
+        content: The only column learned from when given.
 
     Raises:
         DataError: A table that cannot be used.
         UsageError: Too few classes, or a target spelled like another column.
     """
     table = read_table(path)
-    learned = learned_columns(table, left_out(table, target, id_column, ignore), text=text)
+    learned = learned_columns(table, left_out(table, target, id_column, ignore), content=content)
     named = None if classes is None else class_names(classes)
     given, notes = given_labels(table, target, named)
     known = check_classes(sorted(set(given.values())) if named is None else named)
@@ -67,7 +68,7 @@ def table_pool(
         names = table.column(id_column)
     codes = _codes(given, known, names)
     about = f"learning from {', '.join(learned.used)}"
-    near = EQUAL if text is None else NEAR
+    near = EQUAL if content is None else NEAR
     return LabelledPool(tuple(names), learned.X, known, codes, near, (about, *notes))
 
 

@@ -1,5 +1,6 @@
-"""How good the labels make a learner: accuracy by cross-validation with an interval."""
+"""How far a project is, and how good its labels make a learner: cross-validated accuracy."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,41 @@ MIN_LABELS = 20
 
 MIN_PER_CLASS = 5
 """So many labels at least two classes must have."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a project is.
+
+    Attributes:
+        n_rows: Rows of the table, N.
+        n_labelled: Rows with a label, L.
+        n_answers: Labels and skips given in this project that still stand.
+        skipped: Names of the skipped rows.
+        counts: Labels of each class.
+        unsure: Names of the rows without a label that somebody was not sure about.
+    """
+
+    n_rows: int
+    n_labelled: int
+    n_answers: int
+    skipped: tuple[str, ...]
+    counts: Mapping[str, int]
+    unsure: tuple[str, ...] = ()
+
+    @property
+    def n_left(self) -> int:
+        """Rows that may still be queried."""
+        return self.n_rows - self.n_labelled - len(self.skipped)
+
+    def __str__(self) -> str:
+        """Return it as a line."""
+        counts = ", ".join(f"{name} {n}" for name, n in self.counts.items())
+        unsure = f" ({len(self.unsure)} of them not sure)" if self.unsure else ""
+        return (
+            f"{self.n_labelled} of {self.n_rows} rows labelled ({counts}), "
+            f"{len(self.skipped)} skipped, {self.n_left} left{unsure}"
+        )
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,20 @@ from pathlib import Path
 
 from lal.errors import LalError, UsageError
 from lal.labelling import LabellingProject
+from lal.labelling.answers_file import ROW
 from lal.labelling.checks import forecast_lines
-from lal.labelling.label_store import ROW
 from lal.labelling.progress import labels_missing
 from lal.labelling.project import Suggestion
 
 EVERY = 10
 """Answers after which accuracy and stopping rule are looked at again and the output is written."""
+
+
+WITH_CLASS = ("label", "change", "settle")
+"""What is done with a class."""
+
+WORDS = {"unsure": "not sure"}
+"""What is done, where people call it otherwise."""
 
 
 class LabellingSession:
@@ -58,33 +65,37 @@ class LabellingSession:
         rows = self.project.suggest(1)
         return rows[0] if rows else None
 
-    def act(self, do: str, row: int | None = None, label: str | None = None) -> str:
+    def act(
+        self, do: str, row: int | None = None, label: str | None = None, *, note: str | None = None
+    ) -> str:
         """Do what a person asked for and return what was done.
 
         Args:
-            do: ``"label"``, ``"skip"``, ``"change"`` or ``"undo"``.
-            row: Row to label, change or skip; for undo, the row of the last answer as it was shown,
-                or None to take back whatever was last.
+            do: ``"label"``, ``"skip"``, ``"unsure"``, ``"change"``, ``"settle"`` or ``"undo"``.
+            row: Row that it is done to; for undo, the row of the last answer as it was shown, or
+                None to take back whatever was last.
             label: Its class.
+            note: What the person wrote about the row.
 
         Raises:
             LalError: It cannot be done; nothing has changed then.
         """
-        name = self.project.store.name
+        project = self.project
         if do == "undo":
-            event = self.project.undo(row)
-            what = "skip" if event.do == "skip" else f"{event.do} {event.label}"
-            return f"took back the {what} of row {event.name}"
-        if row is None or (do in ("label", "change") and label is None):
-            raise UsageError(f"{do} needs a row, and label and change a class")
-        if do == "skip":
-            self.project.skip(row)
-            return f"skipped row {name(row)}"
-        if do == "change":
-            self.project.change(row, label)
-            return f"row {name(row)} is {label} now"
-        self.project.label(row, label)
-        return f"row {name(row)} is {label}"
+            event = project.undo(row)
+            what = event.do if event.label is None else f"{event.do} {event.label}"
+            return f"took back the {WORDS.get(what, what)} of row {event.name}"
+        if row is None or (do in WITH_CLASS and label is None):
+            raise UsageError(f"{do} needs a row, and {', '.join(WITH_CLASS)} a class")
+        if do in WITH_CLASS:
+            give = {"label": project.label, "change": project.change, "settle": project.settle}[do]
+            give(row, label, note=note)
+            return f"row {project.store.name(row)} is {label}{'' if do == 'label' else ' now'}"
+        if do == "unsure":
+            project.unsure(row, note=note)
+            return f"not sure about row {project.store.name(row)}; it is asked again later"
+        project.skip(row, note=note)
+        return f"skipped row {project.store.name(row)}"
 
     def look(self) -> bool:
         """Renew accuracy, stopping rule and output file once every ten labels; say whether."""
@@ -112,6 +123,12 @@ class LabellingSession:
         missing = labels_missing(self.project.store.codes)
         return self._news if missing is None else (missing, *self._news[1:])
 
+    def second_opinions(self) -> list[str]:
+        """Return how far annotators agree, and how many rows are to be settled."""
+        lines = [str(found) for found in self.project.agreements()]
+        n_open = sum(not found.settled for found in self.project.disagreements())
+        return lines + ([f"{n_open} disagreements to settle"] if n_open else [])
+
     def save(self) -> None:
         """Write the output file."""
         self.project.write(self.out)
@@ -122,11 +139,16 @@ class LabellingSession:
         lines = [str(progress), self.project.accuracy_line()]
         if progress.skipped:
             lines.append(f"skipped rows: {', '.join(progress.skipped)}")
+        if progress.unsure:
+            lines.append(f"not sure about rows: {', '.join(progress.unsure)}")
+        lines += self.second_opinions()
         return [*lines, f"labels are in {self.out}"]
 
 
 def reason(suggestion: Suggestion) -> str:
     """Return why a row is queried, in one line."""
+    if suggestion.again:
+        return "answered by another annotator; your answer shows how far you agree"
     if suggestion.check:
         return "drawn at random and kept apart, to measure the accuracy"
     if not suggestion.guess:

@@ -14,7 +14,14 @@ from lal.data.dataset import LARGEST, stack_columns
 from lal.data.names import nearest_name
 from lal.data.tables import MISSING_LABEL, NO_NAME, csv_column, is_unnamed
 from lal.errors import DataError, UsageError
+from lal.labelling.content import Content
 from lal.serialization import write_bytes
+
+ABOUT_ANSWERS = ("_annotator", "_note", "_unsure")
+"""Columns of a labelled copy that say who gave a label, with what note, and who was not sure."""
+
+IS_ID = "it is the id"
+"""Why an id is not learned from."""
 
 MAX_DISTINCT = 0.5
 """A text column with more different texts than this share of the rows is not learned from."""
@@ -62,16 +69,15 @@ class Table:
         """Return the cells of a column, without the spaces around them."""
         return [cell.strip() for cell in self.csv.columns[self.place(column)]]
 
-    def fingerprint(self, leave_out: str) -> str:
-        """Return 16 hexadecimal digits of the SHA-256 of all cells without one column.
+    def fingerprint(self, *leave_out: str) -> str:
+        """Return 16 hexadecimal digits of the SHA-256 of all cells but those of some columns.
 
         Line ends inside cells count as one character, as in the journals of earlier releases.
         """
-        place = self.header.index(leave_out) if leave_out in self.header else None
         columns = [
             (name, *cells)
-            for j, (name, cells) in enumerate(zip(self.header, self.csv.columns, strict=True))
-            if j != place
+            for name, cells in zip(self.header, self.csv.columns, strict=True)
+            if name not in leave_out
         ]
         rows = ("\x1f".join(row) + "\x1e" for row in zip(*columns, strict=True))
         whole = "".join(rows) if columns else "\x1e" * (self.n_rows + 1)
@@ -110,24 +116,22 @@ class Learned:
         used: Names of the columns learned from.
         unused: Name to the reason why a column is not learned from.
         raw: Their cells, (N, D): numbers, texts, nan where missing.
-        is_text: Whether `raw` is one column of texts to be read as sentences.
+        content: How the cells become numbers where they are texts, images or embeddings.
     """
 
     used: tuple[str, ...]
     unused: Mapping[str, str]
     raw: Rows
-    is_text: bool = False
+    content: Content | None = None
 
     @cached_property
     def X(self) -> Rows:
         """Encoded rows: z-scores, the mean where missing; one-hot texts, missing a level.
 
-        A column of sentences becomes hashed n-grams in few directions; see `lal.data.texts`.
+        A column of texts, images or embeddings is read as such; see `lal.labelling.content`.
         """
-        if self.is_text:
-            from lal.data.texts import text_columns
-
-            return text_columns([str(cell) for cell in self.raw[:, 0]])
+        if self.content is not None:
+            return self.content.numbers([str(cell) for cell in self.raw[:, 0]])
         from lal.data.encoding import fit_encoder
 
         return fit_encoder(self.raw).transform(self.raw)
@@ -153,29 +157,30 @@ def left_out(
         raise UsageError(f"ignore must be a sequence of columns, got the text {ignore!r}")
     for name in (*ignore, *filter(None, [id_column])):
         table.place(name)
-    reasons = dict.fromkeys(ignore, "left out on request")
+    reasons = {name: "it is about an answer" for name in ABOUT_ANSWERS if name in table.header}
+    reasons |= dict.fromkeys(ignore, "left out on request")
     if id_column is not None:
-        reasons[id_column] = "it is the id"
+        reasons[id_column] = IS_ID
     return reasons | {target: "it is the target"}
 
 
 def learned_columns(
-    table: Table, leave_out: Mapping[str, str], *, text: str | None = None
+    table: Table, leave_out: Mapping[str, str], *, content: Content | None = None
 ) -> Learned:
     """Return the columns to learn from.
 
     Args:
         table: The table.
         leave_out: Columns that are not features, with the reason.
-        text: Column of texts, the only one learned from when given.
+        content: The only column learned from when given.
 
     Raises:
         DataError: No such column, nothing is left to learn from, or a column has numbers that are
             too large.
     """
     unused = dict(leave_out)
-    if text is not None:
-        return _learned_text(table, unused, text)
+    if content is not None:
+        return _learned_content(table, unused, content)
     used, columns = [], []
     for name, texts in zip(table.header, table.csv.columns, strict=True):
         if name in leave_out:
@@ -194,12 +199,15 @@ def learned_columns(
     return Learned(tuple(used), unused, stack_columns(columns))
 
 
-def _learned_text(table: Table, unused: dict[str, str], text: str) -> Learned:
-    texts = table.csv.columns[table.place(text)]
-    if text in unused:
-        raise UsageError(f"column {text!r} cannot be learned from as text: {unused[text]}")
-    others = {name: "only the text is learned from" for name in table.header if name != text}
-    return Learned((text,), others | unused, stack_columns([list(texts)]), is_text=True)
+def _learned_content(table: Table, unused: dict[str, str], content: Content) -> Learned:
+    name, kind = content.column, content.kind
+    cells = table.csv.columns[table.place(name)]
+    why = unused.pop(name, None)
+    if why is not None and not (kind == "image" and why == IS_ID):
+        raise UsageError(f"column {name!r} cannot be learned from as {kind}: {why}")
+    raw = np.array([[cell] for cell in cells], dtype=object)
+    others = {other: f"only the {kind} is learned from" for other in table.header if other != name}
+    return Learned((name,), others | unused, raw, content)
 
 
 def _useless(cells: Sequence[object]) -> str | None:

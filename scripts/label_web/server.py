@@ -14,11 +14,12 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from lal.errors import LalError, UsageError
-from lal.labelling.session import LabellingSession, reason
+from lal.labelling.content import PICTURES
+from lal.labelling.session import WITH_CLASS, LabellingSession, reason
 from lal.serialization import parse_json
 
 MAX_BODY = 10_000
@@ -26,10 +27,13 @@ MAX_BODY = 10_000
 
 PAGE = Path(__file__).with_name("page.html")
 
-ACTIONS = ("label", "skip", "change", "undo")
+ACTIONS = ("label", "skip", "unsure", "change", "settle", "undo")
 
 EARLIER = 10
 """Last answers that the page offers to change."""
+
+DISPUTED = 20
+"""Rows with answers that differ that the page offers to settle."""
 
 ALWAYS = {
     "Cache-Control": "no-store",
@@ -119,9 +123,10 @@ class LabelServer:
         self._socket.close()
 
     def application(self) -> Starlette:
-        """Return the page and its four routes; there are no files to be reached."""
+        """Return the page and its routes; there are no files to be reached."""
         routes = [
             Route("/", guarded(self, self.send_page)),
+            Route("/picture/{row:int}", guarded(self, self.send_picture)),
             Route("/state", guarded(self, self.send_state)),
             *(Route(f"/{do}", guarded(self, self.take_answer), methods=["POST"]) for do in ACTIONS),
             Route("/{rest:path}", guarded(self, no_such_page), methods=["GET", "POST"]),
@@ -139,7 +144,7 @@ class LabelServer:
         page = PAGE.read_text(encoding="utf-8")
         policy = (
             f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
-            "img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+            "img-src data: 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
             "frame-ancestors 'none'"
         )
         return HTMLResponse(
@@ -151,21 +156,33 @@ class LabelServer:
         """Answer with what the page shows."""
         return JSONResponse(await run_in_threadpool(self.locked_state))
 
+    async def send_picture(self, request: Request) -> Response:
+        """Answer with the image of a row; only pictures in the folder of images are sent."""
+        row = request.path_params["row"]
+        path = self.session.project.picture(row)
+        if path is None:
+            raise HTTPException(404, "there is no such picture")
+        return FileResponse(path, media_type=PICTURES[path.suffix.lower()])
+
     async def take_answer(self, request: Request) -> Response:
         """Take an answer and reply with the next row."""
         do = request.url.path.strip("/")
         body = await _body(request)
-        row, label = body.get("row"), body.get("label")
-        if type(row) is not int or (do in ("label", "change") and type(label) is not str):
+        row, label, note = body.get("row"), body.get("label"), body.get("note")
+        if type(row) is not int or (do in WITH_CLASS and type(label) is not str):
             raise HTTPException(400, "expected a row number and, for labels, a class")
-        status, state = await run_in_threadpool(self.act, do, row, label)
+        if not (note is None or type(note) is str):
+            raise HTTPException(400, "expected a text as the note")
+        status, state = await run_in_threadpool(self.act, do, row, label, note)
         return JSONResponse(state, status_code=status)
 
-    def act(self, do: str, row: int, label: str | None) -> tuple[int, dict[str, Any]]:
+    def act(
+        self, do: str, row: int, label: str | None, note: str | None
+    ) -> tuple[int, dict[str, Any]]:
         """Return the status and the state after an answer, or after its refusal."""
         with self.lock:
             try:
-                message = self.session.act(do, row, label)
+                message = self.session.act(do, row, label, note=note)
             except LalError as error:
                 return 409, {**self.state(), "error": str(error)}
             return 200, self.state(message)
@@ -187,6 +204,7 @@ class LabelServer:
                 "name": row.name,
                 "cells": list(row.cells.items()),
                 "why": reason(row),
+                "picture": None if project.picture(row.row) is None else f"/picture/{row.row}",
             }
         return {
             "card": card,
@@ -196,6 +214,10 @@ class LabelServer:
             "n_rows": progress.n_rows,
             "undo": None if last is None else last.row,
             "skipped": list(progress.skipped),
+            "unsure": list(progress.unsure),
+            "annotator": project.store.annotator,
+            "agreement": session.second_opinions(),
+            "disputed": self.disputed(),
             "answers": [
                 (row, project.store.name(row), label)
                 for row, label in project.store.last_answers(EARLIER)
@@ -203,6 +225,11 @@ class LabelServer:
             "news": list(session.news),
             "message": message,
         }
+
+    def disputed(self) -> list[tuple[int, str, str]]:
+        """Return rows to settle: position, what the page says, and the class that stands."""
+        open_rows = [found for found in self.session.project.disagreements() if not found.settled]
+        return [(found.row, str(found), found.label) for found in open_rows[:DISPUTED]]
 
     def check(self, request: Request) -> None:
         """Refuse what does not come from this machine's own page.

@@ -173,6 +173,7 @@ def test_render_is_a_picture_that_changes(wine_task):
     ("options", "message"),
     [
         ({"slate_size": 0}, "slate_size must be an integer of at least 1, got 0"),
+        ({"slate_size": 10**12}, "slate_size must be at most 100000, got 1000000000000; the rows"),
         ({"batch_size": 0}, "batch_size must be an integer of at least 1, got 0"),
         ({"batch_size": 9, "slate_size": 8}, "a batch of 9 does not fit into a slate of 8"),
         ({"label_noise": 1.5}, "label_noise must lie between 0 and 1, got 1.5"),

@@ -355,6 +355,7 @@ def test_an_episode_under_way_survives_larger_tables(learner):
         ({"num_envs": 0}, "n.* must be an integer of at least 1, got 0"),
         ({"num_envs": 2.5}, "num_envs must be an integer, got 2.5"),
         ({"label_noise": 2.0}, "label_noise must lie between 0 and 1"),
+        ({"slate_size": 100_001}, "slate_size must be at most 100000, got 100001"),
         ({"batch_size": 9}, "batch_size must be from 1 to slate_size"),
     ],
 )

@@ -110,6 +110,79 @@ def test_an_earlier_answer_is_changed(monkeypatch, table, capsys):
     assert get_labels(table.with_name("data.labelled.csv")) == {key: "ant"}
 
 
+def test_doubts_and_notes_at_the_prompt(monkeypatch, table, capsys):
+    assert run(monkeypatch, table, "# blurred\nn\n#\n# two wings\n2\np\nq\n") == 0
+    out = capsys.readouterr().out
+    assert "note: blurred; it is kept with your answer" in out
+    assert "no note" in out
+    doubt = out.split("not sure about row ")[1].split(";")[0]
+    assert f"not sure about rows: {doubt}" in out
+    assert "59 left (1 of them not sure)" in out
+    with table.with_name("data.labelled.csv").open(newline="") as file:
+        found = {row["key"]: row for row in csv.DictReader(file)}
+    assert (found[doubt]["label"], found[doubt]["_unsure"]) == ("", "yes")
+    assert found[doubt]["_note"] == "blurred"
+    assert [r["_note"] for r in found.values() if r["label"] == "bee"] == ["two wings"]
+    assert run(monkeypatch, table, "u\nu\nu\nq\n") == 0
+    out = capsys.readouterr().out
+    assert f"took back the not sure of row {doubt}" in out
+    assert "there is nothing to undo" in out
+
+
+def test_two_annotators_at_the_prompt(monkeypatch, table, capsys):
+    assert run(monkeypatch, table, "1\n1\n1\n1\nq\n", "--annotator", "ada") == 0
+    ada = get_labels(table.with_name("data.labelled.csv"))
+    bob = ("--annotator", "bob", "--overlap-every", "1")
+    capsys.readouterr()
+    assert run(monkeypatch, table, "u\n1\n2\n# sure\n1\n1\np\nq\n", *bob) == 0
+    out = capsys.readouterr().out
+    assert "was given by 'ada' and can be taken back by them only" in out
+    assert out.count("answered by another annotator; your answer shows how far you agree") == 4
+    assert "ada and bob agree on 75% of 4 rows (Cohen's kappa 0.00)" in out
+    assert "1 disagreements to settle" in out
+    line = next(line for line in out.splitlines() if "ada says ant, bob says bee" in line)
+    key = line.split()[1].rstrip(":")
+    assert set(get_labels(table.with_name("data.labelled.csv")).items()) == set(ada.items())
+    lines = f"d {key}\nd {key} 2\nd {key} 2\nq\n"
+    assert run(monkeypatch, table, lines, "--annotator", "cy") == 0
+    out = capsys.readouterr().out
+    assert "to settle an answer, type: d ROW CLASS" in out
+    assert f"row {key} is bee now" in out
+    assert get_labels(table.with_name("data.labelled.csv"))[key] == "bee"
+    assert run(monkeypatch, table, "", "--disagreements") == 0
+    said = capsys.readouterr()
+    (row,) = csv.DictReader(io.StringIO(said.out))
+    assert row == {
+        "key": key, "ada": "ant", "bob": "bee", "label": "bee", "settled": "yes", "_note": "",
+    }  # fmt: skip
+    assert "ada and bob agree on 75% of 4 rows" in said.err
+    assert run(monkeypatch, table, "", "--overlap-every", "3") == 2
+    assert "a second opinion is that of a named annotator" in capsys.readouterr().err
+    assert run(monkeypatch, table, "", "--disagreements", "--web") == 2
+
+
+def test_a_folder_of_images_with_a_function_from_a_file(monkeypatch, tmp_path, capsys):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(8):
+        (folder / f"{i}.png").write_bytes(b"never opened")
+    made = tmp_path / "mine.py"
+    made.write_text("def embed(paths):\n    return [[int(p.stem), 1.0] for p in paths]\n")
+    flags = ["--classes", "low", "high", "--embed", f"{made}:embed", "--policy", "margin"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("1\n2\nq\n"))
+    assert run_main(label.main, label.Config, [str(folder), *flags]) == 0
+    out = capsys.readouterr().out
+    assert "photos.images.csv: learning from image" in out
+    assert "the model says" in out
+    assert (tmp_path / "photos.images.labelled.csv").exists()
+    flags[4] = f"{made}:nothing"
+    assert run_main(label.main, label.Config, [str(folder), *flags]) == 2
+    assert "has no 'nothing'; it has embed" in capsys.readouterr().err
+    flags[4] = f"{tmp_path}/absent.py:embed"
+    assert run_main(label.main, label.Config, [str(folder), *flags]) == 2
+    assert "there is no file" in capsys.readouterr().err
+
+
 def test_every_row_until_none_is_left(monkeypatch, table, capsys):
     assert (
         run(monkeypatch, table, "s\n" + "1\n2\n3\n" * 40, "--stop", "stabilising_predictions") == 0

@@ -358,8 +358,9 @@ def test_thirty_answers_a_skip_and_an_undo_in_a_browser(page, server, tmp_path):
     wait(page, 31)
     assert page.inner_text("#name") == last
     page.focus("#skip")
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.id") == "undo"
+    for button in ("unsure", "undo"):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.id") == button
 
     project = server.session.project
     assert {project.store.name(row): cell for row, cell in project.store.cells().items()} == given
@@ -388,6 +389,104 @@ def test_an_earlier_answer_is_changed_in_a_browser(page, server):
     page.focus("select")
     page.keyboard.press("3")  # a key for the list, not an answer to the row shown
     wait(page, 1)
+
+
+def test_notes_doubts_and_settlements_by_the_page(client, server):
+    store = server.session.project.store
+    row = client.state()["card"]["row"]
+    sent = {"row": row, "note": " blurred\n picture "}
+    status, _, content = client.send("POST", "/unsure", body=sent)
+    state = json.loads(content)
+    assert status == 200
+    assert state["unsure"] == [store.name(row)]
+    assert state["card"]["row"] != row
+    assert store.opinions.notes == {row: "blurred picture"}
+    assert client.send("POST", "/unsure", body={"row": row, "note": 5})[0] == 400
+    assert client.send("POST", "/settle", body={"row": row})[0] == 400
+    status, _, content = client.send("POST", "/settle", body={"row": row, "label": "ant"})
+    assert status == 409
+    assert "no two answers that differ" in json.loads(content)["error"]
+
+
+def test_pictures_of_the_folder_are_sent_and_nothing_else(tmp_path):
+    image = pytest.importorskip("PIL.Image", reason="images need Pillow")
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(4):
+        image.new("L", (4, 4), 60 * i).save(folder / f"{i}.png")
+    (tmp_path / "other.png").write_bytes((folder / "0.png").read_bytes())
+    table = tmp_path / "table.csv"
+    table.write_text("image\n" + "".join(f"{i}.png\n" for i in range(4)) + "../other.png\n")
+    with (
+        LabellingProject(
+            table, target="label", classes=("a", "b"), image="image", images=folder
+        ) as project,
+        LabelServer(LabellingSession(project, out=tmp_path / "out.csv")) as server,
+    ):
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        client = Client(server)
+        try:
+            card = client.state()["card"]
+            inside = card["row"] < 4
+            assert card["picture"] == (f"/picture/{card['row']}" if inside else None)
+            status, headers, content = client.send("GET", "/picture/2")
+            assert (status, headers["Content-Type"]) == (200, "image/png")
+            assert content == (folder / "2.png").read_bytes()
+            for row in (4, 5, 10**9):
+                assert client.send("GET", f"/picture/{row}")[0] == 404
+            assert client.send("GET", "/picture/2", headers={"Cookie": None})[0] == 403
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def second_server(tmp_path):
+    """Three rows that Ada called ants, and Bob, who is asked for them, too."""
+    path = tmp_path / "twice.csv"
+    path.write_text("p,q\n" + "".join(f"{i},{i * 7 % 5}\n" for i in range(12)))
+
+    def project(**options):
+        return LabellingProject(path, target="label", classes=CLASSES, **options)
+
+    with project(annotator="Ada") as project_of_ada:
+        for row in range(3):
+            project_of_ada.label(row, "ant")
+    with (
+        project(annotator="Bob", overlap_every=1) as project_of_bob,
+        LabelServer(LabellingSession(project_of_bob, out=tmp_path / "out.csv")) as server,
+    ):
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.slow
+def test_a_second_annotator_differs_with_a_note_and_settles_in_a_browser(page, second_server):
+    page.goto(second_server.address)
+    wait(page, 3)
+    assert page.inner_text("h1 >> nth=0") == "Labelling, Bob"
+    assert page.inner_text("#why").startswith("answered by another annotator")
+    assert page.locator("#differ").is_hidden()
+    name = page.inner_text("#name").removeprefix("Row ")
+    page.focus("#note")
+    page.keyboard.type("2 wings")  # no key of a class
+    page.keyboard.press("Enter")
+    page.keyboard.press("2")
+    page.wait_for_function("() => !document.getElementById('differ').hidden")
+    assert page.input_value("#note") == ""
+    page.click("#differ summary")
+    assert "1 disagreements to settle" in page.inner_text("#agreement")
+    said = page.inner_text("#disputed li")
+    assert said.startswith(f"row {name}: Ada says ant, Bob says bee; ant stands (2 wings)")
+    page.select_option("#disputed select", "bee")
+    page.click("#disputed button")
+    page.wait_for_function("() => document.getElementById('disputed').children.length === 0")
+    store = second_server.session.project.store
+    assert store.cells()[store.find(name)] == "bee"
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def test_a_filled_copy_changes_its_cells_and_no_others(
     before = read_csv(path)
     chosen = data.draw(st.sets(st.integers(0, len(rows) - 1)))
     column = "target" if new else "h1"
-    text = before.filled(column, dict.fromkeys(chosen, label))
+    text = before.filled({column: dict.fromkeys(chosen, label)})
     (tmp_path / "out.csv").write_bytes(text.encode())
     after = read_csv(tmp_path / "out.csv")
     expected = [[*row, ""] if new else list(row) for row in rows]
@@ -94,7 +94,7 @@ def test_any_bytes_are_read_or_refused_by_name(tmp_path, content):
     assert "'t.csv'" in refusal
     if found is not None:
         assert found.n_rows == len(found.columns[0]) > 0
-        assert found.filled(found.header[0], {}) == content.decode()
+        assert found.filled({found.header[0]: {}}) == content.decode()
 
 
 def test_quotes_line_ends_empty_lines_and_the_mark_are_kept(tmp_path):
@@ -105,9 +105,9 @@ def test_quotes_line_ends_empty_lines_and_the_mark_are_kept(tmp_path):
     path.write_bytes(text.encode())
     found = read_csv(path)
     assert found.columns[1] == ("a\r\nb; c", 'say "hi"', "", " y z")
-    changed = found.filled("label", {0: "yes", 1: "x", 2: "a;b", 3: "no"})
+    changed = found.filled({"label": {0: "yes", 1: "x", 2: "a;b", 3: "no"}})
     assert changed == text.replace('c";""', 'c";"yes"').replace("3;;", '3;;"a;b"')
-    added = found.filled("new", {3: "n"})
+    added = found.filled({"new": {3: "n"}})
     assert added.startswith('\ufeff"id";note;"label";new\r\n1;"a\r\nb; c";"";\r\n\r\n2;')
     assert added.endswith(';no;n')  # fmt: skip
 
@@ -132,7 +132,7 @@ def test_separators_are_told_apart(tmp_path, text, delimiter, header):
     path.write_text(text, encoding="utf-8")
     found = read_csv(path)
     assert (found.delimiter, found.header) == (delimiter, header)
-    assert found.filled("new", {}).splitlines()[-1].endswith(delimiter)
+    assert found.filled({"new": {}}).splitlines()[-1].endswith(delimiter)
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,15 @@ def test_class_names_follow_codes_and_absent_classes_go():
         make_dataset("small", np.eye(3), [0, 2, 2], source="t", class_names=["a", "b"])
 
 
+@pytest.mark.parametrize("other", ["Ko\u0308ln", "K\xf6ln\u200b"], ids=ascii)
+def test_classes_that_look_alike_are_refused(other):
+    alike = r"in data set 'towns', the classes .* look alike and would be two; write them the same"
+    with pytest.raises(DataError, match=alike):
+        make_dataset("towns", np.eye(3), ["Bonn", "K\xf6ln", other], source="t")
+    with pytest.raises(DataError, match=alike):
+        make_dataset("towns", np.eye(2), [0, 1], source="t", class_names=["K\xf6ln", other])
+
+
 def test_thirty_and_more_classes_are_classes():
     y = np.repeat(np.arange(40), 10)
     assert make_dataset("many", np.zeros((400, 1)), y, source="t").n_classes == 40

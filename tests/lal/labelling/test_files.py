@@ -394,9 +394,12 @@ def test_any_table_is_labelled_or_refused_and_its_cells_stay(tmp_path, rows, del
             st.binary(max_size=30),
             st.builds(
                 lambda **event: json.dumps(event).encode(),
-                do=st.sampled_from(["label", "skip", "undo", "jump", 3]),
+                do=st.sampled_from(
+                    ["label", "skip", "unsure", "settle", "change", "undo", "jump", 3]
+                ),
                 row=st.one_of(st.none(), st.integers(-2, 20), st.just("1"), st.just(True)),
                 label=st.one_of(st.none(), st.sampled_from(["no", "maybe", 3, []])),
+                by=st.sampled_from([None, "ada", "bob", 3]),
             ),
         ),
         max_size=5,

@@ -10,6 +10,7 @@ import pytest
 from lal.data.items import Item
 from lal.errors import DataError, UsageError
 from lal.labelling import LabellingProject
+from lal.labelling.content import Content
 from lal.labelling.order_file import OrderLine, order_lines, order_text, placed
 from lal.labelling.pools import item_pool, table_pool
 from lal.labelling.query import ProjectQuery
@@ -115,14 +116,14 @@ def test_a_column_of_texts_is_learned_from_when_named(tmp_path):
     path.write_text("note,label\n" + "\n".join(rows))
     with pytest.raises(DataError, match="nearly every row holds another text"):
         table_pool(path, target="label")
-    pool = table_pool(path, target="label", text="note")
+    pool = table_pool(path, target="label", content=Content("note", "text"))
     assert len(pool.X) == 24
     with LabellingProject(path, target="label", text="note") as project:
         np.testing.assert_array_equal(pool.X, project.learned.X)
     with pytest.raises(
         UsageError, match="'label' cannot be learned from as text: it is the target"
     ):
-        table_pool(path, target="label", text="label")
+        table_pool(path, target="label", content=Content("label", "text"))
 
 
 def test_labels_that_are_not_classes():

@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("torch")
 
 from agents import AGENTS
-from agents.training.tuned import changed_fields, read_tuned, write_tuned
+from agents.training.tuned import changed_fields, read_tuned, tuned_names, write_tuned
 from lal.errors import MissingDependencyError, UnknownNameError, UsageError
 from scripts import benchmark
 from scripts.benchmarks.base import Results
@@ -37,6 +37,16 @@ def test_every_agent_has_tuned_settings_for_its_environments():
             assert isinstance(config, AGENTS[agent].config_type)
             assert config != AGENTS[agent].config_type()
     assert AGENTS["ppo"].preset("lal/Pool-v0/random_forest").learners == ("random_forest",)
+
+
+def test_presets_are_listed_without_pyyaml(monkeypatch):
+    for agent in AGENTS:
+        assert tuned_names(agent) == tuple(read_tuned(agent))
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(UnknownNameError, match=r"has no preset 'fast'; known: demo.*lal/Design-v0"):
+        AGENTS["dad"].preset("fast")
+    with pytest.raises(MissingDependencyError, match="yaml"):
+        AGENTS["dad"].preset("lal/Design-v0")
 
 
 def test_an_environment_without_settings_is_named_with_those_that_have_some():
