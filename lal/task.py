@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from lal.arrays import Floats, Ints, Labels, Rows
+from lal.arrays import Bools, Floats, Ints, Labels, Rows
 from lal.errors import DataError, FirewallError, UsageError
 from lal.pool import take
 from lal.task_kind import CLASSIFICATION, REGRESSION, TaskKind
@@ -142,15 +142,21 @@ class Task:
             )
 
     @property
+    def is_answered(self) -> Bools:
+        """Whether the oracle has a label for each row of the pool, shape (N,)."""
+        answered: Bools = (self.pool.y != INVALID) | (self.kind != CLASSIFICATION)
+        return answered
+
+    @property
     def has_invalid(self) -> bool:
         """Whether the pool has rows of no class of the task."""
-        return self.kind == CLASSIFICATION and bool((self.pool.y == INVALID).any())
+        return not bool(self.is_answered.all())
 
     def answered(self) -> Part:
         """Return the pool without rows of no class: what a learner of all labels is fitted to."""
         if not self.has_invalid:
             return self.pool
-        rows = np.flatnonzero(self.pool.y != INVALID)
+        rows = np.flatnonzero(self.is_answered)
         return Part(take(self.pool.X, rows), self.pool.y[rows])
 
     def blind(self) -> "Task":
