@@ -150,12 +150,14 @@ class UnknownClasses:
         known = np.sort(rng.permutation(task.n_classes)[:n_known])
         code = np.full(task.n_classes, INVALID)
         code[known] = np.arange(n_known)
-        parts = {
-            role: None if (part := getattr(task, role)) is None else _recoded(part, code)
-            for role in ("test", "reward")
-        }
-        pool = replace(task.pool, y=code[task.pool.y])
-        return replace(task, n_classes=n_known, pool=pool, **parts)
+        test, reward = task.test, task.reward
+        return replace(
+            task,
+            n_classes=n_known,
+            pool=replace(task.pool, y=code[task.pool.y]),
+            test=None if test is None else _recoded(test, code),
+            reward=None if reward is None else _recoded(reward, code),
+        )
 
 
 @CONDITIONS.register("minority")
@@ -186,11 +188,14 @@ class Minority:
     def __call__(self, task: Task, rng: np.random.Generator) -> Task:
         """Return the task with marks, and groups in its parts."""
         height = self.strength * float(_numbers(task).std(axis=0).mean())
-        parts = {
-            role: None if part is None else self._marked(part, task.n_classes, height, rng)
-            for role, part in (("pool", task.pool), ("test", task.test), ("reward", task.reward))
-        }
-        return replace(task, state_X=None, **parts)
+        C, test, reward = task.n_classes, task.test, task.reward
+        return replace(
+            task,
+            state_X=None,
+            pool=self._marked(task.pool, C, height, rng),
+            test=None if test is None else self._marked(test, C, height, rng),
+            reward=None if reward is None else self._marked(reward, C, height, rng),
+        )
 
     def _marked(self, part: Part, C: int, height: float, rng: np.random.Generator) -> Part:
         groups = (rng.random(len(part)) < self.share).astype(np.int64)

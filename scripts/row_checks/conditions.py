@@ -11,14 +11,17 @@ from sklearn.metrics import roc_auc_score
 import lal
 from lal.arrays import Floats
 from lal.curve import Curve
+from lal.episode import run_episode
 from lal.evaluation.analysis.bootstrap import Paired, bootstrap_interval
 from lal.evaluation.analysis.metrics import area_from, area_until, label_efficiency
 from lal.evaluation.transfer import transfer_curve
 from lal.learners import read_learner
 from lal.learners.capabilities import find_capability
 from lal.metrics import accuracy, group_metrics
+from lal.strategies.base import make_strategy
 from lal.task import INVALID, Task
 from lal.tasks.conditions import apply_conditions
+from lal.tasks.splits import make_task
 from scripts.row_checks.base import Outcome, all_of, lead
 
 
@@ -32,14 +35,14 @@ class Bed(NamedTuple):
 
     def task(self, seed: int, learner: str, conditions: Sequence[str] = ()) -> Task:
         """Return the task of a seed."""
-        return lal.make_task(
+        return make_task(
             lal.load_dataset("sklearn:digits"), read_learner(learner), seed=seed,
             budget=self.budget, start=self.start, max_pool=self.pool, conditions=conditions,
         )  # fmt: skip
 
     def run(self, strategy: str, task: Task, seed: int) -> Curve:
         """Return the curve of a strategy."""
-        return lal.run_episode(lal.make_strategy(strategy), task, seed=seed, batch_size=self.batch)
+        return run_episode(make_strategy(strategy), task, seed=seed, batch_size=self.batch)
 
 
 LOGISTIC = "logistic_regression"
@@ -250,7 +253,9 @@ def _ahead(ours: Floats, theirs: Floats) -> bool:
 
 def outliers() -> Outcome:
     """Strategies ask for outliers; data maps find them; without them, strategies gain."""
-    bed, shares, gaps, apart = Bed(), {}, {}, []
+    bed, apart = Bed(), []
+    shares: dict[str, list[float]] = {}
+    gaps: dict[str, list[Floats]] = {}
     for seed in range(10):
         clean = bed.task(seed, LOGISTIC)
         dirty = apply_conditions(clean, ["outliers?share=0.3"], seed=seed)
@@ -306,7 +311,8 @@ def representation() -> Outcome:
     queried = [bed.run("margin", task, 0).queried for task in (other, replace(other, test=swapped))]
     told = [_cells(label, areas) for label in learners]
     return all_of(
-        (np.array_equal(*queried), "noise for the test rows leaves every pick as it was"),
+        (np.array_equal(queried[0], queried[1]),
+         "noise for the test rows leaves every pick as it was"),
         (len(areas) == 16, "digits, 5 runs, areas of the first 40 labels / the rest: "
          + "; ".join(told)),
     )  # fmt: skip

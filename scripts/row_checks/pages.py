@@ -64,7 +64,7 @@ def scenarios() -> Outcome:
         env = gymnasium.make(name)
         env.reset(seed=0)
         env.action_space.seed(0)
-        ran += bool(np.isfinite(env.step(env.action_space.sample())[1]))
+        ran += bool(np.isfinite(float(env.step(env.action_space.sample())[1])))
     margin, random = (_two_gaussians(name) for name in ("margin", "random"))
     return all_of(
         survey_page("settles.md"),

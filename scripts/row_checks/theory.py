@@ -51,9 +51,9 @@ def label_complexity() -> Outcome:
     steps = np.diff(searches) / 2.0  # labels for each doubling
     told = ", ".join(f"{m:.1f}" for m in mean)
     return all_of(
-        (1.5 < slope < 2.5, f"labels for 100, 1 000, 10 000 points {told}: slope in log n "
+        (bool(1.5 < slope < 2.5), f"labels for 100, 1 000, 10 000 points {told}: slope in log n "
          f"{slope:.2f}"),
-        (counts[:, :, 1].max() == 0.0 and noisy > 0.0,
+        (bool(counts[:, :, 1].max() == 0.0 and noisy > 0.0),
          f"no inferred label wrong without noise; with 10 %, {100 * noisy:.0f} %"),
         (bool((steps <= 2.0).all() and (steps > 0.0).all()), "margin sampling until all is right, "
          f"32, 128, 512 points: {', '.join(f'{n:.1f}' for n in searches)} labels"),
