@@ -239,7 +239,7 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
             self._state.Z,
             labelled=pool.labelled,
             labels=self._colours(),
-            last=int(pool.order[-1]) if pool.n_labelled else None,
+            last=int(pool.order[-1]) if pool.n_asked else None,
             curve=self._curve,
         )
 
@@ -269,11 +269,12 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
     def _full_pool_target(self) -> float:
         episode = self._running()
         task = episode.task
+        pool = task.answered()
         model = task.learner.fit(
-            task.pool.X,
-            task.pool.y,
+            pool.X,
+            pool.y,
             n_classes=task.n_classes,
-            seed=episode.streams.learner_seed(len(task.pool)),
+            seed=episode.streams.learner_seed(len(pool)),
         )
         number = self.kind != CLASSIFICATION
         part = self._reward_part

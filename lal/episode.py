@@ -13,7 +13,7 @@ from lal.errors import UsageError
 from lal.learners.capabilities import TrainingDiary, find_capability
 from lal.learners.pool_aware import bind_pool
 from lal.metrics import METRICS as METRICS
-from lal.metrics import METRICS_OF_KIND, Metric
+from lal.metrics import METRICS_OF_KIND, Metric, with_group_metrics
 from lal.metrics import accuracy as accuracy
 from lal.metrics import balanced_accuracy as balanced_accuracy
 from lal.metrics import log_likelihood as log_likelihood
@@ -23,7 +23,7 @@ from lal.pool import take as take
 from lal.rng import Streams
 from lal.state import QueryState, Strategy
 from lal.strategies.base import EpisodeStart, select, with_memory
-from lal.task import Model, Part, Task
+from lal.task import INVALID, Model, Part, Task
 from lal.task_kind import REGRESSION, check_served
 
 
@@ -44,7 +44,7 @@ class Episode:
         self._oracle = Oracle(task.pool.y)
         self._model: Model | None = None
         self._buy_start()
-        self.n_start = self.pool.n_labelled
+        self.n_start = self.spent
 
     def _buy_start(self) -> None:
         order = self.streams["start"].permutation(len(self.pool))
@@ -57,8 +57,8 @@ class Episode:
 
     @property
     def spent(self) -> int:
-        """Labels acquired so far, start included."""
-        return self.pool.n_labelled
+        """Labels paid so far, start included; the answer that a row is of no class costs one."""
+        return self.pool.n_asked
 
     @property
     def budget_total(self) -> int:
@@ -71,7 +71,7 @@ class Episode:
         return self.spent >= self.budget_total
 
     def label(self, index: int) -> float:
-        """Acquire the label of one row and return it.
+        """Acquire the label of one row and return it, `INVALID` for a row of no class of the task.
 
         With `corrupt`, a class is replaced by a uniformly drawn one with that probability; a number
         gets normal noise of that many standard deviations of the pool's labels.
@@ -80,7 +80,11 @@ class Episode:
             raise UsageError(f"sample {index} is not in the pool of {len(self.pool)} samples")
         if index in self.pool.labelled:
             raise UsageError(f"sample {index} is already labelled; ask for an open one")
-        label = self._corrupted(self._oracle.reveal(index))
+        answer = self._oracle.reveal(index)
+        if answer == INVALID and self.task.kind != REGRESSION:
+            self.pool.refuse(index)
+            return INVALID
+        label = self._corrupted(answer)
         self.pool.add(index, label)
         self._model = None
         return label
@@ -103,7 +107,10 @@ class Episode:
         twin.pool = Pool(self.task.pool.X, self.task.n_classes)
         acquired = dict(zip(self.pool.labelled.tolist(), self.pool.labels.tolist(), strict=True))
         for index in self.pool.order.tolist():
-            twin.pool.add(index, acquired[index])
+            if index in acquired:
+                twin.pool.add(index, acquired[index])
+            else:
+                twin.pool.refuse(index)
         return twin
 
     @property
@@ -143,6 +150,7 @@ class Episode:
             model=model if ready else None,
             budget=self.budget_total if self.task.budget_known else None,
             learner=self.learner,
+            refused=self.pool.refused,
         )
 
     def _number_state(self) -> QueryState:
@@ -259,6 +267,7 @@ def run_episode(
         batch_rule: Chooses batches; see `lal.strategies.base.select`.
         part: ``"test"`` for evaluation, ``"reward"`` for training.
         metrics: What is measured, by name; those of `lal.metrics` for the kind of task when None.
+            Where the part has groups, those of `lal.metrics.group_metrics` are measured, too.
 
     Returns:
         The curve, measured after the start and after every batch.
@@ -267,6 +276,7 @@ def run_episode(
     metrics = METRICS_OF_KIND[task.kind] if metrics is None else metrics
     episode = Episode(task, seed)
     where = task.test_part() if part == "test" else task.reward_part()
+    metrics = with_group_metrics(metrics, where.groups)
     streams = episode.streams
     told = episode.budget_total - episode.spent if task.budget_known else None
     strategy = with_memory(strategy, EpisodeStart(len(episode.pool), told))
@@ -294,7 +304,7 @@ def run_episode(
 
 
 def _n_all_seen(episode: Episode) -> int | None:
-    wanted = set(np.unique(episode.task.pool.y).tolist())
+    wanted = set(np.unique(episode.task.answered().y).tolist())
     acquired = episode.task.pool.y[episode.pool.order]
     for n, label in enumerate(acquired.tolist(), start=1):
         wanted.discard(label)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from lal.arrays import Floats, Labels
+from lal.arrays import Floats, Ints, Labels
 from lal.task_kind import CLASSIFICATION, REGRESSION, TaskKind
 
 Metric = Callable[[Labels, Floats], float]
@@ -50,6 +50,46 @@ def rmse_skill(y: Labels, prediction: Floats) -> float:
 def r2(y: Labels, prediction: Floats) -> float:
     """Return the coefficient of determination: 1 minus MSE over the variance of y."""
     return 1.0 - (1.0 - rmse_skill(y, prediction)) ** 2
+
+
+def group_accuracies(y: Labels, proba: Floats, groups: Ints) -> Floats:
+    """Return the accuracy within each group, in the order of their codes, shape (G,)."""
+    hit = np.argmax(proba, axis=1) == y
+    return np.array([hit[groups == g].mean() for g in np.unique(groups)])
+
+
+def parity_gap(y: Labels, proba: Floats, groups: Ints) -> float:
+    """Return the mean over predicted classes of the groups' largest difference in precision.
+
+    0 is predictive parity: a prediction is as likely to be right whatever the group. Classes that
+    are predicted in fewer than two groups say nothing; without any other, it is 0.
+    """
+    codes = np.argmax(proba, axis=1)
+    gaps = []
+    for code in np.unique(codes):
+        told = codes == code
+        right = [(y[told & (groups == g)] == code).mean() for g in np.unique(groups[told])]
+        if len(right) > 1:
+            gaps.append(max(right) - min(right))
+    return float(np.mean(gaps)) if gaps else 0.0
+
+
+def group_metrics(groups: Ints) -> Mapping[str, Metric]:
+    """Return what is measured of rows in groups: of the worst group, and minus two gaps.
+
+    Args:
+        groups: Group of every row that the metrics are given, shape (n,).
+    """
+    return {
+        "worst_group_accuracy": lambda y, proba: float(group_accuracies(y, proba, groups).min()),
+        "neg_group_gap": lambda y, proba: -float(np.ptp(group_accuracies(y, proba, groups))),
+        "neg_parity_gap": lambda y, proba: -parity_gap(y, proba, groups),
+    }
+
+
+def with_group_metrics(metrics: Mapping[str, Metric], groups: Ints | None) -> Mapping[str, Metric]:
+    """Return metrics with those of groups, where the rows have any."""
+    return metrics if groups is None else {**metrics, **group_metrics(groups)}
 
 
 METRICS: Mapping[str, Metric] = {

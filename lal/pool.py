@@ -64,6 +64,7 @@ class Pool:
         dtype = np.int64 if self.n_classes else np.float64
         self._values: Labels = np.zeros(n_rows(X), dtype=dtype)
         self._known: Bools = np.zeros(n_rows(X), dtype=bool)
+        self._refused: Bools = np.zeros(n_rows(X), dtype=bool)
         self._order: list[int] = []
 
     def __len__(self) -> int:
@@ -74,29 +75,53 @@ class Pool:
         """Write down an acquired label.
 
         Raises:
-            UsageError: The index is outside the pool or labelled already, or the label is unknown.
+            UsageError: The index is outside the pool or asked already, or the label is unknown.
         """
-        if not 0 <= index < len(self):
-            raise UsageError(f"sample {index} is not in the pool of {len(self)} samples")
-        if self._known[index]:
-            raise UsageError(
-                f"sample {index} is already labelled; {len(self) - len(self._order)} are still open"
-            )
+        self._check_open(index)
         if self.n_classes and not 0 <= label < self.n_classes:
             raise UsageError(f"label {label} is not a class; expected 0 to {self.n_classes - 1}")
         self._values[index] = label
         self._known[index] = True
         self._order.append(int(index))
 
+    def refuse(self, index: int) -> None:
+        """Write down that a sample was asked and has no label among the classes.
+
+        Raises:
+            UsageError: The index is outside the pool or asked already.
+        """
+        self._check_open(index)
+        self._refused[index] = True
+        self._order.append(int(index))
+
+    def _check_open(self, index: int) -> None:
+        if not 0 <= index < len(self):
+            raise UsageError(f"sample {index} is not in the pool of {len(self)} samples")
+        if self._known[index] or self._refused[index]:
+            state = "labelled" if self._known[index] else "known to be of no class"
+            raise UsageError(
+                f"sample {index} is already {state}; {len(self) - len(self._order)} are still open"
+            )
+
     @property
     def n_labelled(self) -> int:
         """Number of labels acquired, L."""
+        return int(self._known.sum())
+
+    @property
+    def n_asked(self) -> int:
+        """Number of samples asked: the labels acquired, and the answers that were no label."""
         return len(self._order)
 
     @property
     def order(self) -> Ints:
-        """Indices of the acquired samples in the order of acquisition, shape (L,)."""
+        """Indices of the samples asked in their order, shape (`n_asked`,)."""
         return np.array(self._order, dtype=np.int64)
+
+    @property
+    def refused(self) -> Ints:
+        """Indices of the samples that are of no class, in row order."""
+        return np.flatnonzero(self._refused)
 
     @property
     def labelled(self) -> Ints:
@@ -114,8 +139,8 @@ class Pool:
 
     @property
     def open(self) -> Ints:
-        """Indices of the samples without a label, shape (N - L,)."""
-        return np.flatnonzero(~self._known)
+        """Indices of the samples not asked yet, in row order."""
+        return np.flatnonzero(~(self._known | self._refused))
 
     @property
     def n_seen(self) -> int:

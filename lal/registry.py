@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import importlib
 import importlib.util
+import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -75,6 +76,27 @@ def require(module: str, extra: str) -> Any:
         raise MissingDependencyError(
             f"{module} is not installed; run: pip install 'learned-active-learning[{extra}]'"
         ) from error
+
+
+def parse_options(text: str) -> tuple[str, dict[str, Any]]:
+    """Return the name and the options of ``"name?key=value&key=value"``.
+
+    A value is read as JSON where it is that (numbers, true, lists), and is a text otherwise.
+
+    Raises:
+        UsageError: An option without a value.
+    """
+    name, _, query = text.partition("?")
+    options: dict[str, Any] = {}
+    for part in filter(None, query.split("&")):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise UsageError(f"option {part!r} of {text!r} has no value; expected ?key=value")
+        try:
+            options[key] = json.loads(value)
+        except json.JSONDecodeError:
+            options[key] = value
+    return name, options
 
 
 class Registry(Generic[T]):

@@ -152,6 +152,7 @@ class QueryState:
         kind: What a label is; see `lal.task_kind`.
         prediction: In regression, the model's prediction of all rows, shape (N,); None before a
             label is there, and in classification.
+        refused: Indices of rows that were asked and are of no class of the task.
     """
 
     X: Rows
@@ -168,6 +169,7 @@ class QueryState:
     assumption: Assumption | None = None
     kind: TaskKind = CLASSIFICATION
     prediction: Floats | None = None
+    refused: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     @property
     def N(self) -> int:
@@ -186,9 +188,10 @@ class QueryState:
 
     @cached_property
     def open(self) -> Ints:
-        """Indices of the rows without a label."""
+        """Indices of the rows that may be asked: without a label, and not refused."""
         mask = np.ones(self.N, dtype=bool)
         mask[self.labelled] = False
+        mask[self.refused] = False
         return np.flatnonzero(mask)
 
     @cached_property

@@ -3,11 +3,17 @@
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from lal.arrays import Floats, Labels, Rows
+import numpy as np
+
+from lal.arrays import Bools, Floats, Ints, Labels, Rows
 from lal.errors import DataError, FirewallError, UsageError
+from lal.pool import take
 from lal.task_kind import CLASSIFICATION, REGRESSION, TaskKind
 
 Start = Literal["two_classes"] | int
+
+INVALID = -1
+"""Code of pool rows whose label is none of the task's classes: the oracle answers so, at a cost."""
 
 
 class Model(Protocol):
@@ -56,10 +62,18 @@ class Learner(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Rows of a data set that play one role; `y` are class codes, or numbers in regression."""
+    """Rows of a data set that play one role.
+
+    Attributes:
+        X: Samples, n of them.
+        y: Class codes, or numbers in regression, shape (n,).
+        groups: Groups that results are compared over, shape (n,), or None. They are measured with
+            and never reach a strategy.
+    """
 
     X: Rows
     y: Labels
+    groups: Ints | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -75,7 +89,8 @@ class Task:
         family: Relatives share it; they never stand on both sides of a split.
         learner: The task model, which is also the query model.
         n_classes: Classes of the data set, C; 0 in regression.
-        pool: Rows that may be asked; their labels are the oracle's.
+        pool: Rows that may be asked; their labels are the oracle's. `INVALID` marks rows of no
+            class of the task.
         test: Rows that only evaluation sees; None for environments (`blind`).
         reward: Rows that rewards are measured on, or None.
         state_X: Held-aside rows whose labels are never used, or None.
@@ -107,7 +122,7 @@ class Task:
         """Refuse a task that cannot be run."""
         if len(self.pool) == 0:
             raise DataError(f"task {self.name!r} has an empty pool; expected labelled rows")
-        if len(set(self.pool.y.tolist())) < 2:
+        if len(set(self.answered().y.tolist())) < 2:
             only = "number" if self.kind == REGRESSION else "class"
             raise DataError(
                 f"the pool of task {self.name!r} holds one {only} only; active learning needs two"
@@ -125,6 +140,24 @@ class Task:
                 f"a budget of {self.budget} labels after a start of {start} is more than the pool "
                 f"of {len(self.pool)} rows of task {self.name!r}; lower the budget"
             )
+
+    @property
+    def is_answered(self) -> Bools:
+        """Whether the oracle has a label for each row of the pool, shape (N,)."""
+        answered: Bools = (self.pool.y != INVALID) | (self.kind != CLASSIFICATION)
+        return answered
+
+    @property
+    def has_invalid(self) -> bool:
+        """Whether the pool has rows of no class of the task."""
+        return not bool(self.is_answered.all())
+
+    def answered(self) -> Part:
+        """Return the pool without rows of no class: what a learner of all labels is fitted to."""
+        if not self.has_invalid:
+            return self.pool
+        rows = np.flatnonzero(self.is_answered)
+        return Part(take(self.pool.X, rows), self.pool.y[rows])
 
     def blind(self) -> "Task":
         """Return the task without its test part: what environments and agents are given."""

@@ -26,6 +26,7 @@ SECTIONS = {
     "guide": "Guide",
     "envs": "Environments",
     "extend": "Extend",
+    "field": "Surveys",
     "methods": "Methods",
     "results": "Results",
     "design": "Design",

@@ -52,8 +52,12 @@ def learner_spec(task: Task) -> Spec:
     """Return the kernel of a task's learner.
 
     Raises:
-        UsageError: The learner, or one of its parameters, has no kernel; the message names it.
+        UsageError: The learner, one of its parameters, or a condition of the pool has no kernel;
+            the message names it.
     """
+    if task.has_invalid or (task.test is not None and task.test.groups is not None):
+        what = "rows of no class" if task.has_invalid else "groups of test rows"
+        raise UsageError(f"task {task.name!r} has {what}, which are not compiled; {USE_REFERENCE}")
     learner = task.learner
     if not isinstance(learner, SklearnLearner):
         raise UsageError(f"learner {learner.name!r} has no compiled kernel; {USE_REFERENCE}")

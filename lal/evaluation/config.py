@@ -19,6 +19,9 @@ REGRESSION_DEFAULTS: Mapping[str, Any] = {
 }
 """Fields that take these values in a regression where they are left as they are."""
 
+LISTS = ("suite", "datasets", "strategies", "learners", "conditions", "seen", "cluster")
+"""Fields that a caller may also give one name for."""
+
 Launcher = Literal["local", "dask", "ray", "submitit"]
 
 
@@ -47,7 +50,11 @@ class EvaluationConfig:
     as shuffled=FILE (its card says what it is, or write shuffled=FILE?role=shuffled)."""
 
     learners: tuple[str, ...] = ("logistic_regression",)
-    """Learners by name."""
+    """Learners by name, with options as in pseudo_labels?base=mlp."""
+
+    conditions: tuple[str, ...] = ()
+    """Conditions of the pool, applied after the split in this order: redundancy, outliers,
+    unknown_classes, minority, without_redundancy, with options as in outliers?share=0.2."""
 
     regime: Regime = "cold"
     """Start, budget and batch; cold is the headline."""
@@ -121,14 +128,15 @@ class EvaluationConfig:
         for name, value in REGRESSION_DEFAULTS.items() if self.task == REGRESSION else ():
             if getattr(self, name) == getattr(type(self), name):
                 object.__setattr__(self, name, value)
-        for name in ("suite", "datasets", "strategies", "learners", "seen", "cluster"):
+        for name in LISTS:
             given: str | Sequence[str] = getattr(self, name)
             names = (given,) if isinstance(given, str) else tuple(given)
             object.__setattr__(self, name, names)
 
     def make_protocol(self) -> Protocol:
         """Return the protocol that the fields describe."""
-        changes: dict[str, Any] = {"metric": self.metric, "seed": self.seed}
+        same = ("metric", "seed", "conditions")
+        changes: dict[str, Any] = {name: getattr(self, name) for name in same}
         if self.task == REGRESSION:
             changes["metrics"] = tuple(REGRESSION_METRICS)
         for name in ("start", "budget", "batch_size", "max_pool"):

@@ -1,6 +1,6 @@
 """Learners: what is fitted to the labelled samples, by name or from any scikit-learn classifier."""
 
-from lal.learners.names import LEARNERS, make_learner, make_named_learner
+from lal.learners.names import LEARNERS, make_learner, make_named_learner, read_learner
 from lal.learners.sklearn_learner import SklearnLearner
 from lal.learners.sklearn_model import SklearnModel, wrap_fitted
 
@@ -10,5 +10,6 @@ __all__ = [
     "SklearnModel",
     "make_learner",
     "make_named_learner",
+    "read_learner",
     "wrap_fitted",
 ]

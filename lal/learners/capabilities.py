@@ -56,6 +56,23 @@ class TrainingDiary:
     true_proba: Floats
     correct: Floats
 
+    @property
+    def confidence(self) -> Floats:
+        """Mean over epochs of the probability of the true class, shape (L,)."""
+        mean: Floats = self.true_proba.mean(axis=0)
+        return mean
+
+    @property
+    def variability(self) -> Floats:
+        """Standard deviation over epochs of that probability, shape (L,).
+
+        Confidence and variability are the axes of a data map: rows low on both are hard to learn.
+        Source: Swayamdipta et al. (2020), "Dataset cartography"; Karamcheti, Krishna, Fei-Fei &
+        Manning (2021), "Mind your outliers!", who find that strategies keep asking for them.
+        """
+        spread: Floats = self.true_proba.std(axis=0)
+        return spread
+
 
 class KeepsDiary(Protocol):
     """A model that was fitted epoch by epoch."""

@@ -7,7 +7,7 @@ from typing import Any
 from lal.errors import UsageError
 from lal.learners.regression import REGRESSORS, RegressionLearner
 from lal.learners.sklearn_learner import SklearnLearner
-from lal.registry import Registry, require
+from lal.registry import Registry, parse_options, require
 from lal.task import Learner
 from lal.task_kind import CLASSIFICATION, REGRESSION, check_task_kind
 
@@ -20,6 +20,12 @@ def make_named_learner(learner: Any, classes: Sequence[Any]) -> Learner:
     if isinstance(made, SklearnLearner):
         return SklearnLearner(made.estimator, name=made.name, classes=classes)
     return made
+
+
+def read_learner(text: str, *, task: str = CLASSIFICATION) -> Learner:
+    """Return the learner that a text names: ``"mlp"``, ``"pseudo_labels?base=mlp"``."""
+    name, options = parse_options(text)
+    return make_learner(name, task=task, **options)
 
 
 def make_learner(learner: Any, *, task: str = CLASSIFICATION, **options: Any) -> Learner:
@@ -205,6 +211,22 @@ def pseudo_labels(base: Any = "logistic_regression", **options: Any) -> Learner:
     from lal.learners.pool_aware import PseudoLabels
 
     return PseudoLabels(make_learner(base), **options)
+
+
+@LEARNERS.register("represented")
+def represented(base: Any = "logistic_regression", **options: Any) -> Learner:
+    """A learner on a representation of the pool that is learned without labels."""
+    from lal.learners.represented import Represented
+
+    return Represented(make_learner(base), **options)
+
+
+@LEARNERS.register("retuned")
+def retuned(base: str = "logistic_regression", **options: Any) -> Learner:
+    """A learner whose parameters are tuned at every fit, by cross-validation on the labels."""
+    from lal.learners.retuned import Retuned
+
+    return Retuned(base, **options)
 
 
 def _neural(name: str, options: dict[str, Any]) -> Learner:

@@ -7,7 +7,7 @@ import numpy as np
 
 from lal.arrays import Floats, Ints, Rows
 from lal.errors import UsageError
-from lal.learners.capabilities import TrainingDiary, find_capability
+from lal.learners.encoded import EncodedModel
 from lal.pool import dense
 from lal.task import Learner, Model
 
@@ -84,54 +84,4 @@ class TextLearner:
         """Return a model of texts; see `Learner.fit`."""
         rows = self.rows(X)
         given: dict[str, Any] = {"n_classes": n_classes, "sample_weight": sample_weight}
-        return TextModel(self.base.fit(rows, y, seed=seed, **given), self)
-
-
-class TextModel:
-    """A model whose rows are encoded first; it can do what the model behind it can."""
-
-    def __init__(self, model: Model, learner: TextLearner) -> None:
-        self.model, self.learner, self.n_classes = model, learner, model.n_classes
-
-    def predict_proba(self, X: Rows) -> Floats:
-        """Return probabilities of all classes, shape (n, C)."""
-        return self.model.predict_proba(self.learner.rows(X))
-
-    def predict(self, X: Rows) -> Ints:
-        """Return class codes, shape (n,)."""
-        return self.model.predict(self.learner.rows(X))
-
-    def committee_proba(self, X: Rows) -> Floats | None:
-        """Return the members' probabilities, shape (M, n, C), or None without members."""
-        return self.model.committee_proba(self.learner.rows(X))
-
-    def variance(self, X: Rows) -> Floats | None:
-        """Return the predictive variance, shape (n,), or None."""
-        return self.model.variance(self.learner.rows(X))
-
-    def embed(self, X: Rows) -> Floats | None:
-        """Return what the last layer sees, shape (n, h); None without one."""
-        return self._found("embed", X)
-
-    def head_proba(self, embedding: Floats) -> Floats | None:
-        """Return the last layer's probabilities, (n, h) to (n, C)."""
-        found: Floats | None = find_capability(self.model, "head_proba", embedding)
-        return found
-
-    def sample_proba(self, X: Rows, n: int, rng: np.random.Generator) -> Floats | None:
-        """Return probabilities under n draws, shape (n, rows, C); None without a posterior."""
-        return self._found("sample_proba", X, n, rng)
-
-    def gradient_embedding(self, X: Rows) -> Floats | None:
-        """Return gradients of the last layer, shape (n, C h); None without them."""
-        return self._found("gradient_embedding", X)
-
-    @property
-    def diary(self) -> TrainingDiary | None:
-        """The diary of the fit; None without one."""
-        found: TrainingDiary | None = find_capability(self.model, "diary")
-        return found
-
-    def _found(self, name: str, X: Rows, *more: Any) -> Floats | None:
-        found: Floats | None = find_capability(self.model, name, self.learner.rows(X), *more)
-        return found
+        return EncodedModel(self.base.fit(rows, y, seed=seed, **given), self.rows)

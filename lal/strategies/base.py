@@ -50,6 +50,7 @@ for _name, _where in {
     "model_reuse": "lal.strategies.model_reuse:ModelReuse",
     "consistency": "lal.strategies.consistency:Consistency",
     "virtual_adversary": "lal.strategies.virtual_adversary:VirtualAdversary",
+    "class_mismatch": "lal.strategies.class_mismatch:ClassMismatch",
     "surprisal": "lal.strategies.surprisal:Surprisal",
     "expected_error_reduction": "lal.strategies.expected_error:ExpectedErrorReduction",
     "expected_gradient_length": "lal.strategies.expected_error:ExpectedGradientLength",

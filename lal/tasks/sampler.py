@@ -36,6 +36,7 @@ class TaskSampler:
         reward_share: Share of the rows that rewards are measured on.
         max_pool: Largest pool; larger ones are cut at random, so that episodes stay quick.
         synthetic: What draws a synthetic data set.
+        conditions: Conditions of every pool; see `lal.tasks.conditions`.
     """
 
     datasets: Sequence[Dataset | str] = BUNDLED_NAMES
@@ -48,6 +49,7 @@ class TaskSampler:
     reward_share: float = 0.4
     max_pool: int = 200
     synthetic: Callable[[np.random.Generator], Dataset] = sample_dataset
+    conditions: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Refuse a sampler that cannot draw."""
@@ -94,6 +96,7 @@ class TaskSampler:
                 max_pool=self.max_pool,
                 classes_known=bool(classes_known),
                 budget_known=bool(budget_known),
+                conditions=self.conditions,
             )
         except LalError:
             # a real data set that cannot be split is the caller's to know about

@@ -1,5 +1,6 @@
 """Tasks from data sets: de-duplicate, split by class, cap, encode on the pool's features."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,6 +14,7 @@ from lal.errors import DataError, UsageError
 from lal.rng import Streams
 from lal.task import Learner, Part, Start, Task
 from lal.task_kind import REGRESSION
+from lal.tasks.conditions import Condition, apply_conditions
 
 STRATA = 5
 """Parts of equal size that the numbers of a regression are cut into, so that splits are even."""
@@ -41,6 +43,7 @@ def make_task(
     start: Start = "two_classes",
     classes_known: bool = False,
     budget_known: bool = False,
+    conditions: Sequence[str | Condition] = (),
 ) -> Task:
     """Return a task: a data set split by `seed`, with a learner and a budget.
 
@@ -60,6 +63,8 @@ def make_task(
         start: ``"two_classes"`` or a number of random labels.
         classes_known: Whether strategies are given the number of classes.
         budget_known: Whether strategies are given the budget.
+        conditions: What may be wrong with the pool, such as ``"outliers?share=0.2"``; see
+            `lal.tasks.conditions`. They are applied after the split.
 
     Raises:
         DataError: Too few rows, or a pool of one class.
@@ -83,7 +88,7 @@ def make_task(
         for role, rows in vars(split).items()
         if len(rows)
     }
-    return Task(
+    task = Task(
         name=f"{dataset.name}/{learner.name}",
         family=dataset.family,
         learner=learner,
@@ -107,6 +112,7 @@ def make_task(
         ),
         kind=dataset.kind,
     )
+    return apply_conditions(task, conditions, seed=seed)
 
 
 def split_rows(

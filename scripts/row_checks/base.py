@@ -12,6 +12,7 @@ import lal
 from lal.arrays import Floats, Ints
 from lal.data.view import make_geometry
 from lal.errors import UsageError
+from lal.evaluation.runs.methods import parse_method
 from lal.registry import Registry
 from lal.state import QueryState
 from lal.strategies.base import select
@@ -73,7 +74,10 @@ CHECKS: Registry[Callable[[], Outcome]] = Registry("row with a check")
 """Checks by the number of their row."""
 
 for _number, _where in {
+    1: "pages:scenarios",
     2: "refits:survey",
+    3: "pages:deep_survey",
+    4: "pages:model_to_data",
     6: "refits:discriminative_batch",
     8: "refits:sequences",
     9: "spaces:hierarchical_sampling",
@@ -89,23 +93,33 @@ for _number, _where in {
     37: "spaces:core_set",
     42: "critics:vaal",
     45: "critics:dal",
+    46: "conditions:redundancy",
     48: "gaussian:acs_fw",
     49: "signals:learning_loss",
     50: "signals:model_reuse",
+    51: "conditions:factorial",
     52: "posterior:batch_bald",
     54: "spaces:badge",
     58: "spaces:fisher_kernel",
     60: "critics:sraal",
+    61: "conditions:robust",
     62: "critics:minimax",
     64: "signals:consistency",
     65: "signals:surprisal",
+    68: "conditions:fairness",
     69: "critics:graph_networks",
     70: "critics:ta_vaal",
+    71: "conditions:redundancy_efficiency",
     72: "signals:virtual_adversary",
+    73: "conditions:mismatch",
+    74: "conditions:outliers",
     75: "refits:lada",
     81: "refits:isal",
+    82: "conditions:representation",
     83: "spaces:geal",
     84: "signals:cartography",
+    87: "pages:tutorial",
+    88: "theory:label_complexity",
 }.items():
     CHECKS.add_lazy(str(_number), f"scripts.row_checks.{_where}")
 
@@ -122,18 +136,18 @@ def areas(
     """Return the areas under the accuracy curve in points, one for each run, shape (runs,).
 
     Args:
-        strategy: Name of a strategy.
+        strategy: Name of a strategy, or of a policy as ``"policy:default"``.
         learner: A learner, or its name.
         setting: Data set, initial labels, labels acquired, batch size.
         runs: Seeds of split, start and episode; equal ones are paired.
     """
     name, start, budget, batch = setting
     data = lal.load_dataset(name)
-    made = lal.make_learner(learner)
+    made, method = lal.make_learner(learner), parse_method(strategy)
     found = []
     for seed in runs:
         task = lal.make_task(data, made, seed=seed, budget=budget, max_pool=800, start=start)
-        curve = lal.run_episode(lal.make_strategy(strategy), task, seed=seed, batch_size=batch)
+        curve = lal.run_episode(method.make(), task, seed=seed, batch_size=batch)
         found.append(100.0 * curve.area("accuracy"))
     return np.array(found)
 

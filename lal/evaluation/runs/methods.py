@@ -15,6 +15,7 @@ from lal.arrays import Floats
 from lal.errors import PolicyFileError, UsageError
 from lal.policies.kinds import list_policies, load_as, policy_path
 from lal.policies.pool_policy import PoolPolicy
+from lal.registry import parse_options
 from lal.state import QueryState, Strategy
 from lal.strategies.base import STRATEGIES, make_strategy
 
@@ -116,8 +117,8 @@ def parse_method(text: str) -> MethodSpec:
         UsageError: An option or a role that does not exist.
     """
     label, spec = _split_label(text)
-    spec, _, query = spec.partition("?")
-    options = _options(query, text)
+    query = spec.partition("?")[2]
+    spec, options = parse_options(spec)
     role = _given_role(options.pop("role", None), text)
     found = _find_method(label, spec, query, json.dumps(options, sort_keys=True))
     return found if role is None else replace(found, role=role)
@@ -220,19 +221,6 @@ def _split_label(text: str) -> tuple[str, str]:
     if equals and re.fullmatch(r"[\w.+-]+", label) and rest:
         return label, rest
     return "", text
-
-
-def _options(query: str, text: str) -> dict[str, Any]:
-    options = {}
-    for part in filter(None, query.split("&")):
-        key, equals, value = part.partition("=")
-        if not equals:
-            raise UsageError(f"option {part!r} of {text!r} has no value; expected ?key=value")
-        try:
-            options[key] = json.loads(value)
-        except json.JSONDecodeError:
-            options[key] = value
-    return options
 
 
 def _is_file(spec: str) -> bool:

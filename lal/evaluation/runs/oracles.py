@@ -131,6 +131,11 @@ def run_oracle(
     """
     if pick_by not in metrics:
         raise UsageError(f"unknown metric {pick_by!r}; known: {', '.join(metrics)}")
+    if task.has_invalid:
+        raise UsageError(
+            f"the greedy oracle tries a class for every row, and task {task.name!r} has rows of no "
+            "class; leave the oracles out (controls='rules')"
+        )
     selection, kept = (half.test_part() for half in halve_test(task, seed))
     oracle = Oracle(task.pool.y)
     greedy = GreedyOracle(oracle, selection, metric=metrics[pick_by], n_candidates=n_candidates)

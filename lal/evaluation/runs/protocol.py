@@ -10,6 +10,7 @@ from typing import Any, Literal
 from lal.errors import UsageError
 from lal.serialization import config_hash, from_mapping
 from lal.task import Start
+from lal.tasks.conditions import make_condition
 
 Regime = Literal["cold", "warm", "batch", "batch_10C", "full_pool"]
 
@@ -67,6 +68,7 @@ class Protocol:
         budget_known: Whether strategies are given the budget.
         seed: Entropy of every stream.
         version: Version of these rules.
+        conditions: Conditions of the pool (`lal.tasks.conditions`), applied after the split.
     """
 
     name: str = "cold"
@@ -84,10 +86,14 @@ class Protocol:
     budget_known: bool = False
     seed: int = 0
     version: int = PROTOCOL_VERSION
+    conditions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse rules that cannot be followed."""
         object.__setattr__(self, "metrics", tuple(self.metrics))
+        object.__setattr__(self, "conditions", tuple(self.conditions))
+        for condition in self.conditions:
+            make_condition(condition)
         for field in ("batch_size", "n_splits", "n_starts", "max_pool"):
             _at_least_one(field, getattr(self, field))
         if self.budget is not None:
@@ -128,7 +134,11 @@ class Protocol:
     @property
     def hash(self) -> str:
         """Hash of all fields, 16 hexadecimal digits."""
-        return config_hash(self)
+        return config_hash(self._fields())
+
+    def _fields(self) -> dict[str, Any]:
+        """Return all fields; conditions only where there are any, as in older releases."""
+        return {k: v for k, v in asdict(self).items() if k != "conditions" or v}
 
     @cached_property
     def run_hash(self) -> str:
@@ -136,7 +146,7 @@ class Protocol:
 
         More runs or another headline metric leave it as it is, so finished runs still count.
         """
-        return config_hash({k: v for k, v in asdict(self).items() if k not in NOT_OF_A_RUN})
+        return config_hash({k: v for k, v in self._fields().items() if k not in NOT_OF_A_RUN})
 
     def with_runs(self, n_runs: int) -> "Protocol":
         """Return the protocol with `n_runs` runs: up to five starts on each split."""
@@ -146,7 +156,7 @@ class Protocol:
 
     def to_json(self) -> str:
         """Return the protocol as JSON text."""
-        return json.dumps(asdict(self), sort_keys=True, indent=2)
+        return json.dumps(self._fields(), sort_keys=True, indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> "Protocol":

@@ -19,8 +19,8 @@ from lal.errors import UsageError
 from lal.evaluation.runs.methods import FULL_LABEL, ORACLE_LABELS, MethodSpec
 from lal.evaluation.runs.oracles import run_oracle
 from lal.evaluation.runs.protocol import Protocol, Repetition, count_labels
-from lal.learners import make_learner
-from lal.metrics import find_metrics
+from lal.learners import read_learner
+from lal.metrics import find_metrics, with_group_metrics
 from lal.rng import Streams, integer_seed
 from lal.serialization import canonical_json
 from lal.task import Task
@@ -105,7 +105,7 @@ class Run:
         rules, n_classes = self.protocol, self.dataset.n_classes
         task = make_task(
             self.dataset,
-            make_learner(self.learner, task=self.dataset.kind),
+            read_learner(self.learner, task=self.dataset.kind),
             seed=self.split_seed,
             budget=rules.budget if isinstance(rules.budget, int) else 1,
             test_share=rules.test_share,
@@ -113,6 +113,7 @@ class Run:
             start=rules.get_start(n_classes),
             classes_known=rules.classes_known,
             budget_known=rules.budget_known,
+            conditions=rules.conditions,
         )
         return dataclasses.replace(task, budget=_budget(rules, task, n_classes))
 
@@ -237,16 +238,17 @@ def _oracle(run: Run, task: Task) -> Curve:
 
 
 def _full_fit(run: Run, task: Task) -> Curve:
-    n = len(task.pool)
+    pool = task.answered()
+    n = len(pool)
     model = task.learner.fit(
-        task.pool.X,
-        task.pool.y,
+        pool.X,
+        pool.y,
         n_classes=task.n_classes,
         seed=Streams(run.episode_seed).learner_seed(n),
     )
     test = task.test_part()
     number = task.kind == REGRESSION
     answer = model.predict(test.X) if number else model.predict_proba(test.X)
-    metrics = find_metrics(run.protocol.metrics)
+    metrics = with_group_metrics(find_metrics(run.protocol.metrics), test.groups)
     values = {name: np.array([metric(test.y, answer)]) for name, metric in metrics.items()}
     return Curve(np.array([n]), values, np.zeros(0, dtype=np.int64), n_start=n, n_all_seen=n)

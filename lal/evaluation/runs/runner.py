@@ -25,7 +25,7 @@ from lal.evaluation.runs.run import (
     make_runs,
 )
 from lal.evaluation.runs.store import RunStore
-from lal.learners import make_learner
+from lal.learners import read_learner
 from lal.metrics import METRICS_OF_KIND
 
 MAX_LOSSES = 3
@@ -135,7 +135,7 @@ def check(protocol: Protocol, datasets: Sequence[Dataset], learners: Sequence[st
         if unknown := sorted(set(protocol.metrics) - set(known)):
             raise UsageError(f"unknown metrics {', '.join(unknown)}; known: {', '.join(known)}")
         for learner in learners:
-            make_learner(learner, task=kind)
+            read_learner(learner, task=kind)
     refused: dict[str, LalError] = {}
     for dataset in datasets:
         try:
