@@ -79,8 +79,10 @@ class PeersStream:
         return self._decide(memory, observation)[1]
 
     def classify(self, memory: Memory, observation: StreamItem) -> int:
-        """Return the class that the item's own task gives it."""
-        return int(self._consult(self._grown(memory, observation), observation).own.argmax())
+        """Return the class that is told: the peers' where they are sure, else the task's own."""
+        inferred = self._decide(memory, observation)[1]
+        own = self._consult(self._grown(memory, observation), observation).own
+        return int(own.argmax()) if inferred is None else inferred
 
     def update(self, memory: Memory, event: StreamEvent) -> Memory:
         """Return the memory after an item, with a person's label, the peers' or none."""

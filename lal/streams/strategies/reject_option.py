@@ -61,7 +61,7 @@ class RejectOptionStream:
         """Return the memory: no weights, a band, labels learned, the generator's state."""
         budget_share(info)
         rng = pack_rng(generator(self.seed, "strategy"))
-        return {"weights": np.zeros((0, 0)), "band": np.array([1.0, 0.0]), "rng": rng}
+        return {"weights": np.zeros((0, 0)), "band": np.zeros(2), "rng": rng}
 
     def query_probability(self, memory: Memory, item: StreamItem) -> float:
         """Return the probability that the item's label is asked for."""
