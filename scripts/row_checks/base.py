@@ -81,6 +81,7 @@ for _number, _where in {
     10: "gaussian:matrix_partition",
     13: "posterior:bald",
     14: "streams:active_vote",
+    15: "search:active_search",
     16: "refits:coordinated_matching",
     18: "posterior:gibbs_error",
     19: "spaces:graph_signal",

@@ -10,6 +10,7 @@ from envs.registration import OUR_IDS
 from lal.learners import LEARNERS
 from lal.policies.kinds import list_policies
 from lal.registry import import_attribute
+from lal.search.strategies import SEARCH_STRATEGIES
 from lal.strategies.base import STRATEGIES, make_strategy
 from lal.streams.strategies import STREAM_STRATEGIES
 from scripts.row_checks.base import CHECKS, STATES, Outcome, all_of, load_rows
@@ -32,6 +33,7 @@ def exists(kind: str, name: str) -> bool:
         "policy": list_policies(),
         "learner": LEARNERS.names(),
         "integration": INTEGRATIONS,
+        "search": SEARCH_STRATEGIES.names(),
         "stream": STREAM_STRATEGIES.names(),
     }
     return name in known[kind]
