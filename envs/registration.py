@@ -30,6 +30,7 @@ SMALL = {
     "lal/Design-v0": "envs.design.env:DesignEnv",
     "lal/OneShot-v0": "envs.one_shot.env:OneShotEnv",
     "lal/FewShot-v0": "envs.few_shot.env:FewShotEnv",
+    "lal/Search-v0": "envs.search.env:SearchEnv",
 }
 """Environments in which no pool is ranked."""
 

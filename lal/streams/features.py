@@ -51,6 +51,8 @@ class StreamItem:
         object.__setattr__(self, "proba", proba)
         if self.content is not None:
             object.__setattr__(self, "content", _numbers(self.content, "content").reshape(-1))
+        if self.x is not None:
+            object.__setattr__(self, "x", _numbers(self.x, "x").reshape(-1))
         cost = _number(self.cost, "cost")
         if not 0.0 < cost < np.inf:
             raise DataError(f"cost must be a finite number above 0, got {self.cost}")
@@ -103,18 +105,20 @@ class StreamEvent:
         item: The item as it was decided on.
         asked: Whether its label was acquired.
         error: Share of it that the model had wrong, if the label is known: 0 or 1 for a row.
+        label: Class code of a row whose label was acquired, for rules with a model of their own.
     """
 
     item: StreamItem
     asked: bool
     error: float | None = None
+    label: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would stay in the memory.
 
         Raises:
             DataError: No stream item, an answer that is not yes or no, or an error that is not a
-                share.
+                share, or a label that is not a class code.
         """
         checked_item(self.item)
         answer = isinstance(self.asked, bool | np.bool_ | int | np.integer)
@@ -123,6 +127,15 @@ class StreamEvent:
         object.__setattr__(self, "asked", bool(self.asked))
         if self.error is not None:
             object.__setattr__(self, "error", _share(self.error, "error"))
+        if self.label is not None:
+            object.__setattr__(self, "label", _code(self.label, self.item.proba.shape[-1]))
+
+
+def _code(value: Any, n_classes: int) -> int:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or not 0 <= value < n_classes:
+        raise DataError(f"label must be a class code from 0 to {n_classes - 1}, got {value!r}")
+    return int(value)
 
 
 def checked_item(item: Any) -> StreamItem:

@@ -17,7 +17,9 @@ from lal.errors import FirewallError, UsageError
 IDS = OUR_IDS
 NEEDS = {"lal/SequenceLabelling-v0": "pycrfsuite"}
 DISCRETE = [name for name in IDS if name != "lal/Design-v0"]
-MAPPINGS = ("lal/Pool-v0", "lal/PoolRegression-v0", "lal/LalRl-v0", "lal/FewShot-v0")
+MAPPINGS = (
+    "lal/Pool-v0", "lal/PoolRegression-v0", "lal/LalRl-v0", "lal/FewShot-v0", "lal/Search-v0",
+)  # fmt: skip
 OPTIONS: dict[str, dict[str, Any]] = {
     "lal/Pool-v0": {"slate_size": 10},
     "lal/PoolRegression-v0": {"slate_size": 10},

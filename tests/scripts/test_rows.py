@@ -10,7 +10,9 @@ from envs.registration import OUR_IDS
 from lal.learners import LEARNERS
 from lal.policies.kinds import list_policies
 from lal.registry import import_attribute
+from lal.search.strategies import SEARCH_STRATEGIES
 from lal.strategies.base import STRATEGIES, make_strategy
+from lal.streams.strategies import STREAM_STRATEGIES
 from lal.tasks.conditions import CONDITIONS
 from scripts.row_checks.base import CHECKS, STATES, Outcome, all_of, load_rows
 from scripts.rows import DOCS, main, page, run_check
@@ -35,6 +37,8 @@ def exists(kind: str, name: str) -> bool:
         "policy": list_policies(),
         "learner": LEARNERS.names(),
         "integration": INTEGRATIONS,
+        "search": SEARCH_STRATEGIES.names(),
+        "stream": STREAM_STRATEGIES.names(),
     }
     return name in known[kind]
 

@@ -72,8 +72,9 @@ def test_errors_are_made_before_learning():
 
 @pytest.mark.parametrize("name", STREAM_STRATEGIES.names())
 def test_strategies_play(name):
-    played = run_stream(STREAM_STRATEGIES[name](0), TableWorld(stream(200)), budget=0.1, points=4)
-    assert played.spent == 20
+    n = 50 if name in ("abstention", "disagreement") else 200  # they solve linear programmes
+    played = run_stream(STREAM_STRATEGIES[name](0), TableWorld(stream(n)), budget=0.1, points=4)
+    assert played.spent == n // 10
     assert played.curve.shape == (4,)
     assert (played.curve > 0).all()
 

@@ -1,0 +1,1 @@
+"""Active search: spend a fixed number of labels so that they find as many targets as possible."""
