@@ -15,6 +15,9 @@ POOL_ID = "lal/Pool-v0"
 REGRESSION_ID = "lal/PoolRegression-v0"
 """The same where labels are numbers; its vector environment steps copies of the reference."""
 
+CROWD_ID = "lal/Crowd-v0"
+"""Questions to annotators who are wrong in places; vectorised like PoolRegression-v0."""
+
 LAL_RL_ID = "lal/LalRl-v0"
 """The published LAL-RL workload on the compiled simulator."""
 
@@ -35,7 +38,9 @@ SMALL = {
 """Environments in which no pool is ranked."""
 
 
-OUR_IDS = tuple(sorted((POOL_ID, REGRESSION_ID, LAL_RL_ID, STREAM_ID, SEQUENCE_ID, *SMALL)))
+OUR_IDS = tuple(
+    sorted((POOL_ID, REGRESSION_ID, CROWD_ID, LAL_RL_ID, STREAM_ID, SEQUENCE_ID, *SMALL))
+)
 """The ids that this package registers; others may add to the namespace."""
 
 
@@ -49,6 +54,8 @@ def register_envs() -> None:
         )
     if REGRESSION_ID not in registry:
         register(id=REGRESSION_ID, entry_point="envs.pool_regression_env:PoolRegressionEnv")
+    if CROWD_ID not in registry:
+        register(id=CROWD_ID, entry_point="envs.crowd_env:CrowdEnv")
     if LAL_RL_ID not in registry:
         register(
             id=LAL_RL_ID,

@@ -230,6 +230,14 @@ class _Seen:
         found: Floats | None = find_capability(self.full, "predict_loss", X)
         return found
 
+    def annotator_error(self, X: object) -> Floats | None:
+        found: Floats | None = find_capability(self.full, "annotator_error", X)
+        return found
+
+    def questions(self, X: object) -> tuple[Floats, Ints, Ints] | None:
+        found: tuple[Floats, Ints, Ints] | None = find_capability(self.full, "questions", X)
+        return found
+
     def input_gradient(self, X: object, target: Floats) -> Floats | None:
         wide = np.zeros((len(target), self.full.n_classes))
         wide[:, self.seen] = target

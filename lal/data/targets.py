@@ -11,7 +11,12 @@ from lal.data.names import look_alikes
 from lal.data.numbers import number_name, read_label_numbers, read_numbers
 from lal.errors import DataError
 
-NOT_YET = 'this release covers one label per row: a class, or a number with task="regression"'
+ONE_LABEL = 'a class, or a number with task="regression"'
+
+SEVERAL = (
+    "multi-label targets are served as one question for each row and label: see "
+    "lal.tasks.crowds.make_multilabel_task"
+)
 
 MANY_CLASSES = 30
 """More different numbers than this, in over a fifth of the rows, are taken for a regression."""
@@ -80,15 +85,15 @@ def _one_column(values: NDArray[np.generic], name: str) -> NDArray[np.generic]:
         return values[:, 0]
     if values.ndim != 1:
         raise DataError(
-            f"the target of {name!r} has shape {values.shape}; multi-label and multi-output "
-            f"targets are not in this release ({NOT_YET})"
+            f"the target of {name!r} has shape {values.shape}; expected one column "
+            f"({ONE_LABEL}); {SEVERAL}"
         )
     if values.dtype.kind == "O" and any(
         isinstance(v, list | tuple | set | np.ndarray) for v in values
     ):
         raise DataError(
-            f"the target of {name!r} holds several labels a row; multi-label targets are not in "
-            f"this release ({NOT_YET})"
+            f"the target of {name!r} holds several labels a row, expected one ({ONE_LABEL}); "
+            f"{SEVERAL}"
         )
     return values
 

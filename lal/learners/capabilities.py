@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from lal.arrays import Floats, Rows
+from lal.arrays import Floats, Ints, Rows
 from lal.errors import UsageError
 from lal.state import QueryState
 
@@ -99,6 +99,18 @@ class InputGradients(Protocol):
         ...
 
 
+class KnowsAnnotators(Protocol):
+    """A model of answers by several annotators."""
+
+    def annotator_error(self, X: Rows) -> Floats | None:
+        """Return the probability that the answer to each question is wrong, shape (n,)."""
+        ...
+
+    def questions(self, X: Rows) -> tuple[Floats, Ints, Ints] | None:
+        """Return the item (n, D), label (n,) and annotator (n,) of each question."""
+        ...
+
+
 class Capability(NamedTuple):
     """A capability in words.
 
@@ -121,11 +133,13 @@ CAPABILITIES: Mapping[str, Capability] = {
     "embed": Capability("what its last layer sees", (*LOGISTIC, "ridge", *NEURAL)),
     "head_proba": Capability("its last layer alone", (*LOGISTIC, "ridge", *NEURAL)),
     "gradient_embedding": Capability("gradients of its last layer", (*LOGISTIC, *NEURAL)),
-    "variance": Capability("a predictive variance", ("gp", *LOGISTIC)),
+    "variance": Capability("a predictive variance", ("crowd", "gp", *LOGISTIC)),
     "sample_proba": Capability("draws from its posterior", (*LOGISTIC, *NEURAL)),
     "diary": Capability("a diary of its training", NEURAL),
     "predict_loss": Capability("a prediction of its own loss", ("mlp_loss",)),
     "input_gradient": Capability("gradients in its input", (*LOGISTIC, *NEURAL[:-1])),
+    "annotator_error": Capability("how often an annotator is wrong", ("crowd",)),
+    "questions": Capability("what a question is about", ("crowd",)),
 }
 """Capabilities by the method that gives them."""
 

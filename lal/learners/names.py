@@ -229,6 +229,14 @@ def retuned(base: str = "logistic_regression", **options: Any) -> Learner:
     return Retuned(base, **options)
 
 
+@LEARNERS.register("crowd")
+def crowd(**options: Any) -> Learner:
+    """Logistic regression from answers of several annotators, by EM; rows are questions."""
+    from lal.learners.crowd import CrowdLearner
+
+    return CrowdLearner(**options)
+
+
 def _neural(name: str, options: dict[str, Any]) -> Learner:
     require("torch", "neural")
     from lal.learners.neural.learner import NeuralLearner

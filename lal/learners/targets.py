@@ -137,8 +137,8 @@ def label_tuple(known: Any, who: str) -> tuple[Any, ...]:
         several = np.ndim(known) != 1
     if several:
         raise DataError(
-            f"{who} has several outputs; multi-label and multi-output targets are not in this "
-            "release"
+            f"{who} has several outputs; multi-label targets are served as one question for each "
+            "row and label: see lal.tasks.crowds.make_multilabel_task"
         )
     return tuple(np.asarray(known).tolist())
 

@@ -75,6 +75,8 @@ for _name, _where in {
     "predictive_variance": "lal.strategies.regression:PredictiveVariance",
     "committee_variance": "lal.strategies.regression:CommitteeVariance",
     "expected_model_change": "lal.strategies.regression:ExpectedModelChange",
+    "crowd_expertise": "lal.strategies.crowds:CrowdExpertise",
+    "multilabel_crowd": "lal.strategies.crowds:MultiLabelCrowd",
 }.items():
     STRATEGIES.add_lazy(_name, _where)
 STRATEGIES.add_prefix("skactiveml", "lal.strategies.skactiveml:from_name")

@@ -17,13 +17,9 @@ from lal.errors import FirewallError, UsageError
 IDS = OUR_IDS
 NEEDS = {"lal/SequenceLabelling-v0": "pycrfsuite"}
 DISCRETE = [name for name in IDS if name != "lal/Design-v0"]
-MAPPINGS = (
-    "lal/Pool-v0", "lal/PoolRegression-v0", "lal/LalRl-v0", "lal/FewShot-v0", "lal/Search-v0",
-)  # fmt: skip
-OPTIONS: dict[str, dict[str, Any]] = {
-    "lal/Pool-v0": {"slate_size": 10},
-    "lal/PoolRegression-v0": {"slate_size": 10},
-}
+POOLS = ("lal/Pool-v0", "lal/PoolRegression-v0", "lal/Crowd-v0")
+MAPPINGS = (*POOLS, "lal/LalRl-v0", "lal/FewShot-v0", "lal/Search-v0")
+OPTIONS: dict[str, dict[str, Any]] = {name: {"slate_size": 10} for name in POOLS}
 
 
 def make(name: str) -> Any:
@@ -62,7 +58,7 @@ def test_copies_go_the_same_way_and_leave_the_original_alone(name, twin_of):
     env = make(name)
     env.reset(seed=1)
     play(env, 2)
-    if name in ("lal/Pool-v0", "lal/PoolRegression-v0") and twin_of is pickled:
+    if name in POOLS and twin_of is pickled:
         with pytest.raises(FirewallError, match="an Oracle holds hidden labels and is not pickled"):
             twin_of(env)
         return

@@ -24,7 +24,13 @@ from lal.policies.margin import margin_policy
 from lal.policies.pool_policy import PoolPolicy
 from lal.strategies.base import STRATEGIES
 
-LEARNER_FOR = {"learning_loss": "mlp_loss", "ta_vaal": "mlp_loss", "cartography": "mlp"}
+LEARNER_FOR = {
+    "learning_loss": "mlp_loss",
+    "ta_vaal": "mlp_loss",
+    "cartography": "mlp",
+    "crowd_expertise": "crowd",
+    "multilabel_crowd": "crowd",
+}
 
 
 @pytest.mark.parametrize("name", STRATEGIES.names())

@@ -9,7 +9,10 @@ import numpy as np
 from lal.arrays import Bools, Ints, detached
 from lal.errors import DataError
 
-MULTI_OUTPUT = "multi-label and multi-output targets are not in this release"
+MULTI_OUTPUT = (
+    "multi-label targets are served as one question for each row and label: see "
+    "lal.tasks.crowds.make_multilabel_task and docs/envs/crowd.md"
+)
 
 NUMBERS = 'pass task="regression" to query if y holds numbers to predict'
 

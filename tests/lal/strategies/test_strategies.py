@@ -17,6 +17,7 @@ from lal.task import Part, Task
 from lal.task_kind import served_kinds
 
 NEED_A_NETWORK = {"learning_loss", "ta_vaal", "cartography"}
+NEED_A_CROWD = {"crowd_expertise", "multilabel_crowd"}
 NEED_A_LAST_LAYER = {
     "badge", "drop_query", "fisher_kernel", "probit_bald", "isal", "expected_gradient_length",
     "virtual_adversary",
@@ -97,9 +98,10 @@ def test_contract_of_every_rule(name, learner):
     assert type(strategy).__doc__
     episode = Episode(get_task(learner), seed=3)
     state = episode.state()
-    last_layer = learner == "logistic_regression"
-    if name in NEED_A_NETWORK or (name in NEED_A_LAST_LAYER and not last_layer):
-        known = "mlp" if name in NEED_A_NETWORK else "logistic_regression"
+    known = "mlp" if name in NEED_A_NETWORK else "crowd" if name in NEED_A_CROWD else ""
+    if name in NEED_A_LAST_LAYER and learner != "logistic_regression":
+        known = "logistic_regression"
+    if known:
         with pytest.raises(UsageError, match=rf"learners that have it: .*'{known}"):
             strategy.utilities(state, np.random.default_rng(0))
         return
