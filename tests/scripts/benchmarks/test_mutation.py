@@ -113,7 +113,7 @@ def test_mutants_know_their_place_and_what_nobody_could_notice():
     assert all("limit" not in before for before, _ in lines)
     assert [m.function for m in made].count("C.q") == 0
     call = 'raise ValueError("a text")'
-    assert lines[call, 'raise ValueError("XXa textXX")'].harmless == "wording inside a raise"
+    assert lines[call, 'raise ValueError("XXa textXX")'].harmless == "wording of an error"
     assert lines[call, "raise ValueError(None)"].harmless == ""
     loop = "for a, b in zip([x], [x], strict=True):"
     assert "one length" in lines[loop, "for a, b in zip([x], [x], strict=False):"].harmless
