@@ -156,9 +156,16 @@ def measure(area: Area, config: Config, results: Results) -> None:
         if one.outcome not in (*NOTICED, "same", "not applied"):
             row = {"function": one.function, "as it is": one.before, "the fault": one.after}
             table = "harmless" if one.outcome == "harmless" else "unnoticed"
-            results.add(table, {"area": area.name, **row, "why": one.why or one.outcome})
+            shown = {column: as_code(text) for column, text in row.items()}
+            results.add(table, {"area": area.name, **shown, "why": one.why or one.outcome})
     for kind, n in sorted(Counter(m["harmless"] for m in everything if m["harmless"]).items()):
         results.add("never-drawn", {"area": area.name, "kind": kind, "mutants": n})
+
+
+def as_code(text: str) -> str:
+    """Return a line of code as a cell of a Markdown table."""
+    quote = "``" if "`" in text else "`"
+    return quote + text.replace("|", "\\|") + quote if text else ""
 
 
 def chosen(config: Config) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:

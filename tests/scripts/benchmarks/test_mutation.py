@@ -15,6 +15,7 @@ from scripts.benchmarks.robustness.mutation import (
     Area,
     Config,
     Found,
+    as_code,
     changed_lines,
     chosen,
     draw,
@@ -70,6 +71,12 @@ def test_tests_that_reach_the_statement_run_quickest_first(seconds, names, left_
     chosen_tests = selected({"path": "a.py", "first": 5, "last": 6}, TESTS, seconds)
     assert (chosen_tests.names, chosen_tests.left_out) == (names, left_out)
     assert selected({"path": "a.py", "first": 9, "last": 9}, TESTS, 10).names == []
+
+
+def test_code_stays_code_in_a_table():
+    assert as_code("a | b * c") == "`a \\| b * c`"
+    assert as_code("x = '`'") == "``x = '`'``"
+    assert as_code("") == ""
 
 
 def test_changed_lines_are_those_that_differ():
