@@ -287,7 +287,8 @@ def test_heads_choose_each_item_once(head: str) -> None:
 
 
 def test_what_a_subset_policy_refuses() -> None:
-    for info in (None, {}):
+    starts: tuple[Any, ...] = (None, {})
+    for info in starts:
         with pytest.raises(UsageError, match=r"a subset policy starts with \{'items': samples\}"):
             subset("graph").start(info)
     for given in ({"items": ITEMS}, {"items": ITEMS, "support": np.zeros((0, D))}):
