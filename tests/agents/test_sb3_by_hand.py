@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from stable_baselines3.common.logger import Logger
 
 from agents.training import blocks, embeddings, pool_learner, sb3
 from agents.training.candidate_dqn import CandidateDQN
 from agents.training.candidate_q_network import MASKED_Q
 from agents.training.checkpoints import save_arrays
 from agents.training.config import PoolEnvConfig, RunConfig
-from agents.training.pool_learner import PoolLearner, PoolSb3Learner
+from agents.training.pool_learner import PoolSb3Learner
 from agents.training.sb3 import Sb3Learner, load_model, save_model
 from agents.training.torch_learner import TorchLearner
 from lal.errors import UsageError
@@ -121,7 +122,7 @@ def test_a_gradient_step_is_weighted_double_q_learning() -> None:
 def test_another_buffer_is_refused() -> None:
     model: Any = make()
     model.replay_buffer = None
-    model.set_logger(sb3.Logger(folder=None, output_formats=[]))
+    model.set_logger(Logger(folder=None, output_formats=[]))
     with pytest.raises(UsageError, match="CandidateDQN learns from a PrioritisedReplay; pass no"):
         model.train(1)
 
@@ -249,9 +250,15 @@ def test_fresh_copies_are_made_for_one_environment(monkeypatch: Any) -> None:
 
     class Copies(PoolSb3Learner[PoolEnvConfig]):
         name = "copies"
-        make_envs = lambda self, segment: f"envs {segment}"  # noqa: E731
-        make_model = lambda self, envs, *, seed: (envs, seed)  # type: ignore[assignment] # noqa: E731
-        scorer = lambda self, model: model  # type: ignore[assignment] # noqa: E731
+
+        def make_envs(self, segment: int) -> Any:
+            return f"envs {segment}"
+
+        def make_model(self, envs: Any, *, seed: int) -> Any:
+            return envs, seed
+
+        def scorer(self, model: Any) -> Any:
+            return model
 
         def card(self) -> Any:
             return {"n_envs": self.config.n_envs, "control": "none"}
@@ -264,14 +271,13 @@ def test_fresh_copies_are_made_for_one_environment(monkeypatch: Any) -> None:
         return SimpleNamespace(close=lambda: None)
 
     monkeypatch.setattr(pool_learner, "make_pool_envs", envs)
-    found = Copies.export_untrained(PoolEnvConfig(seed=2, n_envs=8), 2)
+    found: Any = Copies.export_untrained(PoolEnvConfig(seed=2, n_envs=8), 2)
     assert given == [(1, 0)]
     card = {"n_envs": 1, "control": "untrained"}
     assert found == [
         (("envs 0", integer_seed(2, "untrained", i)), f"copies_untrained_{i}", card)
         for i in range(2)
     ]
-    assert PoolLearner.export_untrained.__func__ is not None  # type: ignore[attr-defined]
 
 
 def test_a_torch_learner_keeps_weights_and_optimiser(tmp_path: Path) -> None:
