@@ -139,6 +139,15 @@ def f(a, b=2):
 class C:
     def f(self):
         return 1
+
+
+def factory():
+    def made():
+        return 5
+    return made
+
+
+made_at_import = factory()
 """
 
 
@@ -154,13 +163,14 @@ def test_codes_are_compared_by_what_they_do():
 
 
 TEST = """
-from mutated_module import C, f
+from mutated_module import C, f, made_at_import
 
 def test_f():
     assert f(3) == 5
 
 def test_c():
     C().f()
+    assert made_at_import() == 5
 """
 
 
@@ -188,6 +198,9 @@ def test_a_fault_is_put_in_while_the_function_lives(tmp_path, monkeypatch, capsy
     assert outcome(tmp_path, "b=2", "b=3", "f") == ("killed", "test_mutated.py::test_f")
     assert module.f(3) == 6
     assert outcome(tmp_path, "return 1", "return 1", "gone")[0] == "not applied"
+    killed = outcome(tmp_path, "return 5", "return 6", "factory")
+    assert killed == ("killed", "test_mutated.py::test_f")  # the fault before is still in
+    assert module.made_at_import() == 6
 
 
 def test_every_area_has_files_and_tests():

@@ -215,6 +215,8 @@ def test_candidates_are_rows(candidates: Any, rows: list[int]) -> None:
 
 
 def test_candidates_may_be_samples() -> None:
+    with pytest.raises(DataError, match=r"^candidates holds complex128, expected numbers"):
+        read_candidates(np.array([[1j]]), LABELLED, 5)
     found, more = read_candidates([[1.0, 2.0]], LABELLED, 5)
     assert found.tolist() == []
     np.testing.assert_array_equal(more, [[1.0, 2.0]])
@@ -333,6 +335,7 @@ def test_columns_of_a_frame_go_by_name() -> None:
     numbered = pd.DataFrame(proba.to_numpy())
     np.testing.assert_allclose(state(y, proba=numbered, classes=["b", "a"]).proba, proba)
     assert state(proba=numbered).n_classes == 2  # codes 0 and 1
+    assert state(["no", "yes", None, None], proba=numbered).labels.tolist() == [0, 1]
 
 
 def test_columns_of_an_array_are_what_y_shows_or_codes() -> None:
