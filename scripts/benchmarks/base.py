@@ -139,9 +139,12 @@ def head(columns: Sequence[str]) -> list[str]:
     return [line(columns), "|---" * len(columns) + "|"]
 
 
+BAR = re.compile(r"(?<!\\)\|")
+
+
 def line(cells: Sequence[Cell]) -> str:
-    """Return a row as Markdown; an empty cell is one space."""
-    shown = ["" if cell is None else str(cell) for cell in cells]
+    """Return a row as Markdown; an empty cell is one space, a bar inside of one is escaped."""
+    shown = ["" if cell is None else BAR.sub(r"\\|", str(cell)) for cell in cells]
     return "|" + "".join(f" {text} |" if text else " |" for text in shown)
 
 

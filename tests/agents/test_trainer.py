@@ -106,7 +106,9 @@ def test_the_best_segment_is_the_runs_policy(scores, best, tmp_path):
     assert made.tensors["w"][0, 0] == np.float32(weights(4)[best])
     finished = json.loads((tmp_path / "run" / "finished.json").read_text())
     assert finished["best"]["segment"] == best
+    assert (finished["policy"], len(finished["config_hash"])) == ("policy.safetensors", 16)
     assert [row["segment"] for row in rows(tmp_path / "run")] == [0, 1, 2, 3]
+    assert all(0 <= row["seconds"] < 60 for row in rows(tmp_path / "run"))
     if scores:
         assert made.card["dev_aubc"] == max(scores)
     else:

@@ -21,7 +21,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -156,9 +156,16 @@ def measure(area: Area, config: Config, results: Results) -> None:
         if one.outcome not in (*NOTICED, "same", "not applied"):
             row = {"function": one.function, "as it is": one.before, "the fault": one.after}
             table = "harmless" if one.outcome == "harmless" else "unnoticed"
-            results.add(table, {"area": area.name, **row, "why": one.why or one.outcome})
+            shown = {column: as_code(text) for column, text in row.items()}
+            results.add(table, {"area": area.name, **shown, "why": one.why or one.outcome})
     for kind, n in sorted(Counter(m["harmless"] for m in everything if m["harmless"]).items()):
         results.add("never-drawn", {"area": area.name, "kind": kind, "mutants": n})
+
+
+def as_code(text: str) -> str:
+    """Return a line of code as a cell of a Markdown table."""
+    quote = "``" if "`" in text else "`"
+    return quote + text + quote if text else ""
 
 
 def chosen(config: Config) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
@@ -238,34 +245,27 @@ def attempt(area: Area, drawn: Sequence[dict[str, Any]], seconds: float) -> list
     known = _known(area.folder / "outcomes.jsonl")
     harmless = {(h["function"], h["before"], h["after"]): h["reason"] for h in read_json(HARMLESS)}
     job: list[dict[str, Any]] = []
-    found: list[Callable[[], Found]] = []
+    drawn_now: list[tuple[tuple[str, str, str], str, Selected]] = []
     for mutant, text, before, after in _with_text(area, drawn):
         function = f"{mutant['path'].removesuffix('.py').replace('/', '.')}.{mutant['function']}"
         place = (function, before, after)
         select = selected(mutant, tests, seconds)
         key = digest(*place, *(t + tests[t]["digest"] for t in select.names))
-        if reason := harmless.get(place):
-            found.append(lambda p=place, r=reason: Found(*p, "harmless", r))  # type: ignore[misc]
-        elif not select.names:
-            found.append(lambda p=place: Found(*p, "not reached"))  # type: ignore[misc]
-        else:
-            found.append(lambda p=place, k=key, s=select: _outcome(p, known[k], s))  # type: ignore[misc]
-            if key not in known:
-                row = {"name": key, "path": mutant["path"], "function": mutant["function"]}
-                job.append(
-                    {
-                        **row,
-                        "text": text,
-                        "tests": select.names,
-                        "seconds": select.seconds,
-                        "place": " | ".join(place),
-                    }
-                )
+        drawn_now.append((place, key, select))
+        if select.names and place not in harmless and key not in known:
+            row = {"name": key, "path": mutant["path"], "function": mutant["function"]}
+            row |= {"text": text, "tests": select.names, "place": " | ".join(place)}
+            job.append({**row, "seconds": select.seconds})
     if job:
         job.sort(key=lambda one: one["seconds"])
         _run(area, "runs", {"mutants": job, "out": str(area.folder / "outcomes.jsonl")})
         known.update(_known(area.folder / "outcomes.jsonl"))
-    return [one() for one in found]
+    return [
+        Found(*place, "harmless", harmless[place])
+        if place in harmless
+        else _outcome(place, known.get(key), select)
+        for place, key, select in drawn_now
+    ]
 
 
 @dataclass(frozen=True)
@@ -293,7 +293,11 @@ def selected(mutant: Mapping[str, Any], tests: Mapping[str, Any], seconds: float
     return Selected(reaching[:n], float(spent[n - 1]) if n else 0.0, len(reaching) - n)
 
 
-def _outcome(place: tuple[str, str, str], result: Mapping[str, Any], select: Selected) -> Found:
+def _outcome(
+    place: tuple[str, str, str], result: Mapping[str, Any] | None, select: Selected
+) -> Found:
+    if result is None:
+        return Found(*place, "not reached")
     if result["outcome"] == "survived" and select.left_out:
         return Found(*place, "left out", f"{select.left_out} slower tests left out")
     return Found(*place, result["outcome"], result["by"])
@@ -332,7 +336,7 @@ def changed_lines(before: str, after: str) -> tuple[str, str]:
 def reached(area: Area) -> dict[str, Any]:
     """Return seconds and lines of every test; only tests of files that changed run again."""
     cache = area.folder / "reach.json"
-    before = read_json(cache) if cache.exists() else {"source": "", "files": {}}
+    before: Any = read_json(cache) if cache.exists() else {"source": "", "files": {}}
     texts = [(area.copy / path).read_text(encoding="utf-8") for path in area.paths]
     source = digest(*area.paths, *texts)
     files = {path: digest(*_texts(area.copy / path)) for path in test_files(area)}

@@ -287,7 +287,8 @@ def test_heads_choose_each_item_once(head: str) -> None:
 
 
 def test_what_a_subset_policy_refuses() -> None:
-    for info in (None, {}):
+    starts: tuple[Any, ...] = (None, {})
+    for info in starts:
         with pytest.raises(UsageError, match=r"a subset policy starts with \{'items': samples\}"):
             subset("graph").start(info)
     for given in ({"items": ITEMS}, {"items": ITEMS, "support": np.zeros((0, D))}):
@@ -342,6 +343,8 @@ def test_coverage_by_hand() -> None:
     np.testing.assert_allclose(coverage_gains(K, first)[:, 0], [0.0, 0.5 / 0.8, 1.0])
     weights = np.tile([1.0, 4.0, 1.0], (3, 1))
     np.testing.assert_allclose(coverage_gains(K, first, weights)[:, 0], [0.0, 1.0, 0.4])
+    twins = np.ones((3, 2, 2))
+    assert sorted(coverage_order(twins, np.zeros((2, 1)))[0].tolist()) == [0, 1]
     place, worth = coverage_order(K, np.array([[0.0], [1.0], [2.0]]))
     assert place.tolist() == [0, 2, 1]
     np.testing.assert_allclose(worth[:, 0], [1.0, 0.5 / 1.7, 0.8 / 1.7])

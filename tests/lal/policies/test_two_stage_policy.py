@@ -1,5 +1,6 @@
 """Two-stage policies: the shortlist on top, one contract with all pool policies, files."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -172,3 +173,20 @@ def test_a_copy_with_a_missing_label_is_the_same():
     policy, state = make_policy(), sample_state()
     other = replace(policy, missing_label=-1)
     assert np.array_equal(other.utilities(state), policy.utilities(state))
+
+
+def test_a_policy_that_was_used_is_pickled():
+    policy, state = make_policy(), sample_state()
+    before = policy.utilities(state)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(policy)).utilities(state), before)
+
+
+def test_some_rows_are_ranked_among_themselves():
+    """The shortlist is that of the rows given; it begins one above the best first utility."""
+    policy, state = make_policy(), sample_state()
+    rows = state.open[3:20]
+    first, found = first_stage(policy).score(state, rows), policy.score(state, rows)
+    best = np.argsort(-first, kind="stable")[:7]
+    assert found[best].min() == pytest.approx(first.max() + 1.0)
+    rest = np.setdiff1d(np.arange(len(rows)), best)
+    np.testing.assert_array_equal(found[rest], first[rest])

@@ -8,7 +8,7 @@ import pytest
 
 from lal.errors import UsageError
 from scripts import benchmark
-from scripts.benchmarks.base import Benchmark, Results, Table, interval, render, slug
+from scripts.benchmarks.base import Benchmark, Results, Table, interval, line, render, slug
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +53,10 @@ def test_a_row_cannot_bring_a_column_that_the_table_lacks():
     results.add("t", {"a": 1})
     with pytest.raises(UsageError, match="table 't' has no column 'b'; it has a"):
         results.add("t", {"b": 2})
+
+
+def test_a_bar_inside_of_a_cell_begins_no_column():
+    assert line(["a | b", r"a \| b", None, 0]) == r"| a \| b | a \| b | | 0 |"
 
 
 def test_interval_and_slug():

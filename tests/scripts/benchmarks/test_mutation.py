@@ -15,6 +15,7 @@ from scripts.benchmarks.robustness.mutation import (
     Area,
     Config,
     Found,
+    as_code,
     changed_lines,
     chosen,
     draw,
@@ -72,6 +73,12 @@ def test_tests_that_reach_the_statement_run_quickest_first(seconds, names, left_
     assert selected({"path": "a.py", "first": 9, "last": 9}, TESTS, 10).names == []
 
 
+def test_code_stays_code_in_a_table():
+    assert as_code("a | b * c") == "`a | b * c`"
+    assert as_code("x = '`'") == "``x = '`'``"
+    assert as_code("") == ""
+
+
 def test_changed_lines_are_those_that_differ():
     before = "def f(x):\n    y = x\n    return y + 1\n"
     after = "def f(x):\n    y = x\n    return y - 1\n"
@@ -113,7 +120,7 @@ def test_mutants_know_their_place_and_what_nobody_could_notice():
     assert all("limit" not in before for before, _ in lines)
     assert [m.function for m in made].count("C.q") == 0
     call = 'raise ValueError("a text")'
-    assert lines[call, 'raise ValueError("XXa textXX")'].harmless == "wording inside a raise"
+    assert lines[call, 'raise ValueError("XXa textXX")'].harmless == "wording of an error"
     assert lines[call, "raise ValueError(None)"].harmless == ""
     loop = "for a, b in zip([x], [x], strict=True):"
     assert "one length" in lines[loop, "for a, b in zip([x], [x], strict=False):"].harmless
@@ -132,6 +139,15 @@ def f(a, b=2):
 class C:
     def f(self):
         return 1
+
+
+def factory():
+    def made():
+        return 5
+    return made
+
+
+made_at_import = factory()
 """
 
 
@@ -147,13 +163,14 @@ def test_codes_are_compared_by_what_they_do():
 
 
 TEST = """
-from mutated_module import C, f
+from mutated_module import C, f, made_at_import
 
 def test_f():
     assert f(3) == 5
 
 def test_c():
     C().f()
+    assert made_at_import() == 5
 """
 
 
@@ -181,6 +198,9 @@ def test_a_fault_is_put_in_while_the_function_lives(tmp_path, monkeypatch, capsy
     assert outcome(tmp_path, "b=2", "b=3", "f") == ("killed", "test_mutated.py::test_f")
     assert module.f(3) == 6
     assert outcome(tmp_path, "return 1", "return 1", "gone")[0] == "not applied"
+    killed = outcome(tmp_path, "return 5", "return 6", "factory")
+    assert killed == ("killed", "test_mutated.py::test_f")  # the fault before is still in
+    assert module.made_at_import() == 6
 
 
 def test_every_area_has_files_and_tests():

@@ -26,7 +26,12 @@ HARMLESS_ARGUMENTS = {
 }
 """Arguments whose faults cannot be noticed, by keyword, and why."""
 
-WORDING = "wording inside a raise"
+WORDING = "wording of an error"
+"""Tests match messages; what stands around the matched words is for readers."""
+
+SAYS = ("need", "warn")
+"""Functions that are given a message, besides raised exceptions."""
+
 TYPES = "types: the first argument of cast"
 SHOWN = "__repr__"
 
@@ -153,7 +158,7 @@ class _Visitor(MutationVisitor):
     def _harmless(self, node: cst.CSTNode, after: cst.CSTNode) -> str:
         if any(isinstance(n, cst.FunctionDef) and n.name.value == "__repr__" for n in self.above):
             return SHOWN
-        if isinstance(node, cst.BaseString) and any(isinstance(n, cst.Raise) for n in self.above):
+        if isinstance(node, cst.BaseString) and any(map(_says, self.above)):
             return WORDING
         calls = [n for n in self.above if isinstance(n, cst.Call | cst.Arg)]
         for call, arg in itertools.pairwise(calls):
@@ -162,6 +167,13 @@ class _Visitor(MutationVisitor):
         if isinstance(node, cst.Call) and isinstance(after, cst.Call):
             return _why(node, _changed(node.args, after.args))
         return ""
+
+
+def _says(node: cst.CSTNode) -> bool:
+    """Whether texts in a node are those of an error or a warning."""
+    if isinstance(node, cst.Call):
+        return _name(node.func) in SAYS or _name(node.func).endswith("Error")
+    return isinstance(node, cst.Raise)
 
 
 def _changed(before: Sequence[cst.Arg], after: Sequence[cst.Arg]) -> cst.Arg | None:

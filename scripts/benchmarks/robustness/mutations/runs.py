@@ -80,12 +80,25 @@ def functions() -> Functions:
 
 
 def put_in(alive: Functions, path: Path, old: CodeType, new: CodeType) -> list[FunctionType]:
-    """Replace the code of all functions that have the old one, and return them."""
-    named = alive.get((str(path), old.co_qualname), [])
-    live = [f for f in named if f.__code__.co_firstlineno == old.co_firstlineno]
+    """Replace the code of all functions that have the old one, and return them.
+
+    Functions inside of it are replaced, too, where some were made before: those that a factory
+    gave to a table when its module was imported.
+    """
+    live = _having(alive, path, old)
     for found in live:
         found.__code__ = new
+    inside = list(codes(old)), list(codes(new))
+    if len(inside[0]) == len(inside[1]):
+        for one, other in zip(*inside, strict=True):
+            for found in () if same(one, other) else _having(alive, path, one):
+                found.__code__ = other
     return live
+
+
+def _having(alive: Functions, path: Path, code: CodeType) -> list[FunctionType]:
+    named = alive.get((str(path), code.co_qualname), [])
+    return [f for f in named if f.__code__.co_firstlineno == code.co_firstlineno]
 
 
 def signatures(text: str, function: str) -> list[ast.arguments]:

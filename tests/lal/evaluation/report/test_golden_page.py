@@ -283,7 +283,7 @@ def test_the_page_says_what_it_said(part, key, found):
 def same(now: Any, before: Any) -> bool:
     """Compare JSON values; numbers to a millionth."""
     if isinstance(before, float) or isinstance(now, float):
-        return now == pytest.approx(before, abs=2e-6)
+        return bool(now == pytest.approx(before, abs=2e-6))
     if isinstance(before, dict):
         return now.keys() == before.keys() and all(same(now[k], v) for k, v in before.items())
     if isinstance(before, list):

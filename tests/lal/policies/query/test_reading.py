@@ -21,6 +21,7 @@ from lal.policies.query.samples import check_index, read_candidates, refuse_mask
 from lal.strategies.selection import Picks
 
 NAN = float("nan")
+masked: Any = np.ma.array
 
 
 def read(y: Any, **options: Any) -> tuple[list[int], list[int], tuple[Any, ...], bool]:
@@ -44,9 +45,9 @@ def read(y: Any, **options: Any) -> tuple[list[int], list[int], tuple[Any, ...],
         (np.array([0, 1, 2, -1]), {"classes": [-1, 0, 1, 2]},
          ([0, 1, 2, 3], [1, 2, 3, 0], (-1, 0, 1, 2), True)),
         (pd.Series([1, None, 0], dtype="Int64"), {}, ([0, 2], [1, 0], (0, 1), False)),
-        (np.ma.array([3, 9, 5], mask=[0, 1, 0]), {}, ([0, 2], [0, 1], (3, 5), False)),
-        (np.ma.array([3.0, NAN, 5.0], mask=[1, 0, 0]), {}, ([2], [0], (5.0,), False)),
-        (np.ma.array(["a", 9], mask=[0, 1], dtype=object), {}, ([0], [0], ("a",), False)),
+        (masked([3, 9, 5], mask=[0, 1, 0]), {}, ([0, 2], [0, 1], (3, 5), False)),
+        (masked([3.0, NAN, 5.0], mask=[1, 0, 0]), {}, ([2], [0], (5.0,), False)),
+        (masked(["a", 9], mask=[0, 1], dtype=object), {}, ([0], [0], ("a",), False)),
     ],
 )  # fmt: skip
 def test_labels_and_their_codes(y: Any, options: dict[str, Any], expected: Any) -> None:
@@ -121,7 +122,8 @@ def test_names_of_arrays_are_plain_values() -> None:
 def test_what_is_missing() -> None:
     def missing(values: Any, mark: Any = NAN) -> list[bool]:
         column = np.asarray(values)
-        return find_missing(values, column, mark).tolist()
+        found: list[bool] = find_missing(values, column, mark).tolist()
+        return found
 
     assert missing([1.0, NAN]) == [False, True]
     assert missing([1.0, NAN], 1) == [True, True]
@@ -142,7 +144,8 @@ def test_columns_have_the_length_of_the_pool() -> None:
 
 def test_numbers_of_a_regression() -> None:
     rows, numbers = read_numbers([1, None, 2.5, NAN], 4, NAN)
-    assert (rows.tolist(), numbers.tolist(), numbers.dtype) == ([0, 2], [1.0, 2.5], np.float64)
+    assert (rows.tolist(), numbers.tolist()) == ([0, 2], [1.0, 2.5])
+    assert numbers.dtype == np.float64
     assert read_numbers([-1, 3], 2, -1)[0].tolist() == [1]
     for y, said in (
         (["a", None], "'a'"),
@@ -212,6 +215,8 @@ def test_candidates_are_rows(candidates: Any, rows: list[int]) -> None:
 
 
 def test_candidates_may_be_samples() -> None:
+    with pytest.raises(DataError, match=r"^candidates holds complex128, expected numbers"):
+        read_candidates(np.array([[1j]]), LABELLED, 5)
     found, more = read_candidates([[1.0, 2.0]], LABELLED, 5)
     assert found.tolist() == []
     np.testing.assert_array_equal(more, [[1.0, 2.0]])
@@ -243,7 +248,7 @@ def test_candidates_that_are_none(candidates: Any, message: str) -> None:
         (np.array([[1j]]), "X holds complex128, expected numbers or texts; convert it first"),
         (np.array([["2020-01-01"]], dtype="M8[D]"), r"X holds datetime64\[D\], expected"),
         (
-            np.ma.array([[1.0, 2.0]], mask=[[0, 1]]),
+            masked([[1.0, 2.0]], mask=[[0, 1]]),
             r"X has masked cells; expected numbers, or pass",
         ),
     ],
@@ -259,7 +264,7 @@ def test_samples_of_several_kinds() -> None:
     assert samples([[1, 2]], "X").shape == (1, 2)
     frame = pd.DataFrame({"a": [1], "b": ["x"]})
     assert samples(frame, "X") is frame
-    refuse_masked(np.ma.array([1.0], mask=[0]), "X", "way")  # nothing is masked
+    refuse_masked(masked([1.0], mask=[0]), "X", "way")  # nothing is masked
 
 
 def test_names_of_rows_are_compared() -> None:
@@ -330,6 +335,7 @@ def test_columns_of_a_frame_go_by_name() -> None:
     numbered = pd.DataFrame(proba.to_numpy())
     np.testing.assert_allclose(state(y, proba=numbered, classes=["b", "a"]).proba, proba)
     assert state(proba=numbered).n_classes == 2  # codes 0 and 1
+    assert state(["no", "yes", None, None], proba=numbered).labels.tolist() == [0, 1]
 
 
 def test_columns_of_an_array_are_what_y_shows_or_codes() -> None:
@@ -345,7 +351,7 @@ def test_columns_of_an_array_are_what_y_shows_or_codes() -> None:
         with pytest.raises(DataError, match=r"must be a table of numbers of shape \(N, C\)"):
             state(proba=bad)
     with pytest.raises(DataError, match="proba has masked cells"):
-        state(proba=np.ma.array(two, mask=[[1, 0]] + [[0, 0]] * 3))
+        state(proba=masked(two, mask=[[1, 0]] + [[0, 0]] * 3))
 
 
 def test_what_a_state_says_of_the_request() -> None:
@@ -370,7 +376,7 @@ def test_what_a_state_of_numbers_says() -> None:
         X, [0.0, 2.0, None, None], LinearRegression(),
         Options(task="regression", budget=4, candidates=[[5.0], [6.0]], sample_weight=[1, 2, 0, 0]),
     )  # fmt: skip
-    found = request.state
+    found: Any = request.state
     assert (request.rows.tolist(), request.offset, request.width) == ([4, 5], 4, 2)
     assert (found.N, found.n_classes, found.budget, found.proba) == (6, 0, 4, None)
     assert not found.classes_known

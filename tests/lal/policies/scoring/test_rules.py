@@ -237,7 +237,7 @@ def test_what_is_held_is_counted_to_the_last_number() -> None:
     widths = [4096] * 3
     rest = MAX_HELD - 3 * 4096
     for last, fits in ((rest, True), (rest + 1, False)):
-        tensors = {f"w{i}": np.ones((n, F)) for i, n in enumerate([*widths, last])}
+        tensors: dict[str, Any] = {f"w{i}": np.ones((n, F)) for i, n in enumerate([*widths, last])}
         operations = [{**widen, "out": [f"r{i}"], "weight": f"w{i}"} for i in range(4)]
         ends = [op("masked_mean", f"r{i}", out=f"m{i}") for i in range(4)]
         if fits and last <= 4096:
