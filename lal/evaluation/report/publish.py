@@ -17,25 +17,29 @@ from lal.serialization import write_bytes
 CROISSANT = "http://mlcommons.org/croissant/1.0"
 """What the description conforms to."""
 
-PARQUET = "application/vnd.apache.parquet"
+PARQUET = "application/x-parquet"
+
+TERMS = (
+    "citeAs", "column", "equivalentProperty", "extract", "field", "fileObject", "fileProperty",
+    "fileSet", "format", "includes", "isLiveDataset", "jsonPath", "key", "md5", "parentField",
+    "path", "recordSet", "references", "regex", "repeated", "replace", "samplingRate", "separator",
+    "source", "subField", "transform",
+)  # fmt: skip
 
 CONTEXT: Mapping[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
     "sc": "https://schema.org/",
     "cr": "http://mlcommons.org/croissant/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
     "dct": "http://purl.org/dc/terms/",
-    "column": "cr:column",
     "conformsTo": "dct:conformsTo",
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "extract": "cr:extract",
-    "field": "cr:field",
-    "fileObject": "cr:fileObject",
-    "recordSet": "cr:recordSet",
-    "source": "cr:source",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    **{term: f"cr:{term}" for term in TERMS},
 }
-"""The terms used, as Croissant's own descriptions declare them."""
+"""The terms of Croissant 1.0, all of which a description declares."""
 
 KEYS = ("dataset", "family", "source", "sha256", "n_classes", "learner", "split", "start",
         "strategy", "n_start", "n_pool")  # fmt: skip

@@ -83,6 +83,7 @@ def test_the_description_is_true(published):
             assert field["description"]
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_mlcommons_own_reader_reads_the_description(published):
     mlcroissant = pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
     _, folder = published
