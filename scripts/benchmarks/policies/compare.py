@@ -1,8 +1,8 @@
 """Strategies and policies side by side on a suite, by kind of data set, paired.
 
 ``python -m scripts.benchmark compare --strategies default --against margin uncertainty_herding``
-evaluates them, in the compiled engine unless told otherwise, and writes the differences over all data sets
-and over those of two and of more classes. It can be stopped and run again at any time.
+evaluates them, in the compiled engine unless told otherwise, and writes the differences over all
+data sets and over those of two and of more classes. It can be stopped and run again at any time.
 """
 
 from collections.abc import Mapping, Sequence
