@@ -22,7 +22,7 @@ class Fetch:
     """Load every data set of a suite once and write the list with the hash of each."""
 
     suite: Annotated[str, tyro.conf.Positional] = "bundled"
-    """bundled, synthetic, openml-cc18, alpbench, a folder or a .json list."""
+    """bundled, synthetic, openml-cc18, alpbench, tabular-al-v1, a folder or a .json list."""
 
     out: Path | None = None
     """The list that pins what was fetched; SUITE.lock.json when not given."""

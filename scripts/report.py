@@ -14,6 +14,7 @@ from lal.evaluation.report.charts import all_charts, curve_charts
 from lal.evaluation.report.export import write_tables
 from lal.evaluation.report.figures import write_figures
 from lal.evaluation.report.leaderboard import complete_repetitions, write_leaderboard
+from lal.evaluation.report.publish import publish
 from lal.evaluation.report.report import Page, headline, make_page, write_report
 from lal.evaluation.reproduction.lu2023_page import load_reproduction
 from lal.evaluation.runs.replay import rerun
@@ -53,6 +54,10 @@ class Config:
     tables: str = ""
     """Folder for every table as CSV and LaTeX."""
 
+    publish: str = ""
+    """Folder for runs, curves and picks as Parquet with a Croissant description; no page is
+    written then."""
+
     leaderboard: str = ""
     """Markdown file for the leaderboard; no page is written then."""
 
@@ -72,6 +77,9 @@ def main(config: Config) -> Page | None:
         overviews(config)
         return None
     store = RunStore.existing(config.store)
+    if config.publish:
+        print("\n".join(str(path) for path in publish(store, Path(config.publish))))
+        return None
     if config.rerun:
         execute_again(store, config.rerun)
         return None

@@ -110,9 +110,9 @@ def load_suite(name_or_path: str | Path, *, kinds: Sequence[str] = KINDS) -> Sui
 
     Args:
         name_or_path: ``"bundled"``, ``"synthetic"``, ``"regression"``, ``"openml-cc18"``,
-            ``"alpbench"``, a folder (with a manifest.json, or just .npz, .csv and .parquet files),
-            or a .json list of sources with names and hashes. ``"wall": "sealed"`` in the manifest
-            or the list locks it: evaluations on it are logged beside it.
+            ``"alpbench"``, ``"tabular-al-v1"``, a folder (with a manifest.json, or just .npz, .csv
+            and .parquet files), or a .json list of sources with names and hashes. ``"wall":
+            "sealed"`` in the manifest or the list locks it: evaluations on it are logged beside it.
         kinds: Kinds of manifest entries to take; text and sequence data are not tables.
 
     Raises:
@@ -161,6 +161,7 @@ SUITES: Mapping[str, Callable[[], Suite]] = {
     "regression": _regression,
     "openml-cc18": partial(_listed, "openml-cc18"),
     "alpbench": partial(_listed, "alpbench"),
+    "tabular-al-v1": partial(_listed, "tabular-al-v1"),
 }
 """Suites by name; those of OpenML are fetched when a data set is first looked at."""
 

@@ -84,13 +84,22 @@ for _prefix in ("modal", "alipy", "baal"):
     STRATEGIES.add_prefix(_prefix, f"lal.integrations.{_prefix}_strategies:from_name")
 
 
+FILE_MARK = ".py:"
+"""What ends the file and begins the name in it, where a strategy comes from a Python file."""
+
+
 def make_strategy(name: str, **options: Any) -> Strategy:
     """Return the strategy called `name`, for example ``"margin"`` or ``"skactiveml:BatchBALD"``.
 
     Args:
-        name: A name of the registry, or ``"prefix:Name"`` for another library's.
+        name: A name of the registry, ``"prefix:Name"`` for another library's, or
+            ``"FILE.py:name"`` for a class or function of yours; see `lal.strategies.from_file`.
         **options: Passed to the strategy's constructor.
     """
+    if FILE_MARK in name:
+        from lal.strategies.from_file import strategy_from_file
+
+        return strategy_from_file(name, **options)
     return STRATEGIES[name](**options)
 
 

@@ -128,13 +128,13 @@ def what_was_seen(page: Page) -> list[dict[str, str]]:
     found = []
     for name in page.compared:
         sha256 = methods[name].sha256 if name in methods else ""
-        learned = bool(sha256)
+        learned = bool(sha256) and methods[name].role != "strategy"
         families = sorted(seen.get(name, []))
         sets = sorted(page.seen(name))
         found.append(
             {
                 "strategy": name,
-                "kind": "policy file" if learned else "rule",
+                "kind": "policy file" if learned else "Python file" if sha256 else "rule",
                 "sha256": sha256[:16],
                 "families": ", ".join(families) or ("none named on its card" if learned else "-"),
                 "sets": ", ".join(sets) or "none of these data sets",

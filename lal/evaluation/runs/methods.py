@@ -17,7 +17,7 @@ from lal.policies.kinds import list_policies, load_as, policy_path
 from lal.policies.pool_policy import PoolPolicy
 from lal.registry import parse_options
 from lal.state import QueryState, Strategy
-from lal.strategies.base import STRATEGIES, make_strategy
+from lal.strategies.base import FILE_MARK, STRATEGIES, make_strategy
 
 Role = Literal["strategy", "policy", "untrained", "shuffled", "linear", "oracle", "full_labels"]
 """What a method is for: a hand-written strategy, a learned policy, one of a policy's controls
@@ -46,9 +46,11 @@ class MethodSpec:
 
     Attributes:
         label: Name in tables; different for every method.
-        spec: What it is made from: a registry name, ``"policy:PATH"`` or a shipped policy's name.
+        spec: What it is made from: a registry name, ``"policy:PATH"``, a shipped policy's name, or
+            ``"FILE.py:name"``.
         options: Constructor options, as JSON text.
-        sha256: Hash of the policy file; empty for hand-written strategies.
+        sha256: Hash of the policy file, or of the Python file that a strategy comes from; empty
+            for strategies of ours.
         seen: Families seen in training.
         role: What it is for.
     """
@@ -64,6 +66,8 @@ class MethodSpec:
     def identity(self) -> dict[str, str]:
         """What determines the method's choices; a policy is its content, not its path."""
         what = self.sha256 or self.spec
+        if FILE_MARK in self.spec:
+            what = f"{self.sha256}:{self.spec.rpartition(':')[2]}"  # one file may hold several
         return {"label": self.label, "strategy": what, "options": self.options}
 
     @classmethod
@@ -79,8 +83,18 @@ class MethodSpec:
         """
         options = json.loads(self.options)
         stream = options.pop("stream", None)
-        strategy = self._policy() if self.sha256 else make_strategy(self.spec, **options)
+        is_policy = self.sha256 and not self._from_python()
+        strategy = self._policy() if is_policy else make_strategy(self.spec, **options)
         return strategy if stream is None else ReseededStrategy(strategy, int(stream))
+
+    def _from_python(self) -> bool:
+        """Whether it comes from a Python file, which must be the one that was listed."""
+        file, mark, _ = self.spec.rpartition(":")
+        if not (mark and file.endswith(".py")):
+            return False
+        if file_sha256(Path(file)) != self.sha256:
+            raise UsageError(f"the Python file {file!r} changed while the evaluation ran")
+        return True
 
     def _policy(self) -> Strategy:
         name = self.spec.removeprefix("policy:")
@@ -105,7 +119,8 @@ def parse_method(text: str) -> MethodSpec:
     """Return the method that a text names.
 
     Args:
-        text: ``"margin"``, ``"skactiveml:Name"``, a shipped policy's name or a policy file (both
+        text: ``"margin"``, ``"skactiveml:Name"``, ``"FILE.py:name"`` (a class or function of
+            yours), a shipped policy's name or a policy file (both
             also as ``"policy:..."``, where a strategy has the same name). ``"name?key=value"``
             adds constructor options; two are ours: ``stream`` gives it a random stream of its
             own, ``role`` says what it is for (a policy's card says so by itself).
@@ -114,7 +129,7 @@ def parse_method(text: str) -> MethodSpec:
     Raises:
         UnknownNameError: No such strategy or policy.
         PolicyFileError: The policy file is missing or damaged.
-        UsageError: An option or a role that does not exist.
+        UsageError: An option, a role or a Python file that does not exist.
     """
     label, spec = _split_label(text)
     query = spec.partition("?")[2]
@@ -128,6 +143,8 @@ def _find_method(label: str, spec: str, query: str, options: str) -> MethodSpec:
     bare = spec.removeprefix("policy:")
     if spec != bare and bare in _ranking_policies():
         return _shipped_method(label or spec, bare, options)
+    if FILE_MARK in spec:
+        return _python_method(label, spec, options)
     if _is_file(spec):
         return _file_method(label, Path(spec.removeprefix("policy:")).expanduser(), options)
     if spec not in STRATEGIES and ":" not in spec and spec in _ranking_policies():
@@ -227,6 +244,16 @@ def _is_file(spec: str) -> bool:
     if spec.startswith("policy:"):
         return True
     return spec.endswith(".safetensors") or os.sep in spec or Path(spec).is_file()
+
+
+def _python_method(label: str, spec: str, options: str) -> MethodSpec:
+    file, _, name = spec.rpartition(":")
+    path = Path(file).expanduser()
+    if not path.is_file():
+        raise UsageError(f"there is no Python file {file!r} with a strategy; check the path")
+    listed = MethodSpec(label or name, f"{path.resolve()}:{name}", options, file_sha256(path))
+    _try_make(listed)
+    return listed
 
 
 def _file_method(label: str, path: Path, options: str) -> MethodSpec:

@@ -12,7 +12,10 @@ from lal.serialization import config_hash, from_mapping
 from lal.task import Start
 from lal.tasks.conditions import make_condition
 
-Regime = Literal["cold", "warm", "batch", "batch_10C", "full_pool"]
+Regime = Literal[
+    "cold", "warm", "batch", "batch_10C", "full_pool",
+    "alpbench_small", "alpbench_medium", "alpbench_large", "cdalbench",
+]  # fmt: skip
 
 Count = int | str
 """Labels: a number, or a text such as ``"10C"`` for ten times the classes of the data set."""
@@ -172,16 +175,41 @@ class Protocol:
         return from_mapping(cls, found, where="protocol")
 
 
+WHOLE = 100_000
+"""Pools of the benchmarks of others are not sub-sampled; no data set of theirs has more rows."""
+
+
+def _alpbench(size: str, start: int, batch_size: int) -> Protocol:
+    """Return a setting of ALPBench: twenty batches, a third of the rows for the test, accuracy."""
+    return Protocol(
+        name=f"alpbench_{size}", start=start, budget=20 * batch_size, batch_size=batch_size,
+        test_share=1 / 3, max_pool=WHOLE, max_share=1.0, n_splits=10, n_starts=1, metric="accuracy",
+    )  # fmt: skip
+
+
 PROTOCOLS: dict[str, Protocol] = {
     "cold": Protocol(),
     "warm": Protocol(name="warm", start=20, budget=200),
     "batch": Protocol(name="batch", start="10C", budget=100, batch_size=5),
     "batch_10C": Protocol(name="batch_10C", start="10C", budget="200C", batch_size="10C"),
     "full_pool": Protocol(name="full_pool", start=20, budget=None, max_share=1.0),
-}
+    "alpbench_small": _alpbench("small", 30, 10),
+    "alpbench_medium": _alpbench("medium", 100, 50),
+    "alpbench_large": _alpbench("large", 300, 200),
+    "cdalbench": Protocol(
+        name="cdalbench", start="1C", budget=400, test_share=1 / 3, max_pool=WHOLE, max_share=1.0,
+        n_splits=50, n_starts=1, metric="accuracy",
+    ),
+}  # fmt: skip
 """The regimes by name: cold and warm are headlines, full_pool only reproduces older tables.
 
 Both batch regimes start from ten labels per class and acquire twenty batches.
+
+The settings of others: ALPBench (Margraf et al. 2024, "ALPBench: a benchmark for active learning
+pipelines on tabular data"), with starts of 30, 100 and 300 labels; CDALBench (Werner et al. 2024,
+"A cross-domain benchmark for active learning") for tables, one label at a time up to 400, that of
+Splice. CDALBench begins with one label of each class; here as many are drawn at random, because a
+start that looks at labels is not one that a person could make.
 """
 
 

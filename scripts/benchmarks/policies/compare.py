@@ -1,8 +1,8 @@
 """Strategies and policies side by side on a suite, by kind of data set, paired.
 
 ``python -m scripts.benchmark compare --strategies default --against margin uncertainty_herding``
-evaluates them in the compiled engine where it can, and writes the differences over all data sets
-and over those of two and of more classes. It can be stopped and run again at any time.
+evaluates them, in the compiled engine unless told otherwise, and writes the differences over all
+data sets and over those of two and of more classes. It can be stopped and run again at any time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,7 @@ from lal.evaluation.runs.methods import parse_method
 from lal.evaluation.runs.protocol import Regime
 from scripts.benchmarks.base import Benchmark, Results, show_interval
 from scripts.benchmarks.policies.imbalanced import suffix, write_thinned
+from scripts.evaluate import EngineName, make_engine
 
 METRICS = ("balanced_accuracy", "accuracy")
 
@@ -60,6 +61,9 @@ class Config:
     max_pool: int | None = 1000
     """Larger pools are sub-sampled."""
 
+    engine: EngineName = "compiled"
+    """What executes the runs; the compiled one acquires one label at a time."""
+
     out: Path = Path("runs/compare")
     """Run store; finished runs in it are never repeated."""
 
@@ -69,8 +73,6 @@ class Config:
 
 def run(config: Config, results: Results) -> None:
     """Add one row per pair and kind of data set."""
-    from envs.simulator.engine import CompiledEngine  # loads numba
-
     suite, datasets = config.suite, config.datasets
     if config.rare_shares:
         sources = load_evaluated(suite, datasets, {})
@@ -90,7 +92,7 @@ def run(config: Config, results: Results) -> None:
             out=config.out,
             jobs=config.jobs,
         ),
-        engine=CompiledEngine(config.jobs),
+        engine=make_engine(config.engine, config.jobs),
         command="python -m scripts.benchmark compare",
     )
     kinds = _kinds(load_evaluated(suite, datasets, {}), config.rare_shares)

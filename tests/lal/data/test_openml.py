@@ -97,6 +97,10 @@ def test_a_number_is_needed():
 
 def test_lists_of_openml_have_their_sets_and_families():
     cc18, alpbench = load_suite("openml-cc18"), load_suite("alpbench")
+    ours = load_suite("tabular-al-v1")
+    assert len(ours) == len(ours.families) == 42
+    assert set(ours.names) <= {*cc18.names, "breast_cancer", "digits", "iris", "wine"}
+    assert ours.entry("iris").sha256 == ours["iris"].sha256  # loaded, so it was checked
     assert (len(cc18), len(alpbench)) == (72, 90)
     assert set(cc18.names) < set(alpbench.names)
     assert cc18.entry("openml-37").family == "pima"

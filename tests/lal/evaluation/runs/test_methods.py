@@ -1,9 +1,12 @@
 """Methods: names, options, labels and policy files."""
 
 import dataclasses
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from lal.checks.states import sample_state
 from lal.errors import PolicyFileError, UnknownNameError, UsageError
 from lal.evaluation.runs.methods import families_seen, parse_method, parse_methods, policy_role
 from lal.policies.kinds import list_policies
@@ -58,6 +61,69 @@ def test_a_role_is_given_or_read_from_the_card_and_changes_no_key():
 def test_what_is_no_strategy_is_refused(text, error, message):
     with pytest.raises(error, match=message):
         parse_method(text)
+
+
+MINE = """
+import numpy as np
+
+
+class Mine:
+    def __init__(self, sign=1):
+        self.sign = sign
+
+    def utilities(self, state, rng):
+        return self.sign * np.arange(len(state.X), dtype=float)
+
+
+def rule(state, rng, power=1):
+    return np.arange(len(state.X)) ** power
+
+
+def short(state, rng):
+    return np.zeros(2)
+
+
+number = 3
+"""
+
+
+@pytest.fixture
+def mine(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(MINE)
+    return path
+
+
+def test_a_method_from_a_python_file(mine, tmp_path):
+    task = sample_state()
+    rng = np.random.default_rng(0)
+    first = parse_method(f"{mine}:Mine")
+    assert (first.label, first.role, first.seen) == ("Mine", "strategy", ())
+    assert first.make().utilities(task, rng)[-1] == len(task.X) - 1
+    other = parse_method(f"down={mine}:Mine?sign=-1")
+    assert other.make().utilities(task, rng)[-1] == 1 - len(task.X)
+    rule = parse_method(f"{mine}:rule?power=2")
+    assert rule.make().utilities(task, rng)[3] == 9
+    assert len({m.sha256 for m in (first, other, rule)}) == 1
+    assert len({str(m.identity) for m in (first, replace(rule, label="Mine"))}) == 2
+    with pytest.raises(UsageError, match=r"a utility for every row, shape .* got shape"):
+        parse_method(f"{mine}:short").make().utilities(task, rng)
+    moved = tmp_path / "elsewhere.py"
+    moved.write_text(MINE)
+    assert parse_method(f"{moved}:Mine").identity == first.identity  # the content, not the path
+    mine.write_text(MINE + "# changed")
+    assert parse_method(f"{mine}:Mine").identity != first.identity
+    with pytest.raises(UsageError, match="changed while the evaluation ran"):
+        first.make()
+
+
+def test_python_files_without_a_strategy_are_refused(mine):
+    with pytest.raises(UsageError, match=r"there is no Python file 'nowhere\.py'"):
+        parse_method("nowhere.py:Mine")
+    with pytest.raises(UsageError, match=r"has no 'Yours'; it has "):
+        parse_method(f"{mine}:Yours")
+    with pytest.raises(UsageError, match="has no utilities"):
+        parse_method(f"{mine}:number")
 
 
 def test_labels_differ():

@@ -73,6 +73,18 @@ def test_counts_of_classes_follow_the_data_set():
     assert make_protocol("cold").get_start(3) == "two_classes"
 
 
+def test_settings_of_other_benchmarks():
+    sizes = {"small": (30, 10), "medium": (100, 50), "large": (300, 200)}
+    for size, (start, batch_size) in sizes.items():
+        protocol = PROTOCOLS[f"alpbench_{size}"]
+        assert (protocol.start, protocol.batch_size) == (start, batch_size)
+        assert protocol.budget == 20 * batch_size
+        assert (protocol.n_runs, protocol.metric) == (10, "accuracy")
+    cdalbench = PROTOCOLS["cdalbench"]
+    assert cdalbench.get_start(3) == 3
+    assert (cdalbench.budget, cdalbench.batch_size, cdalbench.n_runs) == (400, 1, 50)
+
+
 def test_unknown_regime_and_json():
     with pytest.raises(UsageError, match="unknown regime 'hot'"):
         make_protocol("hot")  # type: ignore[arg-type]
