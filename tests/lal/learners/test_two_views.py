@@ -27,7 +27,8 @@ def test_points_are_taken_by_squared_distance_and_never_twice():
 
 def test_the_contrast_by_hand_leaves_the_row_itself_out():
     eye = torch.eye(2)
-    nets = ([(eye[None], torch.zeros(1, 1, 2))],) * 2
+    layer = eye[None], torch.zeros(1, 1, 2)
+    nets = [layer, layer], [layer, layer]
     halves = (eye, eye)
     few, negatives = torch.tensor([0]), torch.tensor([0, 1])
     # its own view has cosine 1, the other row 0; the row itself is no negative: log(1 + e^-10)
