@@ -7,7 +7,11 @@ import numpy as np
 from lal.arrays import Floats
 from lal.strategies.frank_wolfe import frank_wolfe
 from lal.strategies.gaussian_design import kernel
-from lal.strategies.preference import preference_information, preference_posterior
+from lal.strategies.preference import (
+    preference_information,
+    preference_kernel,
+    preference_posterior,
+)
 from lal.strategies.probit import probit_information
 from scripts.row_checks.base import Outcome, all_of, make_state, pick
 
@@ -99,3 +103,11 @@ def preference_lead() -> Floats:
             right.append(100.0 * float(((mean > 0) == truth).mean()))
         leads.append(right[0] - right[1])
     return np.array(leads)
+
+
+def pair_kernel_error() -> float:
+    """Return the error of the kernel of pairs against that of differences, for a linear kernel."""
+    X = np.random.default_rng(0).normal(size=(6, 3))
+    pairs = np.array(list(combinations(range(6), 2)))
+    Z = X[pairs[:, 0]] - X[pairs[:, 1]]
+    return float(np.abs(preference_kernel(X @ X.T, pairs, pairs) - Z @ Z.T).max())
