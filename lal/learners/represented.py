@@ -19,8 +19,12 @@ Encoder = Callable[[Floats], Floats]
 REPRESENTATIONS: Registry[Callable[[Floats, int], Encoder]] = Registry("representation")
 """Rows of a pool, shape (N, D), and a number of columns d to an encoder."""
 
-for _name in ("autoencoder", "contrastive"):
-    REPRESENTATIONS.add_lazy(_name, f"lal.learners.neural.representations:{_name}")
+for _name, _where in {
+    "autoencoder": "representations:autoencoder",
+    "contrastive": "representations:contrastive",
+    "two_views": "two_views:two_views",
+}.items():
+    REPRESENTATIONS.add_lazy(_name, f"lal.learners.neural.{_where}")
 
 
 @REPRESENTATIONS.register("pca")

@@ -31,8 +31,8 @@ class ClassMismatch(ModelBatch):
         self.space, self.steepness = SPACES[space], steepness
 
     def utilities(self, state: QueryState, rng: np.random.Generator) -> Floats:
-        """Return semantic minus distinctive score, shape (N,); zeros without a model."""
-        if state.proba is None:
+        """Return semantic minus distinctive score, shape (N,); zeros before two classes."""
+        if state.proba is None or len(np.unique(state.labels)) < 2:
             return np.zeros(state.N)
         points = self.space(state, type(self).__name__)
         unit = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)

@@ -85,3 +85,34 @@ class SmoothSignals:
     def take(self, row: int) -> None:
         """Take a node."""
         self.free &= self.rows != row
+
+
+def reconstruct(points: Floats, known: Ints, values: Floats, power: int = 4) -> Floats:
+    """Return the smooth signal on the graph that is closest to the values on the known nodes.
+
+    It is a combination of the Laplacian's eigenvectors below the cut-off frequency of the known
+    nodes, by least squares; a signal that is one itself is given back exactly. With indicators of
+    classes as values, the largest column is the label.
+
+    Args:
+        points: Of all nodes, shape (n, d).
+        known: Nodes whose values are known, shape (L,), L at least 1.
+        values: Shape (L, C).
+        power: k of the cut-off, at least 1.
+
+    Returns:
+        The signal, shape (n, C).
+    """
+    if len(known) == 0:
+        raise UsageError("a signal cannot be reconstructed from no values; expected one at least")
+    L = laplacian(points)
+    frequencies, waves = np.linalg.eigh(L)
+    rest = np.setdiff1d(np.arange(len(points)), known)
+    cut = np.inf
+    if len(rest):
+        powered = np.linalg.matrix_power(L, power)[np.ix_(rest, rest)]
+        cut = max(float(np.linalg.eigvalsh(powered)[0]), 0.0) ** (1.0 / power)
+    n_waves = min(max(int((frequencies < cut).sum()), 1), len(known))
+    smooth = waves[:, :n_waves]
+    signal: Floats = smooth @ np.linalg.lstsq(smooth[known], values, rcond=None)[0]
+    return signal

@@ -96,6 +96,31 @@ def n_best_entropy(emission: Floats, transition: Floats, n: int) -> float:
     return float(-(proba * np.log(proba)).sum())
 
 
+def expected_gradient_length(
+    emission: Floats, transition: Floats, vectors: Floats, n: int
+) -> float:  # fmt: skip
+    """Return the mean length of the gradient over the n likeliest sequences, times their mass.
+
+    ``sum_y p(y) |grad log p(y)|`` in the weights of a chain whose emissions are ``vectors @ W``:
+    what the observed counts have more than the expected ones.
+
+    Args:
+        emission: Shape (T, K).
+        transition: Shape (K, K).
+        vectors: Features of the tokens, shape (T, d).
+        n: Sequences.
+    """
+    found = chain_marginals(emission, transition)
+    paths, proba = n_best(emission, transition, n)
+    expected, lengths = found.pairs.sum(axis=0), []
+    for path in paths:
+        in_words = vectors.T @ (np.eye(emission.shape[1])[path] - found.tokens)
+        counts = np.zeros_like(transition)
+        np.add.at(counts, (path[:-1], path[1:]), 1.0)
+        lengths.append(np.sqrt((in_words**2).sum() + ((counts - expected) ** 2).sum()))
+    return float(proba @ np.array(lengths))
+
+
 def information_density(scores: Floats, vectors: Floats, beta: float = 1.0) -> Floats:
     """Return scores times the mean cosine similarity to all sequences to the power beta, (n,).
 

@@ -11,7 +11,7 @@ from lal.strategies.committee import consensus_divergence
 from lal.strategies.joint import JointLabels, batch_bald_gains, batch_gibbs_gains
 from lal.strategies.posterior import FORMULAS
 from scripts.row_checks.base import Outcome, all_of, areas, lead
-from scripts.row_checks.gaussian import closed_form_error
+from scripts.row_checks.gaussian import closed_form_error, pair_kernel_error, preference_lead
 
 CANCER = ("sklearn:breast_cancer", 4, 40, 2)
 
@@ -32,15 +32,18 @@ def bald() -> Outcome:
     """BALD lies in [0, log C] and is 0 where draws agree; its lead on a real set is reported."""
     values = np.concatenate([consensus_divergence(draws(seed, 20, 50)) for seed in range(20)])
     agree = consensus_divergence(np.repeat(draws(0, 1), 8, axis=0))
-    runs, error = range(10), closed_form_error()
+    runs, error, gains = range(10), closed_form_error(), preference_lead()
     ours = areas("bald", "logistic_regression", CANCER, runs)
     random = areas("random", "logistic_regression", CANCER, runs)
     return all_of(
         (bool((values >= 0).all() and (values <= np.log(3)).all()), "0 <= information <= log C"),
         (bool(np.abs(agree).max() < 1e-12), "0 where draws agree"),
         (error <= 0.005, f"probit's closed form against quadrature: {error:.4f} bit"),
+        (pair_kernel_error() < 1e-12, "kernel of pairs is that of differences"),
+        (True, "preferences among 16 items, 20 questions, 16 draws: pairs right "
+         f"{lead(gains, 0 * gains)} points to random questions"),
         (True, f"breast_cancer, 10 runs: {lead(ours, random)} to random"),
-    )
+    )  # fmt: skip
 
 
 def gibbs_error() -> Outcome:

@@ -17,7 +17,7 @@ from lal.strategies.isal import influence, mean_gradient, solve_hessian
 from lal.strategies.lada import LookAheadAugmentation
 from lal.strategies.mval import variances
 from lal.strategies.refits import WhatIf
-from lal.strategies.sequence_scores import n_best, sequence_entropy
+from lal.strategies.sequence_scores import expected_gradient_length, n_best, sequence_entropy
 from lal.strategies.uncertainty import entropy_utility
 from scripts.row_checks.base import Outcome, all_of, areas, lead, make_state, pick
 from scripts.row_checks.spaces import digits
@@ -215,4 +215,33 @@ def sequences() -> Outcome:
         errors.append(abs(sequence_entropy(emission, transition) + (proba * np.log(proba)).sum()))
         likely = n_best(emission, transition, 4)[1]
         errors.append(float(np.abs(likely - proba[: len(likely)]).max()))
-    return all_of((max(errors) < 1e-8, f"against enumeration, T <= 6: {max(errors):.0e}"))
+    return all_of(
+        (max(errors) < 1e-8, f"against enumeration, T <= 6: {max(errors):.0e}"),
+        (bool(gradient_length_error() < 1e-6), "gradient length against finite differences"),
+    )
+
+
+def gradient_length_error() -> float:
+    """Return the error of the expected gradient length against finite differences."""
+    rng = np.random.default_rng(0)
+    T, K, d, step = 3, 2, 2, 1e-5
+    vectors, W, transition = (
+        rng.normal(size=(T, d)),
+        rng.normal(size=(d, K)),
+        rng.normal(size=(K, K)),
+    )
+    flat = np.concatenate([W.ravel(), transition.ravel()])
+    paths = np.array(list(product(range(K), repeat=T)))
+
+    def log_proba(weights: Floats) -> Floats:
+        emission, links = vectors @ weights[: d * K].reshape(d, K), weights[d * K :].reshape(K, K)
+        scores: Floats = emission[np.arange(T), paths].sum(axis=1)
+        scores = scores + links[paths[:, :-1], paths[:, 1:]].sum(axis=1)
+        return scores - np.log(np.exp(scores).sum())
+
+    slopes = np.array([
+        (log_proba(flat + step * e) - log_proba(flat - step * e)) / (2.0 * step)
+        for e in np.eye(len(flat))
+    ])  # fmt: skip
+    loop = float(np.exp(log_proba(flat)) @ np.linalg.norm(slopes, axis=0))
+    return abs(loop - expected_gradient_length(vectors @ W, transition, vectors, len(paths)))

@@ -6,12 +6,14 @@ import numpy as np
 import torch
 from scipy.ndimage import rotate
 from scipy.stats import spearmanr
+from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
 
 from lal.arrays import Floats, Ints
 from lal.learners import make_learner
 from lal.learners.capabilities import find_capability
 from lal.learners.neural.loss_head import pair_loss
+from lal.learners.neural.two_views import NEGATIVES, choose_negatives, train_two_views
 from lal.strategies.base import make_strategy
 from lal.strategies.model_reuse import ModelReuse, source_weights
 from lal.strategies.surprisal import surprisals
@@ -187,3 +189,34 @@ def surprisal() -> Outcome:
         (bool(kept <= 10), "at most 15 % of the columns are not zero"),
         (True, f"digits, first batch of 30, 20 runs: {lead(gain, 0 * gain)} points to random"),
     )
+
+
+def two_views() -> Outcome:
+    """Chosen negatives are of more clusters than random ones; retrieval of the other half."""
+    X, _ = digits(900)
+    ours, random, spans = [], [], []
+    cluster = KMeans(32, n_init=1, random_state=0).fit_predict(X[:600])
+
+    def draw(codes: Floats, keys: Floats, rng: np.random.Generator) -> Ints:
+        return rng.permutation(len(codes))[:NEGATIVES]
+
+    def watched(codes: Floats, keys: Floats, rng: np.random.Generator) -> Ints:
+        chosen = choose_negatives(codes, keys, rng)
+        pair = (chosen, rng.permutation(len(codes))[: len(chosen)])
+        spans.append([len(np.unique(cluster[rows])) for rows in pair])
+        return chosen
+
+    for seed in range(8):
+        for choose, found in ((watched, ours), (draw, random)):
+            first, second = train_two_views(X[:600], 32, choose, seed).views(X[600:])
+            first, second = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (first, second))
+            found.append(100 * np.mean((first @ second.T).argmax(axis=1) == np.arange(300)))
+    chosen, drawn = np.mean(spans, axis=0)
+    wins = np.mean(np.array(ours) > np.array(random))
+    return all_of(
+        (bool(chosen > drawn),
+         f"of 32 clusters, 32 negatives have {chosen:.1f}, random {drawn:.1f}"),
+        (bool(np.mean(ours) > 2.0), f"lower halves of 300 digits found by the upper: "
+         f"{np.mean(ours):.1f} %, chance 0.3 %, {lead(np.array(ours), np.array(random))} to random "
+         f"negatives, ahead in {100 * wins:.0f} % of 8 runs"),
+    )  # fmt: skip

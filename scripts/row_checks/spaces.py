@@ -13,7 +13,7 @@ from sklearn.semi_supervised import LabelSpreading
 from lal.arrays import Floats, Ints
 from lal.learners.capabilities import find_capability
 from lal.strategies.geal import Patterns
-from lal.strategies.graph_signal import laplacian
+from lal.strategies.graph_signal import laplacian, reconstruct
 from lal.strategies.hierarchical import pool_labels
 from lal.strategies.spaces import SquaredDistance
 from scripts.row_checks.base import Outcome, all_of, areas, lead, make_state, pick
@@ -80,9 +80,25 @@ def graph_signal() -> Outcome:
         [rng.permutation(300)[:30] for _ in range(100)],
     )
     best, mean = max(map(cut_off, others)), float(np.mean([accuracy(rows) for rows in others]))
+
+    def rebuilt(rows: Ints) -> float:
+        rest = np.setdiff1d(np.arange(300), rows)
+        codes = reconstruct(state.Z, rows, np.eye(10)[y[rows]]).argmax(axis=1)
+        return float((codes[rest] == y[rest]).mean())
+
+    frequencies, waves = np.linalg.eigh(laplacian(state.Z))
+    n_waves = int((frequencies < cut_off(picked)).sum())
+    signal = waves[:, :n_waves] @ rng.normal(size=(n_waves, 1))
+    error = float(np.abs(reconstruct(state.Z, picked, signal[picked]) - signal).max())
+    theirs = float(np.mean([rebuilt(rows) for rows in others[:20]]))
     return all_of(
         (cut_off(picked) > best, f"cut-off {cut_off(picked):.3f}, best of 100 random {best:.3f}"),
         (accuracy(picked) > mean, f"spread labels {accuracy(picked):.3f}, random {mean:.3f}"),
+        (error < 1e-6, f"a signal of the {n_waves} waves below it is given back"),
+        (
+            rebuilt(picked) > theirs,
+            f"labels from band limits {rebuilt(picked):.3f}, random {theirs:.3f}",
+        ),
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from lal.errors import UsageError
 from lal.strategies.sequence_scores import (
     chain_marginals,
+    expected_gradient_length,
     information_density,
     least_confident_sequence,
     n_best,
@@ -15,6 +16,7 @@ from lal.strategies.sequence_scores import (
     sequence_entropy,
     total_token_entropy,
 )
+from scripts.row_checks.refits import gradient_length_error
 
 
 def enumerated(emission, transition):
@@ -65,3 +67,10 @@ def test_density_by_hand():
 def test_no_sequence_is_refused():
     with pytest.raises(UsageError, match="expected at least one sequence, got 0"):
         n_best(np.zeros((2, 2)), np.zeros((2, 2)), 0)
+
+
+def test_the_gradient_length_is_that_of_finite_differences():
+    assert gradient_length_error() < 1e-6
+    # of two equally likely tags, whichever comes: (1/2, -1/2) times the length of the token
+    one = expected_gradient_length(np.zeros((1, 2)), np.zeros((2, 2)), np.array([[2.0]]), 2)
+    assert one == pytest.approx(np.sqrt(2.0))

@@ -16,7 +16,7 @@ from lal.strategies.core_set import cover
 from lal.strategies.drop_query import nearest_to_centres
 from lal.strategies.fisher_kernel import out_of_fold_proba
 from lal.strategies.geal import Geal, Patterns, quadrants
-from lal.strategies.graph_signal import SmoothSignals, laplacian
+from lal.strategies.graph_signal import SmoothSignals, laplacian, reconstruct
 from lal.strategies.hierarchical import best_pruning, bounds, get_tree, leaf_labels, pool_labels
 from lal.strategies.prob_cover import pure_radius
 from lal.strategies.spaces import Nearest, SquaredDistance
@@ -258,3 +258,16 @@ def test_the_cut_off_of_greedy_nodes_is_above_that_of_random_ones():
 @pytest.mark.parametrize("name", ["core_set", "core_set_robust", "geal", "prob_cover"])
 def test_other_spaces_keep_the_contract(name):
     check_strategy(make_strategy(name, space="embedding"))
+
+
+def test_a_smooth_signal_is_given_back_from_a_few_values():
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    waves = np.linalg.eigh(laplacian(X))[1]
+    known = np.arange(0, 40, 2)
+    signal = waves[:, :2] @ np.array([[1.0, 0.0], [2.0, 3.0]])
+    np.testing.assert_allclose(reconstruct(X, known, signal[known]), signal, atol=1e-8)
+    every = np.arange(40)
+    noise = np.random.default_rng(1).normal(size=(40, 1))
+    np.testing.assert_allclose(reconstruct(X, every, noise), noise, atol=1e-8)
+    with pytest.raises(UsageError, match="cannot be reconstructed from no values"):
+        reconstruct(X, every[:0], noise[:0])
