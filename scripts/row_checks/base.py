@@ -83,6 +83,7 @@ for _number, _where in {
     14: "streams:active_vote",
     15: "search:active_search",
     16: "refits:coordinated_matching",
+    17: "pareto:pareto_pal",
     18: "posterior:gibbs_error",
     19: "spaces:graph_signal",
     20: "streams:abstention",
