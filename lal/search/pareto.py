@@ -38,7 +38,7 @@ class EpsilonPAL:
     which is cut with its earlier boxes. A design is dropped when its best corner, less half of
     epsilon, is dominated by the worst corner of a design that stays; it belongs to the front when
     no other's best corner, less half of epsilon, dominates its worst corner. The kept design with
-    the longest diagonal is evaluated next. Source: Zuluaga, Sergent, Krause and Pueschel (2013),
+    the longest diagonal is evaluated next. Source: Zuluaga et al. (2013),
     Active learning for multi-objective optimization, and its epsilon-PAL (2016, JMLR 17).
 
     Args:

@@ -20,7 +20,7 @@ def objectives(seed: int, n: int = 200) -> tuple[Floats, Floats]:
     X = rng.random((n, 2))
     frequencies = rng.normal(size=(2, 60, 2)) / 0.35
     phases = rng.uniform(0.0, 2.0 * np.pi, (2, 60))
-    Y = np.cos(np.einsum("jkd,nd->njk", frequencies, X) + phases).sum(axis=2)
+    Y = np.cos(np.einsum("jfd,nd->njf", frequencies, X) + phases).sum(axis=2)
     return X, (Y - Y.min(axis=0)) / np.ptp(Y, axis=0)
 
 
