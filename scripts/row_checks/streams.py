@@ -39,7 +39,7 @@ class Passed(NamedTuple):
 
 
 def pass_by(
-    rule: Any, X: Floats, y: Ints, *, tasks: Ints | None = None, labelled: Bools | None = None
+    rule: Any, X: Floats, y: Ints, *, tasks: Floats | None = None, labelled: Bools | None = None
 ) -> Passed:
     """Run a rule over a stream without a budget.
 
@@ -228,9 +228,9 @@ def peers() -> Outcome:
         clusters = np.arange(10) % 3
         centres = rng.normal(size=(3, 10))
         weights = centres[clusters] + 0.2 * rng.normal(size=(10, 10))
-        tasks = np.tile(np.arange(10), 60)
+        tasks = np.tile(np.arange(10.0), 60)
         X = rng.normal(size=(600, 10))
-        y = ((X * weights[tasks]).sum(axis=1) > 0).astype(np.int64)
+        y = ((X * weights[tasks.astype(np.int64)]).sum(axis=1) > 0).astype(np.int64)
         together = _with_mistakes(PeersStream(seed), X, y, tasks)
         alone = [
             _with_mistakes(PeersStream(seed + task), X[tasks == task], y[tasks == task], None)
@@ -252,7 +252,7 @@ def peers() -> Outcome:
 
 
 def _with_mistakes(
-    rule: PeersStream, X: Floats, y: Ints, tasks: Ints | None
+    rule: PeersStream, X: Floats, y: Ints, tasks: Floats | None
 ) -> tuple[int, int, Memory]:
     """Return labels asked for, mistakes made before each label, and the last memory."""
     memory, labels, errors = rule.start(), 0, 0

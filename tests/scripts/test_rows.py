@@ -26,6 +26,8 @@ INTEGRATIONS = ("modal", "alipy", "baal")
 def exists(kind: str, name: str) -> bool:
     if kind == "strategy":
         return name in STRATEGIES or callable(make_strategy(name).utilities)
+    if kind == "class":
+        return isinstance(import_attribute(name), type)
     if kind == "command":
         return callable(import_attribute(f"scripts.{name}:main"))
     if kind == "page":

@@ -62,8 +62,7 @@ class Boxes:
     def predict(self, X: Floats, n_classes: int) -> Ints:
         """Return the class codes of all rules, (n, D) to (H, n)."""
         inside = (self.low[:, None] <= X) & (self.high[:, None] >= X)
-        codes: Ints = inside.all(axis=2).astype(np.int64)
-        return codes
+        return np.asarray(inside.all(axis=2), dtype=np.int64)
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,9 @@ def test_expected_best_in_one_piece_is_that_of_the_loop():
     problem = ClusteredSearch(n=25)(np.random.default_rng(0))
     labels = problem.known
     p = problem.model.probabilities(labels)
+    assert isinstance(problem.model, NeighbourModel)
     whole = problem.model.expected_best(labels)
-    for row in np.flatnonzero(labels < 0):
+    for row in np.flatnonzero(labels < 0).tolist():
         assert whole[row] == pytest.approx(expected_best(problem.model, labels, row, p[row]))
 
 

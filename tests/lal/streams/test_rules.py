@@ -51,7 +51,7 @@ def test_disagreement_asks_where_enumeration_does_and_infers_no_wrong_label(hypo
     codes = hypotheses.predict(X, 2)
     y = codes[7]
     asked, inferred, _ = play(DisagreementStream(FiniteVersionSpace(hypotheses)), X, y)
-    alive = range(len(codes))
+    alive = list(range(len(codes)))
     for t in range(60):
         assert asked[t] == (len({int(codes[h, t]) for h in alive}) > 1)
         if asked[t]:
