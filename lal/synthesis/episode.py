@@ -144,7 +144,8 @@ class SynthesisEpisode:
                 self.X,
                 self.y,
                 n_classes=self.task.n_classes,
-                sample_weight=self.weight,
+                # many learners take no weights, and only rules make others than 1
+                sample_weight=None if (self.weight == 1.0).all() else self.weight,
                 seed=integer_seed(self.seed, "learner", len(self.y)),
             )
         return self._model

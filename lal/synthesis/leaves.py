@@ -33,15 +33,16 @@ class LeafQuery:
     """An item made up in a leaf that is likely to be wrong (Tree-ADQ).
 
     A leaf is drawn in proportion to the upper confidence bound of its error times its share of the
-    box; the item is uniform in the leaf. Source: Ling and Du (2008), "Active learning with direct
-    query construction". Ours: the share, because small leaves would have nearly all queries, and
-    the bound ``1 / (n + 2) + sqrt(log(2) / (2 n))`` with n the items of the leaf.
+    box; the item is uniform in the leaf. Leaves of the grown tree are pure, so the bound is exact:
+    ``1 - level^(1 / n)`` with n the items of the leaf. Source: Ling and Du (2008), "Active learning
+    with direct query construction"; the share is ours, because small leaves would have nearly all
+    queries.
 
     Args:
-        share_power: Power of the share of the box; 0 leaves it out.
+        level: One minus the confidence.
     """
 
-    share_power: float = 1.0
+    level: float = 0.05
 
     def propose(self, state: SynthesisState, rng: np.random.Generator) -> Point:
         """Return the next question."""
@@ -55,8 +56,8 @@ class LeafQuery:
         boxes = [leaf_box(tree, int(leaf), -reach, reach) for leaf in leaves]
         n = np.array([(held == leaf).sum() for leaf in leaves])
         sides = np.array([np.maximum(high - low, 0.0) / (2.0 * reach) for low, high in boxes])
-        bound = 1.0 / (n + 2.0) + np.sqrt(np.log(2.0) / (2.0 * np.maximum(n, 1)))
-        odds = bound * np.prod(sides, axis=1) ** self.share_power + 1e-12
+        bound = 1.0 - self.level ** (1.0 / np.maximum(n, 1))
+        odds = bound * np.prod(sides, axis=1) + 1e-12
         low, high = boxes[rng.choice(len(leaves), p=odds / odds.sum())]
         return Point(rng.uniform(low, np.maximum(high, low)))
 
@@ -75,8 +76,8 @@ class RuleInduction:
         depth: Conditions of a rule at most.
     """
 
-    group: int = 15
-    depth: int = 3
+    group: int = 8
+    depth: int = 4
 
     def propose(self, state: SynthesisState, rng: np.random.Generator) -> Rule:
         """Return the next question."""

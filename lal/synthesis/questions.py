@@ -51,7 +51,7 @@ class Rule:
 
     def covers(self, X: Floats) -> Ints:
         """Return the rows that the rule holds for."""
-        return np.flatnonzero(((X >= self.low) & (X <= self.high)).all(axis=1))
+        return np.flatnonzero(((self.low <= X) & (self.high >= X)).all(axis=1))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ verb and adjective in tone, more or less. An item is a one-hot of each slot. The
 the valences of noun, adverb and adjective sum to more than zero.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from lal.arrays import Bools, Floats, Ints
@@ -78,13 +80,33 @@ def draw_sentences(rng: np.random.Generator, n: int) -> Floats:
 
 
 class SentenceDecoder(PcaDecoder):
-    """Principal components of sentences; decoding takes the largest word of every slot."""
+    """Principal components of sentences; decoding finds the words that fit the components best.
+
+    Args:
+        X: Sentences, shape (n, width).
+        n_latent: Components.
+        fluent: Whether neighbouring words must have stood side by side in a sentence of X (the best
+            path is found by dynamic programming); otherwise each slot takes its largest word.
+    """
 
     reach = REACH
 
-    def __init__(self, X: Floats, n_latent: int = 8) -> None:
+    def __init__(self, X: Floats, n_latent: int = 8, *, fluent: bool = True) -> None:
         super().__init__(X, n_latent)
+        parts = [X[:, a : a + w] for a, w in zip(STARTS, WIDTHS, strict=True)]
+        self.barred = [np.where(left.T @ right > 0, 0.0, np.inf if fluent else 0.0)
+                       for left, right in pairwise(parts)]  # fmt: skip
 
     def decode(self, Z: Floats) -> Floats:
         """Return sentences, grammatical or not, shape (n, width)."""
-        return one_hot(words(super().decode(Z)))
+        values = super().decode(Z)
+        parts = [values[:, a : a + w] for a, w in zip(STARTS, WIDTHS, strict=True)]
+        best, back = parts[0], []
+        for barred, here in zip(self.barred, parts[1:], strict=True):
+            paths = best[:, :, None] - barred
+            back.append(paths.argmax(axis=1))
+            best = paths.max(axis=1) + here
+        chosen = [best.argmax(axis=1)]
+        for before in reversed(back):
+            chosen.append(before[np.arange(len(Z)), chosen[-1]])
+        return one_hot(np.stack(chosen[::-1], axis=1))

@@ -58,7 +58,7 @@ class ForestOracle:
 
 
 def board_task(
-    rng: np.random.Generator, *, cells: int = 2, n_columns: int = 2, learner: str = "knn",
+    rng: np.random.Generator, *, cells: int = 2, n_columns: int = 2, learner: Any = "knn",
     budget: int = 30,
 ) -> SynthesisTask:  # fmt: skip
     """Return a checkerboard in a box: everything in it can be asked."""
@@ -119,7 +119,7 @@ def _even(X: Floats) -> Floats:
     return even
 
 
-def sentence_task(rng: np.random.Generator, *, budget: int = 30) -> SynthesisTask:
+def sentence_task(rng: np.random.Generator, *, budget: int = 40) -> SynthesisTask:
     """Return made-up sentences; the annotator refuses those that are none."""
     pool, reward, test = (draw_sentences(rng, n) for n in (300, 300, 300))
     return SynthesisTask(
