@@ -33,6 +33,7 @@ SMALL = {
     "lal/Design-v0": "envs.design.env:DesignEnv",
     "lal/OneShot-v0": "envs.one_shot.env:OneShotEnv",
     "lal/FewShot-v0": "envs.few_shot.env:FewShotEnv",
+    "lal/Synthesis-v0": "envs.synthesis_env:SynthesisEnv",
 }
 """Environments in which no pool is ranked."""
 

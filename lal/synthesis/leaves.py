@@ -32,17 +32,18 @@ def leaf_box(tree: Any, leaf: int, low: Floats, high: Floats) -> tuple[Floats, F
 class LeafQuery:
     """An item made up in a leaf that is likely to be wrong (Tree-ADQ).
 
-    A leaf is drawn in proportion to the upper confidence bound of its error times its share of the
-    box; the item is uniform in the leaf. Leaves of the grown tree are pure, so the bound is exact:
-    ``1 - level^(1 / n)`` with n the items of the leaf. Source: Ling and Du (2008), "Active learning
-    with direct query construction"; the share is ours, because small leaves would have nearly all
-    queries.
+    A leaf is drawn in proportion to the upper confidence bound of its error; the item is uniform in
+    the leaf. Leaves of the grown tree are pure, so the bound is exact: ``1 - level^(1 / n)`` with n
+    the items of the leaf. Source: Ling and Du (2008), "Active learning with direct query
+    construction".
 
     Args:
         level: One minus the confidence.
+        share_power: Ours: the odds of a leaf times this power of its share of the box.
     """
 
     level: float = 0.05
+    share_power: float = 0.5
 
     def propose(self, state: SynthesisState, rng: np.random.Generator) -> Point:
         """Return the next question."""
@@ -57,7 +58,7 @@ class LeafQuery:
         n = np.array([(held == leaf).sum() for leaf in leaves])
         sides = np.array([np.maximum(high - low, 0.0) / (2.0 * reach) for low, high in boxes])
         bound = 1.0 - self.level ** (1.0 / np.maximum(n, 1))
-        odds = bound * np.prod(sides, axis=1) + 1e-12
+        odds = bound * np.prod(sides, axis=1) ** self.share_power + 1e-12
         low, high = boxes[rng.choice(len(leaves), p=odds / odds.sum())]
         return Point(rng.uniform(low, np.maximum(high, low)))
 

@@ -91,7 +91,7 @@ class SentenceDecoder(PcaDecoder):
 
     reach = REACH
 
-    def __init__(self, X: Floats, n_latent: int = 8, *, fluent: bool = True) -> None:
+    def __init__(self, X: Floats, n_latent: int = 20, *, fluent: bool = True) -> None:
         super().__init__(X, n_latent)
         parts = [X[:, a : a + w] for a, w in zip(STARTS, WIDTHS, strict=True)]
         self.barred = [np.where(left.T @ right > 0, 0.0, np.inf if fluent else 0.0)

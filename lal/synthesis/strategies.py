@@ -131,19 +131,22 @@ class Gaal:
 
 @dataclass(frozen=True)
 class Between:
-    """The most uncertain latent between two labelled items of different classes.
+    """The most uncertain of latents between two labelled items of different classes.
 
     Source: Schumann and Rehbein (2019), "Active learning via membership query synthesis for
     semi-supervised sentence classification": latents between labelled sentences near the
-    boundary, decoded. What makes no sense is refused by the annotator, and paid.
+    boundary, decoded. What makes no sense is refused by the annotator, and paid. The noise is
+    ours: without it, no word would come up that no labelled sentence has.
 
     Args:
         n_pairs: Pairs that are tried.
         n_places: Places between the two, the ends left out.
+        noise: Standard deviation around those places.
     """
 
     n_pairs: int = 10
     n_places: int = 9
+    noise: float = 0.7
 
     def propose(self, state: SynthesisState, rng: np.random.Generator) -> Point:
         """Return the next question."""
@@ -154,6 +157,7 @@ class Between:
             return Point(state.decoder.draw(rng, 1)[0])
         share = np.linspace(0.0, 1.0, self.n_places + 2)[1:-1, None, None]
         between = ((1.0 - share) * Z[pairs[:, 0]] + share * Z[pairs[:, 1]]).reshape(-1, Z.shape[1])
+        between = between + self.noise * rng.normal(size=between.shape)
         proba = state.proba(between)
         known = {row.tobytes() for row in state.X}
         fresh = [x.tobytes() not in known for x in state.decoder.decode(between)]

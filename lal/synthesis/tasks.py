@@ -14,7 +14,7 @@ from lal.pool import dense
 from lal.rng import generator
 from lal.synthesis.decoders import BoxDecoder, MixtureDecoder, PcaDecoder
 from lal.synthesis.episode import SynthesisTask
-from lal.synthesis.questions import INVALID
+from lal.synthesis.questions import INVALID, Oracle
 from lal.synthesis.sentences import SentenceDecoder, draw_sentences, parse
 from lal.task import Part
 
@@ -40,6 +40,30 @@ class BoardOracle:
 
 
 @dataclass(frozen=True, eq=False)
+class BoxOracle:
+    """A rule: class 1 inside a box, 0 outside.
+
+    Attributes:
+        low: Lower corner, shape (D,).
+        high: Upper corner, shape (D,).
+    """
+
+    low: Floats
+    high: Floats
+
+    def __call__(self, X: Floats) -> Ints:
+        """Return 0 or 1, shape (n,)."""
+        return ((self.low <= X) & (self.high >= X)).all(axis=1).astype(np.int64)
+
+
+def tree() -> Any:
+    """Return a decision tree, which takes weights and learns boxes."""
+    from sklearn.tree import DecisionTreeClassifier
+
+    return DecisionTreeClassifier(random_state=0)
+
+
+@dataclass(frozen=True, eq=False)
 class ForestOracle:
     """A classifier fitted to all rows answers in place of a person.
 
@@ -58,15 +82,31 @@ class ForestOracle:
 
 
 def board_task(
-    rng: np.random.Generator, *, cells: int = 2, n_columns: int = 2, learner: Any = "knn",
+    rng: np.random.Generator, *, cells: int = 2, n_columns: int = 2, learner: Any = None,
     budget: int = 30,
 ) -> SynthesisTask:  # fmt: skip
-    """Return a checkerboard in a box: everything in it can be asked."""
+    """Return a checkerboard in a box, in which everything can be asked; a tree learns it."""
     oracle = BoardOracle(cells, rng.uniform(0.0, 1.0, n_columns))
+    return _in_box(f"board-{cells}", oracle, rng, n_columns, learner, budget)
+
+
+def rule_task(
+    rng: np.random.Generator, *, n_columns: int = 2, learner: Any = None, budget: int = 30
+) -> SynthesisTask:
+    """Return a box in a corner, 10 to 30 % of all that can be asked; a tree learns it."""
+    side = float(rng.uniform(0.1, 0.3)) ** (1.0 / n_columns) * 2.0
+    corner = np.where(rng.random(n_columns) < 0.5, -1.0, 1.0 - side)
+    oracle = BoxOracle(corner, corner + side)
+    return _in_box("rule", oracle, rng, n_columns, learner, budget)
+
+
+def _in_box(
+    name: str, oracle: Oracle, rng: np.random.Generator, n_columns: int, learner: Any, budget: int
+) -> SynthesisTask:
     pool, reward, test = rng.uniform(-1.0, 1.0, (3, 400, n_columns))
     return SynthesisTask(
-        name=f"board-{cells}", decoder=BoxDecoder(-np.ones(n_columns), np.ones(n_columns)),
-        oracle=oracle, X_pool=pool, n_classes=2, learner=make_learner(learner),
+        name=name, decoder=BoxDecoder(-np.ones(n_columns), np.ones(n_columns)), oracle=oracle,
+        X_pool=pool, n_classes=2, learner=make_learner(tree() if learner is None else learner),
         test=Part(test, oracle(test)), reward=Part(reward, oracle(reward)), budget=budget,
     )  # fmt: skip
 
@@ -135,12 +175,12 @@ class BoardSampler:
 
     Attributes:
         cells: Cells a column; drawn uniformly.
-        learner: Name of the learner.
+        learner: A learner or its name; a decision tree when None.
         budget: Questions after the start.
     """
 
     cells: tuple[int, ...] = (2, 3)
-    learner: str = "knn"
+    learner: Any = None
     budget: int = 20
 
     def __post_init__(self) -> None:
