@@ -34,6 +34,7 @@ SMALL = {
     "lal/OneShot-v0": "envs.one_shot.env:OneShotEnv",
     "lal/FewShot-v0": "envs.few_shot.env:FewShotEnv",
     "lal/Search-v0": "envs.search.env:SearchEnv",
+    "lal/Synthesis-v0": "envs.synthesis_env:SynthesisEnv",
 }
 """Environments in which no pool is ranked."""
 

@@ -256,6 +256,7 @@ def _expectation_maximisation(model: CrowdModel, found: _Answers, learner: Crowd
     group = group.ravel()
     F, label = found.F[first], found.label[first]
     own = found.F if learner.expertise == "rows" else found.F[:, :1]
+    pull = learner.annotator_penalty
     truth = np.full((len(first), model.n_truths), 1.0 / model.n_truths)
     for _ in range(learner.n_iterations):
         truth = _expected_truth(model, found, group, truth)
@@ -267,7 +268,7 @@ def _expectation_maximisation(model: CrowdModel, found: _Answers, learner: Crowd
             weights = model.annotator_weights[who, : own.shape[1]]
             model.annotator_weights[who, : own.shape[1]] = soft_logistic(
                 own[rows], right[rows], found.weight[rows], weights,
-                centre=USUAL, penalty=learner.annotator_penalty, intercept_penalty=learner.annotator_penalty,
+                centre=USUAL, penalty=pull, intercept_penalty=pull,
             )  # fmt: skip
         truth = model.truth(F, label)
 

@@ -16,7 +16,8 @@ from lal.errors import FirewallError, UsageError
 
 IDS = OUR_IDS
 NEEDS = {"lal/SequenceLabelling-v0": "pycrfsuite"}
-DISCRETE = [name for name in IDS if name != "lal/Design-v0"]
+BOXES = ("lal/Design-v0", "lal/Synthesis-v0")
+DISCRETE = [name for name in IDS if name not in BOXES]
 POOLS = ("lal/Pool-v0", "lal/PoolRegression-v0", "lal/Crowd-v0")
 MAPPINGS = (*POOLS, "lal/LalRl-v0", "lal/FewShot-v0", "lal/Search-v0")
 OPTIONS: dict[str, dict[str, Any]] = {name: {"slate_size": 10} for name in POOLS}
@@ -118,8 +119,9 @@ def test_whole_numbers_of_any_type_are_taken(name, kind):
 
 
 @pytest.mark.parametrize("action", [0.5, [np.nan, 0.0], [0.0, 0.0, 0.0], "x", None])
-def test_designs_of_another_shape_are_refused(action):
-    env = make("lal/Design-v0")
+@pytest.mark.parametrize("name", BOXES)
+def test_actions_of_another_shape_are_refused(name, action):
+    env = make(name)
     env.reset(seed=0)
     with pytest.raises(UsageError, match="an action must be"):
         env.step(action)

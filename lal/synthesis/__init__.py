@@ -1,0 +1,1 @@
+"""Query synthesis: questions about items that nobody collected."""
