@@ -42,7 +42,7 @@ class RejectOptionStream:
         cost: float = 0.2,
         loss: Loss = "sigmoid",
         slope: float = 2.0,
-        mu: float = 1.0,
+        mu: float = 0.5,
         rate: float = 0.1,
     ) -> None:
         if not 0.0 < cost < 0.5:
