@@ -11,6 +11,7 @@ from lal.learners import LEARNERS
 from lal.policies.kinds import list_policies
 from lal.registry import import_attribute
 from lal.strategies.base import STRATEGIES, make_strategy
+from lal.synthesis.strategies import SYNTHESIS
 from scripts.row_checks.base import CHECKS, STATES, Outcome, all_of, load_rows
 from scripts.rows import DOCS, main, page, run_check
 
@@ -31,6 +32,7 @@ def exists(kind: str, name: str) -> bool:
         "policy": list_policies(),
         "learner": LEARNERS.names(),
         "integration": INTEGRATIONS,
+        "synthesis": SYNTHESIS.names(),
     }
     return name in known[kind]
 
