@@ -88,6 +88,7 @@ for _number, _where in {
     21: "crowds:multilabel_crowd",
     22: "refits:ceal",
     24: "synthesis:boundary_line",
+    27: "synthesis:gaal",
     31: "posterior:dbal",
     33: "posterior:ensembles",
     35: "refits:mval",
