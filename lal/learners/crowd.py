@@ -283,8 +283,9 @@ def _expected_truth(model: CrowdModel, found: _Answers, group: Ints, prior: Floa
     log = np.log(np.maximum(prior, 1e-12))
     np.add.at(log, group, found.weight[:, None] * evidence)
     log -= log.max(axis=1, keepdims=True)
-    truth: Floats = np.exp(log)
-    return truth / truth.sum(axis=1, keepdims=True)
+    odds = np.exp(log)
+    truth: Floats = odds / odds.sum(axis=1, keepdims=True)
+    return truth
 
 
 def _fit_truth(model: CrowdModel, F: Floats, truth: Floats, label: int, penalty: float) -> None:
@@ -330,7 +331,8 @@ def soft_logistic(
         gradient = F.T @ (weight * (p - target)) + pull * (w - middle)
         curvature = (F * (weight * np.maximum(p * (1.0 - p), 1e-4))[:, None]).T @ F
         w = w - np.linalg.solve(curvature + np.diag(pull), gradient)
-    return w
+    found: Floats = w
+    return found
 
 
 def _scale(items: Floats) -> tuple[Floats, Floats]:

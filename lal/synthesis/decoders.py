@@ -99,7 +99,8 @@ class PcaDecoder:
     def decode(self, Z: Floats) -> Floats:
         """Return items within the range of the data, shape (n, D)."""
         Z = np.clip(Z, -self.reach, self.reach)
-        return np.clip(self.mean + (Z * self.scale) @ self.axes, self.low, self.high)
+        items: Floats = np.clip(self.mean + (Z * self.scale) @ self.axes, self.low, self.high)
+        return items
 
     def encode(self, X: Floats) -> Floats:
         """Return latents, shape (n, d)."""
@@ -134,4 +135,5 @@ class MixtureDecoder(PcaDecoder):
         """Return latents of the mixture."""
         which = rng.choice(len(self.shares), n, p=self.shares)
         Z = self.means[which] + self.spreads[which] * rng.normal(size=(n, self.n_latent))
-        return np.clip(Z, -self.reach, self.reach)
+        latents: Floats = np.clip(Z, -self.reach, self.reach)
+        return latents

@@ -9,7 +9,7 @@ import numpy as np
 from lal.arrays import Floats, Ints
 from lal.errors import UsageError
 from lal.registry import Registry
-from lal.strategies.posterior import consensus_divergence
+from lal.strategies.committee import consensus_divergence
 from lal.strategies.uncertainty import margin_utility
 from lal.synthesis.episode import SynthesisState, SynthesisStrategy
 from lal.synthesis.questions import Answer, Line, Point, Row

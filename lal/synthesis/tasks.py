@@ -36,7 +36,9 @@ class BoardOracle:
 
     def __call__(self, X: Floats) -> Ints:
         """Return 0 or 1, shape (n,)."""
-        return np.floor((X + 1.0 + self.offset) * self.cells / 2.0).astype(np.int64).sum(axis=1) % 2
+        cell = np.floor((X + 1.0 + self.offset) * self.cells / 2.0).astype(np.int64)
+        codes: Ints = cell.sum(axis=1) % 2
+        return codes
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +55,8 @@ class BoxOracle:
 
     def __call__(self, X: Floats) -> Ints:
         """Return 0 or 1, shape (n,)."""
-        return ((self.low <= X) & (self.high >= X)).all(axis=1).astype(np.int64)
+        inside = ((self.low <= X) & (self.high >= X)).all(axis=1)
+        return np.asarray(inside, dtype=np.int64)
 
 
 def tree() -> Any:

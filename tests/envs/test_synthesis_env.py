@@ -28,8 +28,8 @@ def test_rewards_add_up_to_the_gain_and_every_question_costs_one(query):
     _, first = env.reset(seed=1)
     total, over = 0.0, False
     while not over:
-        action = np.linspace(-0.5, 0.7, env.action_space.shape[0]) * (1.0 - total)
-        observation, reward, over, _, info = env.step(action)
+        action = (1.0 - total) * np.linspace(-0.5, 0.7, QUERIES[query] * 2)
+        observation, reward, over, _, info = env.step(action.astype(np.float32))
         total += float(reward)
     assert env.observation_space.contains(observation)
     assert total == pytest.approx(info["accuracy"] - first["accuracy"])
@@ -50,7 +50,7 @@ def test_what_makes_no_sense_is_paid_and_shown():
     env = SynthesisEnv(tasks, render_mode="ansi")
     env.reset(seed=0)
     fresh.append(1)
-    observation, reward, _, _, info = env.step(np.zeros(20))
+    observation, reward, _, _, info = env.step(np.zeros(20, np.float32))
     assert (reward, info["n_invalid"], info["valid"], info["n_asked"]) == (0.0, 1, False, 1)
     assert observation.reshape(3, -1)[0, -2:].tolist() == [1.0, 1.0]
     assert "invalid" in str(env.render())
@@ -73,7 +73,7 @@ def test_what_does_not_fit_is_refused():
     env = SynthesisEnv(partial(sentence_task, budget=2), query="rule")
     env.reset(seed=0)
     with pytest.raises(UsageError, match="rules need a BoxDecoder"):
-        env.step(np.zeros(40))
+        env.step(np.zeros(40, np.float32))
     sizes = iter((2, 3))
     mixed = SynthesisEnv(lambda rng: board_task(rng, n_columns=next(sizes), budget=3))
     with pytest.raises(UsageError, match=r"expected \(2, 2, 3\), as the first task drawn"):

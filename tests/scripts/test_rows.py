@@ -13,6 +13,7 @@ from lal.registry import import_attribute
 from lal.search.strategies import SEARCH_STRATEGIES
 from lal.strategies.base import STRATEGIES, make_strategy
 from lal.streams.strategies import STREAM_STRATEGIES
+from lal.synthesis.strategies import SYNTHESIS
 from lal.tasks.conditions import CONDITIONS
 from scripts.row_checks.base import CHECKS, STATES, Outcome, all_of, load_rows
 from scripts.rows import DOCS, main, page, run_check
@@ -41,6 +42,7 @@ def exists(kind: str, name: str) -> bool:
         "integration": INTEGRATIONS,
         "search": SEARCH_STRATEGIES.names(),
         "stream": STREAM_STRATEGIES.names(),
+        "synthesis": SYNTHESIS.names(),
     }
     return name in known[kind]
 

@@ -1,5 +1,6 @@
 """Query synthesis: decoders, questions with known answers, costs, and every strategy."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -9,12 +10,12 @@ from sklearn.tree import DecisionTreeClassifier
 from lal.errors import FirewallError, UnknownNameError, UsageError
 from lal.rng import generator
 from lal.synthesis.decoders import BoxDecoder, MixtureDecoder, PcaDecoder
-from lal.synthesis.episode import SynthesisEpisode, run_synthesis
+from lal.synthesis.episode import SynthesisEpisode, SynthesisTask, run_synthesis
 from lal.synthesis.leaves import leaf_box
 from lal.synthesis.questions import INVALID, Line, Point, Row, Rule, ask
 from lal.synthesis.search import gradient, log_odds, to_zero, uphill
 from lal.synthesis.sentences import SentenceDecoder, draw_sentences, one_hot, parse, sentence
-from lal.synthesis.strategies import SYNTHESIS, make_synthesis
+from lal.synthesis.strategies import SYNTHESIS, Bgadl, make_synthesis
 from lal.synthesis.tasks import BoardOracle, BoardSampler, board_task, sentence_task, table_task
 
 PLANE = BoxDecoder(np.array([-1.0, -1.0]), np.array([1.0, 1.0]))
@@ -59,6 +60,7 @@ def test_lines_are_marked_where_the_class_changes(turn):
     assert answer.at == pytest.approx((0.3 * turn + 1.0) / 2.0, abs=1e-3)
     np.testing.assert_array_equal(answer.y, halves(answer.X))
     off = ask(line, halves, PLANE, SQUARE, noise=lambda: 0.1)
+    assert answer.at is not None
     assert off.at == pytest.approx(answer.at + 0.1)
     flat = ask(Line(np.array([-0.9, 0.0]), np.array([0.2, 0.0])), halves, PLANE, SQUARE)
     assert (flat.at, flat.y.tolist()) == (None, [0, 0])
@@ -131,7 +133,7 @@ def test_an_invalid_answer_costs_a_question():
         episode.learn(np.zeros((1, 2)), np.array([INVALID]), np.ones(1))
 
 
-TASKS = {
+TASKS: dict[str, Callable[[], SynthesisTask]] = {
     "rule_induction": partial(table_task, "sklearn:wine", seed=0, n_latent=4, budget=3),
     "sentence_between": lambda: sentence_task(generator(0, "t"), budget=3),
 }
@@ -140,7 +142,7 @@ TASKS = {
 @pytest.mark.parametrize("name", SYNTHESIS.names())
 def test_every_strategy_repeats_itself_and_changes_with_the_seed(name):
     default = partial(table_task, "sklearn:iris", seed=0, n_latent=3, budget=3)
-    task = TASKS.get(name, default)()
+    task = default() if name not in TASKS else TASKS[name]()
     first, again = (run_synthesis(make_synthesis(name), task, seed=1) for _ in range(2))
     np.testing.assert_array_equal(first.metrics["accuracy"], again.metrics["accuracy"])
     assert first.n_labels.tolist() == list(range(first.n_start, first.n_start + 4))
@@ -148,7 +150,7 @@ def test_every_strategy_repeats_itself_and_changes_with_the_seed(name):
 
 def test_bgadl_charges_one_label_for_a_pair():
     task = table_task("sklearn:iris", seed=0, n_latent=3, budget=3)
-    strategy, episode = make_synthesis("bgadl"), SynthesisEpisode(task, 0)
+    strategy, episode = Bgadl(), SynthesisEpisode(task, 0)
     state, rng = episode.state(), np.random.default_rng(0)
     answer = episode.ask(strategy.propose(state, rng))
     X, y, weight = strategy.augment(state, answer, rng)

@@ -1,5 +1,7 @@
 """Crowds and several labels: questions, simulated annotators, EM, and the rules that ask."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -10,6 +12,8 @@ from lal.errors import UsageError
 from lal.learners.crowd import CrowdLearner, QuestionColumns, soft_logistic
 from lal.strategies.crowds import CrowdExpertise, MultiLabelCrowd
 from lal.tasks.crowds import Crowd, crowd_task, make_multilabel_task
+
+NOBODY: Any = "none"
 
 
 def items(n=120, seed=0):
@@ -165,12 +169,12 @@ def test_test_labels_never_reach_the_learner():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Crowd(expertise="none"), "expertise must be 'half_space'"),
+        (lambda: Crowd(2, NOBODY), "expertise must be 'half_space'"),
         (lambda: Crowd(good=0.5, bad=0.1), "expected 0 <= good <= bad <= 1"),
         (lambda: Crowd(2, costs=(1.0,)), "2 annotators and 1 costs"),
         (lambda: QuestionColumns(0), "must be at least 1, got 0 and 1"),
         (lambda: QuestionColumns(2).split(np.ones((3, 2))), "got 2 columns"),
-        (lambda: CrowdLearner(expertise="none"), "expertise must be 'rows' or 'constant'"),
+        (lambda: CrowdLearner(expertise=NOBODY), "expertise must be 'rows' or 'constant'"),
         (lambda: CrowdExpertise(weight=-1.0), "weight must not be negative"),
         (lambda: MultiLabelCrowd(discount=2.0), "discount must lie between 0 and 1"),
         (lambda: wine_task(learner=CrowdLearner(2)), "the learner is for QuestionColumns"),
