@@ -126,7 +126,7 @@ class Capability(NamedTuple):
 NEURAL = ("mlp", "mlp_consistency", "mlp_loss", "small_cnn", "text_bow")
 """Neural learners; they need the extra ``[neural]``."""
 
-LOGISTIC = ("logistic_regression", "pseudo_labels")
+LOGISTIC = ("logistic_regression", "pseudo_labels", "represented", "retuned")
 """Learners whose models are logistic regressions."""
 
 CAPABILITIES: Mapping[str, Capability] = {
@@ -137,7 +137,10 @@ CAPABILITIES: Mapping[str, Capability] = {
     "sample_proba": Capability("draws from its posterior", (*LOGISTIC, *NEURAL)),
     "diary": Capability("a diary of its training", NEURAL),
     "predict_loss": Capability("a prediction of its own loss", ("mlp_loss",)),
-    "input_gradient": Capability("gradients in its input", (*LOGISTIC, *NEURAL[:-1])),
+    "input_gradient": Capability(
+        "gradients in its input",
+        ("logistic_regression", "pseudo_labels", "retuned", *NEURAL[:-1]),
+    ),
     "annotator_error": Capability("how often an annotator is wrong", ("crowd",)),
     "questions": Capability("what a question is about", ("crowd",)),
 }

@@ -237,7 +237,8 @@ def gradient_length_error() -> float:
         emission, links = vectors @ weights[: d * K].reshape(d, K), weights[d * K :].reshape(K, K)
         scores: Floats = emission[np.arange(T), paths].sum(axis=1)
         scores = scores + links[paths[:, :-1], paths[:, 1:]].sum(axis=1)
-        return scores - np.log(np.exp(scores).sum())
+        normalised: Floats = scores - np.log(np.exp(scores).sum())
+        return normalised
 
     slopes = np.array([
         (log_proba(flat + step * e) - log_proba(flat - step * e)) / (2.0 * step)

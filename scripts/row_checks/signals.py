@@ -194,7 +194,9 @@ def surprisal() -> Outcome:
 def two_views() -> Outcome:
     """Chosen negatives are of more clusters than random ones; retrieval of the other half."""
     X, _ = digits(900)
-    ours, random, spans = [], [], []
+    ours: list[float] = []
+    random: list[float] = []
+    spans = []
     cluster = KMeans(32, n_init=1, random_state=0).fit_predict(X[:600])
 
     def draw(codes: Floats, keys: Floats, rng: np.random.Generator) -> Ints:
