@@ -253,3 +253,16 @@ def test_statistics_of_prototypes_by_hand() -> None:
     np.testing.assert_allclose(found[:, 3], entropy, atol=1e-12)
     np.testing.assert_allclose(found[:, 4], p.max(axis=1) - p.min(axis=1))
     assert found[:, 5].tolist() == [0.1, 0.2]
+
+
+def test_leading_axes_are_sets_of_their_own() -> None:
+    Z, chosen = RNG.normal(size=(2, 5, 3)), np.arange(10).reshape(2, 5) % 4 == 1
+    labels, whole = np.arange(10).reshape(2, 5) % 2, similarities(Z)
+    for i in range(2):
+        one = similarities(Z[i])
+        for found, wanted in (
+            (known_features(whole, chosen)[i], known_features(one, chosen[i])),
+            (diversity_features(whole, chosen)[i], diversity_features(one, chosen[i])),
+            (node_features(whole, chosen, labels)[i], node_features(one, chosen[i], labels[i])),
+        ):
+            np.testing.assert_allclose(found, wanted, atol=1e-12)
