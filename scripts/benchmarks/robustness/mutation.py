@@ -13,13 +13,10 @@ ones that were looked at are named in `HARMLESS`, with the reason, and counted a
 
 import difflib
 import fnmatch
-import hashlib
 import importlib.util
 import json
-import os
 import shutil
 import subprocess
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -32,6 +29,14 @@ from lal.errors import DataError, UsageError
 from lal.labelling.progress import wilson
 from lal.serialization import read_json, write_json
 from scripts.benchmarks.base import Benchmark, Cell, Results
+from scripts.benchmarks.robustness.mutations.selection import (
+    Area,
+    Selected,
+    digest,
+    reached,
+    run_in_copy,
+    selected,
+)
 
 ROOT = Path(__file__).parents[3]
 
@@ -55,14 +60,6 @@ AREAS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "trainers": (("agents/training/*", "agents/*/learner.py"), ("tests/agents",)),
 }  # fmt: skip
 """Files that are mutated, and the tests that should notice, by area."""
-
-ARGUMENTS = [
-    "-m", "not slow", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=no",
-    "--deselect=tests/lal/policies/query/test_border.py",
-]  # fmt: skip
-"""Of pytest. The test of the border is slow, and draws what the version of Hypothesis says."""
-
-PACKAGE = "scripts.benchmarks.robustness.mutations"
 
 NOTICED = ("killed", "timeout")
 NOT_COUNTED = ("same", "not applied", "harmless")
@@ -93,25 +90,6 @@ class Config:
 
     out: Path = Path("runs/mutation")
     """Folder of the copy, of what each test reaches, and of what became of each mutant."""
-
-
-@dataclass(frozen=True)
-class Area:
-    """Files that are mutated, and what is known about them.
-
-    Attributes:
-        name: Of the area.
-        folder: Where its results are.
-        copy: The copy of the repository.
-        paths: Mutated files, relative to it.
-        tests: Files and folders of tests.
-    """
-
-    name: str
-    folder: Path
-    copy: Path
-    paths: list[str]
-    tests: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -258,7 +236,7 @@ def attempt(area: Area, drawn: Sequence[dict[str, Any]], seconds: float) -> list
             job.append({**row, "seconds": select.seconds})
     if job:
         job.sort(key=lambda one: one["seconds"])
-        _run(area, "runs", {"mutants": job, "out": str(area.folder / "outcomes.jsonl")})
+        run_in_copy(area, "runs", {"mutants": job, "out": str(area.folder / "outcomes.jsonl")})
         known.update(_known(area.folder / "outcomes.jsonl"))
     return [
         Found(*place, "harmless", harmless[place])
@@ -266,31 +244,6 @@ def attempt(area: Area, drawn: Sequence[dict[str, Any]], seconds: float) -> list
         else _outcome(place, known.get(key), select)
         for place, key, select in drawn_now
     ]
-
-
-@dataclass(frozen=True)
-class Selected:
-    """Tests that reach a mutant, quickest first.
-
-    Attributes:
-        names: Of the tests.
-        seconds: CPU seconds that they take together.
-        left_out: How many slower ones are left out.
-    """
-
-    names: list[str]
-    seconds: float
-    left_out: int
-
-
-def selected(mutant: Mapping[str, Any], tests: Mapping[str, Any], seconds: float) -> Selected:
-    """Return the tests that reach one of the lines of the mutant, as far as the seconds go."""
-    lines = {*range(mutant["first"], mutant["last"] + 1)}
-    reaching = [n for n, t in tests.items() if lines & {*t["lines"].get(mutant["path"], ())}]
-    reaching.sort(key=lambda name: (tests[name]["seconds"], name))
-    spent = np.cumsum([max(tests[name]["seconds"], 0.001) for name in reaching])
-    n = max(int(np.searchsorted(spent, seconds, side="right")), min(1, len(reaching)))
-    return Selected(reaching[:n], float(spent[n - 1]) if n else 0.0, len(reaching) - n)
 
 
 def _outcome(
@@ -331,62 +284,6 @@ def changed_lines(before: str, after: str) -> tuple[str, str]:
     lines = [*difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)][2:]
     old, new = ([line[1:].strip() for line in lines if line[0] == sign] for sign in "-+")
     return " ".join(old), " ".join(new)
-
-
-def reached(area: Area) -> dict[str, Any]:
-    """Return seconds and lines of every test; only tests of files that changed run again."""
-    cache = area.folder / "reach.json"
-    before: Any = read_json(cache) if cache.exists() else {"source": "", "files": {}}
-    texts = [(area.copy / path).read_text(encoding="utf-8") for path in area.paths]
-    source = digest(*area.paths, *texts)
-    files = {path: digest(*_texts(area.copy / path)) for path in test_files(area)}
-    kept = before["files"] if before["source"] == source else {}
-    kept = {path: known for path, known in kept.items() if files.get(path) == known["digest"]}
-    if new := [path for path in files if path not in kept]:
-        out = area.folder / "reach-new.json"
-        _run(area, "reach", {"paths": area.paths, "tests": new, "out": str(out)})
-        said = read_json(out)
-        for name in said["failed"]:
-            print(f"fails without any fault, and is left out: {name}")
-        for path in new:
-            tests = {n: t for n, t in said["tests"].items() if n.partition("::")[0] == path}
-            kept[path] = {"digest": files[path], "tests": tests}
-        write_json(cache, {"source": source, "files": kept})
-    return {
-        name: {**test, "digest": known["digest"]}
-        for known in kept.values()
-        for name, test in known["tests"].items()
-    }
-
-
-def _texts(test: Path) -> list[str]:
-    """Return the text of a test file, and of the conftests above it."""
-    above = [folder / "conftest.py" for folder in test.parents if (folder / "conftest.py").exists()]
-    return [path.read_text(encoding="utf-8") for path in (test, *above)]
-
-
-def test_files(area: Area) -> list[str]:
-    """Return the files of tests of an area."""
-    files: list[Path] = []
-    for test in area.tests:
-        path = area.copy / test.partition("::")[0]
-        files += [path] if path.is_file() else path.rglob("test_*.py")
-    return sorted({str(path.relative_to(area.copy)) for path in files})
-
-
-def _run(area: Area, module: str, job: Mapping[str, Any]) -> None:
-    """Run a module of the package in the copy, on a job written to a file."""
-    arguments = [*ARGUMENTS, f"--basetemp={area.folder / 'temporary'}"]
-    file = area.folder / f"{module}-job.json"
-    write_json(file, {"arguments": arguments, "tests": test_files(area), **job})
-    env = {**os.environ, "PYTHONPATH": str(area.copy), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", f"{PACKAGE}.{module}", str(file)]
-    subprocess.run(command, cwd=area.copy, check=True, env=env)
-
-
-def digest(*texts: str) -> str:
-    """Return a short hash of some texts."""
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:20]
 
 
 def score(found: Sequence[Found]) -> dict[str, Cell]:

@@ -12,7 +12,6 @@ from scripts.benchmarks.robustness.mutation import (
     AREAS,
     HARMLESS,
     ROOT,
-    Area,
     Config,
     Found,
     as_code,
@@ -21,8 +20,8 @@ from scripts.benchmarks.robustness.mutation import (
     draw,
     mutable,
     score,
-    selected,
 )
+from scripts.benchmarks.robustness.mutations import selection
 from scripts.benchmarks.robustness.mutations.runs import (
     attempt,
     functions,
@@ -68,9 +67,9 @@ TESTS = {
     [(10, ["quick", "slow"], 0), (9.9, ["quick"], 1), (0.5, ["quick"], 1)],
 )
 def test_tests_that_reach_the_statement_run_quickest_first(seconds, names, left_out):
-    chosen_tests = selected({"path": "a.py", "first": 5, "last": 6}, TESTS, seconds)
+    chosen_tests = selection.selected({"path": "a.py", "first": 5, "last": 6}, TESTS, seconds)
     assert (chosen_tests.names, chosen_tests.left_out) == (names, left_out)
-    assert selected({"path": "a.py", "first": 9, "last": 9}, TESTS, 10).names == []
+    assert selection.selected({"path": "a.py", "first": 9, "last": 9}, TESTS, 10).names == []
 
 
 def test_code_stays_code_in_a_table():
@@ -236,6 +235,6 @@ def test_files_of_tests_are_found_and_results_start_anew_when_they_change(tmp_pa
     (tmp_path / "tests" / "a").mkdir(parents=True)
     for name in ("conftest.py", "test_b.py", "a/test_a.py", "a/other.py"):
         (tmp_path / "tests" / name).write_text(name)
-    area = Area("x", tmp_path, tmp_path, [], ["tests"])
-    assert mutation.test_files(area) == ["tests/a/test_a.py", "tests/test_b.py"]
-    assert mutation._texts(tmp_path / "tests/a/test_a.py") == ["a/test_a.py", "conftest.py"]
+    area = selection.Area("x", tmp_path, tmp_path, [], ["tests"])
+    assert selection.test_files(area) == ["tests/a/test_a.py", "tests/test_b.py"]
+    assert selection._texts(tmp_path / "tests/a/test_a.py") == ["a/test_a.py", "conftest.py"]
