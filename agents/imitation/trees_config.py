@@ -135,7 +135,7 @@ NUMBER_PRESETS = {
         max_pool=40, n_jobs=1,
     ),
 }  # fmt: skip
-"""demo: 15 CPU seconds; it ships. thorough: two minutes. smoke: seconds, learns nothing."""
+"""demo: 15 CPU seconds. thorough: two minutes; it ships. smoke: seconds, learns nothing."""
 
 NUMBERS = Agent(
     name="rmse_regression",
