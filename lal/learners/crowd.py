@@ -158,6 +158,7 @@ class CrowdLearner:
         weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, float)
         model = CrowdModel(self, n_classes, scale, asked.items.shape[1])
         real = np.asarray(y) < model.n_truths
+        model.seen = np.isin(np.arange(model.n_truths), y)
         model.abstention = _rates(asked.annotator, ~real, self.columns.n_annotators)
         answers = _Answers(
             model.features(asked.items[real]), asked.label[real], asked.annotator[real],
@@ -194,6 +195,7 @@ class CrowdModel:
         self.annotator_weights = np.zeros((self.columns.n_annotators, width))
         self.annotator_weights[:, 0] = USUAL
         self.abstention = np.zeros(self.columns.n_annotators)
+        self.seen = np.zeros(self.n_truths, dtype=np.bool_)
 
     def features(self, items: Floats) -> Floats:
         """Return scaled items behind a column of ones, shape (n, 1 + D)."""
@@ -217,10 +219,14 @@ class CrowdModel:
         return found
 
     def predict_proba(self, X: Any) -> Floats:
-        """Return probabilities of the truth, whoever is asked, shape (n, C)."""
+        """Return probabilities of the truth, whoever is asked, (n, C); 0 if never answered."""
         asked = self.columns.split(X)
         proba = np.zeros((len(asked.label), self.n_classes))
-        proba[:, : self.n_truths] = self.truth(self.features(asked.items), asked.label)
+        if not self.seen.any():
+            proba[:, : self.n_truths] = 1.0 / self.n_truths
+            return proba
+        truth = self.truth(self.features(asked.items), asked.label) * self.seen
+        proba[:, : self.n_truths] = truth / truth.sum(axis=1, keepdims=True)
         return proba
 
     def predict(self, X: Any) -> Ints:
@@ -238,8 +244,10 @@ class CrowdModel:
         right = right * (1.0 - self.abstention[asked.annotator])
         return np.where(asked.annotator >= 0, 1.0 - right, 0.0)
 
-    def variance(self, X: Any) -> Floats:
-        """Return the variance of the answer about the truth, e (1 - e) with e its error, (n,)."""
+    def variance(self, X: Any) -> Floats | None:
+        """Return e (1 - e) with e the error of each answer, (n,); None before two classes."""
+        if self.seen.sum() < 2:
+            return None
         error = self.annotator_error(X)
         return error * (1.0 - error)
 

@@ -42,7 +42,9 @@ def test_a_representation_is_of_the_pool_alone_and_repeats(by):
     np.testing.assert_array_equal(proba[0], proba[1])
     assert not np.array_equal(proba[0], proba[2])
     assert find_capability(fits[0], "embed", X).shape == (80, 4)
-    assert (proba[0].argmax(axis=1) == y).mean() > 0.8
+    # two views of two columns each keep less of three classes than all four columns do
+    wanted = 0.5 if by == "two_views" else 0.8
+    assert (proba[0].argmax(axis=1) == y).mean() > wanted
     again = pickle.loads(pickle.dumps(fits[0]))
     np.testing.assert_array_equal(again.predict_proba(X), proba[0])
 

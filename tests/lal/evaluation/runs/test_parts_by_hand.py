@@ -23,7 +23,13 @@ from lal.evaluation.runs.methods import (
     parse_method,
     read_methods,
 )
-from lal.evaluation.runs.protocol import PROTOCOLS, Protocol, Repetition, count_labels
+from lal.evaluation.runs.protocol import (
+    PROTOCOLS,
+    WHOLE,
+    Protocol,
+    Repetition,
+    count_labels,
+)
 from lal.evaluation.runs.run import (
     DONE,
     FAILED,
@@ -312,13 +318,21 @@ def test_regimes_are_what_the_documentation_says() -> None:
     told = ("budget", "start", "batch_size", "max_share", "max_pool", "test_share", "n_splits",
             "n_starts", "metric", "classes_known", "budget_known", "seed")  # fmt: skip
     common = (2000, 0.4, 10, 5, "balanced_accuracy", False, False, 0)
+    others = (1 / 3, 10, 1, "accuracy", False, False, 0)
+    large = (1 / 3, 50, 1, "accuracy", False, False, 0)
     wanted = {
         "cold": (100, "two_classes", 1, 0.5), "warm": (200, 20, 1, 0.5),
         "batch": (100, "10C", 5, 0.5), "batch_10C": ("200C", "10C", "10C", 0.5),
         "full_pool": (None, 20, 1, 1.0),
     }  # fmt: skip
     found = {k: tuple(getattr(p, name) for name in told) for k, p in PROTOCOLS.items()}
-    assert found == {k: (*v, *common) for k, v in wanted.items()}
+    assert {k: found.pop(k) for k in wanted} == {k: (*v, *common) for k, v in wanted.items()}
+    assert found == {
+        "alpbench_small": (200, 30, 10, 1.0, WHOLE, *others),
+        "alpbench_medium": (1000, 100, 50, 1.0, WHOLE, *others),
+        "alpbench_large": (4000, 300, 200, 1.0, WHOLE, *others),
+        "cdalbench": (400, "1C", 1, 1.0, WHOLE, *large),
+    }
     assert Protocol().metrics == ("accuracy", "balanced_accuracy", "log_likelihood")
 
 

@@ -24,6 +24,7 @@ def test_every_field_is_in_the_hash():
         "name": "x", "budget": 7, "start": 5, "batch_size": 2, "test_share": 0.3, "max_pool": 9,
         "max_share": 0.9, "n_splits": 3, "n_starts": 2, "metrics": ("balanced_accuracy",),
         "metric": "accuracy", "classes_known": True, "budget_known": True, "seed": 1,
+        "conditions": ("outliers",),
     }  # fmt: skip
     names = {f.name for f in dataclasses.fields(Protocol)} - {"version"}
     assert names == set(other)

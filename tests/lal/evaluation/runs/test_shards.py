@@ -219,7 +219,7 @@ def test_the_end_of_a_job_is_not_the_failure_of_a_run(datasets, tmp_path, monkey
     before = signal.signal(signal.SIGUSR2, stop)
     try:
         monkeypatch.setattr(
-            "lal.evaluation.runs.run.make_learner", lambda *_, **__: SignalledLearner()
+            "lal.evaluation.runs.run.read_learner", lambda *_, **__: SignalledLearner()
         )
         with pytest.raises(WorkersLostError, match="timed-out too many times"):
             job()
