@@ -55,7 +55,7 @@ def test_two_views_are_alike_to_a_contrast_by_hand():
 
     first, second = torch.eye(2), torch.eye(2)
     # each code has one equal code and two orthogonal ones: -log(e / (e + 2))
-    expected = float(-np.log(np.e / (np.e + 2.0)))
+    expected = float(np.log(1.0 + 2.0 / np.exp(1.0)))
     assert float(nt_xent(first, second, temperature=1.0)) == pytest.approx(expected, rel=1e-6)
 
 

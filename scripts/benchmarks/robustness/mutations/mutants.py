@@ -94,7 +94,7 @@ def _make(path: str, text: str) -> tuple[cst.Module, list[_Made]]:
     return wrapper.module, visitor.made
 
 
-class _Visitor(MutationVisitor):
+class _Visitor(MutationVisitor):  # type: ignore[misc]
     """mutmut's visitor, which also enters decorated functions and notes where a mutant is."""
 
     METADATA_DEPENDENCIES = (PositionProvider, OuterFunctionProvider)
@@ -107,7 +107,7 @@ class _Visitor(MutationVisitor):
 
     def on_visit(self, node: cst.CSTNode) -> bool:
         self.above.append(node)
-        return super().on_visit(node)
+        return bool(super().on_visit(node))
 
     def on_leave(self, original_node: cst.CSTNode) -> None:
         super().on_leave(original_node)
@@ -152,7 +152,7 @@ class _Visitor(MutationVisitor):
         first, last = position.start.line, position.end.line
         if isinstance(node, cst.SimpleStatementLine | cst.FunctionDef):
             return first, last
-        inside = self.get_metadata(PositionProvider, node.body.body[0]).start.line  # type: ignore[attr-defined]
+        inside = self.get_metadata(PositionProvider, node.body.body[0]).start.line
         return first, max(first, inside - 1)
 
     def _harmless(self, node: cst.CSTNode, after: cst.CSTNode) -> str:
@@ -197,5 +197,5 @@ def _name(node: cst.CSTNode) -> str:
     if isinstance(node, cst.Call):
         return _name(node.func)
     if isinstance(node, cst.Attribute):
-        return node.attr.value
-    return node.value if isinstance(node, cst.Name) else ""
+        return str(node.attr.value)
+    return str(node.value) if isinstance(node, cst.Name) else ""
