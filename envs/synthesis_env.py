@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from envs.copies import IndependentCopies
 from envs.text_rendering import text_image
-from envs.vector import checked_seed
+from envs.vector import checked_numbers, checked_seed
 from lal.arrays import Floats
-from lal.errors import UsageError, shown
+from lal.errors import UsageError
 from lal.rng import generator
 from lal.synthesis.decoders import BoxDecoder
 from lal.synthesis.episode import SynthesisEpisode, SynthesisTask
@@ -97,7 +97,9 @@ class SynthesisEnv(IndependentCopies, gymnasium.Env[Observation, NDArray[np.floa
         episode = self._running()
         if episode.finished:
             raise UsageError("the episode is over; call reset before the next step")
-        latents = np.clip(self._checked(action), -1.0, 1.0)
+        shape = self.action_space.shape or ()
+        numbers = checked_numbers(action, shape, f"{shape} finite numbers")
+        latents = np.clip(numbers, -1.0, 1.0)
         before = self._measured["accuracy"]
         answer = episode.ask(self._question(latents))
         self._measured = episode.measure(self._reward_part)
@@ -129,21 +131,6 @@ class SynthesisEnv(IndependentCopies, gymnasium.Env[Observation, NDArray[np.floa
         half = 0.5 * (second + 1.0)
         corners = decoder.decode(np.stack([z - half, z + half]))
         return Rule(corners[0], corners[1])
-
-    def _checked(self, action: Any) -> Floats:
-        """Return the action as finite numbers of the right shape."""
-        try:
-            given = np.asarray(action)
-            if given.dtype.kind in "cmM":  # numpy would cut these to real numbers
-                raise TypeError
-            numbers = given.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"an action must be numbers, got {shown(action)}") from error
-        if numbers.shape != self.action_space.shape or not np.isfinite(numbers).all():
-            raise UsageError(
-                f"an action must be {self.action_space.shape} finite numbers; got {shown(action)}"
-            )
-        return numbers
 
     def render(self) -> Any:
         """Return the questions so far as text or as an image of it; None without a mode."""

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from envs.observations import Observation
 from envs.simulator.arguments import checked_count
-from lal.arrays import Bools
-from lal.errors import UsageError
+from lal.arrays import Bools, Floats
+from lal.errors import UsageError, shown
 
 Infos = dict[str, Any]
 
@@ -44,6 +44,24 @@ def checked_seed(seed: Any) -> int | None:
     if isinstance(seed, list | tuple):
         raise UsageError("give one integer seed; environments are numbered under it")
     return None if seed is None else checked_count("seed", seed, least=0)
+
+
+def checked_numbers(action: Any, shape: tuple[int, ...], what: str) -> Floats:
+    """Return an action as finite numbers of a shape.
+
+    Raises:
+        UsageError: Anything else; the message says `what` was expected.
+    """
+    try:
+        given = np.asarray(action)
+        if given.dtype.kind in "cmM":  # numpy would cut these to real numbers
+            raise TypeError
+        numbers = given.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"an action must be numbers, got {shown(action)}") from error
+    if numbers.shape != shape or not np.isfinite(numbers).all():
+        raise UsageError(f"an action must be {what}; got {shown(action)}")
+    return numbers
 
 
 def checked_options(options: dict[str, Any] | None, known: tuple[str, ...]) -> dict[str, Any]:

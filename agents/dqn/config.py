@@ -86,7 +86,7 @@ PRESETS = {
     ),
 }  # fmt: skip
 """demo: a minute or so on two cores. thorough: an hour or two. full: a million steps on synthetic
-tasks alone, two minutes. smoke: seconds, learns nothing."""
+tasks alone, three minutes. smoke: seconds, learns nothing."""
 
 AGENT = Agent(
     name="dqn",

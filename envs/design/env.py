@@ -11,8 +11,8 @@ from scipy.special import logsumexp
 from envs.copies import IndependentCopies
 from envs.design.models import log_likelihood, make_model
 from envs.text_rendering import text_image
-from envs.vector import checked_seed
-from lal.errors import UsageError, shown
+from envs.vector import checked_numbers, checked_seed
+from lal.errors import UsageError
 
 REACH = 100.0
 """Bound of the observation space, far beyond what is drawn."""
@@ -78,7 +78,10 @@ class DesignEnv(IndependentCopies, gymnasium.Env[Observation, NDArray[np.float32
             raise UsageError("no episode yet; call reset first")
         if self._t >= self.n_steps:
             raise UsageError("the episode is over; call reset before the next step")
-        design = self.to_design(self._checked(action))
+        n = self.model.n_design
+        design = self.to_design(
+            checked_numbers(action, (n,), f"{n} finite numbers, one a coordinate of the design")
+        )
         noise = self.model.noise * self.np_random.standard_normal()
         outcome = float(self.model.mean(self._parameters[0], design)) + noise
         before = self._bound()
@@ -93,22 +96,6 @@ class DesignEnv(IndependentCopies, gymnasium.Env[Observation, NDArray[np.float32
         info = {"step": self._t, "design": design, "outcome": outcome}
         done = self._t == self.n_steps
         return self._history.ravel().copy(), self._bound() - before, done, False, info
-
-    def _checked(self, action: Any) -> NDArray[np.float64]:
-        """Return the action as finite numbers of the right shape."""
-        try:
-            given = np.asarray(action)
-            if given.dtype.kind in "cmM":  # numpy would cut these to real numbers
-                raise TypeError
-            numbers = given.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"an action must be numbers, got {shown(action)}") from error
-        if numbers.shape != (self.model.n_design,) or not np.isfinite(numbers).all():
-            raise UsageError(
-                f"an action must be {self.model.n_design} finite numbers, one a coordinate of the "
-                f"design; got {shown(action)}"
-            )
-        return numbers
 
     def to_design(self, action: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the design of an action."""

@@ -103,6 +103,7 @@ for _number, _where in {
     33: "posterior:ensembles",
     35: "refits:mval",
     37: "spaces:core_set",
+    41: "synthesis:bgadl",
     42: "critics:vaal",
     44: "synthesis:sentence_between",
     45: "critics:dal",

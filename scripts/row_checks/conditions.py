@@ -224,7 +224,7 @@ def mismatch() -> Outcome:
     bed, found = Bed(pool=800), {}
     for name in ("random", "entropy", "margin", "class_mismatch"):
         rows = []
-        for seed in range(10):
+        for seed in range(100, 110):  # the gate was chosen on seeds 0 to 5
             task = bed.task(seed, LOGISTIC, ["unknown_classes"])
             curve = bed.run(name, task, seed)
             wasted = (task.pool.y[curve.queried[bed.start :]] == INVALID).mean()

@@ -18,7 +18,7 @@ def crowd_expertise() -> Outcome:
     """Asks annotators who are right about the item more often than others are."""
     data, learner = lal.load_dataset("sklearn:breast_cancer"), lal.make_learner("gaussian_nb")
     chosen, mean, ranks, areas = [], [], [], []
-    for seed in range(10):
+    for seed in range(100, 110):  # settings were chosen on seeds 0 to 7
         items = lal.make_task(data, learner, seed=seed, budget=1, max_pool=300)
         made = crowd_task(items, seed=seed, budget=140, start=START)
         curves = [
@@ -45,7 +45,7 @@ def crowd_expertise() -> Outcome:
 def multilabel_crowd() -> Outcome:
     """Knows its annotators and asks good ones; micro-F1 is reported."""
     found, measures, areas = [], [], []
-    for seed in range(8):
+    for seed in range(100, 108):  # the strategy was designed on seeds 0 to 5
         X, Y = make_multilabel_classification(250, 12, n_classes=5, n_labels=2, random_state=seed)
         crowd = Crowd(5, "constant", good=0.05, bad=0.45)
         made = make_multilabel_task(X, Y, crowd, seed=seed, budget=300, start=START, max_pool=120)
