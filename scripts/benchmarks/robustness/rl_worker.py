@@ -19,6 +19,7 @@ from lal.errors import UnknownNameError
 from lal.registry import require
 
 N_ENVS, N_STEPS, UPDATES = 4, 32, 3
+ENV_NAME = "lal-pool"
 POOL: dict[str, Any] = {"slate_size": 8, "n_tasks": 4}
 
 Found = dict[str, Any]
@@ -114,10 +115,12 @@ def train_rllib() -> Found:
     ray = require("ray", "ray")
     ppo = require("ray.rllib.algorithms.ppo", "ray")
     flatten = require("ray.rllib.connectors.env_to_module", "ray").FlattenObservations
+    register = require("ray.tune.registry", "ray").register_env
+    register(ENV_NAME, lambda given: NextStepAutoreset(make_pool(given["num_envs"])))
     ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, configure_logging=False)
     config = (
         ppo.PPOConfig()
-        .environment(lambda given: NextStepAutoreset(make_pool(given["num_envs"])))
+        .environment(ENV_NAME)
         .env_runners(
             num_env_runners=0, num_envs_per_env_runner=N_ENVS,
             gym_env_vectorize_mode="vector_entry_point",
