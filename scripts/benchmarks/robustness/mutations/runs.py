@@ -7,6 +7,7 @@ put in by replacing the code of its function, so that nothing has to be imported
 import ast
 import contextlib
 import gc
+import importlib
 import json
 import os
 import resource
@@ -234,6 +235,8 @@ def main(job_file: str) -> int:
     job = json.loads(Path(job_file).read_text())
     with Path(os.devnull).open("w") as nothing, contextlib.redirect_stdout(nothing):
         pytest.main(["--collect-only", "-qq", *job["arguments"], *job["tests"]])
+    for path in sorted({mutant["path"] for mutant in job["mutants"]}):
+        importlib.import_module(path.removesuffix(".py").replace("/", "."))  # some load late
     alive = functions()
     gc.collect()
     gc.freeze()
