@@ -5,15 +5,17 @@ asks every rule after every tenth label, and measures on the rows outside the po
 """
 
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lal.arrays import Floats
 from lal.data.suites import load_suite
 from lal.episode import run_episode
-from lal.errors import UsageError
+from lal.errors import DataError, UsageError
 from lal.labelling.query import load_strategy
 from lal.labelling.stopping import Checkpoints, make_rule
 from lal.labelling.stopping.base import STOP_STEP, Labels
@@ -22,6 +24,7 @@ from lal.rng import generator, integer_seed
 from lal.task import Task
 from lal.tasks.splits import make_task
 from scripts.benchmarks.base import Benchmark, Results
+from scripts.benchmarks.kept import kept
 
 TEST_SHARE = 0.4
 """Rows of a data set that accuracy is measured on."""
@@ -70,6 +73,9 @@ class Config:
     jobs: int = 1
     """Processes."""
 
+    out: Path | None = None
+    """Folder where finished runs are kept; the same command goes on there."""
+
 
 @dataclass(frozen=True)
 class Stop:
@@ -92,22 +98,30 @@ def run(config: Config, results: Results) -> None:
     """Add a row a rule, and a row a rule and data set.
 
     Raises:
-        UsageError: No rules or no runs.
+        UsageError: No rules, no runs, or no data set that can be used.
     """
     if not config.rules or config.runs < 1:
         raise UsageError("stopping needs rules and at least one run")
     names = load_suite(config.suite).names
     jobs = [(config, name, run) for name in names for run in range(config.runs)]
     with ProcessPoolExecutor(config.jobs) as pool:
-        done = list(pool.map(_stops, jobs))
+        done = list(pool.map(_kept_stops, jobs))
     by_data = {name: done[i * config.runs : (i + 1) * config.runs] for i, name in enumerate(names)}
+    _add_rows(config, {name: runs for name, runs in by_data.items() if all(runs)}, results)
+    if left := [name for name, runs in by_data.items() if not all(runs)]:
+        results.note(f"too small, or too many classes, for these runs: {', '.join(left)}")
+
+
+def _add_rows(config: Config, by_data: dict[str, list[list[Stop]]], results: Results) -> None:
+    if not by_data:
+        raise UsageError("no data set of the suite is large enough; lower --labels")
     for k, rule in enumerate(config.rules):
-        stops = [[run[k] for run in by_data[name]] for name in names]
+        stops = [[run[k] for run in runs] for runs in by_data.values()]
         results.add("stopping", {"rule": rule, **_summary(stops)})
-    for name in names:
+    for name, runs in by_data.items():
         row = {"data set": name}
         for k, rule in enumerate(config.rules):
-            there = [run[k] for run in by_data[name]]
+            there = [run[k] for run in runs]
             labels = np.mean([stop.labels for stop in there])
             row[rule] = f"{labels:.0f} ({np.mean([stop.lost for stop in there]):+.1f})"
         results.add("data-sets", row)
@@ -135,11 +149,25 @@ def _interval(values: Floats) -> str:
     return f"{values.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
+def _kept_stops(job: tuple[Config, str, int]) -> list[Stop]:
+    """Return where each rule stops in one run, from the folder where it was run before."""
+    config, name, run = job
+    depends = {"config": replace(config, jobs=1, runs=1, out=None), "name": name, "run": run}
+
+    def make() -> list[dict[str, Any]]:
+        return [asdict(stop) for stop in _stops(job)]
+
+    return [Stop(**stop) for stop in kept(config.out, f"{name}-{run}", depends, make)]
+
+
 def _stops(job: tuple[Config, str, int]) -> list[Stop]:
-    """Return where each rule stops in one run."""
+    """Return where each rule stops in one run; nothing where the data set cannot be used."""
     config, name, run = job
     seed = integer_seed(0, "stopping", name, run)
-    task = _task(config, name, seed)
+    try:
+        task = _task(config, name, seed)
+    except (UsageError, DataError):
+        return []
     curve = run_episode(load_strategy(config.policy), task, seed=seed, batch_size=config.batch_size)
     rows = curve.queried.tolist()
     labels = [(row, int(task.pool.y[row])) for row in rows]
