@@ -109,12 +109,14 @@ def run(config: Config, results: Results) -> None:
     by_data = {name: done[i * config.runs : (i + 1) * config.runs] for i, name in enumerate(names)}
     _add_rows(config, {name: runs for name, runs in by_data.items() if all(runs)}, results)
     if left := [name for name, runs in by_data.items() if not all(runs)]:
-        results.note(f"too small, or too many classes, for these runs: {', '.join(left)}")
+        results.note(f"left out, too small for these runs: {', '.join(left)}")
 
 
 def _add_rows(config: Config, by_data: dict[str, list[list[Stop]]], results: Results) -> None:
     if not by_data:
-        raise UsageError("no data set of the suite is large enough; lower --labels")
+        raise UsageError(
+            "no data set of the suite is large enough for these runs; choose another --suite"
+        )
     for k, rule in enumerate(config.rules):
         stops = [[run[k] for run in runs] for runs in by_data.values()]
         results.add("stopping", {"rule": rule, **_summary(stops)})
@@ -154,19 +156,18 @@ def _kept_stops(job: tuple[Config, str, int]) -> list[Stop]:
     config, name, run = job
     depends = {"config": replace(config, jobs=1, runs=1, out=None), "name": name, "run": run}
 
-    def make() -> list[dict[str, Any]]:
-        return [asdict(stop) for stop in _stops(job)]
+    def make() -> dict[str, Any]:
+        return {"stops": [asdict(stop) for stop in _stops(job)]}
 
-    return [Stop(**stop) for stop in kept(config.out, f"{name}-{run}", depends, make)]
+    return [Stop(**stop) for stop in kept(config.out, f"{name}-{run}", depends, make)["stops"]]
 
 
 def _stops(job: tuple[Config, str, int]) -> list[Stop]:
     """Return where each rule stops in one run; nothing where the data set cannot be used."""
     config, name, run = job
     seed = integer_seed(0, "stopping", name, run)
-    try:
-        task = _task(config, name, seed)
-    except (UsageError, DataError):
+    task = _task(config, name, seed)
+    if task is None:
         return []
     curve = run_episode(load_strategy(config.policy), task, seed=seed, batch_size=config.batch_size)
     rows = curve.queried.tolist()
@@ -176,19 +177,26 @@ def _stops(job: tuple[Config, str, int]) -> list[Stop]:
     return [_stop(config, rule, points, labels, accuracy) for rule in config.rules]
 
 
-def _task(config: Config, name: str, seed: int) -> Task:
+def _task(config: Config, name: str, seed: int) -> Task | None:
+    """Return the task of a run; None where the data set is too small for one."""
     dataset = load_suite(config.suite)[name]
     pool = min(config.max_pool, int((1.0 - TEST_SHARE) * len(dataset.y)))
     total = min(config.labels, int(MOST * pool)) // STOP_STEP * STOP_STEP
-    return make_task(
-        dataset,
-        make_learner(config.learner),
-        seed=seed,
-        start=STOP_STEP,
-        budget=total - STOP_STEP,
-        test_share=TEST_SHARE,
-        max_pool=config.max_pool,
-    )
+    learner = make_learner(config.learner)
+    if total <= STOP_STEP:
+        return None
+    try:
+        return make_task(
+            dataset,
+            learner,
+            seed=seed,
+            start=STOP_STEP,
+            budget=total - STOP_STEP,
+            test_share=TEST_SHARE,
+            max_pool=config.max_pool,
+        )
+    except DataError:  # too few rows to split, or a pool of one class
+        return None
 
 
 def _stop(

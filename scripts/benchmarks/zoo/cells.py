@@ -12,8 +12,9 @@ from agents import AGENTS
 from agents.training.config import PoolConfig, RunConfig
 from lal.arrays import Floats
 from lal.policies.kinds import load_policy
-from lal.serialization import config_hash, read_json, write_json
+from lal.serialization import read_json, write_json
 from scripts.benchmarks.base import half_width
+from scripts.benchmarks.kept import kept
 from scripts.benchmarks.zoo.scores import ENVIRONMENTS, POOL, Environment
 
 LENGTHS = ("n_episodes", "total_timesteps", "gradient_steps")
@@ -56,10 +57,9 @@ class Cell:
             options = replace(options, learners=(self.environment.removeprefix(f"{POOL}/"),))
         return scaled(replace(options, seed=self.seed), self.length)
 
-    @property
-    def hash(self) -> str:
-        """What the cell's results depend on."""
-        return config_hash({"cell": self, "options": self.options()})
+    def depends(self) -> dict[str, Any]:
+        """Return what determines the cell's results."""
+        return {"cell": self, "options": self.options()}
 
 
 def scaled(options: RunConfig, length: float) -> RunConfig:
@@ -83,9 +83,10 @@ def run_cell(cell: Cell, out: Path) -> dict[str, Any]:
         mean score minus random's, and half of its 95 % interval over the episodes.
     """
     folder = cell.folder(out)
-    kept = read_json(folder / "cell.json") if (folder / "cell.json").exists() else {}
-    if kept.get("hash") == cell.hash:
-        return kept
+    return kept(folder, "cell", cell.depends(), lambda: _found(cell, folder))
+
+
+def _found(cell: Cell, folder: Path) -> dict[str, Any]:
     environment, options = ENVIRONMENTS[cell.environment], cell.options()
     scores = {"policy": _train(cell, options, folder / "policy", environment)}
     agent = AGENTS[cell.agent]
@@ -97,16 +98,13 @@ def run_cell(cell: Cell, out: Path) -> dict[str, Any]:
     untrained = [environment.scores(copy, cell.episodes, False) for copy in copies]
     scores["untrained"] = np.mean(untrained, axis=0)
     scores["random"] = environment.scores(copies[0], cell.episodes, True)
-    found = {
-        "hash": cell.hash,
+    return {
         "agent": cell.agent,
         "environment": cell.environment,
         "seed": cell.seed,
         "scores": {name: np.round(values, 6).tolist() for name, values in scores.items()},
         "curve": _curve(folder / "curve", scores["random"], scores["untrained"]),
     }
-    write_json(folder / "cell.json", found)
-    return found
 
 
 def _train(cell: Cell, options: RunConfig, folder: Path, environment: Environment) -> Floats:

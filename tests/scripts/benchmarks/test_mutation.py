@@ -1,6 +1,7 @@
 """Mutation score: what is drawn, which tests run, what counts; a fault put in and taken out."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from scripts.benchmarks.robustness.mutations import selection
 from scripts.benchmarks.robustness.mutations.runs import (
     attempt,
     functions,
+    import_modules,
     replacement,
     same,
 )
@@ -200,6 +202,17 @@ def test_a_fault_is_put_in_while_the_function_lives(tmp_path, monkeypatch, capsy
     killed = outcome(tmp_path, "return 5", "return 6", "factory")
     assert killed == ("killed", "test_mutated.py::test_f")  # the fault before is still in
     assert module.made_at_import() == 6
+
+
+def test_modules_that_load_late_are_imported_before_functions_are_looked_for(tmp_path, monkeypatch):
+    (tmp_path / "mutated_late.py").write_text("def late():\n    return 1\n")
+    (tmp_path / "without_library.py").write_text("import no_such_library_anywhere\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mutated_late", raising=False)
+    place = (str(tmp_path / "mutated_late.py"), "late")
+    assert place not in functions()
+    import_modules(["mutated_late.py", "without_library.py"])
+    assert place in functions()
 
 
 def test_every_area_has_files_and_tests():

@@ -1,11 +1,19 @@
 """The benchmark of stopping rules: what it counts, on small runs."""
 
+from dataclasses import replace
+
 import pytest
 
-from lal.errors import UsageError
+from lal.data.datasets import Dataset
+from lal.data.suites import load_suite
+from lal.errors import UnknownNameError, UsageError
 from scripts.benchmarks.base import Results
 from scripts.benchmarks.policies import stopping
 from scripts.benchmarks.policies.stopping import Config, Stop, run
+
+
+class Sets(dict[str, Dataset]):
+    names = property(list)
 
 
 @pytest.fixture
@@ -16,7 +24,8 @@ def one_data_set(monkeypatch):
     monkeypatch.setattr(stopping, "load_suite", lambda name: suite)
 
 
-def test_a_budget_saves_what_is_left_of_the_run(one_data_set, monkeypatch):
+@pytest.fixture
+def in_this_process(monkeypatch):
     class Inline:
         def __init__(self, jobs):
             pass
@@ -30,6 +39,9 @@ def test_a_budget_saves_what_is_left_of_the_run(one_data_set, monkeypatch):
         map = staticmethod(map)
 
     monkeypatch.setattr(stopping, "ProcessPoolExecutor", Inline)
+
+
+def test_a_budget_saves_what_is_left_of_the_run(one_data_set, in_this_process):
     results = Results()
     rules = ("budget:30", "budget:1000", "budget:10")
     run(Config(policy="margin", runs=2, rules=rules), results)
@@ -46,6 +58,41 @@ def test_a_budget_saves_what_is_left_of_the_run(one_data_set, monkeypatch):
     assert first["runs that it stopped"] == "100 %"
     (row,) = results.tables["data-sets"].rows
     assert str(row["budget:30"]).startswith("30 (")
+
+
+def test_finished_runs_are_read_and_other_settings_run_anew(
+    one_data_set, in_this_process, monkeypatch, tmp_path
+):
+    config = Config(policy="margin", runs=2, rules=("budget:30",), labels=60, out=tmp_path)
+    first, again = Results(), Results()
+    run(config, first)
+    monkeypatch.setattr(stopping, "_stops", lambda job: pytest.fail("run again"))
+    run(replace(config, jobs=3), again)
+    assert {n: t.rows for n, t in again.tables.items()} == {
+        n: t.rows for n, t in first.tables.items()
+    }
+    for other in (replace(config, runs=3), replace(config, labels=50)):
+        with pytest.raises(pytest.fail.Exception, match="run again"):
+            run(other, Results())
+
+
+def test_data_sets_too_small_for_a_run_are_named(in_this_process, monkeypatch):
+    iris = load_suite("bundled")["iris"]
+    small = replace(iris, name="tiny", X=iris.X[::8], y=iris.y[::8])
+    suite = {"iris": iris, "tiny": small}
+    monkeypatch.setattr(stopping, "load_suite", lambda name: Sets(suite))
+    results = Results()
+    run(Config(policy="margin", runs=1, rules=("budget:30",)), results)
+    assert [row["data set"] for row in results.tables["data-sets"].rows] == ["iris"]
+    assert results.notes == ["left out, too small for these runs: tiny"]
+    del suite["iris"]
+    with pytest.raises(UsageError, match="no data set of the suite is large enough"):
+        run(Config(policy="margin", runs=1, rules=("budget:30",)), Results())
+
+
+def test_a_wrong_learner_is_no_small_data_set(one_data_set, in_this_process):
+    with pytest.raises(UnknownNameError, match="perceptrn"):
+        run(Config(learner="perceptrn", runs=1), Results())
 
 
 def test_summary_shows_losses():

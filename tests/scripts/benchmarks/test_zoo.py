@@ -81,8 +81,8 @@ def test_a_cell_is_run_once_and_holds_every_control(tmp_path, monkeypatch):
     assert found["curve"][0]["gain"] == pytest.approx((untrained - random).mean(), abs=1e-6)
     monkeypatch.setattr(cells, "_train", lambda *a: pytest.fail("trained again"))
     assert run_cell(cell, tmp_path) == found
-    other = replace(cell, episodes=5)
-    assert other.hash != cell.hash
+    with pytest.raises(pytest.fail.Exception, match="trained again"):
+        run_cell(replace(cell, episodes=5), tmp_path)
 
 
 def test_a_killed_cell_goes_on_to_the_same_figures(tmp_path, monkeypatch):

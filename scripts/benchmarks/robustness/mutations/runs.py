@@ -230,13 +230,22 @@ def _wait(child: int, seconds: float) -> bool:
     return False
 
 
+def import_modules(paths: list[str]) -> None:
+    """Import what is mutated: a module that nothing has loaded yet has no living functions.
+
+    A module whose library is not installed stays out; its mutants count as not applied.
+    """
+    for path in paths:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(path.removesuffix(".py").replace("/", "."))
+
+
 def main(job_file: str) -> int:
     """Import all tests, run the mutants of the job, and append a line for each to its file."""
     job = json.loads(Path(job_file).read_text())
     with Path(os.devnull).open("w") as nothing, contextlib.redirect_stdout(nothing):
         pytest.main(["--collect-only", "-qq", *job["arguments"], *job["tests"]])
-    for path in sorted({mutant["path"] for mutant in job["mutants"]}):
-        importlib.import_module(path.removesuffix(".py").replace("/", "."))  # some load late
+    import_modules(sorted({mutant["path"] for mutant in job["mutants"]}))
     alive = functions()
     gc.collect()
     gc.freeze()
