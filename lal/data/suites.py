@@ -21,6 +21,10 @@ KINDS = ("tabular", "synthetic")
 """Kinds of manifest entries that are loaded when nothing else is asked for."""
 
 
+IMAGES = "images:"
+"""Before a folder: only the images of its manifest.json."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """A data set of a suite, known but not loaded."""
@@ -109,7 +113,8 @@ def load_suite(name_or_path: str | Path, *, kinds: Sequence[str] = KINDS) -> Sui
     """Return a suite; its data sets are loaded when first asked for.
 
     Args:
-        name_or_path: ``"bundled"``, ``"synthetic"``, ``"regression"``, ``"openml-cc18"``,
+        name_or_path: ``"bundled"``, ``"synthetic"``, ``"regression"``, ``"images"`` (the digits),
+            ``"images:FOLDER"`` (those of a folder's manifest.json), ``"openml-cc18"``,
             ``"alpbench"``, ``"tabular-al-v1"``, a folder (with a manifest.json, or just .npz, .csv
             and .parquet files), or a .json list of sources with names and hashes. ``"wall":
             "sealed"`` in the manifest or the list locks it: evaluations on it are logged beside it.
@@ -120,6 +125,11 @@ def load_suite(name_or_path: str | Path, *, kinds: Sequence[str] = KINDS) -> Sui
     """
     if str(name_or_path) in SUITES:
         return SUITES[str(name_or_path)]()
+    if str(name_or_path).startswith(IMAGES):
+        folder = str(name_or_path).removeprefix(IMAGES)
+        if folder in SUITES:
+            raise DataError(f"expected images:FOLDER with a manifest.json, got {name_or_path!r}")
+        return load_suite(folder, kinds=("image",))
     path = Path(name_or_path).expanduser()
     if path.is_dir():
         manifest = path / "manifest.json"
@@ -143,6 +153,10 @@ def _bundled() -> Suite:
     return Suite("bundled", [_named(f"sklearn:{n}") for n in BUNDLED])
 
 
+def _images() -> Suite:
+    return Suite("images", [_named("sklearn:digits")])
+
+
 def _synthetic() -> Suite:
     return Suite("synthetic", [_named(f"synthetic:{n}") for n in SYNTHETIC])
 
@@ -159,6 +173,7 @@ SUITES: Mapping[str, Callable[[], Suite]] = {
     "bundled": _bundled,
     "synthetic": _synthetic,
     "regression": _regression,
+    "images": _images,
     "openml-cc18": partial(_listed, "openml-cc18"),
     "alpbench": partial(_listed, "alpbench"),
     "tabular-al-v1": partial(_listed, "tabular-al-v1"),

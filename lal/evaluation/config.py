@@ -35,7 +35,8 @@ class EvaluationConfig:
     standard deviation; neg_rmse and r2 are measured too)."""
 
     suite: tuple[str, ...] = ("bundled",)
-    """Suites (bundled, synthetic, a folder, a .json list) or single data sets (sklearn:iris)."""
+    """Suites (bundled, synthetic, images, a folder, images:FOLDER for the images of its manifest, a
+    .json list) or single data sets (sklearn:iris)."""
 
     datasets: tuple[str, ...] = ()
     """Names of the suites' data sets to take; all when empty."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from lal.data.dataset import Dataset
 from lal.data.datasets import load_dataset
-from lal.data.suites import Entry, Suite, load_suite
+from lal.data.suites import IMAGES, Entry, Suite, load_suite
 from lal.errors import UsageError
 from lal.evaluation.holdout.access_log import TestAccess, log_access
 from lal.evaluation.holdout.partition import check_locked
@@ -82,7 +82,7 @@ def log_accesses(
 
 
 def _is_single(name: str) -> bool:
-    return ":" in name and not Path(name).exists()
+    return ":" in name and not name.startswith(IMAGES) and not Path(name).exists()
 
 
 def _wanted(suite: Suite, names: Sequence[str]) -> list[Entry]:

@@ -7,6 +7,7 @@ their 95 % interval. Finished runs lie in a folder and are never repeated; ``--m
 
 import gzip
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -23,49 +24,22 @@ from lal.data.datasets import load_dataset
 from lal.data.texts import text_columns
 from lal.episode import run_episode
 from lal.errors import UsageError
+from lal.evaluation.runs.methods import parse_method
 from lal.learners import make_learner
+from lal.learners.texts import hashed_ngrams
+from lal.registry import parse_options
 from lal.rng import integer_seed
 from lal.serialization import read_json, write_json
-from lal.strategies.base import make_strategy
 from lal.tasks.splits import make_task
 from scripts.benchmarks.base import Benchmark, Results, interval
-
-
-class Line(NamedTuple):
-    """A row of the field's list, with what is run for it."""
-
-    row: int
-    strategy: str
-    learner: str
-
-
-LINES: tuple[Line, ...] = (
-    *(Line(row, strategy, "logistic_regression") for row, strategy in (
-        (2, "expected_error_reduction"), (2, "expected_gradient_length"), (2, "density_weighted"),
-        (6, "discriminative_batch"), (9, "hierarchical_sampling"), (10, "matrix_partition"),
-        (13, "bald"), (16, "coordinated_matching"), (18, "gibbs_error"), (19, "graph_signal"),
-        (35, "mval"), (37, "core_set"), (42, "vaal"), (45, "dal"), (48, "acs_fw"),
-        (52, "batch_bald"), (54, "badge"), (58, "fisher_kernel"), (60, "sraal"),
-        (62, "minimax"), (65, "surprisal"), (69, "uncertain_gcn"), (69, "core_gcn"),
-        (72, "virtual_adversary"), (75, "lada"), (81, "isal"), (83, "geal"),
-    )),
-    Line(22, "margin", "pseudo_labels"),
-    *(Line(row, strategy, "mlp") for row, strategy in (
-        (31, "variation_ratio"), (31, "predictive_entropy"), (31, "bald"), (33, "vote_ratio"),
-        (54, "badge"), (64, "consistency"), (84, "cartography"),
-    )),
-    Line(64, "consistency", "mlp_consistency"),
-    Line(49, "learning_loss", "mlp_loss"),
-    Line(70, "ta_vaal", "mlp_loss"),
-)  # fmt: skip
-"""All lines; a row's note in docs/rows.md says how it differs from its paper."""
-
-BASE = {"pseudo_labels": "logistic_regression", "mlp_consistency": "mlp", "mlp_loss": "mlp"}
-"""What random and margin are run with, where that is not the line's own learner."""
+from scripts.benchmarks.policies.deep_lines import BASE, LINES, Line, applies
 
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "logistic_regression": {"tol": 1e-3},
-    **{name: {"max_epochs": 60} for name in ("mlp", "mlp_loss", "mlp_consistency")},
+    **{
+        name: {"max_epochs": 60}
+        for name in ("mlp", "mlp_loss", "mlp_consistency", "small_cnn", "text_bow")
+    },
 }
 """Options of learners, for speed."""
 
@@ -78,18 +52,18 @@ class Config:
     """What is run."""
 
     datasets: tuple[str, ...] = (
-        "sklearn:breast_cancer", "sklearn:digits", "file:../shared/data/dev/mnist_test10k.npz",
+        "sklearn:digits", "file:../shared/data/dev/mnist_test10k.npz",
         "../shared/data/dev/text_trec6.jsonl.gz", "../shared/data/dev/text_sms_spam.jsonl.gz",
     )  # fmt: skip
     """Names, or .jsonl.gz files of texts with labels."""
 
     rows: tuple[int, ...] = ()
-    """Rows of the field's list; all when empty."""
+    """Rows of the field's list (0: strategies that it does not name); all when empty."""
 
     learners: tuple[str, ...] = ()
     """Learners whose lines are run; all when empty."""
 
-    runs: int = 3
+    runs: int = 5
     """Paired runs of every line."""
 
     start: int = 20
@@ -121,6 +95,7 @@ class Run(NamedTuple):
     learner: str
     strategy: str
     seed: int
+    conditions: tuple[str, ...] = ()
 
 
 def run(config: Config, results: Results) -> None:
@@ -137,13 +112,14 @@ def run(config: Config, results: Results) -> None:
                 results.add("lines", row)
     there = [read_json(_path(config, one)) for one in _runs(config) if _path(config, one).exists()]
     seconds = sum(kept["seconds"] for kept in there)
-    results.note(f"{len(there)} of {len(set(_runs(config)))} runs, {seconds:.0f} s of CPU time")
+    results.note(f"{len(there)} of {len(_runs(config))} runs, {seconds:.0f} s of CPU time")
+    results.note(f"this call: {time.monotonic() - began:.0f} s, {config.jobs} processes")
 
 
 def _lines(config: Config) -> list[Line]:
     unknown = set(config.rows) - {line.row for line in LINES}
     if unknown:
-        known = ", ".join(map(str, sorted({line.row for line in LINES})))
+        known = ", ".join(map(str, sorted({line.row for line in LINES} - {0})))
         raise UsageError(f"row {min(unknown)} has no line; rows with a line: {known}")
     return [
         line
@@ -159,17 +135,24 @@ def _runs(config: Config) -> list[Run]:
     for seed in range(config.runs):
         for dataset in config.datasets:
             for line in _lines(config):
-                base = BASE.get(line.learner, line.learner)
-                for strategy in ("random", "margin"):
-                    found[Run(dataset, base, strategy, seed)] = None
-                found[Run(dataset, line.learner, line.strategy, seed)] = None
+                if applies(line, dataset):
+                    found.update(dict.fromkeys(_three(line, dataset, seed)))
     return list(found)
 
 
+def _three(line: Line, dataset: str, seed: int) -> tuple[Run, Run, Run]:
+    """Return a line's run, and those of random and margin."""
+    base = BASE.get(line.learner, line.learner)
+    shared = tuple(filter(None, (line.condition,)))
+    own = (*shared, *filter(None, (line.remedy,)))
+    random, margin = (Run(dataset, base, name, seed, shared) for name in ("random", "margin"))
+    return Run(dataset, line.learner, line.strategy, seed, own), random, margin
+
+
 def _path(config: Config, one: Run) -> Path:
-    name = _short(one.dataset)
     shape = f"{config.start}-{config.budget}-{config.batch_size}-{config.max_pool}"
-    return config.out / shape / name / f"{one.learner}.{one.strategy}.{one.seed}.json"
+    name = ".".join((one.learner, one.strategy, *one.conditions, str(one.seed)))
+    return config.out / shape / _short(one.dataset) / (re.sub(r"[?:=]", "_", name) + ".json")
 
 
 def _short(dataset: str) -> str:
@@ -180,21 +163,28 @@ def _finish(config: Config, one: Run, began: float) -> None:
     if config.minutes and time.monotonic() - began > 60.0 * config.minutes:
         return
     clock = time.process_time()
-    data = load_rows(one.dataset)
+    data = load_rows(one.dataset, hashed=one.learner == "text_bow")
     seed = integer_seed(0, "deep", _short(one.dataset), one.seed)
-    learner = make_learner(one.learner, **OPTIONS.get(one.learner, {}))
+    name, options = parse_options(one.learner)
+    learner = make_learner(name, **OPTIONS.get(name, {}), **options)
     task = make_task(
         data, learner, seed=seed, start=config.start, budget=config.budget,
-        max_pool=config.max_pool,
+        max_pool=config.max_pool, conditions=one.conditions,
     )  # fmt: skip
-    curve = run_episode(make_strategy(one.strategy), task, seed=seed, batch_size=config.batch_size)
+    method = parse_method(one.strategy).make()
+    curve = run_episode(method, task, seed=seed, batch_size=config.batch_size)
     kept = {"area": curve.area("accuracy"), "seconds": round(time.process_time() - clock, 2)}
     write_json(_path(config, one), kept)
 
 
 @cache
-def load_rows(dataset: str) -> Dataset:
-    """Return a data set by name, or the texts of a .jsonl.gz file as columns."""
+def load_rows(dataset: str, *, hashed: bool = False) -> Dataset:
+    """Return a data set by name, or the texts of a .jsonl.gz file as columns.
+
+    Args:
+        dataset: A name or a file.
+        hashed: Texts are rows of hashed n-grams, as `text_bow` takes them, not of a few directions.
+    """
     if not dataset.endswith(".jsonl.gz"):
         return load_dataset(dataset)
     if not Path(dataset).is_file():
@@ -202,31 +192,29 @@ def load_rows(dataset: str) -> Dataset:
     with gzip.open(dataset, "rt", encoding="utf-8") as file:
         items = [json.loads(text) for text in file]
     kept = [items[i] for i in np.unique(np.linspace(0, len(items) - 1, MOST_TEXTS).astype(int))]
-    columns = text_columns([item["text"] for item in kept])
+    columns = (hashed_ngrams if hashed else text_columns)([item["text"] for item in kept])
     labels = [item["label"] for item in kept]
     return make_dataset(_short(dataset), columns, labels, source=f"file:{Path(dataset).name}")
 
 
 def _row(config: Config, dataset: str, line: Line) -> dict[str, str | int] | None:
-    base = BASE.get(line.learner, line.learner)
-    pairs = list(_pairs(config, dataset, line, base))
+    pairs = list(_pairs(config, dataset, line)) if applies(line, dataset) else []
     if len(pairs) < 2:
         return None
     ours, random, margin = 100.0 * np.array(pairs).T
+    base = BASE.get(line.learner, line.learner)
     learner = line.learner if base == line.learner else f"{line.learner}, against {base}"
+    under = " and ".join(filter(None, (line.condition, line.remedy and f"({line.remedy})")))
     return {
-        "row": line.row, "strategy": f"`{line.strategy}`", "learner": learner,
-        "data set": _short(dataset), "runs": len(pairs),
+        "row": line.row or "", "strategy": f"`{line.strategy}`", "learner": learner,
+        "data set": _short(dataset), "pool": under, "runs": len(pairs),
         "minus random": interval(ours - random, 2), "minus margin": interval(ours - margin, 2),
     }  # fmt: skip
 
 
-def _pairs(config: Config, dataset: str, line: Line, base: str) -> Iterator[Floats]:
+def _pairs(config: Config, dataset: str, line: Line) -> Iterator[Floats]:
     for seed in range(config.runs):
-        three = [
-            _path(config, Run(dataset, *who, seed))
-            for who in ((line.learner, line.strategy), (base, "random"), (base, "margin"))
-        ]
+        three = [_path(config, one) for one in _three(line, dataset, seed)]
         if all(path.exists() for path in three):
             yield np.array([read_json(path)["area"] for path in three])
 

@@ -68,6 +68,18 @@ def test_a_folder_with_a_manifest(folder):
     assert suite["mine"].X[0].tolist() == [4.0, 5.0]
 
 
+def test_images(folder):
+    assert load_suite("images").names == ["digits"]
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["datasets"][0]["kind"] = "image"
+    write_manifest(folder, manifest)
+    assert load_suite(f"images:{folder}").names == [manifest["datasets"][0]["name"]]
+    with pytest.raises(DataError, match="neither a folder nor"):
+        load_suite("images:no/such/folder")
+    with pytest.raises(DataError, match="expected images:FOLDER"):
+        load_suite("images:bundled")
+
+
 def test_a_changed_file_is_refused(folder):
     np.savez(folder / "mine.npz", X=np.zeros((4, 2)), y=np.array([0, 1, 0, 1]))
     suite = load_suite(folder)
