@@ -218,6 +218,14 @@ class _Seen:
         drawn = find_capability(self.full, "sample_proba", X, n, rng)
         return None if drawn is None else self._narrow(drawn)
 
+    def pixel_proba(self, X: object) -> Floats | None:
+        found = find_capability(self.full, "pixel_proba", X)
+        return None if found is None else self._narrow(found)
+
+    def pixel_samples(self, X: object, n: int, rng: np.random.Generator) -> Floats | None:
+        drawn = find_capability(self.full, "pixel_samples", X, n, rng)
+        return None if drawn is None else self._narrow(drawn)
+
     def gradient_embedding(self, X: object) -> Floats | None:
         found = find_capability(self.full, "gradient_embedding", X)
         if found is None:

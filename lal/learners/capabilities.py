@@ -111,6 +111,18 @@ class KnowsAnnotators(Protocol):
         ...
 
 
+class Segments(Protocol):
+    """A model of the pixels of regions."""
+
+    def pixel_proba(self, X: Rows) -> Floats:
+        """Return the probabilities of every pixel, shape (n, P, C)."""
+        ...
+
+    def pixel_samples(self, X: Rows, n: int, rng: np.random.Generator) -> Floats | None:
+        """Return what members or draws say of every pixel, shape (M, n, P, C); None without."""
+        ...
+
+
 class Capability(NamedTuple):
     """A capability in words.
 
@@ -130,10 +142,10 @@ LOGISTIC = ("logistic_regression", "pseudo_labels", "represented", "retuned")
 """Learners whose models are logistic regressions."""
 
 CAPABILITIES: Mapping[str, Capability] = {
-    "embed": Capability("what its last layer sees", (*LOGISTIC, "ridge", *NEURAL)),
+    "embed": Capability("what its last layer sees", (*LOGISTIC, "ridge", "segmentation", *NEURAL)),
     "head_proba": Capability("its last layer alone", (*LOGISTIC, "ridge", *NEURAL)),
     "gradient_embedding": Capability("gradients of its last layer", (*LOGISTIC, *NEURAL)),
-    "variance": Capability("a predictive variance", ("crowd", "gp", *LOGISTIC)),
+    "variance": Capability("a predictive variance", ("crowd", "gp", "segmentation", *LOGISTIC)),
     "sample_proba": Capability("draws from its posterior", (*LOGISTIC, *NEURAL)),
     "diary": Capability("a diary of its training", NEURAL),
     "predict_loss": Capability("a prediction of its own loss", ("mlp_loss",)),
@@ -143,6 +155,8 @@ CAPABILITIES: Mapping[str, Capability] = {
     ),
     "annotator_error": Capability("how often an annotator is wrong", ("crowd",)),
     "questions": Capability("what a question is about", ("crowd",)),
+    "pixel_proba": Capability("probabilities of every pixel", ("segmentation",)),
+    "pixel_samples": Capability("members or draws for every pixel", ("segmentation",)),
 }
 """Capabilities by the method that gives them."""
 

@@ -237,6 +237,14 @@ def crowd(**options: Any) -> Learner:
     return CrowdLearner(**options)
 
 
+@LEARNERS.register("segmentation")
+def segmentation(base: Any = "logistic_regression", **options: Any) -> Learner:
+    """A learner of pixels on regions of images; rows are regions."""
+    from lal.learners.segmentation import SegmentationLearner
+
+    return SegmentationLearner(make_learner(base), **options)
+
+
 def _neural(name: str, options: dict[str, Any]) -> Learner:
     require("torch", "neural")
     from lal.learners.neural.learner import NeuralLearner

@@ -38,7 +38,10 @@ def arguments(name, model, X):
     drawn = (X, 3, np.random.default_rng(0))
     head = (find_capability(model, "embed", X),)
     wanted = (X, np.full((len(X), model.n_classes), 1.0 / model.n_classes))
-    known = {"diary": (), "sample_proba": drawn, "head_proba": head, "input_gradient": wanted}
+    known = {
+        "diary": (), "sample_proba": drawn, "pixel_samples": drawn, "head_proba": head,
+        "input_gradient": wanted,
+    }  # fmt: skip
     return known.get(name, (X,))
 
 
