@@ -48,6 +48,9 @@ class Config:
     runs: int = 3
     """Paired runs of every data set and learner."""
 
+    seed: int = 0
+    """Names the splits and initial labelled sets; another one checks what was chosen on these."""
+
     start: int | None = None
     """Random labels that a run begins with; the regime's start when not given."""
 
@@ -86,6 +89,7 @@ def run(config: Config, results: Results) -> None:
             learners=config.learners,
             regime=config.regime,
             runs=config.runs,
+            seed=config.seed,
             start=config.start,
             budget=config.budget,
             max_pool=config.max_pool,
