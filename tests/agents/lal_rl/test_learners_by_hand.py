@@ -20,7 +20,7 @@ from agents.lal_rl.search.config import PRESETS as SEARCH_PRESETS
 from agents.lal_rl.search.config import SIZE
 from agents.lal_rl.search.export import to_weights
 from agents.lal_rl.search.learner import SearchLearner
-from agents.lal_rl.search.search import start
+from agents.lal_rl.search.search import free_weights, start
 from lal.rng import generator
 
 CONFIG = replace(PRESETS["smoke"], seed=3, n_eval_episodes=7)
@@ -73,7 +73,8 @@ def test_a_network_is_compared_with_its_controls(monkeypatch: Any, variant: Any,
     ):
         kitchen.played.clear()
         found = play("sonar", 9)
-        assert (found.tolist(), found.dtype) == ([1.0, 10.0], np.float64)
+        assert found.tolist() == [1.0, 10.0]
+        assert found.dtype == np.float64
         ((given, name, options),) = kitchen.played
         assert same(given, network)
         assert (name, options) == ("sonar", {"view": sees, "n_episodes": 7, "seed": 9})
@@ -102,13 +103,14 @@ def test_weights_are_compared_with_their_controls(monkeypatch: Any) -> None:
     ):
         kitchen.played.clear()
         found = play("sonar", 9)
-        assert (found.tolist(), found.dtype) == ([1.0, 10.0], np.float64)
+        assert found.tolist() == [1.0, 10.0]
+        assert found.dtype == np.float64
         ((given, name, options),) = kitchen.played
         assert np.allclose(given, weights)
         assert (name, options) == ("sonar", {"n_episodes": 7, "seed": 9})
     kitchen.played.clear()
     assert others["untrained"]("sonar", 9).tolist() == [3.0, 10.0]
-    free = search.free_weights(config)
+    free = free_weights(config)
     for i, (given, _, options) in enumerate(kitchen.played):
         drawn = generator(3, "untrained", i).standard_normal(SIZE)
         assert np.array_equal(given, np.where(free, drawn, 0.0))
@@ -124,8 +126,12 @@ def test_the_comparison_needs_data_sets_and_episodes(
     monkeypatch: Any, make: Any, config: Any
 ) -> None:
     said: list[Any] = []
-    monkeypatch.setattr(lal_rl, "control_test", lambda *given: said.append(given) or {"x": 1})
-    monkeypatch.setattr(lal_rl, "episode_lengths", lambda *given, **options: (given, options))
+
+    def note(*given: Any) -> dict[str, int]:
+        said.append(given)
+        return {"x": 1}
+
+    monkeypatch.setattr(lal_rl, "control_test", note)
     policy: Any = None
     for changes in ({}, {**JUDGED, "n_eval_episodes": 0}):
         assert make(replace(config, **changes)).check(policy) == {}
