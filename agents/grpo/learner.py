@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from agents.grpo.config import GRPOConfig
-from agents.grpo.network import CandidateScorer
+from agents.grpo.network import CLOSED, CandidateScorer
 from agents.grpo.rollouts import Rollout, collect, group_advantages
 from agents.training.pool_envs import make_pool_vector_env
 from agents.training.pool_learner import PoolLearner
@@ -124,11 +124,11 @@ class GRPOLearner(PoolLearner[GRPOConfig], TorchLearner[GRPOConfig]):
         ratio = (chosen - rollout.log_probabilities[rows]).exp()
         cut = ratio.clamp(1 - config.clip_range, 1 + config.clip_range)
         p = log_p.exp()
-        entropy = -(p * log_p.masked_fill(~slates.mask, 0.0)).sum(dim=1).mean()
+        entropy = -(p * log_p).sum(dim=1).mean()  # closed slots: exactly 0 times a finite number
         loss = -torch.min(ratio * advantages, cut * advantages).mean() - config.ent_coef * entropy
         if config.kl_coef:
-            start = torch.log_softmax(slates.added.masked_fill(~slates.mask, -1e9), dim=1)
-            apart = (p * (log_p - start).masked_fill(~slates.mask, 0.0)).sum(dim=1).mean()
+            start = torch.log_softmax(slates.added.masked_fill(~slates.mask, CLOSED), dim=1)
+            apart = (p * (log_p - start)).sum(dim=1).mean()
             loss = loss + config.kl_coef * apart
         return loss, float(entropy.detach())
 
