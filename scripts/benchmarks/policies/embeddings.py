@@ -25,6 +25,7 @@ from lal.evaluation.runs.methods import parse_method
 from lal.learners import make_learner
 from lal.learners.capabilities import require_capability
 from lal.learners.represented import REPRESENTATIONS
+from lal.metrics import Metric, accuracy, balanced_accuracy
 from lal.pool import dense
 from lal.rng import integer_seed
 from lal.state import QueryState, Strategy
@@ -44,7 +45,7 @@ METHODS: Mapping[str, str] = {
 
 OTHERS = tuple(name for name in METHODS if name != "default")
 
-METRICS = ("accuracy", "balanced_accuracy")
+METRICS: Mapping[str, Metric] = {"accuracy": accuracy, "balanced_accuracy": balanced_accuracy}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,7 @@ class Config:
     batch_sizes: tuple[int, ...] = (1, 10, 100)
     """Labels between refits."""
 
-    budgets: tuple[int, ...] = (50, 100, 200)
+    budgets: tuple[int, ...] = (25, 100, 200)
     """Labels acquired after the start, one number for each batch size."""
 
     embedding: Literal["fixed", "learner"] = "fixed"
@@ -79,7 +80,7 @@ class Config:
     n_columns: int = 32
     """Width of the fixed embedding."""
 
-    max_pool: int = 800
+    max_pool: int = 600
     """Larger pools are sub-sampled."""
 
     out: Path = Path("runs/embeddings")
@@ -201,7 +202,7 @@ def _run(config: Config, part: Piece) -> dict[str, Any]:
             if config.embedding == "learner":
                 method = OverEmbedding(method)
             sized = replace(task, budget=budget)
-            curve = run_episode(method, sized, seed=seed, batch_size=size)
+            curve = run_episode(method, sized, seed=seed, batch_size=size, metrics=METRICS)
             areas[f"{size}/{name}"] = [100.0 * curve.area(metric) for metric in METRICS]
     return {"areas": areas, "seconds": round(time.process_time() - clock, 2)}
 
@@ -233,10 +234,10 @@ def _add_tables(
     for start, size in product(config.starts, config.batch_sizes):
         cells = [cell for cell in every if cell[1:] == (start, size)]
         results.add("settings", {"labels a class": start, "batch": size, **_leads(areas, cells)})
-    for dataset, metric in product(config.datasets, METRICS):
+    for dataset, (place, metric) in product(config.datasets, enumerate(METRICS)):
         cells = [cell for cell in every if cell[0] == dataset]
         where: dict[str, Cell] = {"data set": _short(dataset), "metric": metric.replace("_", " ")}
-        results.add("datasets", where | _leads(areas, cells, METRICS.index(metric)))
+        results.add("datasets", where | _leads(areas, cells, place))
     results.add("counts", {"cells": len(every), **_counts(areas, every)})
     for cell in every:
         ours = {name: areas[(*cell, name)][:, 0] for name in METHODS}

@@ -7,6 +7,7 @@ import pytest
 
 import lal
 from lal.episode import Episode
+from lal.learners.capabilities import require_capability
 from lal.strategies.base import make_strategy
 from scripts.benchmarks.base import student_interval
 from scripts.benchmarks.policies import embeddings
@@ -64,7 +65,7 @@ def test_a_strategy_over_the_embedding_sees_what_the_last_layer_sees():
     looks, rng = Looks(), np.random.default_rng(0)
     OverEmbedding(looks).utilities(state, rng)
     assert state.model is not None
-    layer = state.model.embed(state.X)
+    layer = require_capability(state, "embed", "a test")
     widest = layer.std(axis=0).argmax()  # the view scales columns and clips what lies far out
     assert abs(np.corrcoef(looks.Z[:, widest], layer[:, widest])[0, 1]) > 0.98
     rows = OverEmbedding(make_strategy("k_farthest_then_margin")).select_batch(state, rng, rng, 3)
