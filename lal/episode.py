@@ -48,6 +48,8 @@ class Episode:
 
     def _buy_start(self) -> None:
         order = self.streams["start"].permutation(len(self.pool))
+        if self.task.balanced_start:
+            order = _in_turns(order, self.task.pool.y)
         start = self.task.start
         for index in order:
             done = self.pool.n_seen >= 2 if start == "two_classes" else self.spent >= start
@@ -317,6 +319,15 @@ def run_episode(
         query_seconds=float(np.mean(clock)) if clock else 0.0,
         query_p95=float(np.quantile(clock, 0.95)) if clock else 0.0,
     )
+
+
+def _in_turns(order: Ints, y: Labels) -> Ints:
+    """Return an order in which the classes take turns; rows of no class come last."""
+    turn = np.full(len(order), len(order))
+    for code in np.unique(y[y != INVALID]):
+        places = np.flatnonzero(y[order] == code)
+        turn[places] = np.arange(len(places))
+    return order[np.argsort(turn, kind="stable")]
 
 
 def _n_all_seen(episode: Episode) -> int | None:

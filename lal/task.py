@@ -97,6 +97,8 @@ class Task:
         budget: Labels that are acquired after the start.
         start: ``"two_classes"`` (random labels until a second class is seen, or a second value in
             regression) or a number.
+        balanced_start: Whether the classes take turns in the start, so that C labels hold one of
+            each; otherwise its rows are random.
         classes_known: Whether the strategy is given C.
         budget_known: Whether the strategy is given the budget.
         info: Where the task came from (source, hash, seed), kept with results.
@@ -113,6 +115,7 @@ class Task:
     state_X: Rows | None = None
     budget: int = 50
     start: Start = "two_classes"
+    balanced_start: bool = False
     classes_known: bool = False
     budget_known: bool = False
     info: tuple[tuple[str, str], ...] = ()

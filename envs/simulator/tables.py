@@ -58,6 +58,10 @@ def learner_spec(task: Task) -> Spec:
     if task.has_invalid or (task.test is not None and task.test.groups is not None):
         what = "rows of no class" if task.has_invalid else "groups of test rows"
         raise UsageError(f"task {task.name!r} has {what}, which are not compiled; {USE_REFERENCE}")
+    if task.balanced_start:
+        raise UsageError(
+            f"task {task.name!r} has a balanced start, which is not compiled; {USE_REFERENCE}"
+        )
     learner = task.learner
     if not isinstance(learner, SklearnLearner):
         raise UsageError(f"learner {learner.name!r} has no compiled kernel; {USE_REFERENCE}")

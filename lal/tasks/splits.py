@@ -41,6 +41,7 @@ def make_task(
     test_share: float = 0.4,
     max_pool: int = 2000,
     start: Start = "two_classes",
+    balanced_start: bool = False,
     classes_known: bool = False,
     budget_known: bool = False,
     conditions: Sequence[str | Condition] = (),
@@ -61,6 +62,8 @@ def make_task(
         test_share: Share of rows for the test part.
         max_pool: Larger pools are sub-sampled, by class.
         start: ``"two_classes"`` or a number of random labels.
+        balanced_start: Whether the classes take turns in the start: ``start=2 * C`` is then two
+            labels of each.
         classes_known: Whether strategies are given the number of classes.
         budget_known: Whether strategies are given the budget.
         conditions: What may be wrong with the pool, such as ``"outliers?share=0.2"``; see
@@ -99,6 +102,7 @@ def make_task(
         state_X=parts["state"].X if "state" in parts else None,
         budget=budget,
         start=start,
+        balanced_start=balanced_start,
         classes_known=classes_known,
         budget_known=budget_known,
         info=(

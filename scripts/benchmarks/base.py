@@ -173,3 +173,11 @@ def interval(values: np.ndarray, digits: int = 3, *, sign: str = "+") -> str:
 def half_width(values: np.ndarray) -> float:
     """Return half of the normal 95 % interval of a mean."""
     return float(1.96 * values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def student_interval(values: np.ndarray, digits: int = 2) -> str:
+    """Return the mean and half of its 95 % interval by Student's t, for few values."""
+    from scipy.stats import t
+
+    wide = float(t.ppf(0.975, len(values) - 1)) / 1.96 * half_width(values)
+    return f"{values.mean():+.{digits}f} +- {wide:.{digits}f}"

@@ -71,3 +71,35 @@ def test_a_fork_is_independent_and_continues_alike():
     assert episode.label(row) == copy.pool.labels[np.searchsorted(copy.pool.labelled, row)]
     assert episode.pool.order.tolist() == copy.pool.order.tolist()
     assert episode.streams["strategy"].random() == copy.streams["strategy"].random()
+
+
+def test_in_a_balanced_start_classes_take_turns_and_rare_ones_run_out():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1, 2], [60, 60, 6])
+    X = rng.normal(0, 1, (126, 2)) + 3.0 * y[:, None]
+    data = make_dataset("d", X, y, source="test:d", family="d")
+
+    def make(start, **more):
+        return make_task(
+            data, make_learner("gaussian_nb"), seed=0, budget=5, test_share=0.25, start=start,
+            balanced_start=True, **more,
+        )  # fmt: skip
+
+    def labels(start, seed=0, **more):
+        task = make(start, **more)
+        order = Episode(task, seed).pool.order
+        return task.pool.y[order], order
+
+    for seed in range(5):
+        assert sorted(labels(3, seed)[0]) == [0, 1, 2]
+        assert (
+            sorted(labels("two_classes", seed)[0])[0] != sorted(labels("two_classes", seed)[0])[1]
+        )
+    rare = int((make(3).pool.y == 2).sum())
+    assert 0 < rare < 10
+    counts = np.bincount(labels(30)[0])
+    assert counts[2] == rare
+    assert abs(counts[0] - counts[1]) <= 1
+    assert not np.array_equal(labels(3, 0)[1], labels(3, 1)[1])
+    known = labels(6, conditions=["unknown_classes?share=0.3"])[0]
+    assert sorted(known) == [0, 0, 0, 1, 1, 1]

@@ -291,6 +291,8 @@ def test_what_has_no_kernel_is_refused_by_name(monkeypatch):
         PoolSimulator([task], reward="gold")
     with pytest.raises(UnknownNameError, match="unknown reward 'accuracy_gian'; did you mean"):
         PoolSimulator([task], reward="accuracy_gian")
+    with pytest.raises(UsageError, match="has a balanced start, which is not compiled"):
+        PoolSimulator([replace(task, balanced_start=True)])
     X = task.pool.X.copy()
     X[0, 0] = np.nan
     with pytest.raises(DataError, match="missing or infinite"):
