@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from agents.registry import Agent
-from agents.training.config import EpisodeConfig, check_at_least
+from agents.training.config import ClassEpisodeConfig, check_at_least
 from lal.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class FewShotConfig(EpisodeConfig):
+class FewShotConfig(ClassEpisodeConfig):
     """A selection head trained by policy gradient over a frozen embedding."""
 
     head: Literal["one_step", "sequential", "batch", "graph"] = "sequential"
@@ -50,11 +50,11 @@ class FewShotConfig(EpisodeConfig):
     hidden_size: int = 32
     """Width of the head's memories and hidden layers."""
 
-    gradient_steps: int = 400
+    gradient_steps: int = 1600
     """Gradient steps of the head."""
 
-    n_segments: int = 4
-    """Parts of the run, each with a checkpoint."""
+    n_segments: int = 8
+    """Parts of the run, each with a validation and a checkpoint."""
 
     batch_size: int = 32
     """Episodes in a gradient step."""
@@ -89,7 +89,7 @@ class FewShotConfig(EpisodeConfig):
 RAVI = FewShotConfig(head="batch", shots=1, n_distractors=15, n_other_classes=15)
 
 PRESETS = {
-    "demo": FewShotConfig(bank="vectors", gradient_steps=200),
+    "demo": FewShotConfig(bank="vectors", gradient_steps=200, n_segments=4),
     "one-step": FewShotConfig(head="one_step"),
     "sequential": FewShotConfig(),
     "graph": FewShotConfig(head="graph"),
@@ -98,15 +98,15 @@ PRESETS = {
     "smoke": FewShotConfig(
         bank="vectors", gradient_steps=2, n_segments=2,
         embedding_gradient_steps=2, batch_size=4, hidden_size=4,
-        embedding=4, n_pool=8, budget=2, n_classes=2,
+        embedding=4, n_pool=8, budget=2, n_classes=2, n_dev_episodes=8,
     ),
     "smoke-batch": replace(
         RAVI, bank="vectors", gradient_steps=2, n_segments=2,
         embedding_gradient_steps=2, batch_size=4, hidden_size=4,
-        embedding=4, n_pool=8, n_distractors=3, budget=2, n_classes=2,
+        embedding=4, n_pool=8, n_distractors=3, budget=2, n_classes=2, n_dev_episodes=8,
     ),
 }  # fmt: skip
-"""The three heads on drawings take about a minute each; smoke: learns nothing."""
+"""The heads on drawings take minutes each; smoke: learns nothing."""
 
 AGENT = Agent(
     name="few_shot",

@@ -1,6 +1,7 @@
 """The learner of the few-shot heads: prototypical embedding first, then REINFORCE over subsets."""
 
 import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,9 @@ from lal.policies.subset_features import (
 )
 from lal.policies.subset_policy import SubsetPolicy
 from lal.rng import generator, integer_seed
+
+DEV_BATCH = 100
+"""Validation episodes that are played at once; more would only need more memory."""
 
 
 def layout(config: FewShotConfig) -> Layout:
@@ -44,6 +48,8 @@ def get_embedding(config: FewShotConfig, bank: ClassBank) -> nn.Sequential:
 class FewShotLearner(TorchLearner[FewShotConfig]):
     """REINFORCE over subsets: a head over a frozen embedding, which the config alone decides."""
 
+    score_name = "dev_accuracy"
+
     def __init__(self, config: FewShotConfig) -> None:
         super().__init__(config)
         self.bank = load_bank(config.bank)
@@ -64,10 +70,10 @@ class FewShotLearner(TorchLearner[FewShotConfig]):
             done = (segment * per_segment + i) / config.gradient_steps
             left = 0.05 + 0.475 * (1.0 + math.cos(math.pi * done))
             self.optimiser.param_groups[0]["lr"] = config.learning_rate * left
-            drawn = draw_few_shot(self.bank, rng, sizes, n=config.batch_size, split="train")
+            drawn = draw_few_shot(self.bank, rng, sizes, n=config.batch_size, split="fit")
             world = self.world(drawn).repeated(config.copies)
             picked, log_p, entropy = self.sample(world)
-            reward = self._reward(drawn, picked)
+            reward = self._reward(drawn, picked, config.copies)
             advantage = reward.reshape(config.batch_size, config.copies)
             if config.control == "shuffled_reward":
                 advantage = rng.permuted(advantage, axis=1)
@@ -80,6 +86,31 @@ class FewShotLearner(TorchLearner[FewShotConfig]):
             "gradient_steps": (segment + 1) * per_segment,
             "accuracy": round(total / per_segment, 4),
         }
+
+    def validate(self, policy: SubsetPolicy) -> float:
+        """Return the mean accuracy of the head's best items in episodes of validation classes.
+
+        The network ranks as the policy does; it plays all episodes at once.
+        """
+        total = 0.0
+        for drawn, world in self._dev_worlds:
+            with torch.no_grad():
+                picked, _, _ = self.sample(world, greedy=True)
+            total += float(self._reward(drawn, picked).sum())
+        return total / self.config.n_dev_episodes
+
+    @cached_property
+    def _dev_worlds(self) -> list[tuple[FewShot, World]]:
+        """Episodes of validation classes, the same for all runs of a seed and their controls."""
+        config, rng = self.config, generator(self.config.seed, "few_shot", "validation")
+        sizes = layout(config)._replace(n_query=config.n_query)
+        parts, left = [], config.n_dev_episodes
+        while left > 0:
+            n = min(left, DEV_BATCH)
+            drawn = draw_few_shot(self.bank, rng, sizes, n=n, split="validation")
+            parts.append((drawn, self.world(drawn)))
+            left -= n
+        return parts
 
     def embed(self, samples: np.ndarray) -> np.ndarray:
         """Return embedded samples in double precision."""
@@ -102,8 +133,13 @@ class FewShotLearner(TorchLearner[FewShotConfig]):
             )
         return world
 
-    def sample(self, world: World) -> tuple[np.ndarray, Tensor, Tensor]:
-        """Return sampled items (E, B), the log probability of each sample, the mean entropy."""
+    def sample(self, world: World, *, greedy: bool = False) -> tuple[np.ndarray, Tensor, Tensor]:
+        """Return sampled items (E, B), the log probability of each sample, the mean entropy.
+
+        Args:
+            world: A batch of episodes.
+            greedy: Take the best items instead of drawing them.
+        """
         state = self.head.start(world)
         chosen = np.zeros(world.labels.shape, dtype=bool)
         rows = np.arange(len(chosen))
@@ -112,7 +148,7 @@ class FewShotLearner(TorchLearner[FewShotConfig]):
             logits = self.head.logits(state, world, chosen)
             logits = logits.masked_fill(torch.from_numpy(chosen), -torch.inf)
             choice = torch.distributions.Categorical(logits=logits)
-            pick = choice.sample()  # type: ignore[no-untyped-call]
+            pick = logits.argmax(dim=1) if greedy else choice.sample()  # type: ignore[no-untyped-call]
             logs.append(choice.log_prob(pick))  # type: ignore[no-untyped-call]
             entropies.append(choice.entropy().mean())  # type: ignore[no-untyped-call]
             chosen = chosen.copy()
@@ -121,9 +157,8 @@ class FewShotLearner(TorchLearner[FewShotConfig]):
             picks.append(pick.numpy())
         return np.stack(picks, axis=1), torch.stack(logs).sum(dim=0), torch.stack(entropies).mean()
 
-    def _reward(self, drawn: FewShot, picked: np.ndarray) -> np.ndarray:
+    def _reward(self, drawn: FewShot, picked: np.ndarray, copies: int = 1) -> np.ndarray:
         """Return the query accuracy of prototypes from support and picked items, shape (E,)."""
-        copies = self.config.copies
         pool, support, query = (self.embed(x) for x in (drawn.pool, drawn.support, drawn.query))
         rows = np.arange(len(picked)) // copies
         labels = [drawn.support_labels[rows], drawn.labels[rows[:, None], picked]]

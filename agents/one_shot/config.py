@@ -1,14 +1,14 @@
 """OneShotConfig: everything that decides a run of active one-shot learning."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from agents.registry import Agent
-from agents.training.config import EpisodeConfig, check_at_least, check_within
+from agents.training.config import ClassEpisodeConfig, check_at_least, check_within
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneShotConfig(EpisodeConfig):
+class OneShotConfig(ClassEpisodeConfig):
     """An LSTM that learns values of answers and of asking (Woodward and Finn 2016)."""
 
     bank: str = "vectors"
@@ -71,26 +71,30 @@ class OneShotConfig(EpisodeConfig):
         check_within(self, "exploration_final_eps", 0.0, 1.0)
 
 
+LONG = OneShotConfig(
+    gradient_steps=6000, n_segments=12, exploration_initial_eps=0.5, all_answers=True
+)
+"""Until validation episodes show no more gain."""
+
 PRESETS = {
-    "vectors": OneShotConfig(),
+    "vectors": LONG,
     "demo": OneShotConfig(gradient_steps=1600, lstm_hidden_size=64),
     "vectors-published-loss": OneShotConfig(loss="published"),
     "digits": OneShotConfig(bank="digits"),
-    "omniglot": OneShotConfig(
-        bank="omniglot",
-        embedding=32,
-        gradient_steps=2400,
-        exploration_initial_eps=0.5,
-        all_answers=True,
-    ),
+    "omniglot": replace(LONG, bank="omniglot", embedding=32),
     "omniglot-raw": OneShotConfig(
         bank="omniglot", gradient_steps=8000, lstm_hidden_size=200, learning_rate=1e-3
     ),
     "smoke": OneShotConfig(
-        gradient_steps=4, n_segments=2, batch_size=4, lstm_hidden_size=8, n_items=6
+        gradient_steps=4,
+        n_segments=2,
+        batch_size=4,
+        lstm_hidden_size=8,
+        n_items=6,
+        n_dev_episodes=8,
     ),
 }
-"""vectors, omniglot: minutes on one core; omniglot-raw: a quarter of an hour; smoke: nothing."""
+"""vectors, omniglot, omniglot-raw: minutes on one core; smoke: learns nothing."""
 
 AGENT = Agent(
     name="active_one_shot",

@@ -211,3 +211,37 @@ def test_subset_policy_equals_its_head(config):
         chosen[0, index] = True
     with pytest.raises(UsageError, match="cannot be chosen any more"):
         policy.update(memory, {"item": 3, "label": 0})
+
+
+@pytest.mark.parametrize(
+    ("name", "preset", "score"),
+    [("few_shot", "smoke", "dev_accuracy"), ("active_one_shot", "smoke", "dev_return")],
+)
+def test_the_best_checkpoint_by_validation_is_kept(name, preset, score, tmp_path, monkeypatch):
+    """The first of two segments scores higher, so the run ends with its policy."""
+    agent, kept, real = AGENTS[name], [], AGENTS[name].learner_type.validate
+
+    def validate(self, policy):
+        kept.append(policy)
+        return real(self, policy) - 5.0 * len(kept)
+
+    monkeypatch.setattr(agent.learner_type, "validate", validate)
+    policy = load_policy(agent.train(agent.preset(preset), tmp_path / "run"))
+    best = kept[0].tensors
+    assert all(np.array_equal(policy.tensors[role], best[role]) for role in best)
+    assert any(not np.array_equal(kept[1].tensors[role], best[role]) for role in best)
+    assert score in policy.card
+
+
+@pytest.mark.parametrize("head", ["one_step", "batch"])
+def test_validation_plays_what_the_policy_plays(head):
+    config = replace(FEW_SHOT["smoke-batch"], head=head)
+    learner = FewShotLearner(config)
+    policy, (drawn, _) = learner.export(), learner._dev_worlds[0]
+    info = [{"items": x, "support": s, "support_labels": y} for x, s, y in
+            zip(drawn.pool, drawn.support, drawn.support_labels, strict=True)]  # fmt: skip
+    rows = np.stack([policy.choose(one, y, 2) for one, y in zip(info, drawn.labels, strict=True)])
+    assert learner.validate(policy) == pytest.approx(learner._reward(drawn, rows).mean())
+    assert set(np.unique(learner.bank.classes("validation"))).isdisjoint(
+        learner.bank.classes("fit")
+    )

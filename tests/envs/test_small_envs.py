@@ -180,3 +180,14 @@ def test_distractors_are_of_other_classes():
     drawn = draw_few_shot(bank, np.random.default_rng(0), layout, n=5, split="test")
     assert ((drawn.labels == 3).sum(axis=1) == 4).all()
     assert drawn.support_labels.tolist() == [[0, 1, 2]] * 5
+
+
+def test_validation_classes_are_training_classes_that_no_gradient_sees():
+    bank = load_bank("vectors")
+    fit, validation = set(bank.classes("fit").tolist()), set(bank.classes("validation").tolist())
+    assert fit | validation == set(bank.classes("train").tolist())
+    assert not fit & validation
+    assert len(validation) == 100
+    few = load_bank("digits")
+    for part in ("fit", "validation"):
+        assert few.classes(part).tolist() == few.classes("train").tolist()

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from envs.class_banks import Split, load_bank
-from envs.one_shot.episodes import Episodes, draw_episodes
+from envs.one_shot.episodes import draw_episodes
+from envs.one_shot.evaluation import play
 from lal.policies.kinds import load_as
 from lal.policies.predict_or_ask_policy import PredictOrAskPolicy
 from lal.rng import generator
@@ -79,21 +80,6 @@ def _row(policy: PredictOrAskPolicy, config: Config) -> dict[str, str]:
         "minus always asking": interval(returns - config.ask * config.n_items),
         "minus random answers": interval(returns - random),
     }
-
-
-def play(policy: PredictOrAskPolicy, episodes: Episodes) -> np.ndarray:
-    """Return the greedy actions, shape (E, T); all episodes are run at once."""
-    E, T = episodes.labels.shape
-    memory = policy.start({"episodes": E})
-    actions = np.empty((E, T), dtype=np.int64)
-    for t in range(T):
-        item = episodes.items[:, t].astype(np.float64)
-        actions[:, t] = policy.act(memory, item)
-        bought = actions[:, t] == policy.size("classes")
-        memory = policy.update(
-            memory, {"item": item, "label": np.where(bought, episodes.labels[:, t], -1)}
-        )
-    return actions
 
 
 main = Benchmark("one_shot", Config, run)
