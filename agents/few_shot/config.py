@@ -50,7 +50,7 @@ class FewShotConfig(ClassEpisodeConfig):
     hidden_size: int = 32
     """Width of the head's memories and hidden layers."""
 
-    gradient_steps: int = 1600
+    gradient_steps: int = 800
     """Gradient steps of the head."""
 
     n_segments: int = 8

@@ -1,6 +1,6 @@
 """OneShotConfig: everything that decides a run of active one-shot learning."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from agents.registry import Agent
@@ -71,17 +71,18 @@ class OneShotConfig(ClassEpisodeConfig):
         check_within(self, "exploration_final_eps", 0.0, 1.0)
 
 
-LONG = OneShotConfig(
-    gradient_steps=6000, n_segments=12, exploration_initial_eps=0.5, all_answers=True
-)
-"""Until validation episodes show no more gain."""
-
 PRESETS = {
-    "vectors": LONG,
+    "vectors": OneShotConfig(gradient_steps=5000, n_segments=10),
     "demo": OneShotConfig(gradient_steps=1600, lstm_hidden_size=64),
     "vectors-published-loss": OneShotConfig(loss="published"),
     "digits": OneShotConfig(bank="digits"),
-    "omniglot": replace(LONG, bank="omniglot", embedding=32),
+    "omniglot": OneShotConfig(
+        bank="omniglot",
+        embedding=32,
+        gradient_steps=4000,
+        exploration_initial_eps=0.5,
+        all_answers=True,
+    ),
     "omniglot-raw": OneShotConfig(
         bank="omniglot", gradient_steps=8000, lstm_hidden_size=200, learning_rate=1e-3
     ),
