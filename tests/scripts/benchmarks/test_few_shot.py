@@ -93,3 +93,17 @@ def test_tables_of_two_seeds_end_in_their_mean(tmp_path, capsys):
     assert text.count("| k-medoids |") == 1  # one embedding: the rules are played once
     assert FROM_SUPPORT in text
     assert "| mean of 2: batch, untrained |" in text
+
+
+def test_the_coverage_order_is_the_greedy_one():
+    """Against the plain rule: every time, the item that adds most to the sum of coverages."""
+    Z = np.random.default_rng(3).standard_normal((40, 5))
+    K = similarities(Z).K
+    place, worth = coverage_order(K, Z)
+    covered, taken = np.zeros(40), np.zeros(40, dtype=bool)
+    for t in range(40):
+        gains = np.where(taken, -1.0, np.maximum(K[1] - covered, 0.0).sum(axis=1))
+        best = int(np.flatnonzero(place == t)[0])
+        assert gains[best] == pytest.approx(gains.max())
+        assert worth[best, 1] * K[1].sum(axis=1).max() == pytest.approx(gains[best])
+        taken[best], covered = True, np.maximum(covered, K[1][best])
