@@ -195,5 +195,6 @@ def card(config: FewShotConfig, control: str) -> dict[str, Any]:
         "bank": config.bank,
         "episode": list(layout(config)),
         "labels": config.budget,
+        "gradient_steps": config.gradient_steps,
         "seed": config.seed,
     }

@@ -245,3 +245,24 @@ def test_validation_plays_what_the_policy_plays(head):
     assert set(np.unique(learner.bank.classes("validation"))).isdisjoint(
         learner.bank.classes("fit")
     )
+
+
+@pytest.mark.parametrize("head", ["graph", "batch"])
+def test_heads_of_similarities_take_any_embedding(head):
+    """Their own embedding given by hand changes nothing; another width is taken as it is."""
+    policy = FewShotLearner(replace(FEW_SHOT["smoke-batch"], head=head)).export()
+    rng = np.random.default_rng(0)
+    items, support = rng.standard_normal((8, 16)), rng.standard_normal((2, 16))
+    info = {"items": items, "support": support, "support_labels": [0, 1]}
+    own = {**info, "items": policy.embed(items), "support": policy.embed(support)}
+    labels = np.arange(8) % 2
+    picks = policy.choose(info, labels, 3).tolist()
+    assert policy.choose({**own, "embedded": True}, labels, 3).tolist() == picks
+    wide = {**info, "items": np.tile(own["items"], 3), "support": np.tile(own["support"], 3)}
+    assert len(policy.choose({**wide, "embedded": True}, labels, 3)) == 3
+
+
+def test_heads_that_read_the_embedding_take_their_own_width_only():
+    policy = FewShotLearner(FEW_SHOT["smoke"]).export()
+    with pytest.raises(UsageError, match=r"sequential head takes embedded items \(rows, 4 columns"):
+        policy.start({"items": np.zeros((8, 5)), "embedded": True})

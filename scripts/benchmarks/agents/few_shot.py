@@ -14,11 +14,11 @@ import numpy as np
 from envs.class_banks import Split, load_bank
 from envs.few_shot.episodes import FewShot, Layout, draw_few_shot, prototype_accuracy
 from lal.arrays import Floats, Ints
-from lal.policies.kinds import load_as
 from lal.policies.subset_features import similarities
 from lal.policies.subset_policy import SubsetPolicy
 from lal.rng import generator
-from scripts.benchmarks.base import Benchmark, Results, interval
+from scripts.benchmarks.agents.controls import mean_by_control, with_untrained
+from scripts.benchmarks.base import Benchmark, Results, add_comparisons, interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,9 @@ class Config:
 
     n_query: int = 75
     """Samples that the accuracy of an episode is measured on."""
+
+    untrained: int = 0
+    """Untrained copies of every trained run; their mean is a control."""
 
     seed: int = 9_000_000
     """Of the episodes; no training uses it."""
@@ -56,8 +59,8 @@ def run(config: Config, results: Results) -> None:
     """Add two tables for every embedding and kind of episode: the rules, then the policies."""
     groups: dict[str, dict[str, SubsetPolicy]] = {}
     for path in config.runs:
-        policy = load_as(SubsetPolicy, path / "policy.safetensors" if path.is_dir() else path)
-        groups.setdefault(_world(policy), {})[path.name] = policy
+        for name, policy in with_untrained(path, SubsetPolicy, config.untrained):
+            groups.setdefault(_world(policy), {})[name] = policy
     for number, policies in enumerate(groups.values(), start=1):
         add_tables(policies, config, results, f"-{number}" if number > 1 else "")
 
@@ -88,10 +91,13 @@ def add_tables(
     for rule, rows in rules.items():
         results.add(f"rules{suffix}", {"rule": rule, **_cells(found[rule], drawn, rows, C)})
     groups: dict[tuple[str, str], list[Floats]] = {}
+    heads: dict[str, dict[str, tuple[str, Floats]]] = {}
     for name, policy in policies.items():
         rows = played(policy, drawn, budget)
         values = 100 * accuracy(first, drawn, rows, C)
-        groups.setdefault((policy.head, str(policy.card.get("control", "none"))), []).append(values)
+        control = str(policy.card.get("control", "none"))
+        groups.setdefault((policy.head, control), []).append(values)
+        heads.setdefault(policy.head, {})[name] = control, values
         cells = {"run": name, **_cells(values, drawn, rows, C), **_ahead(values, found)}
         results.add(f"policies{suffix}", cells)
     for (head, control), several in groups.items():
@@ -103,6 +109,25 @@ def add_tables(
                 "accuracy": interval(mean, 2, sign=""),
             }
             results.add(f"policies{suffix}", {**cells, **_ahead(mean, found)})
+    for members in heads.values():
+        _compare(members, found, results)
+
+
+def _compare(
+    members: Mapping[str, tuple[str, Floats]], rules: Mapping[str, Floats], results: Results
+) -> None:
+    """Add what the cards of one head's trained policies say.
+
+    Args:
+        members: A policy's name to its control and its accuracies.
+        rules: Accuracies of the rules.
+        results: Where it goes.
+    """
+    others = {**rules, **mean_by_control(members)}
+    for name, (control, values) in members.items():
+        if control == "none":
+            differences = {other: values - given for other, given in others.items()}
+            add_comparisons(results, name, "points of accuracy", differences)
 
 
 def _ahead(values: Floats, rules: Mapping[str, Floats]) -> dict[str, str]:

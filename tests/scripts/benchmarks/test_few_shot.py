@@ -107,3 +107,21 @@ def test_the_coverage_order_is_the_greedy_one():
         assert gains[best] == pytest.approx(gains.max())
         assert worth[best, 1] * K[1].sum(axis=1).max() == pytest.approx(gains[best])
         taken[best], covered = True, np.maximum(covered, K[1][best])
+
+
+def test_cards_compare_with_rules_and_both_controls(tmp_path):
+    agent = AGENTS["few_shot"]
+    for control in ("none", "shuffled_reward"):
+        agent.train(replace(agent.preset("smoke"), control=control), tmp_path / control)
+    results = Results()
+    config = Config(
+        runs=(tmp_path / "none", tmp_path / "shuffled_reward"), episodes=5, n_query=10, untrained=2
+    )
+    run(config, results)
+    rows = results.tables["card"].rows
+    assert {row["policy"] for row in rows} == {"none"}
+    assert {"random", "k-medoids", "untrained", "shuffled"} <= {row["against"] for row in rows}
+    assert [row["run"] for row in results.tables["policies"].rows] == [
+        "none", "none, untrained 0", "none, untrained 1", "shuffled_reward",
+        "mean of 2: sequential, untrained",
+    ]  # fmt: skip
