@@ -101,7 +101,7 @@ def _tie_keys(Z: Floats) -> Floats:
 
 
 def _lost(K: Floats, covered: Floats, later: Floats) -> Floats:
-    """Return by how much the gains (R, N) fall as the coverage (R, N) rises.
+    """Return by how much the gains (R, N) fall as the coverage (R, N) rises; K is symmetric.
 
     Only items that are covered better now are looked at: few of them late in an order, which
     makes a whole order of N items about N log N rows of kernels instead of N^2.
@@ -109,10 +109,11 @@ def _lost(K: Floats, covered: Floats, later: Floats) -> Floats:
     risen = later > covered
     most = int(risen.sum(axis=-1).max())
     columns = np.argsort(~risen, axis=-1, kind="stable")[:, :most]  # others lose nothing
-    part = np.take_along_axis(K, columns[:, None], axis=-1)
-    before, after = (np.take_along_axis(c, columns, axis=-1)[:, None] for c in (covered, later))
-    lost: Floats = (np.maximum(part - before, 0.0) - np.maximum(part - after, 0.0)).sum(axis=-1)
-    return lost
+    part = K[np.arange(len(K))[:, None], columns]  # (R, most, N): whole rows lie together
+    before, after = (np.take_along_axis(c, columns, axis=-1)[..., None] for c in (covered, later))
+    # max(k - c, 0) = max(k, c) - c
+    lost: Floats = (np.maximum(part, before) - np.maximum(part, after)).sum(axis=1)
+    return lost + (after - before).sum(axis=1)
 
 
 def coverage_order(K: Floats, Z: Floats) -> tuple[Ints, Floats]:
