@@ -17,6 +17,10 @@ class FewShotConfig(ClassEpisodeConfig):
     with labels (Bachman et al. 2017). batch: quality and diversity (Ravi and Larochelle 2018).
     graph: one by one with labels, by graph convolutions (Yan et al. 2022)."""
 
+    task: Literal["classes", "conditions"] = "classes"
+    """classes: new classes to tell apart. conditions: a new condition that half of the items have,
+    to detect (Smit et al. 2021); see `envs.few_shot.tasks`."""
+
     bank: str = "omniglot"
     """Where samples come from; see `envs.class_banks`."""
 
@@ -95,6 +99,10 @@ PRESETS = {
     "graph": FewShotConfig(head="graph"),
     "batch": RAVI,
     "batch-few-others": replace(RAVI, n_other_classes=5),
+    "medselect": FewShotConfig(
+        head="one_step", task="conditions", n_classes=2, n_pool=200, budget=20, n_query=100,
+        batch_size=8, copies=8, gradient_steps=400, n_dev_episodes=300,
+    ),
     "smoke": FewShotConfig(
         bank="vectors", gradient_steps=2, n_segments=2,
         embedding_gradient_steps=2, batch_size=4, hidden_size=4,

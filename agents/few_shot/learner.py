@@ -13,7 +13,8 @@ from agents.few_shot.network import World, export, make_head
 from agents.training.embeddings import train_embedding
 from agents.training.torch_learner import TorchLearner
 from envs.class_banks import ClassBank, load_bank
-from envs.few_shot.episodes import FewShot, Layout, draw_few_shot, prototype_accuracy
+from envs.few_shot.episodes import FewShot, Layout
+from envs.few_shot.tasks import FewShotTask, make_task
 from lal.policies.subset_features import (
     coverage_order,
     order_features,
@@ -35,6 +36,11 @@ def layout(config: FewShotConfig) -> Layout:
     )  # fmt: skip
 
 
+def get_task(config: FewShotConfig) -> FewShotTask:
+    """Return what the episodes of training are made of, with the queries of its rewards."""
+    return make_task(config.task, layout(config)._replace(n_query=config.n_query))
+
+
 def get_embedding(config: FewShotConfig, bank: ClassBank) -> nn.Sequential:
     """Return the frozen embedding that all heads of a bank share."""
     return train_embedding(
@@ -52,7 +58,7 @@ class FewShotLearner(TorchLearner[FewShotConfig]):
 
     def __init__(self, config: FewShotConfig) -> None:
         super().__init__(config)
-        self.bank = load_bank(config.bank)
+        self.bank, self.task = load_bank(config.bank), get_task(config)
         self.embedding = get_embedding(config, self.bank)
         torch.manual_seed(integer_seed(config.seed, "few_shot", "weights"))
         self.network = self.head = make_head(config)
@@ -64,13 +70,12 @@ class FewShotLearner(TorchLearner[FewShotConfig]):
         rng = generator(config.seed, "few_shot", "segment", segment)
         torch.manual_seed(integer_seed(config.seed, "few_shot", "segment", segment))
         per_segment = config.gradient_steps // config.n_segments
-        sizes = layout(config)._replace(n_query=config.n_query)
         total = 0.0
         for i in range(per_segment):
             done = (segment * per_segment + i) / config.gradient_steps
             left = 0.05 + 0.475 * (1.0 + math.cos(math.pi * done))
             self.optimiser.param_groups[0]["lr"] = config.learning_rate * left
-            drawn = draw_few_shot(self.bank, rng, sizes, n=config.batch_size, split="fit")
+            drawn = self.task.draw(self.bank, rng, config.batch_size, "fit")
             world = self.world(drawn).repeated(config.copies)
             picked, log_p, entropy = self.sample(world)
             reward = self._reward(drawn, picked, config.copies)
@@ -103,11 +108,10 @@ class FewShotLearner(TorchLearner[FewShotConfig]):
     def _dev_worlds(self) -> list[tuple[FewShot, World]]:
         """Episodes of validation classes, the same for all runs of a seed and their controls."""
         config, rng = self.config, generator(self.config.seed, "few_shot", "validation")
-        sizes = layout(config)._replace(n_query=config.n_query)
         parts, left = [], config.n_dev_episodes
         while left > 0:
             n = min(left, DEV_BATCH)
-            drawn = draw_few_shot(self.bank, rng, sizes, n=n, split="validation")
+            drawn = self.task.draw(self.bank, rng, n, "validation")
             parts.append((drawn, self.world(drawn)))
             left -= n
         return parts
@@ -158,14 +162,13 @@ class FewShotLearner(TorchLearner[FewShotConfig]):
         return np.stack(picks, axis=1), torch.stack(logs).sum(dim=0), torch.stack(entropies).mean()
 
     def _reward(self, drawn: FewShot, picked: np.ndarray, copies: int = 1) -> np.ndarray:
-        """Return the query accuracy of prototypes from support and picked items, shape (E,)."""
+        """Return how well queries are answered from support and picked items, shape (E,)."""
         pool, support, query = (self.embed(x) for x in (drawn.pool, drawn.support, drawn.query))
         rows = np.arange(len(picked)) // copies
         labels = [drawn.support_labels[rows], drawn.labels[rows[:, None], picked]]
-        return prototype_accuracy(
+        return self.task.score(
             np.concatenate([support[rows], pool[rows[:, None], picked]], axis=1),
             np.concatenate(labels, axis=1), query[rows], drawn.query_labels[rows],
-            self.config.n_classes,
         )  # fmt: skip
 
     def export(self) -> SubsetPolicy:
@@ -192,6 +195,7 @@ def card(config: FewShotConfig, control: str) -> dict[str, Any]:
         "agent": "few_shot",
         "control": control,
         "head": config.head,
+        "task": config.task,
         "bank": config.bank,
         "episode": list(layout(config)),
         "labels": config.budget,

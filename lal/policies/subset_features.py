@@ -113,7 +113,8 @@ def _lost(K: Floats, covered: Floats, later: Floats) -> Floats:
     before, after = (np.take_along_axis(c, columns, axis=-1)[..., None] for c in (covered, later))
     # max(k - c, 0) = max(k, c) - c
     lost: Floats = (np.maximum(part, before) - np.maximum(part, after)).sum(axis=1)
-    return lost + (after - before).sum(axis=1)
+    lost += (after - before).sum(axis=1)
+    return lost
 
 
 def coverage_order(K: Floats, Z: Floats) -> tuple[Ints, Floats]:

@@ -1,5 +1,6 @@
 import pickle
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +35,7 @@ SMOKES = [("dad", DAD["smoke"]), ("active_one_shot", ONE_SHOT["smoke"]),
                                       all_answers=True)),
           *[("few_shot", replace(FEW_SHOT["smoke"], head=h))
             for h in ("one_step", "sequential", "graph")],
+          ("few_shot", replace(FEW_SHOT["smoke"], head="one_step", task="conditions")),
           ("few_shot", FEW_SHOT["smoke-batch"])]  # fmt: skip
 
 
@@ -223,7 +225,9 @@ def test_the_best_checkpoint_by_validation_is_kept(name, preset, score, tmp_path
 
     def validate(self, policy):
         kept.append(policy)
-        return real(self, policy) - 5.0 * len(kept)
+        score = real(self, policy)
+        assert score is not None
+        return score - 5.0 * len(kept)
 
     monkeypatch.setattr(agent.learner_type, "validate", validate)
     policy = load_policy(agent.train(agent.preset(preset), tmp_path / "run"))
@@ -253,7 +257,7 @@ def test_heads_of_similarities_take_any_embedding(head):
     policy = FewShotLearner(replace(FEW_SHOT["smoke-batch"], head=head)).export()
     rng = np.random.default_rng(0)
     items, support = rng.standard_normal((8, 16)), rng.standard_normal((2, 16))
-    info = {"items": items, "support": support, "support_labels": [0, 1]}
+    info: dict[str, Any] = {"items": items, "support": support, "support_labels": [0, 1]}
     own = {**info, "items": policy.embed(items), "support": policy.embed(support)}
     labels = np.arange(8) % 2
     picks = policy.choose(info, labels, 3).tolist()
