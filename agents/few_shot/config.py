@@ -54,7 +54,7 @@ class FewShotConfig(ClassEpisodeConfig):
     hidden_size: int = 32
     """Width of the head's memories and hidden layers."""
 
-    gradient_steps: int = 800
+    gradient_steps: int = 400
     """Gradient steps of the head."""
 
     n_segments: int = 8

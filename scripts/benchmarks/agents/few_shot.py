@@ -77,7 +77,7 @@ def _world(policy: SubsetPolicy) -> str:
     card = policy.card
     named = sorted((k, v.tobytes()) for k, v in policy.tensors.items() if k.startswith("embed"))
     about = [card[key] for key in ("bank", "episode", "labels")]
-    return f"{about} {card.get('task')} {hash(tuple(named))}"
+    return f"{about} {card.get('task', 'classes')} {hash(tuple(named))}"
 
 
 def add_tables(
