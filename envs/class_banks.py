@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,10 @@ from lal.arrays import Ints
 from lal.errors import DataError, UnknownNameError
 from lal.rng import generator
 
-Split = Literal["train", "test"]
+Split = Literal["train", "fit", "validation", "test"]
+"""test: classes that no training sees. train: all others, in two parts: gradients come from "fit",
+the choice among checkpoints from "validation". In a bank of few classes both parts are all of
+"train"."""
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 """Where data files lie unless the environment variable LAL_DATA names a folder."""
@@ -29,12 +32,14 @@ class ClassBank:
         X: Samples, shape (N, D), float32.
         y: Class codes, shape (N,).
         test_classes: Codes of the classes that only "test" episodes hold.
+        validation_classes: Codes of the training classes that gradients do not come from.
     """
 
     name: str
     X: NDArray[np.float32]
     y: Ints
     test_classes: Ints
+    validation_classes: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     @property
     def n_columns(self) -> int:
@@ -45,7 +50,12 @@ class ClassBank:
         """Return the class codes of a split."""
         known = np.unique(self.y)
         unseen = np.isin(known, self.test_classes)
-        return known[unseen] if split == "test" else known[~unseen]
+        if split == "test":
+            return known[unseen]
+        kept_back = np.isin(known, self.validation_classes)
+        if split == "train" or not kept_back.any():
+            return known[~unseen]
+        return known[kept_back] if split == "validation" else known[~unseen & ~kept_back]
 
     @cached_property
     def order(self) -> tuple[Ints, Ints, Ints]:
@@ -82,12 +92,16 @@ class ClassBank:
 
 
 def _vectors() -> ClassBank:
-    """1 300 prototypes from N(0, I_16), 40 samples each with noise 0.3; 300 are test classes."""
+    """1 300 prototypes from N(0, I_16), 40 samples each with noise 0.3; 300 are test classes.
+
+    100 of the others are for validation.
+    """
     rng = generator(0, "bank", "vectors")
     prototypes = rng.standard_normal((1300, 16))
     y = np.repeat(np.arange(1300), 40)
     X = prototypes[y] + 0.3 * rng.standard_normal((len(y), 16))
-    return ClassBank("vectors", X.astype(np.float32), y, np.arange(1000, 1300))
+    test, validation = np.arange(1000, 1300), np.arange(900, 1000)
+    return ClassBank("vectors", X.astype(np.float32), y, test, validation)
 
 
 def _digits() -> ClassBank:
@@ -111,8 +125,8 @@ def _vowel() -> ClassBank:
 def _omniglot() -> ClassBank:
     """Drawings by 64 whitened principal components; every quarter turn is a class of its own.
 
-    Characters, not turns, are split: every third character is a test class in all four turns. The
-    components are those of the training characters.
+    Characters, not turns, are split: every third character is a test class in all four turns, and
+    every ninth is for validation. The components are those of the training characters.
     """
     data = _file("omniglot8")
     images = np.asarray(data["X"], dtype=np.float32).reshape(-1, 28, 28)
@@ -120,12 +134,14 @@ def _omniglot() -> ClassBank:
     n = int(y.max()) + 1
     turned = [np.rot90(images, k, axes=(1, 2)).reshape(len(y), -1) for k in range(4)]
     X, labels = np.concatenate(turned), np.concatenate([y + k * n for k in range(4)])
-    test = np.flatnonzero(np.arange(4 * n) % n % 3 == 2)
+    characters = np.arange(4 * n) % n
+    test, validation = np.flatnonzero(characters % 3 == 2), np.flatnonzero(characters % 9 == 0)
     seen = X[~np.isin(labels, test)]
     centre = seen.mean(axis=0)
     values, vectors = np.linalg.eigh(np.cov((seen - centre).T.astype(np.float64)))
     scale = vectors[:, ::-1][:, :64] / np.sqrt(values[::-1][:64])
-    return ClassBank("omniglot", ((X - centre) @ scale).astype(np.float32), labels, test)
+    reduced = ((X - centre) @ scale).astype(np.float32)
+    return ClassBank("omniglot", reduced, labels, test, validation)
 
 
 def _file(name: str) -> Mapping[str, NDArray[np.generic]]:

@@ -1,10 +1,13 @@
 r"""Put a trained policy among the shipped ones, with its evidence on its card.
 
-Weights and program are copied as they are; only the name and the card change. The evidence is
-read from a store of ``scripts.evaluate``, never typed::
+Weights and program are copied as they are; only the name and the card change. The evidence of a
+policy for pools is read from a store of ``scripts.evaluate``, that of other kinds from the JSON
+file of a benchmark; it is never typed::
 
     python -m scripts.ship --policy runs/full/policy.safetensors --name lookahead-2026-11-22 \
         --store runs/evidence --strategy mine --alias default
+    python -m scripts.ship --policy runs/few-graph-0/policy.safetensors --name few-shot-graph-1 \
+        --evidence docs/results/few-shot.json --strategy few-graph-0
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,13 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from lal.errors import UsageError
-from lal.evaluation.analysis.control_tests import compare, find_controls, passes_controls
+from lal.evaluation.analysis.control_tests import (
+    REQUIRED,
+    compare,
+    find_controls,
+    passes_controls,
+)
 from lal.evaluation.runs.methods import families_seen
-from lal.policies.kinds import SHIPPED, load_as
+from lal.policies.kinds import SHIPPED, load_policy
 from lal.policies.pool_policy import PoolPolicy
 from lal.policies.regression_policy import RegressionPolicy
 from lal.serialization import read_json, write_json
 from lal.task_kind import REGRESSION
+from scripts.benchmarks.base import CARD
 from scripts.entry import run_main
 
 
@@ -39,8 +48,11 @@ class Config:
     store: Path | None = None
     """Run store of ``scripts.evaluate`` that holds its evidence."""
 
+    evidence: Path | None = None
+    """JSON file of a benchmark with a table "card", for kinds that are not for pools."""
+
     strategy: str = ""
-    """Label of the policy in that store."""
+    """Label of the policy in that store or file."""
 
     controls: tuple[str, ...] = ()
     """Labels of its untrained and shuffled copies in that store, for the control test."""
@@ -51,27 +63,58 @@ class Config:
     alias: str = ""
     """Alias that shall point to it from now on, for example default."""
 
+    made_for: str = ""
+    """What it is made for, for the card of a kind that is not for pools."""
+
     do_not_use_when: tuple[str, ...] = ()
     """Where its evidence speaks against it, a sentence each, for its card."""
 
     folder: Path = SHIPPED
-    """Folder of the shipped policies."""
+    """Folder of the shipped policies; kinds with memory have a folder each in it."""
 
 
 def main(config: Config) -> None:
     """Write the file and, when asked, the alias."""
     if not config.name.replace("-", "").replace("_", "").isalnum():
         raise UsageError(f"name {config.name!r} must be of letters, digits, - and _")
-    path = config.folder / f"{config.name}.safetensors"
-    if path.exists():
+    policy: Any = load_policy(config.policy)
+    pooled = isinstance(policy, PoolPolicy)
+    path = (config.folder if pooled else config.folder / policy.kind) / f"{config.name}.safetensors"
+    if any(config.folder.rglob(path.name)):
         raise UsageError(f"{path.name} is shipped already; a name never changes its meaning")
-    policy = load_as(PoolPolicy, config.policy)
+    named = replace(policy, name=config.name, card=_card(config, policy))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    number = pooled and named.kinds == (REGRESSION,)
+    (RegressionPolicy.from_pool_policy(named) if number else named).save(path)
+    if config.alias:
+        aliases = config.folder / "aliases.json"
+        known = read_json(aliases) if aliases.exists() else {}
+        write_json(aliases, {**known, config.alias: config.name})
+    print(path)
+
+
+def _card(config: Config, policy: Any) -> dict[str, Any]:
+    """Return the policy's card with its evidence.
+
+    Raises:
+        UsageError: Evidence of the wrong source for its kind, or that does not show learning.
+    """
     card = {**policy.card, "trained_as": policy.name}
     if config.summary:
         card["summary"] = config.summary
+    if config.made_for:
+        card["made_for"] = config.made_for
     if config.do_not_use_when:
         card["do_not_use_when"] = list(config.do_not_use_when)
+    if config.evidence is not None:
+        card["evidence"] = benchmark_evidence(config.evidence, config.strategy)
+        card["did_it_learn"] = {"learned": True}  # the evidence is refused otherwise
     if config.store is not None:
+        if not isinstance(policy, PoolPolicy):
+            raise UsageError(
+                f"a store holds evidence of policies for pools, and this one is of kind "
+                f"{policy.kind!r}; give --evidence, the JSON file of its benchmark"
+            )
         card["evidence"] = evidence(
             config.store, config.strategy, seen=families_seen(policy), controls=config.controls
         )
@@ -80,14 +123,7 @@ def main(config: Config) -> None:
             card["did_it_learn"] = {"learned": passes_controls(low)}
     if config.command:
         card["made_by"] = {"command": config.command, "commit": _commit(config.policy)}
-    named = replace(policy, name=config.name, card=card)
-    number = named.kinds == (REGRESSION,)
-    (RegressionPolicy.from_pool_policy(named) if number else named).save(path)
-    if config.alias:
-        aliases = config.folder / "aliases.json"
-        known = read_json(aliases) if aliases.exists() else {}
-        write_json(aliases, {**known, config.alias: config.name})
-    print(path)
+    return card
 
 
 def _commit(policy: Path) -> str:
@@ -104,6 +140,38 @@ def _commit(policy: Path) -> str:
             "one, or ship it without --command"
         )
     return str(git["commit"])
+
+
+def benchmark_evidence(file: Path, policy: str) -> dict[str, Any]:
+    """Return what a benchmark's JSON says of a policy, as plain JSON.
+
+    Args:
+        file: Written by a benchmark that compares policies with their controls.
+        policy: Label of the policy in its table "card".
+
+    Raises:
+        UsageError: The policy is not in the file, a control is missing, or it is not ahead of all.
+    """
+    said = read_json(file)
+    rows = said["tables"].get(CARD, {"rows": []})["rows"]
+    own = [row for row in rows if row["policy"] == policy]
+    if not own:
+        known = ", ".join(dict.fromkeys(str(row["policy"]) for row in rows)) or "none"
+        raise UsageError(f"{policy!r} is not in table {CARD!r} of {file}; it has {known}")
+    if not passes_controls({row["against"]: row["low"] for row in own}):
+        behind = [row["against"] for row in own if row["against"] in REQUIRED and row["low"] <= 0]
+        raise UsageError(
+            f"{policy!r} is not ahead of {' and '.join(behind)} (interval above 0), so it was not "
+            "shown to learn and cannot be shipped"
+        )
+    against = {
+        row["against"]: {
+            "points": round(row["mean"], 2), "low": round(row["low"], 2),
+            "high": round(row["high"], 2),
+        }
+        for row in own
+    }  # fmt: skip
+    return {"command": said["command"], "measure": own[0]["measure"], "against": against}
 
 
 def evidence(

@@ -80,8 +80,16 @@ def slate_program(layers: nn.Module) -> tuple[dict[str, Any], Arrays]:
     return {"ops": [join, *ops], "output": output}, tensors
 
 
-def cell_tensors(cell: nn.LSTMCell | nn.GRUCell, prefix: str) -> tuple[dict[str, str], Arrays]:
-    """Return the roles and the tensors of a recurrent cell."""
+def cell_tensors(
+    cell: nn.LSTMCell | nn.GRUCell | nn.GRU, prefix: str, suffix: str = ""
+) -> tuple[dict[str, str], Arrays]:
+    """Return the roles and the tensors of a recurrent cell.
+
+    Args:
+        cell: A cell, or a whole layer.
+        prefix: Begins the tensors' names.
+        suffix: What torch calls this direction of a layer: "_l0" or "_l0_reverse".
+    """
     roles = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     names = {role: f"{prefix}.{role}" for role in roles}
-    return names, {names[role]: array(getattr(cell, role)) for role in roles}
+    return names, {names[role]: array(getattr(cell, role + suffix)) for role in roles}

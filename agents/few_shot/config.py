@@ -4,18 +4,22 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from agents.registry import Agent
-from agents.training.config import EpisodeConfig, check_at_least
+from agents.training.config import ClassEpisodeConfig, check_at_least
 from lal.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class FewShotConfig(EpisodeConfig):
+class FewShotConfig(ClassEpisodeConfig):
     """A selection head trained by policy gradient over a frozen embedding."""
 
     head: Literal["one_step", "sequential", "batch", "graph"] = "sequential"
     """one_step: all items at once, no labels seen (Contardo et al. 2017). sequential: one by one
     with labels (Bachman et al. 2017). batch: quality and diversity (Ravi and Larochelle 2018).
     graph: one by one with labels, by graph convolutions (Yan et al. 2022)."""
+
+    task: Literal["classes", "conditions"] = "classes"
+    """classes: new classes to tell apart. conditions: a new condition that half of the items have,
+    to detect (Smit et al. 2021); see `envs.few_shot.tasks`."""
 
     bank: str = "omniglot"
     """Where samples come from; see `envs.class_banks`."""
@@ -53,8 +57,8 @@ class FewShotConfig(EpisodeConfig):
     gradient_steps: int = 400
     """Gradient steps of the head."""
 
-    n_segments: int = 4
-    """Parts of the run, each with a checkpoint."""
+    n_segments: int = 8
+    """Parts of the run, each with a validation and a checkpoint."""
 
     batch_size: int = 32
     """Episodes in a gradient step."""
@@ -89,24 +93,28 @@ class FewShotConfig(EpisodeConfig):
 RAVI = FewShotConfig(head="batch", shots=1, n_distractors=15, n_other_classes=15)
 
 PRESETS = {
-    "demo": FewShotConfig(bank="vectors", gradient_steps=200),
+    "demo": FewShotConfig(bank="vectors", gradient_steps=200, n_segments=4),
     "one-step": FewShotConfig(head="one_step"),
     "sequential": FewShotConfig(),
     "graph": FewShotConfig(head="graph"),
     "batch": RAVI,
     "batch-few-others": replace(RAVI, n_other_classes=5),
+    "medselect": FewShotConfig(
+        head="one_step", task="conditions", n_classes=2, n_pool=200, budget=20, n_query=100,
+        batch_size=8, copies=8, gradient_steps=400, n_dev_episodes=300,
+    ),
     "smoke": FewShotConfig(
         bank="vectors", gradient_steps=2, n_segments=2,
         embedding_gradient_steps=2, batch_size=4, hidden_size=4,
-        embedding=4, n_pool=8, budget=2, n_classes=2,
+        embedding=4, n_pool=8, budget=2, n_classes=2, n_dev_episodes=8,
     ),
     "smoke-batch": replace(
         RAVI, bank="vectors", gradient_steps=2, n_segments=2,
         embedding_gradient_steps=2, batch_size=4, hidden_size=4,
-        embedding=4, n_pool=8, n_distractors=3, budget=2, n_classes=2,
+        embedding=4, n_pool=8, n_distractors=3, budget=2, n_classes=2, n_dev_episodes=8,
     ),
 }  # fmt: skip
-"""The three heads on drawings take about a minute each; smoke: learns nothing."""
+"""The heads on drawings take minutes each; smoke: learns nothing."""
 
 AGENT = Agent(
     name="few_shot",

@@ -37,9 +37,10 @@ class OneStepHead(nn.Module):
 
     def __init__(self, config: FewShotConfig) -> None:
         super().__init__()
-        self.hidden = hidden = config.hidden_size
-        self.forward_cell = nn.GRUCell(config.embedding + N_ORDER, hidden)
-        self.backward_cell = nn.GRUCell(config.embedding + N_ORDER, hidden)
+        hidden = config.hidden_size
+        self.cells = nn.GRU(
+            config.embedding + N_ORDER, hidden, bidirectional=True, batch_first=True
+        )
         self.score = nn.Sequential(
             nn.Linear(2 * hidden + N_ORDER, hidden), nn.ReLU(), nn.Linear(hidden, 1)
         )
@@ -50,16 +51,10 @@ class OneStepHead(nn.Module):
         order = torch.from_numpy(np.argsort(world.place, axis=1))[..., None]
         inputs = torch.cat([_tensor(world.Z), features], dim=2)
         inputs = torch.gather(inputs, 1, order.expand(inputs.shape))
-        back = torch.from_numpy(world.place)[..., None].expand(*world.place.shape, self.hidden)
-        found = []
-        for cell, step in ((self.forward_cell, 1), (self.backward_cell, -1)):
-            h = torch.zeros(len(inputs), self.hidden)
-            states = []
-            for i in range(inputs.shape[1])[::step]:
-                h = cell(inputs[:, i], h)
-                states.append(h)
-            found.append(torch.gather(torch.stack(states[::step], dim=1), 1, back))
-        scores: Tensor = self.score(torch.cat([*found, features], dim=2))[..., 0]
+        states, _ = self.cells(inputs)  # (B, N, 2 hidden): forward, then backward
+        back = torch.from_numpy(world.place)[..., None].expand(states.shape)
+        found = torch.gather(states, 1, back)
+        scores: Tensor = self.score(torch.cat([found, features], dim=2))[..., 0]
         return scores
 
     def logits(self, state: Tensor, world: "World", chosen: np.ndarray) -> Tensor:
@@ -74,8 +69,8 @@ class OneStepHead(nn.Module):
         """Return programs and tensors."""
         programs: dict[str, Any] = {}
         tensors: dict[str, np.ndarray] = {}
-        for role, cell in (("forward", self.forward_cell), ("backward", self.backward_cell)):
-            names, found = cell_tensors(cell, role)
+        for role, suffix in (("forward", "_l0"), ("backward", "_l0_reverse")):
+            names, found = cell_tensors(self.cells, role, suffix)
             op = {"op": "gru_cell", "in": ["context", "h"], "out": ["next"], **names}
             programs[role] = {"ops": [op], "output": "next"}
             tensors |= found

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agents.registry import Agent
-from agents.training.config import EpisodeConfig, check_at_least, check_within
+from agents.training.config import ClassEpisodeConfig, check_at_least, check_within
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneShotConfig(EpisodeConfig):
+class OneShotConfig(ClassEpisodeConfig):
     """An LSTM that learns values of answers and of asking (Woodward and Finn 2016)."""
 
     bank: str = "vectors"
@@ -72,14 +72,14 @@ class OneShotConfig(EpisodeConfig):
 
 
 PRESETS = {
-    "vectors": OneShotConfig(),
+    "vectors": OneShotConfig(gradient_steps=5000, n_segments=10),
     "demo": OneShotConfig(gradient_steps=1600, lstm_hidden_size=64),
     "vectors-published-loss": OneShotConfig(loss="published"),
     "digits": OneShotConfig(bank="digits"),
     "omniglot": OneShotConfig(
         bank="omniglot",
         embedding=32,
-        gradient_steps=2400,
+        gradient_steps=4000,
         exploration_initial_eps=0.5,
         all_answers=True,
     ),
@@ -87,10 +87,15 @@ PRESETS = {
         bank="omniglot", gradient_steps=8000, lstm_hidden_size=200, learning_rate=1e-3
     ),
     "smoke": OneShotConfig(
-        gradient_steps=4, n_segments=2, batch_size=4, lstm_hidden_size=8, n_items=6
+        gradient_steps=4,
+        n_segments=2,
+        batch_size=4,
+        lstm_hidden_size=8,
+        n_items=6,
+        n_dev_episodes=8,
     ),
 }
-"""vectors, omniglot: minutes on one core; omniglot-raw: a quarter of an hour; smoke: nothing."""
+"""vectors, omniglot, omniglot-raw: minutes on one core; smoke: learns nothing."""
 
 AGENT = Agent(
     name="active_one_shot",

@@ -13,6 +13,7 @@ from agents.training.embeddings import standardised, train_embedding
 from agents.training.torch_learner import TorchLearner
 from envs.class_banks import ClassBank, load_bank
 from envs.one_shot.episodes import draw_episodes
+from envs.one_shot.evaluation import play
 from lal.policies.predict_or_ask_policy import PredictOrAskPolicy
 from lal.rng import generator, integer_seed
 
@@ -43,6 +44,8 @@ class LstmQ(nn.Module):
 
 class OneShotLearner(TorchLearner[OneShotConfig]):
     """On-policy Q-learning of `LstmQ` through whole episodes."""
+
+    score_name = "dev_return"
 
     def __init__(self, config: OneShotConfig) -> None:
         super().__init__(config)
@@ -81,7 +84,7 @@ class OneShotLearner(TorchLearner[OneShotConfig]):
         """Run a batch; return values (T, B, C + 1), actions, rewards and labels (T, B)."""
         config, C = self.config, self.config.n_classes
         drawn = draw_episodes(
-            self.bank, rng, n=config.batch_size, T=config.n_items, C=C, split="train"
+            self.bank, rng, n=config.batch_size, T=config.n_items, C=C, split="fit"
         )
         items = torch.from_numpy(drawn.items).transpose(0, 1)
         if self.embedding is not None:
@@ -104,6 +107,18 @@ class OneShotLearner(TorchLearner[OneShotConfig]):
         right = torch.where(chosen == labels, 1.0, wrong_reward(config, done))
         rewards = torch.where(chosen == C, config.ask, right)
         return torch.stack(values), chosen, rewards, labels
+
+    def validate(self, policy: PredictOrAskPolicy) -> float:
+        """Return the mean return of the best actions in episodes of validation classes."""
+        config = self.config
+        drawn = draw_episodes(
+            self.bank, generator(config.seed, "one_shot", "validation"),
+            n=config.n_dev_episodes, T=config.n_items, C=config.n_classes, split="validation",
+        )  # fmt: skip
+        actions = play(policy, drawn)
+        right = np.where(actions == drawn.labels, 1.0, config.wrong)
+        rewards = np.where(actions == config.n_classes, config.ask, right)
+        return float(rewards.sum(axis=1).mean())
 
     def export(self) -> PredictOrAskPolicy:
         """Return the policy as it is now."""

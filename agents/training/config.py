@@ -225,6 +225,19 @@ class EpisodeConfig(RunConfig):
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class ClassEpisodeConfig(EpisodeConfig):
+    """Agents whose episodes have classes of a bank; see `envs.class_banks`."""
+
+    n_dev_episodes: int = 500
+    """Episodes of the bank's validation classes on which the best policy is chosen."""
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        super().__post_init__()
+        check_at_least(self, n_dev_episodes=1)
+
+
 def check_at_least(config: Any, **least: float) -> None:
     """Refuse fields that are smaller than given.
 

@@ -14,7 +14,7 @@ def make_embedding(n_columns: int, width: int) -> nn.Sequential:
 
 
 def train_embedding(bank: ClassBank, *, width: int, updates: int, seed: int) -> nn.Sequential:
-    """Return the embedding after prototypical training on the training classes.
+    """Return the embedding after prototypical training on the classes of "fit".
 
     Episodes of 20 classes with one sample and five queries each; Snell, Swersky and Zemel (2017).
     """
@@ -22,9 +22,9 @@ def train_embedding(bank: ClassBank, *, width: int, updates: int, seed: int) -> 
     rng = generator(seed, "few_shot", "embedding")
     embedding = make_embedding(bank.n_columns, width)
     optimiser = torch.optim.Adam(embedding.parameters(), lr=1e-3)
-    C = min(20, len(bank.classes("train")))
+    C = min(20, len(bank.classes("fit")))
     for _ in range(updates):
-        classes = bank.draw_classes(rng, 1, C, "train")[0]
+        classes = bank.draw_classes(rng, 1, C, "fit")[0]
         rows = bank.draw_distinct(rng, classes, 6)
         Z = embedding(torch.from_numpy(bank.X[rows]))  # (C, 6, d)
         prototypes, query = Z[:, :1].mean(dim=1), Z[:, 1:].reshape(-1, width)
@@ -38,7 +38,7 @@ def train_embedding(bank: ClassBank, *, width: int, updates: int, seed: int) -> 
 
 def standardised(embedding: nn.Sequential, bank: ClassBank) -> nn.Sequential:
     """Return the embedding with its last layer scaled: training samples get mean 0, spread 1."""
-    seen = bank.X[np.isin(bank.y, bank.classes("train"))]
+    seen = bank.X[np.isin(bank.y, bank.classes("fit"))]
     last = embedding[-1]
     with torch.no_grad():
         Z: Tensor = embedding(torch.from_numpy(seen))

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from agents.training.config import RunConfig
 from agents.training.progress import Progress
@@ -35,6 +35,9 @@ class Learner(ABC, Generic[C]):
     Args:
         config: Its config. Names that mean nothing are refused here, before anything is written.
     """
+
+    score_name: ClassVar[str] = "dev_aubc"
+    """What `validate` returns is called, in ``metrics.jsonl`` and on the card."""
 
     tensorboard: Path | None = None
     """Folder of an algorithm's own TensorBoard logs; None: it writes none."""

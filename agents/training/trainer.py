@@ -26,8 +26,8 @@ from lal.serialization import write_atomic, write_json
 BEST = "best.safetensors"
 """The best policy so far, in every checkpoint; the last one where there is no validation."""
 
-SCORE = "dev_aubc"
-"""Of a validation, in metrics and on the card."""
+SCORE = Learner.score_name
+"""What the score of a validation is called unless a learner names it otherwise."""
 
 Row = dict[str, Any]
 
@@ -116,7 +116,7 @@ class Trainer:
         policy = learner.export()
         score = learner.validate(policy)
         if score is not None:
-            row[SCORE] = score
+            row[learner.score_name] = score
         rows = [*before, {**row, "seconds": round(time.perf_counter() - began, 2)}]
         for watch in self.watchers:
             watch(rows[-1], policy)
@@ -124,7 +124,7 @@ class Trainer:
 
         def write(part: Path) -> None:
             learner.save(part)
-            if last is None or best_row(rows) is rows[-1]:
+            if last is None or best_row(rows, learner.score_name) is rows[-1]:
                 policy.save(part / BEST)
             else:
                 shutil.copyfile(last / BEST, part / BEST)
@@ -136,9 +136,10 @@ class Trainer:
 
     def _finish(self, learner: Learner[Any], rows: list[Row]) -> None:
         """Write the best policy with its evidence, and mark the run as finished."""
-        best = best_row(rows)
+        name = learner.score_name
+        best = best_row(rows, name)
         policy = load_policy(self._last_place() / BEST)
-        found = {SCORE: best[SCORE]} if SCORE in best else {}
+        found = {name: best[name]} if name in best else {}
         found |= learner.check(policy)
         self._write({**found, "best": best}, replace(policy, card={**policy.card, **found}))
 
@@ -168,9 +169,9 @@ class Trainer:
         return place
 
 
-def best_row(rows: list[Row]) -> Row:
+def best_row(rows: list[Row], name: str = SCORE) -> Row:
     """Return the figures of the best segment, the latest of equal ones; unscored, of the last."""
-    return max(rows, key=lambda row: (row.get(SCORE, 0.0), row["segment"]))
+    return max(rows, key=lambda row: (row.get(name, 0.0), row["segment"]))
 
 
 def get_summary(row: Row) -> str:

@@ -10,11 +10,19 @@ from lal.policies.scoring.ops import need
 
 NOT_MEASURED = "not measured"
 
+COUNTS = {
+    "n_states": "states", "n_rows": "rows", "steps": "steps", "gradient_steps": "gradient steps",
+}  # fmt: skip
+"""What cards count of a training."""
+
 LONGEST_LINE = 20_000
 """Letters of a line of a card: long lists of data sets fit, a whole file does not."""
 
 AGAINST = ("margin", "random", "untrained", "shuffled")
-"""What every card compares with; a comparison that is missing is shown as missing."""
+"""What the card of a pool policy compares with; a missing comparison is shown as missing."""
+
+REQUIRED = ("random", "untrained", "shuffled")
+"""The same for other kinds."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,8 @@ class Card(dict[str, Any]):
 
     Args:
         values: The JSON values.
-        about: What is known of the policy itself: name, features, batch rule, screening.
+        about: What is known of the policy itself: name, features, batch rule, screening; of
+            kinds that are not for pools: name and ``inputs``, what they look at.
     """
 
     def __init__(self, values: Mapping[str, Any], about: Mapping[str, Any]) -> None:
@@ -54,7 +63,7 @@ class Card(dict[str, Any]):
             Section("Trained on", [*_trained_on(self), *_made_by(self)]),
             Section("Made for", [*_made_for(self)]),
             Section("Looks at", [*_looks_at(self.about)]),
-            _results(self),
+            _results(self, AGAINST if "inputs" not in self.about else REQUIRED),
             Section("Do not use when", [*_warnings(self)]),
         ]
 
@@ -148,7 +157,9 @@ def _trained_on(card: Mapping[str, Any]) -> Iterator[str]:
     said = card.get("trained_on")
     if said:
         yield _words(said)
-    for key, unit in (("n_states", "states"), ("n_rows", "rows"), ("steps", "steps")):
+    if "bank" in card:
+        yield f"episodes of classes of the bank {card['bank']}"
+    for key, unit in COUNTS.items():
         if key in card:
             yield f"{card[key]} {unit}"
     if "share_synthetic" in card:
@@ -159,7 +170,7 @@ def _trained_on(card: Mapping[str, Any]) -> Iterator[str]:
         yield f"families held out: {_words(card['families_held_out'])}"
     if card.get("control", "none") != "none":
         yield f"a control: {card['control']}"
-    if not any(k in card for k in ("trained_on", "n_states", "n_rows", "steps", "data")):
+    if not any(k in card for k in ("trained_on", "bank", *COUNTS, "data")):
         yield "the file does not say"
 
 
@@ -171,6 +182,9 @@ def _made_by(card: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _made_for(card: Mapping[str, Any]) -> Iterator[str]:
+    if card.get("made_for"):
+        yield _words(card["made_for"])
+        return
     learners, budget = card.get("learners"), card.get("budget")
     yield f"learners: {_words(learners) if learners else 'the file does not say'}"
     yield f"budget: {f'{_words(budget)} labels' if budget else 'the file does not say'}"
@@ -185,6 +199,9 @@ def _made_for(card: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _looks_at(about: Mapping[str, Any]) -> Iterator[str]:
+    if "inputs" in about:
+        yield _words(about["inputs"])
+        return
     yield f"candidate features: {_words(about['candidate_features'])}"
     if about["context_features"]:
         yield f"context features: {_words(about['context_features'])}"
@@ -200,7 +217,7 @@ def _looks_at(about: Mapping[str, Any]) -> Iterator[str]:
         yield "renaming classes changes what is asked"
 
 
-def _results(card: Mapping[str, Any]) -> Section:
+def _results(card: Mapping[str, Any], against: Sequence[str]) -> Section:
     evidence = card.get("evidence", {})
     if isinstance(evidence, str):
         return Section("Results", [evidence])
@@ -210,7 +227,7 @@ def _results(card: Mapping[str, Any]) -> Section:
             low, high = 100 * (pair[0] - pair[1]), 100 * (pair[0] + pair[1])
             found[name] = (f"{100 * pair[0]:+.2f}", f"[{low:+.2f}, {high:+.2f}]", "")
     rows = []
-    for name in [*AGAINST, *(n for n in found if n not in AGAINST)]:
+    for name in [*against, *(n for n in found if n not in against)]:
         rows.append((name, *found.get(name, (NOT_MEASURED, "", ""))))
     measure = str(card.get("measure") or _metric(evidence))
     header = ("against", measure, "95 % interval", "wins/ties/losses")
@@ -223,6 +240,8 @@ def _interval(row: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _metric(evidence: Mapping[str, Any]) -> str:
+    if "measure" in evidence:
+        return _words(evidence["measure"])
     return f"points of area, {evidence['metric']}" if "metric" in evidence else "points of area"
 
 

@@ -19,6 +19,7 @@ class DesignPolicy(ProgramPolicy):
     """
 
     kind: ClassVar[str] = "design"
+    INPUTS: ClassVar[str] = "the designs and outcomes so far, whatever their order"
 
     def signatures(self) -> Mapping[str, Signature]:
         """Return the widths of the two programs."""

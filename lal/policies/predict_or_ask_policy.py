@@ -24,6 +24,7 @@ class PredictOrAskPolicy(ProgramPolicy):
     """
 
     kind: ClassVar[str] = "predict_or_ask"
+    INPUTS: ClassVar[str] = "the items of an episode one by one, and the labels it asked for"
 
     def signatures(self) -> Mapping[str, Signature]:
         """Return the widths of the program."""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from lal.arrays import Floats
-from lal.policies.card import check_card
+from lal.policies.card import Card, check_card
 from lal.policies.files import Field, SavedPolicy
 from lal.policies.scoring.ops import Shape, need
 from lal.policies.scoring.scorer import Program, Scorer, compile_program
@@ -43,10 +43,12 @@ class ProgramPolicy(SavedPolicy):
         sizes: Whole numbers that fix the widths; every kind names its own.
         programs: Scorer programs by role.
         tensors: Arrays that the programs name.
-        card: Plain JSON values: what it was trained on, its evidence.
+        card: Plain JSON values: what it was trained on, its evidence; see `lal.policies.card`.
     """
 
     kind: ClassVar[str] = ""
+    INPUTS: ClassVar[str] = ""
+    """What it looks at, for its card."""
     FIELDS: ClassVar[Mapping[str, Field]] = {
         "name": Field(str), "sizes": Field(dict), "programs": Field(dict), "card": Field(dict),
     }  # fmt: skip
@@ -55,11 +57,13 @@ class ProgramPolicy(SavedPolicy):
     sizes: Mapping[str, int]
     programs: Mapping[str, Program]
     tensors: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
-    card: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    card: Any = field(default_factory=dict, repr=False)  # a mapping when made, then a Card
 
     def __post_init__(self) -> None:
         """Compile all programs; nothing is left to the first use."""
         check_card(self.card)
+        card = Card(self.card, {"name": self.name, "inputs": self.INPUTS})
+        object.__setattr__(self, "card", card)
         _ = self.scorers
 
     def signatures(self) -> Mapping[str, Signature]:

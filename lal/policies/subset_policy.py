@@ -33,6 +33,9 @@ graph: Yan et al. 2022."""
 MAX_PROTOTYPES = 100_000
 """Numbers in all prototypes; every item is compared with all of them."""
 
+ANY_EMBEDDING = frozenset({"batch", "graph"})
+"""Heads that look at similarities alone, so that items may come in any embedding."""
+
 READS_LABELS = frozenset({"sequential", "graph"})
 """Heads that look at the labels acquired so far."""
 
@@ -50,6 +53,7 @@ class SubsetPolicy(ProgramPolicy):
     """
 
     kind: ClassVar[str] = "subset"
+    INPUTS: ClassVar[str] = "all items of a small pool at once, and the labels it acquired"
 
     @property
     def head(self) -> str:
@@ -83,21 +87,35 @@ class SubsetPolicy(ProgramPolicy):
         """Return the embedded samples, shape (n, d)."""
         return self.run("embed", candidates=np.asarray(samples, dtype=np.float64))
 
+    def _embedded(self, info: Event, name: str) -> Floats:
+        """Return items or support as the head sees them."""
+        if not info.get("embedded", False):
+            return self.embed(info[name])
+        Z, width = np.asarray(info[name], dtype=np.float64), self.size("embedding")
+        if Z.ndim != 2 or (self.head not in ANY_EMBEDDING and Z.shape[1] != width):
+            wanted = "any width" if self.head in ANY_EMBEDDING else f"{width} columns"
+            raise UsageError(
+                f"the {self.head} head takes embedded {name} (rows, {wanted}), got shape {Z.shape}"
+            )
+        return Z
+
     def start(self, info: Event | None = None) -> Memory:
         """Return the memory of ``info = {"items": (N, D)}``.
 
-        The batch head also needs ``"support": (S, D)`` and ``"support_labels": (S,)``.
+        The batch head also needs ``"support": (S, D)`` and ``"support_labels": (S,)``. With
+        ``"embedded": True`` samples are embedded already, by the policy or by any other embedding
+        (heads batch and graph).
         """
         if info is None or "items" not in info:
             raise UsageError("a subset policy starts with {'items': samples}")
-        Z = self.embed(info["items"])
+        Z = self._embedded(info, "items")
         support = None
         if self.head == "batch":
             if "support" not in info or len(info["support"]) == 0:
                 raise UsageError(
                     "the batch head needs a support set: 'support' and 'support_labels'"
                 )
-            support = self.embed(info["support"])
+            support = self._embedded(info, "support")
         given = similarities(Z, support)
         memory = {"Z": Z, "chosen": np.zeros(len(Z), dtype=bool), **given._asdict()}
         if self.head == "one_step":

@@ -10,7 +10,7 @@ import numpy as np
 
 from lal.arrays import Floats
 from lal.errors import DataError, PolicyFileError
-from lal.policies.card import check_card
+from lal.policies.card import Card, check_card
 from lal.policies.files import Field, SavedPolicy, check_ids
 from lal.policies.kinds import list_policies, load_as
 from lal.policies.scoring.scorer import Scorer, compile_program
@@ -71,7 +71,7 @@ class StreamPolicy(SavedPolicy):
     features: Sequence[str]
     program: Mapping[str, Any]
     tensors: Mapping[str, np.ndarray] = field(default_factory=dict)
-    card: Mapping[str, Any] = field(default_factory=dict)
+    card: Any = field(default_factory=dict)  # a mapping when made, then a Card
     content_width: int = 0
     pace: Pace = "level"
 
@@ -81,6 +81,8 @@ class StreamPolicy(SavedPolicy):
         if type(self.content_width) is not int or not 0 <= self.content_width <= 4096:
             raise PolicyFileError(f"content_width must be 0 to 4096, got {self.content_width!r}")
         check_card(self.card)
+        about = {"name": self.name, "inputs": f"features of the stream: {', '.join(self.features)}"}
+        object.__setattr__(self, "card", Card(self.card, about))
         self.scorer.width  # noqa: B018 (the program is checked when the policy is made)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -75,6 +75,31 @@ class Results:
         print(text, flush=True)
 
 
+CARD = "card"
+"""Table of what the cards of policies say; `scripts.ship` reads it."""
+
+
+def add_comparisons(
+    results: Results, policy: str, measure: str, differences: Mapping[str, np.ndarray]
+) -> None:
+    """Add a policy's paired differences for its card.
+
+    Args:
+        results: Of the benchmark.
+        policy: Label of the policy.
+        measure: What is compared, with its unit.
+        differences: What it is compared with (random, untrained, shuffled, rules) to the policy's
+            figure minus the other's, one number per episode or stream.
+    """
+    for name, values in differences.items():
+        mean, half = float(values.mean()), half_width(values)
+        row: Row = {
+            "policy": policy, "measure": measure, "against": name, "mean": mean,
+            "low": mean - half, "high": mean + half, "n": len(values),
+        }  # fmt: skip
+        results.add(CARD, row)
+
+
 @dataclass(frozen=True)
 class Benchmark(Generic[C]):
     """A sub-command of ``python -m scripts.benchmark``.

@@ -1,5 +1,6 @@
 import pickle
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +35,7 @@ SMOKES = [("dad", DAD["smoke"]), ("active_one_shot", ONE_SHOT["smoke"]),
                                       all_answers=True)),
           *[("few_shot", replace(FEW_SHOT["smoke"], head=h))
             for h in ("one_step", "sequential", "graph")],
+          ("few_shot", replace(FEW_SHOT["smoke"], head="one_step", task="conditions")),
           ("few_shot", FEW_SHOT["smoke-batch"])]  # fmt: skip
 
 
@@ -211,3 +213,60 @@ def test_subset_policy_equals_its_head(config):
         chosen[0, index] = True
     with pytest.raises(UsageError, match="cannot be chosen any more"):
         policy.update(memory, {"item": 3, "label": 0})
+
+
+@pytest.mark.parametrize(
+    ("name", "preset", "score"),
+    [("few_shot", "smoke", "dev_accuracy"), ("active_one_shot", "smoke", "dev_return")],
+)
+def test_the_best_checkpoint_by_validation_is_kept(name, preset, score, tmp_path, monkeypatch):
+    """The first of two segments scores higher, so the run ends with its policy."""
+    agent, kept, real = AGENTS[name], [], AGENTS[name].learner_type.validate
+
+    def validate(self, policy):
+        kept.append(policy)
+        score = real(self, policy)
+        assert score is not None
+        return score - 5.0 * len(kept)
+
+    monkeypatch.setattr(agent.learner_type, "validate", validate)
+    policy = load_policy(agent.train(agent.preset(preset), tmp_path / "run"))
+    best = kept[0].tensors
+    assert all(np.array_equal(policy.tensors[role], best[role]) for role in best)
+    assert any(not np.array_equal(kept[1].tensors[role], best[role]) for role in best)
+    assert score in policy.card
+
+
+@pytest.mark.parametrize("head", ["one_step", "batch"])
+def test_validation_plays_what_the_policy_plays(head):
+    config = replace(FEW_SHOT["smoke-batch"], head=head)
+    learner = FewShotLearner(config)
+    policy, (drawn, _) = learner.export(), learner._dev_worlds[0]
+    info = [{"items": x, "support": s, "support_labels": y} for x, s, y in
+            zip(drawn.pool, drawn.support, drawn.support_labels, strict=True)]  # fmt: skip
+    rows = np.stack([policy.choose(one, y, 2) for one, y in zip(info, drawn.labels, strict=True)])
+    assert learner.validate(policy) == pytest.approx(learner._reward(drawn, rows).mean())
+    assert set(np.unique(learner.bank.classes("validation"))).isdisjoint(
+        learner.bank.classes("fit")
+    )
+
+
+@pytest.mark.parametrize("head", ["graph", "batch"])
+def test_heads_of_similarities_take_any_embedding(head):
+    """Their own embedding given by hand changes nothing; another width is taken as it is."""
+    policy = FewShotLearner(replace(FEW_SHOT["smoke-batch"], head=head)).export()
+    rng = np.random.default_rng(0)
+    items, support = rng.standard_normal((8, 16)), rng.standard_normal((2, 16))
+    info: dict[str, Any] = {"items": items, "support": support, "support_labels": [0, 1]}
+    own = {**info, "items": policy.embed(items), "support": policy.embed(support)}
+    labels = np.arange(8) % 2
+    picks = policy.choose(info, labels, 3).tolist()
+    assert policy.choose({**own, "embedded": True}, labels, 3).tolist() == picks
+    wide = {**info, "items": np.tile(own["items"], 3), "support": np.tile(own["support"], 3)}
+    assert len(policy.choose({**wide, "embedded": True}, labels, 3)) == 3
+
+
+def test_heads_that_read_the_embedding_take_their_own_width_only():
+    policy = FewShotLearner(FEW_SHOT["smoke"]).export()
+    with pytest.raises(UsageError, match=r"sequential head takes embedded items \(rows, 4 columns"):
+        policy.start({"items": np.zeros((8, 5)), "embedded": True})

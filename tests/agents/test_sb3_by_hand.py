@@ -316,7 +316,7 @@ def test_an_embedding_learns_to_tell_the_training_classes_apart() -> None:
         ),
     )  # fmt: skip
     net = embeddings.train_embedding(bank, width=2, updates=40, seed=1)
-    assert set(asked) == {(1, 3, "train")}
+    assert set(asked) == {(1, 3, "fit")}
     with torch.no_grad():
         Z = net(torch.from_numpy(X)).numpy()
     means = np.stack([Z[y == c].mean(axis=0) for c in range(3)])

@@ -13,6 +13,7 @@ from envs.design.evaluation import play, random_rule, spce
 from envs.design.models import MODELS, log_likelihood, make_model
 from envs.few_shot.env import FewShotEnv
 from envs.few_shot.episodes import Layout, draw_few_shot, prototype_accuracy
+from envs.few_shot.tasks import auroc, make_task
 from envs.one_shot.env import OneShotEnv
 from envs.one_shot.episodes import draw_episodes
 from lal.errors import UnknownNameError, UsageError
@@ -180,3 +181,48 @@ def test_distractors_are_of_other_classes():
     drawn = draw_few_shot(bank, np.random.default_rng(0), layout, n=5, split="test")
     assert ((drawn.labels == 3).sum(axis=1) == 4).all()
     assert drawn.support_labels.tolist() == [[0, 1, 2]] * 5
+
+
+def test_validation_classes_are_training_classes_that_no_gradient_sees():
+    bank = load_bank("vectors")
+    fit, validation = set(bank.classes("fit").tolist()), set(bank.classes("validation").tolist())
+    assert fit | validation == set(bank.classes("train").tolist())
+    assert not fit & validation
+    assert len(validation) == 100
+    few = load_bank("digits")
+    for part in ("fit", "validation"):
+        assert few.classes(part).tolist() == few.classes("train").tolist()
+
+
+def test_conditions_have_common_and_rare_groups():
+    """Half of all items have the condition; four classes a side, the first one half of it."""
+    bank = ClassBank(
+        "tiny", np.arange(9, dtype=np.float32)[:, None], np.arange(9), np.array([8])
+    )  # a sample of class c is the number c
+    task = make_task("conditions", Layout(n_classes=2, n_pool=200, n_query=20))
+    drawn = task.draw(bank, np.random.default_rng(0), 40, "train")
+    assert (drawn.labels.sum(axis=1) == 100).all()
+    assert (drawn.query_labels.sum(axis=1) == 10).all()
+    assert drawn.support.shape == (40, 0, 1)
+    shares = []
+    for pool, labels in zip(drawn.pool[..., 0], drawn.labels, strict=True):
+        sides = [set(pool[labels == side]) for side in (0, 1)]
+        assert not sides[0] & sides[1]
+        counts = np.unique(pool[labels == 1], return_counts=True)[1]
+        shares.append(np.sort(counts)[::-1] / 100)
+    assert np.mean(shares, axis=0) == pytest.approx([0.5, 0.25, 0.15, 0.1], abs=0.03)
+    with pytest.raises(UsageError, match="expected n_classes=2"):
+        make_task("conditions", Layout(n_classes=3))
+
+
+def test_conditions_are_scored_by_auroc():
+    """Mean cosine to the labelled items with the condition, minus that to those without."""
+    task = make_task("conditions", Layout(n_classes=2, n_pool=8))
+    labelled, labels = np.array([[[1.0, 0.0], [0.0, 2.0]]] * 2), np.array([[1, 0], [1, 1]])
+    query = np.array([[[3.0, 0.1], [0.1, 1.0], [1.0, 1.0], [0.5, 0.4]]] * 2)
+    answers = np.array([[1, 0, 0, 1], [0, 1, 0, 1]])
+    # first: 3 > .1, 1; .5/.4 > .1, 1 = all four pairs; second: by the sum of two mean cosines
+    sums = [(x + y) / np.hypot(x, y) for x, y in query[1]]
+    right = np.mean([sums[i] > sums[j] for i in (1, 3) for j in (0, 2)])
+    assert task.score(labelled, labels, query, answers) == pytest.approx([1.0, right])
+    assert auroc(np.zeros((1, 4)), answers[:1]) == pytest.approx([0.5])

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from agents import AGENTS
 from lal.errors import UsageError
 from lal.evaluation import EvaluationConfig, evaluate
 from lal.evaluation.analysis.tables import read_table
@@ -133,3 +134,62 @@ def test_another_headline_metric_renames_no_old_area(store, trained):
     assert set(table["metric"]) == {"log_likelihood"}
     assert np.allclose(table["area"], table["area_log_likelihood"])
     assert not np.allclose(table["area"], table["area_balanced_accuracy"])
+
+
+@pytest.fixture
+def few_shot(tmp_path):
+    """Return a few-shot policy's file and a function that writes evidence of it."""
+    agent = AGENTS["few_shot"]
+    policy = agent.export_untrained(agent.preset("smoke"), 1)[0]
+    policy.save(tmp_path / "few.safetensors")
+
+    def write(lows: dict[str, float]):
+        rows = [
+            {"policy": "few-0", "measure": "points of accuracy", "against": name,
+             "mean": low + 1.0, "low": low, "high": low + 2.0, "n": 9}
+            for name, low in lows.items()
+        ]  # fmt: skip
+        said = {
+            "command": "python -m scripts.benchmark few_shot",
+            "tables": {"card": {"rows": rows}},
+        }
+        (tmp_path / "few.json").write_text(json.dumps(said))
+        return tmp_path / "few.json"
+
+    return tmp_path / "few.safetensors", write
+
+
+def test_other_kinds_ship_with_the_evidence_of_a_benchmark(few_shot, tmp_path):
+    file, write = few_shot
+    found = write({"random": 3.0, "untrained": 0.5, "shuffled": 9.0, "k-medoids": -1.0})
+    options = Config(
+        policy=file, name="few-1", evidence=found, strategy="few-0", folder=tmp_path / "shipped",
+        made_for="pools of 8 items", do_not_use_when=("the pool is large",),
+    )  # fmt: skip
+    main(options)
+    shipped = load_policy(tmp_path / "shipped" / "subset" / "few-1.safetensors")
+    old = load_policy(file)
+    assert shipped.name == "few-1"
+    assert all(np.array_equal(old.tensors[k], shipped.tensors[k]) for k in old.tensors)
+    text = str(shipped.card)
+    wanted = ("points of accuracy", "k-medoids", "[-1.00, +1.00]", "copies): yes")
+    for said in (*wanted, "pools of 8 items", "the pool is large", "all items of a small pool"):
+        assert said in text
+    assert "margin" not in text  # a rule of pools with a model
+    with pytest.raises(UsageError, match="is shipped already"):
+        main(options)
+
+
+def test_what_did_not_learn_is_not_shipped(few_shot, store, tmp_path):
+    file, write = few_shot
+    options = Config(policy=file, name="few-1", strategy="few-0", folder=tmp_path / "shipped")
+    found = write({"random": 3.0, "untrained": -0.5, "shuffled": 9.0})
+    with pytest.raises(UsageError, match=r"not ahead of untrained \(interval above 0\)"):
+        main(replace(options, evidence=found))
+    with pytest.raises(UsageError, match="shuffled missing"):
+        main(replace(options, evidence=write({"random": 3.0, "untrained": 0.5})))
+    with pytest.raises(UsageError, match=r"'few-9' is not in table 'card' of .*; it has few-0"):
+        main(replace(options, evidence=found, strategy="few-9"))
+    with pytest.raises(UsageError, match="of kind 'subset'; give --evidence"):
+        main(replace(options, store=store))
+    assert not (tmp_path / "shipped").exists()

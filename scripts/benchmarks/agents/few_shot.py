@@ -12,13 +12,14 @@ from typing import NamedTuple
 import numpy as np
 
 from envs.class_banks import Split, load_bank
-from envs.few_shot.episodes import FewShot, Layout, draw_few_shot, prototype_accuracy
+from envs.few_shot.episodes import FewShot, Layout
+from envs.few_shot.tasks import FewShotTask, make_task
 from lal.arrays import Floats, Ints
-from lal.policies.kinds import load_as
 from lal.policies.subset_features import similarities
 from lal.policies.subset_policy import SubsetPolicy
 from lal.rng import generator
-from scripts.benchmarks.base import Benchmark, Results, interval
+from scripts.benchmarks.agents.controls import mean_by_control, with_untrained
+from scripts.benchmarks.base import Benchmark, Results, add_comparisons, interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,14 +32,23 @@ class Config:
     split: Split = "test"
     """Classes: "test" are the ones that no training saw."""
 
+    budget: int = 0
+    """Labels that are acquired; 0: as many as in training."""
+
     episodes: int = 1000
     """Episodes of every policy."""
 
     n_query: int = 75
     """Samples that the accuracy of an episode is measured on."""
 
+    untrained: int = 0
+    """Untrained copies of every trained run; their mean is a control."""
+
     seed: int = 9_000_000
     """Of the episodes; no training uses it."""
+
+
+MEASURES = {"classes": "points of accuracy", "conditions": "points of AUROC"}
 
 
 class Similar(NamedTuple):
@@ -56,8 +66,8 @@ def run(config: Config, results: Results) -> None:
     """Add two tables for every embedding and kind of episode: the rules, then the policies."""
     groups: dict[str, dict[str, SubsetPolicy]] = {}
     for path in config.runs:
-        policy = load_as(SubsetPolicy, path / "policy.safetensors" if path.is_dir() else path)
-        groups.setdefault(_world(policy), {})[path.name] = policy
+        for name, policy in with_untrained(path, SubsetPolicy, config.untrained):
+            groups.setdefault(_world(policy), {})[name] = policy
     for number, policies in enumerate(groups.values(), start=1):
         add_tables(policies, config, results, f"-{number}" if number > 1 else "")
 
@@ -66,7 +76,8 @@ def _world(policy: SubsetPolicy) -> str:
     """Return what decides episodes and rules: bank, sizes, embedding."""
     card = policy.card
     named = sorted((k, v.tobytes()) for k, v in policy.tensors.items() if k.startswith("embed"))
-    return f"{card['bank']} {card['episode']} {card['labels']} {hash(tuple(named))}"
+    about = [card[key] for key in ("bank", "episode", "labels")]
+    return f"{about} {card.get('task', 'classes')} {hash(tuple(named))}"
 
 
 def add_tables(
@@ -78,20 +89,25 @@ def add_tables(
     """
     first = next(iter(policies.values()))
     layout = Layout(*first.card["episode"])._replace(n_query=config.n_query)
-    bank, budget = load_bank(str(first.card["bank"])), int(first.card["labels"])
+    task = make_task(first.card.get("task", "classes"), layout)
+    bank = load_bank(str(first.card["bank"]))
+    budget = config.budget or int(first.card["labels"])
     rng = generator(config.seed, "few_shot", "benchmark")
-    drawn = draw_few_shot(bank, rng, layout, n=config.episodes, split=config.split)
+    drawn = task.draw(bank, rng, config.episodes, config.split)
     rules = choices(first, drawn, budget, rng)
     C = layout.n_classes
-    found = {rule: 100 * accuracy(first, drawn, rows, C) for rule, rows in rules.items()}
+    found = {rule: 100 * accuracy(first, drawn, rows, task) for rule, rows in rules.items()}
     results.note(f"{bank.name}, {layout}, {budget} labels, {config.episodes} episodes")
     for rule, rows in rules.items():
         results.add(f"rules{suffix}", {"rule": rule, **_cells(found[rule], drawn, rows, C)})
     groups: dict[tuple[str, str], list[Floats]] = {}
+    heads: dict[str, dict[str, tuple[str, Floats]]] = {}
     for name, policy in policies.items():
         rows = played(policy, drawn, budget)
-        values = 100 * accuracy(first, drawn, rows, C)
-        groups.setdefault((policy.head, str(policy.card.get("control", "none"))), []).append(values)
+        values = 100 * accuracy(first, drawn, rows, task)
+        control = str(policy.card.get("control", "none"))
+        groups.setdefault((policy.head, control), []).append(values)
+        heads.setdefault(policy.head, {})[name] = control, values
         cells = {"run": name, **_cells(values, drawn, rows, C), **_ahead(values, found)}
         results.add(f"policies{suffix}", cells)
     for (head, control), several in groups.items():
@@ -103,6 +119,30 @@ def add_tables(
                 "accuracy": interval(mean, 2, sign=""),
             }
             results.add(f"policies{suffix}", {**cells, **_ahead(mean, found)})
+    for members in heads.values():
+        measure = MEASURES[str(first.card.get("task", "classes"))]
+        _compare(members, found, measure, results)
+
+
+def _compare(
+    members: Mapping[str, tuple[str, Floats]],
+    rules: Mapping[str, Floats],
+    measure: str,
+    results: Results,
+) -> None:
+    """Add what the cards of one head's trained policies say.
+
+    Args:
+        members: A policy's name to its control and its accuracies.
+        rules: Accuracies of the rules.
+        measure: What is compared.
+        results: Where it goes.
+    """
+    others = {**rules, **mean_by_control(members)}
+    for name, (control, values) in members.items():
+        if control == "none":
+            differences = {other: values - given for other, given in others.items()}
+            add_comparisons(results, name, measure, differences)
 
 
 def _ahead(values: Floats, rules: Mapping[str, Floats]) -> dict[str, str]:
@@ -148,14 +188,15 @@ def choices(
     return {name: np.stack(rows) for name, rows in found.items()}
 
 
-def accuracy(policy: SubsetPolicy, drawn: FewShot, rows: Ints, C: int) -> Floats:
-    """Return the query accuracy of each episode, shape (E,)."""
+def accuracy(policy: SubsetPolicy, drawn: FewShot, rows: Ints, task: FewShotTask) -> Floats:
+    """Return how well the queries of each episode are answered, shape (E,)."""
     values = []
     for e, picked in enumerate(rows):
         labelled = policy.embed(np.concatenate([drawn.support[e], drawn.pool[e][picked]]))
         labels = np.concatenate([drawn.support_labels[e], drawn.labels[e][picked]])
         query = policy.embed(drawn.query[e])
-        values.append(prototype_accuracy(labelled, labels, query, drawn.query_labels[e], C))
+        answers = drawn.query_labels[e : e + 1]
+        values.append(task.score(labelled[None], labels[None], query[None], answers)[0])
     return np.array(values, dtype=np.float64)
 
 

@@ -4,17 +4,21 @@
 ``scripts.train --agent active_one_shot``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from envs.class_banks import Split, load_bank
 from envs.one_shot.episodes import Episodes, draw_episodes
-from lal.policies.kinds import load_as
+from envs.one_shot.evaluation import play
+from lal.arrays import Floats, Ints
 from lal.policies.predict_or_ask_policy import PredictOrAskPolicy
 from lal.rng import generator
-from scripts.benchmarks.base import Benchmark, Results, interval
+from scripts.benchmarks.agents.controls import mean_by_control, with_untrained
+from scripts.benchmarks.base import Benchmark, Results, add_comparisons, interval
 
 INSTANCES = (1, 2, 3, 5, 10)
 """Numbers of an item within its class that are shown."""
@@ -42,6 +46,9 @@ class Config:
     ask: float = -0.05
     """Reward of asking."""
 
+    untrained: int = 0
+    """Untrained copies of every trained run; their mean is a control."""
+
     seed: int = 9_000_000
     """Of the episodes; no training uses it."""
 
@@ -51,12 +58,38 @@ def run(config: Config, results: Results) -> None:
     results.note(
         f"{config.episodes} episodes of {config.split} classes; asks and right answers in %"
     )
+    found: dict[str, dict[str, Played]] = {}
     for path in config.runs:
-        policy = load_as(PredictOrAskPolicy, path / "policy.safetensors" if path.is_dir() else path)
-        results.add(str(policy.card["bank"]), {"run": path.name, **_row(policy, config)})
+        for name, policy in with_untrained(path, PredictOrAskPolicy, config.untrained):
+            bank, played = str(policy.card["bank"]), _play(policy, config)
+            results.add(bank, {"run": name, **_row(played, config)})
+            found.setdefault(bank, {})[name] = played
+    for several in found.values():
+        _compare(several, config, results)
 
 
-def _row(policy: PredictOrAskPolicy, config: Config) -> dict[str, str]:
+class Played(NamedTuple):
+    """What a policy did (E, T), -1 for asking, and what it and random answers earned (E,)."""
+
+    control: str
+    episodes: Episodes
+    actions: Ints
+    returns: Floats
+    random: Floats
+
+
+def _compare(several: Mapping[str, Played], config: Config, results: Results) -> None:
+    """Add what the card of every trained policy says."""
+    groups = mean_by_control({name: (p.control, p.returns) for name, p in several.items()})
+    for name, played in several.items():
+        if played.control == "none":
+            always = np.full(len(played.returns), config.ask * config.n_items)
+            others = {"random": played.random, "always asking": always, **groups}
+            differences = {other: played.returns - values for other, values in others.items()}
+            add_comparisons(results, name, "return of an episode", differences)
+
+
+def _play(policy: PredictOrAskPolicy, config: Config) -> Played:
     C = policy.size("classes")
     rng = generator(config.seed, "one_shot", "benchmark")
     episodes = draw_episodes(
@@ -65,35 +98,27 @@ def _row(policy: PredictOrAskPolicy, config: Config) -> dict[str, str]:
     )  # fmt: skip
     actions = play(policy, episodes)
     asked, right = actions == C, actions == episodes.labels
+    returns = np.where(asked, config.ask, np.where(right, 1.0, config.wrong)).sum(axis=1)
+    guesses = rng.integers(C, size=actions.shape)
+    random = np.where(guesses == episodes.labels, 1.0, config.wrong).sum(axis=1)
+    control = str(policy.card.get("control", "none"))
+    return Played(control, episodes, np.where(asked, -1, actions), returns, random)
+
+
+def _row(played: Played, config: Config) -> dict[str, str]:
+    episodes, returns = played.episodes, played.returns
+    asked, right = played.actions < 0, played.actions == episodes.labels
     cells = {}
     for k in INSTANCES:
         at = episodes.instances == k
         told = at & ~asked
         cells[f"asks at {k}"] = f"{100 * asked[at].mean():.1f}"
         cells[f"right at {k}"] = f"{100 * right[told].mean():.1f}" if told.any() else "none"
-    returns = np.where(asked, config.ask, np.where(right, 1.0, config.wrong)).sum(axis=1)
-    guesses = rng.integers(C, size=actions.shape) == episodes.labels
-    random = np.where(guesses, 1.0, config.wrong).sum(axis=1)
     return cells | {
         "return": interval(returns),
         "minus always asking": interval(returns - config.ask * config.n_items),
-        "minus random answers": interval(returns - random),
+        "minus random answers": interval(returns - played.random),
     }
-
-
-def play(policy: PredictOrAskPolicy, episodes: Episodes) -> np.ndarray:
-    """Return the greedy actions, shape (E, T); all episodes are run at once."""
-    E, T = episodes.labels.shape
-    memory = policy.start({"episodes": E})
-    actions = np.empty((E, T), dtype=np.int64)
-    for t in range(T):
-        item = episodes.items[:, t].astype(np.float64)
-        actions[:, t] = policy.act(memory, item)
-        bought = actions[:, t] == policy.size("classes")
-        memory = policy.update(
-            memory, {"item": item, "label": np.where(bought, episodes.labels[:, t], -1)}
-        )
-    return actions
 
 
 main = Benchmark("one_shot", Config, run)

@@ -25,7 +25,7 @@ from lal.streams.sentences import Sentence, read_sentences
 from lal.streams.sequence_task import MadeUpLanguages, real_world
 from lal.streams.strategies import STREAM_STRATEGIES, StreamStrategy
 from lal.streams.tasks import STREAMS, make_stream, replay
-from scripts.benchmarks.base import Benchmark, Results, half_width, slug
+from scripts.benchmarks.base import Benchmark, Results, add_comparisons, half_width, slug
 
 Makers = dict[str, Callable[[int], StreamStrategy]]
 
@@ -79,6 +79,7 @@ def run(config: Config, results: Results) -> None:
         scores = {name: _scores(make, worlds, config) for name, make in makers.items()}
         results.note(f"{family}: {len(worlds)} streams")
         _add(results, family, _merged(scores))
+        _add_card(results, config, family, scores)
 
 
 def _strategies(config: Config) -> Makers:
@@ -160,6 +161,17 @@ def _merged(scores: Mapping[str, Floats]) -> dict[str, Floats]:
         groups.setdefault(name.split("/")[0], []).append(values)
     singles = {n: v for n, v in scores.items() if n.startswith("learned/")}
     return {name: np.mean(values, axis=0) for name, values in groups.items()} | singles
+
+
+def _add_card(results: Results, config: Config, family: str, scores: Mapping[str, Floats]) -> None:
+    """Add what the card of every trained policy says of this family."""
+    others = {name: v for name, v in _merged(scores).items() if not name.startswith("learned")}
+    measure = "points of F1" if config.kind == "sentences" else "points of accuracy"
+    for i, folder in enumerate(config.run):
+        own = scores[f"learned/{i}"]
+        if len(own) > 1:
+            differences = {name: 100 * (own - values) for name, values in others.items()}
+            add_comparisons(results, f"{folder.name}, {family}", measure, differences)
 
 
 def _add(results: Results, family: str, scores: Mapping[str, Floats]) -> None:

@@ -123,7 +123,7 @@ def one_shot_scores(policy: Any, n: int, random: bool) -> Floats:
     """Return the return of episodes of classes never seen; random answers without looking."""
     from envs.class_banks import load_bank
     from envs.one_shot.episodes import draw_episodes
-    from scripts.benchmarks.agents.one_shot import play
+    from envs.one_shot.evaluation import play
 
     C, wrong, ask = policy.size("classes"), -1.0, -0.05
     rng = generator(SEED, "zoo", "one shot")

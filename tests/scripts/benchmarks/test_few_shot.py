@@ -93,3 +93,35 @@ def test_tables_of_two_seeds_end_in_their_mean(tmp_path, capsys):
     assert text.count("| k-medoids |") == 1  # one embedding: the rules are played once
     assert FROM_SUPPORT in text
     assert "| mean of 2: batch, untrained |" in text
+
+
+def test_the_coverage_order_is_the_greedy_one():
+    """Against the plain rule: every time, the item that adds most to the sum of coverages."""
+    Z = np.random.default_rng(3).standard_normal((40, 5))
+    K = similarities(Z).K
+    place, worth = coverage_order(K, Z)
+    covered, taken = np.zeros(40), np.zeros(40, dtype=bool)
+    for t in range(40):
+        gains = np.where(taken, -1.0, np.maximum(K[1] - covered, 0.0).sum(axis=1))
+        best = int(np.flatnonzero(place == t)[0])
+        assert gains[best] == pytest.approx(gains.max())
+        assert worth[best, 1] * K[1].sum(axis=1).max() == pytest.approx(gains[best])
+        taken[best], covered = True, np.maximum(covered, K[1][best])
+
+
+def test_cards_compare_with_rules_and_both_controls(tmp_path):
+    agent = AGENTS["few_shot"]
+    for control in ("none", "shuffled_reward"):
+        agent.train(replace(agent.preset("smoke"), control=control), tmp_path / control)
+    results = Results()
+    config = Config(
+        runs=(tmp_path / "none", tmp_path / "shuffled_reward"), episodes=5, n_query=10, untrained=2
+    )
+    run(config, results)
+    rows = results.tables["card"].rows
+    assert {row["policy"] for row in rows} == {"none"}
+    assert {"random", "k-medoids", "untrained", "shuffled"} <= {row["against"] for row in rows}
+    assert [row["run"] for row in results.tables["policies"].rows] == [
+        "none", "none, untrained 0", "none, untrained 1", "shuffled_reward",
+        "mean of 2: sequential, untrained",
+    ]  # fmt: skip
