@@ -40,6 +40,9 @@ class Config:
     suite: str = "bundled"
     """Suite or folder of data sets."""
 
+    datasets: tuple[str, ...] = ()
+    """Names of the suite's data sets to take; all when empty."""
+
     policy: str = "default"
     """What chooses the rows."""
 
@@ -102,7 +105,7 @@ def run(config: Config, results: Results) -> None:
     """
     if not config.rules or config.runs < 1:
         raise UsageError("stopping needs rules and at least one run")
-    names = load_suite(config.suite).names
+    names = config.datasets or load_suite(config.suite).names
     jobs = [(config, name, run) for name in names for run in range(config.runs)]
     with ProcessPoolExecutor(config.jobs) as pool:
         done = list(pool.map(_kept_stops, jobs))
@@ -154,7 +157,8 @@ def _interval(values: Floats) -> str:
 def _kept_stops(job: tuple[Config, str, int]) -> list[Stop]:
     """Return where each rule stops in one run, from the folder where it was run before."""
     config, name, run = job
-    depends = {"config": replace(config, jobs=1, runs=1, out=None), "name": name, "run": run}
+    protocol = replace(config, datasets=(), jobs=1, runs=1, out=None)
+    depends = {"config": protocol, "name": name, "run": run}
 
     def make() -> dict[str, Any]:
         return {"stops": [asdict(stop) for stop in _stops(job)]}

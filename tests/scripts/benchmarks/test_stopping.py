@@ -76,6 +76,16 @@ def test_finished_runs_are_read_and_other_settings_run_anew(
             run(other, Results())
 
 
+def test_only_the_data_sets_that_are_named(in_this_process, tmp_path):
+    config = Config(policy="margin", runs=1, rules=("budget:30",), labels=40, out=tmp_path)
+    results = Results()
+    run(replace(config, datasets=("wine",)), results)
+    assert [row["data set"] for row in results.tables["data-sets"].rows] == ["wine"]
+    assert [path.name for path in tmp_path.iterdir()] == ["wine-0.json"]
+    with pytest.raises(UnknownNameError, match="wyne"):
+        run(replace(config, datasets=("wyne",)), results)
+
+
 def test_data_sets_too_small_for_a_run_are_named(in_this_process, monkeypatch):
     iris = load_suite("bundled")["iris"]
     small = replace(iris, name="tiny", X=iris.X[::8], y=iris.y[::8])
