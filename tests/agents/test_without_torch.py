@@ -63,6 +63,31 @@ def test_a_policy_plays_with_the_core_only(agent, preset, changes, kind, tmp_pat
     policy = AGENTS[agent].export_untrained(replace(AGENTS[agent].preset(preset), **changes), 1)[0]
     path = tmp_path / "policy.safetensors"
     policy.save(path)
+    run_without_extras(PLAY[kind], str(path))
+
+
+PLAY_SHIPPED = """
+for name in lal.list_policies("subset"):
+    policy = load_policy(name)
+    items, C = rng.standard_normal((30, policy.size("columns"))), policy.size("classes")
+    info = {"items": items, "support": items[:C] + 1.0, "support_labels": np.arange(C)}
+    assert len(set(policy.choose(info, rng.integers(C, size=30), 5).tolist())) == 5, name
+for name in lal.list_policies("predict_or_ask"):
+    policy = load_policy(name)
+    items, C = rng.standard_normal((30, policy.size("columns"))), policy.size("classes")
+    memory = policy.start()
+    for item, label in zip(items, rng.integers(C, size=30)):
+        asked = policy.act(memory, item) == C
+        memory = policy.update(memory, {"item": item, "label": label if asked else -1})
+"""
+
+
+def test_shipped_policies_of_episodes_play_with_the_core_only():
+    run_without_extras(PLAY_SHIPPED)
+
+
+def run_without_extras(play: str, *arguments: str) -> None:
+    """Run code in a process that lacks all extras."""
     code = f"""
 import sys
 for name in {EXTRAS}:
@@ -71,11 +96,11 @@ import numpy as np, lal
 from lal.streams.features import StreamEvent, StreamItem
 from lal.policies.kinds import load_policy
 rng = np.random.default_rng(0)
-{PLAY[kind]}
+{play}
 print("played")
 """
     done = subprocess.run(
-        [sys.executable, "-c", code, str(path)],
+        [sys.executable, "-c", code, *arguments],
         capture_output=True, text=True, cwd=ROOT, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from lal.errors import UsageError
 from lal.evaluation import EvaluationConfig, evaluate
 from lal.evaluation.analysis.tables import read_table
 from lal.evaluation.runs.store import RunStore
-from lal.policies.kinds import load_policy
+from lal.policies.kinds import list_policies, load_policy
 from lal.policies.margin import margin_policy
-from scripts.ship import Config, evidence, main
+from scripts.ship import Config, benchmark_evidence, evidence, main
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -193,3 +196,20 @@ def test_what_did_not_learn_is_not_shipped(few_shot, store, tmp_path):
     with pytest.raises(UsageError, match="of kind 'subset'; give --evidence"):
         main(replace(options, store=store))
     assert not (tmp_path / "shipped").exists()
+
+
+EPISODES = [*list_policies("subset"), *list_policies("predict_or_ask")]
+
+
+@pytest.mark.parametrize("name", EPISODES)
+def test_cards_of_shipped_policies_say_what_the_benchmarks_file_says(name):
+    """They learned, a commit can make them again, and the figures are those of a page's file."""
+    card = load_policy(name).card
+    assert card["did_it_learn"] == {"learned": True}
+    assert len(card["made_by"]["commit"]) == 40
+    assert card["made_by"]["command"].startswith("python -m scripts.train --agent ")
+    assert card["control"] == "none"
+    file = ROOT / "docs" / "results" / f"{name}.json"
+    run = Path(card["made_by"]["command"].split("--out ")[1]).name
+    assert benchmark_evidence(file, run) == card["evidence"]
+    assert card["do_not_use_when"]

@@ -140,7 +140,7 @@ def test_shipped_policies():
         assert line, name
         assert "\n" not in line, name
         assert isinstance(policy, KINDS[policy.kind])
-    kinds = ("pool", "regression", "stream")
+    kinds = ("pool", "regression", "stream", "subset", "predict_or_ask")
     assert {name for kind in kinds for name in list_policies(kind)} == set(policies)
     assert lal.list_stream_policies() == list_policies("stream") != {}
     assert all(isinstance(load_policy(name), PoolPolicy) for name in list_policies("pool"))
