@@ -139,6 +139,7 @@ def few_shot_scores(policy: Any, n: int, random: bool) -> Floats:
     """Return the accuracy in % of prototypes from five chosen items, on classes never seen."""
     from envs.class_banks import load_bank
     from envs.few_shot.episodes import Layout, draw_few_shot
+    from envs.few_shot.tasks import Classes
     from scripts.benchmarks.agents.few_shot import accuracy, played
 
     layout = Layout(*policy.card["episode"])._replace(n_query=75)
@@ -148,7 +149,7 @@ def few_shot_scores(policy: Any, n: int, random: bool) -> Floats:
     rows = np.stack([rng.permutation(layout.n_pool)[:budget] for _ in range(n)])
     if not random:
         rows = played(policy, drawn, budget)
-    return 100.0 * accuracy(policy, drawn, rows, layout.n_classes)
+    return 100.0 * accuracy(policy, drawn, rows, Classes(layout))
 
 
 def design_scores(policy: Any, n: int, random: bool) -> Floats:
