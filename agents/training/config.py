@@ -97,6 +97,9 @@ class PoolEnvConfig(PoolConfig):
     columns: tuple[int, int] = PriorConfig.columns
     """Smallest and largest number of columns of a synthetic data set."""
 
+    rare: float = PriorConfig.rare
+    """Share of synthetic data sets that have rare classes."""
+
     reward_share: float = 0.4
     """Share of the rows that rewards are measured on; gains of one label are small, so many."""
 
@@ -136,6 +139,7 @@ class PoolEnvConfig(PoolConfig):
     def __post_init__(self) -> None:
         """Check ranges."""
         super().__post_init__()
+        check_within(self, "rare", 0.0, 1.0)
         check_at_least(
             self, total_timesteps=1, n_segments=1, n_envs=1, slate_size=2, batch_size=1,
             n_dev_tasks=1, n_tasks=1, episodes_per_task=1,

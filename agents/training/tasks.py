@@ -88,7 +88,7 @@ def training_tasks(config: PoolConfig) -> PlayableTasks:
     """Return what draws training tasks; classes and budget are unknown in half of them."""
     chosen: dict[str, Any] = {}
     if isinstance(config, PoolEnvConfig):
-        prior = PriorConfig(rows=config.rows, columns=config.columns)
+        prior = PriorConfig(rows=config.rows, columns=config.columns, rare=config.rare)
         chosen["synthetic"] = partial(sample_dataset, config=prior)
         chosen["reward_share"] = config.reward_share
     sampler = TaskSampler(
