@@ -210,5 +210,5 @@ def get_card(tuning: Tuning, summary: str) -> dict[str, Any]:
     return {
         **training_card(tuning.config, tuning.start),
         "summary": summary,
-        "ranges": dict(tuning.start.card.get("ranges", {}) or {}),
+        "ranges": dict(tuning.start.card.get("ranges", {})),
     }

@@ -32,7 +32,6 @@ class GRPOLearner(PoolLearner[GRPOConfig], TorchLearner[GRPOConfig]):
         super().__init__(config)
         self.network = self._make_network(integer_seed(config.seed, "weights"))
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate)
-        self.steps_done = 0
 
     @cached_property
     def first_slates(self) -> tuple[np.ndarray, np.ndarray]:

@@ -1,10 +1,14 @@
 """What an episode shows a strategy that is not told the classes: probabilities of those seen."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
 from lal.data.dataset import make_dataset
 from lal.episode import Episode, _Seen
+from lal.errors import UsageError
 from lal.learners import make_learner
 from lal.tasks.splits import make_task
 
@@ -103,3 +107,154 @@ def test_in_a_balanced_start_classes_take_turns_and_rare_ones_run_out():
     assert not np.array_equal(labels(3, 0)[1], labels(3, 1)[1])
     known = labels(6, conditions=["unknown_classes?share=0.3"])[0]
     assert sorted(known) == [0, 0, 0, 1, 1, 1]
+
+
+class Deep(Fixed):
+    """A model of four classes with every capability."""
+
+    diary = "diary"
+
+    def __init__(self):
+        super().__init__([[0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]])
+        self.given = []
+
+    def variance(self, X):
+        return f"variance of {X}"
+
+    def embed(self, X):
+        return f"embedding of {X}"
+
+    def head_proba(self, embedding):
+        self.given.append(embedding)
+        return self.proba
+
+    def sample_proba(self, X, n, rng):
+        self.given.append((X, n, rng))
+        return np.stack([self.proba] * n)
+
+    def pixel_proba(self, X):
+        self.given.append(X)
+        return self.proba[:, None]
+
+    pixel_samples = sample_proba
+
+    def gradient_embedding(self, X):
+        self.given.append(X)
+        return np.arange(2 * 4 * 3).reshape(2, 12)
+
+    def input_gradient(self, X, target):
+        self.given.append((X, target))
+        return "gradient"
+
+    def predict_loss(self, X):
+        return f"loss of {X}"
+
+    def annotator_error(self, X):
+        return f"error of {X}"
+
+    def questions(self, X):
+        return f"questions of {X}"
+
+    def forest_statistics(self):
+        return "forest"
+
+
+NARROW = [[1 / 3, 2 / 3], [0.75, 0.25]]
+"""The classes 1 and 3 of `Deep`, summing to one."""
+
+
+def test_what_a_model_gives_by_class_is_that_of_the_classes_seen():
+    model = Deep()
+    seen: Any = _Seen(model, np.array([1, 3]))
+    np.testing.assert_allclose(seen.predict_proba("X"), NARROW)
+    np.testing.assert_allclose(seen.head_proba("Z"), NARROW)
+    np.testing.assert_allclose(seen.pixel_proba("X"), np.array(NARROW)[:, None])
+    for drawn in (seen.sample_proba("X", 2, "rng"), seen.pixel_samples("X", 2, "rng")):
+        np.testing.assert_allclose(drawn, [NARROW, NARROW])
+    found = seen.gradient_embedding("X")
+    assert found.tolist() == [[3, 4, 5, 9, 10, 11], [15, 16, 17, 21, 22, 23]]
+    assert seen.input_gradient("X", np.array([[5.0, 6.0], [7.0, 8.0]])) == "gradient"
+    X, target = model.given.pop()
+    assert X == "X"
+    assert target.tolist() == [[0, 5, 0, 6], [0, 7, 0, 8]]
+    assert model.given == ["Z", "X", ("X", 2, "rng"), ("X", 2, "rng"), "X"]
+
+
+def test_what_a_model_gives_without_classes_is_handed_on():
+    seen: Any = _Seen(Deep(), np.array([1, 3]))
+    assert seen.n_classes == 2
+    assert (seen.embed("X"), seen.variance("X")) == ("embedding of X", "variance of X")
+    assert (seen.predict_loss("X"), seen.annotator_error("X")) == ("loss of X", "error of X")
+    assert (seen.questions("X"), seen.forest_statistics()) == ("questions of X", "forest")
+    assert seen.diary == "diary"
+
+
+def test_what_a_model_cannot_give_is_none():
+    seen: Any = _Seen(Fixed([[0.2, 0.5, 0.3]]), np.array([0, 2]))
+    given = [
+        seen.embed("X"), seen.head_proba("Z"), seen.sample_proba("X", 2, "rng"),
+        seen.pixel_proba("X"), seen.pixel_samples("X", 2, "rng"), seen.gradient_embedding("X"),
+        seen.input_gradient("X", np.ones((1, 2))), seen.predict_loss("X"), seen.variance("X"),
+        seen.annotator_error("X"), seen.questions("X"), seen.forest_statistics(), seen.diary,
+    ]  # fmt: skip
+    assert given == [None] * 13
+
+
+def number_task(**changes):
+    X = np.linspace(0, 1, 40)[:, None]
+    data = make_dataset(
+        "line", X, 3.0 * X[:, 0], source="test:line", family="line", task="regression"
+    )
+    return make_task(
+        data, make_learner("ridge", task="regression"), seed=0, budget=5, test_share=0.25, **changes
+    )
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_state_of_numbers_has_predictions_and_no_classes(known):
+    episode = Episode(number_task(budget_known=known), 0)
+    state = episode.state()
+    assert (state.n_classes, state.classes_known, state.kind) == (0, False, "regression")
+    assert state.proba is None
+    assert state.model is episode.model
+    assert state.learner is episode.learner
+    assert state.geometry is episode.geometry
+    assert state.X is episode.task.pool.X
+    assert state.budget == (episode.n_start + 5 if known else None)
+    np.testing.assert_array_equal(state.labelled, episode.pool.labelled)
+    np.testing.assert_array_equal(state.labels, episode.pool.labels)
+    np.testing.assert_array_equal(state.prediction, episode.model.predict(state.X))
+
+
+def test_before_the_first_number_there_is_no_model():
+    state = Episode(replace(number_task(), start=0), 0).state()
+    assert len(state.labels) == 0
+    assert (state.model, state.prediction) == (None, None)
+
+
+def test_wrong_answers_are_classes_or_noise_in_spreads():
+    """Half of the answers are drawn again from two classes, so a quarter is wrong."""
+    y = np.arange(800) % 2
+    X = np.random.default_rng(0).normal(size=(800, 2))
+    data = make_dataset("d", X, y, source="test:d", family="d")
+    task = make_task(data, make_learner("gaussian_nb"), seed=0, budget=5, test_share=0.0)
+    episode = Episode(task, 1, corrupt=0.5)
+    answers = np.array([episode._corrupted(1) for _ in range(800)])
+    assert set(answers.tolist()) == {0, 1}
+    assert (answers == 0).mean() == pytest.approx(0.25, abs=0.05)
+    assert {Episode(task, 1)._corrupted(1) for _ in range(20)} == {1}
+    numbers = Episode(number_task(), 1, corrupt=0.5)
+    noise = np.array([numbers._corrupted(7.0) for _ in range(800)]) - 7.0
+    assert noise.std() == pytest.approx(0.5 * numbers.task.pool.y.std(), rel=0.1)
+    assert abs(noise.mean()) < 0.1
+
+
+def test_rows_that_cannot_be_labelled_are_named():
+    episode = Episode(number_task(), 0)
+    n = len(episode.pool)
+    for row in (-1, n):
+        with pytest.raises(UsageError, match=f"sample {row} is not in the pool of {n} samples"):
+            episode.label(row)
+    (row,) = episode.pool.labelled[:1]
+    with pytest.raises(UsageError, match=f"sample {row} is already labelled; ask for an open one"):
+        episode.label(int(row))

@@ -147,9 +147,8 @@ def headline(page: Page, *, n_samples: int | None = None) -> str:
     """Return the sentence that the page opens with."""
     row, n = page.row, n_samples or page.n_samples
     if page.controls and page.focus not in page.controls["random"] and row.n_sets:
-        others = {b: [b] for b in BASELINES if b in row.against}
         fair = page.fair(page.focus)
-        return control_test(fair, page.focus, {**page.controls, **others}, n_samples=n).sentence
+        return control_test(fair, page.focus, page.controls, n_samples=n).sentence
     said = "; ".join(str(c) for c in row.against.values()) or "nothing to compare with"
     missing = (
         ""

@@ -59,11 +59,13 @@ def test_exported_layers_are_the_network():
 def test_a_policy_file_ranks_as_the_network(tmp_path):
     learner = GRPOLearner(SMOKE)
     policy = learner.export()
+    assert policy.name == "grpo"
     envs = make_pool_vector_env(SMOKE, learner.features, 0)
     observation, _ = envs.reset(seed=3)
     mask = torch.from_numpy(observation["mask"] > 0)
     parts = [torch.from_numpy(observation[name]) for name in ("candidates", "context")]
     logits = learner.network(*parts, mask).detach().numpy()
+    assert policy.card["control"] == "none"
     for e in range(SMOKE.n_envs):
         given = {name: observation[name][e].astype(float) for name in ("candidates", "context")}
         utilities = policy.scorer.run(given)

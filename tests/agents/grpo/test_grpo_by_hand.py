@@ -274,6 +274,48 @@ def test_fresh_networks_are_of_their_seeds(make_learner: Any) -> None:
     )
 
 
+def test_inputs_are_scaled_by_random_episodes(monkeypatch: Any) -> None:
+    """Two labels of two environments; a closed slot counts for nothing."""
+    asked: list[Any] = []
+
+    def observe(t: int) -> dict[str, Any]:
+        candidates = np.arange(12.0).reshape(2, 3, 2) + 100 * t
+        mask = np.array([[0, 1, 1], [1, 0, 0]], dtype=np.int8)
+        return {"context": np.full((2, 1), float(t)), "candidates": candidates, "mask": mask}
+
+    class Envs:
+        def reset(self, *, seed: int) -> Any:
+            asked.append(("reset", seed))
+            return observe(0), {}
+
+        def step(self, actions: Any) -> Any:
+            asked.append(actions.tolist())
+            return (observe(len(asked) - 1), *[None] * 4)
+
+    def make(config: Any, features: Any, segment: Any) -> Envs:
+        asked.append((config, features, segment))
+        return Envs()
+
+    monkeypatch.setattr(grpo, "make_pool_vector_env", make)
+    learner = GRPOLearner(replace(CONFIG, budget=2, seed=7))
+    assert asked == [
+        (learner.config, learner.features, "scales"), ("reset", integer_seed(7, "scales")),
+        [1, 0], [1, 0],
+    ]  # fmt: skip
+    context, candidates = learner.first_slates
+    rows = np.array([[2.0, 3.0], [4.0, 5.0], [6.0, 7.0]])
+    assert context.tolist() == [[0.0], [0.0], [2.0], [2.0]]
+    assert candidates.tolist() == [*rows.tolist(), *(rows + 200).tolist()]
+
+
+def test_a_learner_has_adam(make_learner: Any) -> None:
+    learner = GRPOLearner(CONFIG)
+    (group,) = learner.optimiser.param_groups
+    assert isinstance(learner.optimiser, torch.optim.Adam)
+    assert group["lr"] == 0.5
+    assert {id(p) for p in group["params"]} == {id(p) for p in learner.network.parameters()}
+
+
 def test_a_tuned_network_begins_at_nothing_and_has_no_untrained_copies(make_learner: Any) -> None:
     config = replace(CONFIG, start="margin")
     tuned, fresh = ([*GRPOLearner(c).network.parameters()] for c in (config, CONFIG))

@@ -71,6 +71,13 @@ def test_the_description_is_true(published):
         content = (folder / file["contentUrl"]).read_bytes()
         assert file["sha256"] == hashlib.sha256(content).hexdigest()
         assert file["contentSize"] == f"{len(content)} B"
+    kinds = {file["name"]: file["encodingFormat"] for file in about["distribution"]}
+    parquet = {f"{name}.parquet": "application/x-parquet" for name in ("runs", "curves", "picks")}
+    assert kinds == {**parquet, "evaluation.json": "application/json"}
+    assert {file["@type"] for file in about["distribution"]} == {"cr:FileObject"}
+    assert (about["name"], about["version"]) == ("active-learning-runs", "1.0.0")
+    assert about["description"].startswith("Runs of active learning on sklearn:iris: learning cur")
+    assert about["identifier"] == published[0].manifest["protocol_hash"]
     ids = {file["@id"] for file in about["distribution"]}
     for records in about["recordSet"]:
         frame = pandas.read_parquet(folder / f"{records['@id']}.parquet")

@@ -24,6 +24,7 @@ class StandIn(BaseHTTPRequestHandler):
     """Answers what `create_repo`, `upload_folder` and `hf_hub_download` ask."""
 
     repositories: ClassVar[dict[str, dict[str, bytes]]] = {}
+    commits: ClassVar[list[str]] = []
 
     def log_message(self, *args):
         pass
@@ -67,6 +68,8 @@ class StandIn(BaseHTTPRequestHandler):
             name = "/".join(path.split("/")[3:5])
             for text in content.decode().splitlines():
                 line = json.loads(text)
+                if line["key"] == "header":
+                    self.commits.append(line["value"]["summary"])
                 if line["key"] == "file":
                     value = line["value"]
                     self.repositories[name][value["path"]] = base64.b64decode(value["content"])
@@ -101,7 +104,7 @@ def repositories(monkeypatch, tmp_path):
     server = ThreadingHTTPServer(("127.0.0.1", 0), StandIn)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
-    StandIn.repositories = {}
+    StandIn.repositories, StandIn.commits = {}, []
     constants = importlib.import_module("huggingface_hub.constants")
     monkeypatch.setattr(constants, "ENDPOINT", url)
     monkeypatch.setattr(
@@ -121,6 +124,7 @@ def test_what_is_pushed_is_loaded(repositories):
     assert address.endswith("/someone/margin-and-more")
     stored = repositories["someone/margin-and-more"]
     assert set(stored) == {FILE, "README.md"}
+    assert StandIn.commits == [f"Policy {policy.name}"]
     assert b"Do not use when" in stored["README.md"]
     again = lal.load_policy("hf://someone/margin-and-more")
     assert again.name == policy.name

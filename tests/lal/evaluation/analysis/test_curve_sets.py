@@ -99,6 +99,16 @@ def test_labels_saved_by_hand():
     np.testing.assert_allclose([mean.mean, mean.low, mean.high], 0.6)
 
 
+def test_labels_saved_come_fewest_first():
+    """Random ends on 0.5 after 5 labels; the strategy is there after 5, 2 and 3."""
+    rise = {"c": [0, 0, 0, 0.5], "a": [0.5, 0.5, 0.5, 0.5], "b": [0, 0.5, 0.5, 0.5]}
+    cells = [cell("s", values, dataset=d) for d, values in rise.items()]
+    cells += [cell("random", [0.0, 0.2, 0.4, 0.5], dataset=d) for d in rise]
+    found = savings(get_curves(*cells), "s", rng())
+    assert [one.dataset for one in found] == ["a", "b", "c"]
+    assert [one.ratio for one in found] == pytest.approx([2 / 5, 3 / 5, 1.0])
+
+
 def test_a_level_never_reached_is_censored_at_the_last_label():
     random = [0.5, 0.6, 0.7, 0.8]
     (found,) = savings(get_curves(cell("random", random), cell("a", [0.5] * 4)), "a", rng())

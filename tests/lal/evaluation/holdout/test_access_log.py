@@ -40,6 +40,13 @@ def test_tampering_shows(tmp_path, damage):
     path.write_text("\n".join(lines) + "\n")
     with pytest.raises(DataError, match=r"changed or taken out|is not an access record"):
         accessed(path, "d")
+    number, said = {
+        "removed": (2, "does not follow the line before: lines were changed or taken out"),
+        "changed": (2, "does not follow the line before: lines were changed or taken out"),
+        "garbage": (4, "is not an access record: Expecting value"),
+    }[damage]
+    with pytest.raises(DataError, match=f"^line {number} of '{path}' {said}"):
+        read_access_log(path)
 
 
 def test_a_log_that_cannot_be_written_keeps_the_suite_locked(tmp_path):

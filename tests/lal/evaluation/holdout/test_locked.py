@@ -90,6 +90,13 @@ def test_an_evaluation_logs_its_policy_files_once(suites: Any, tmp_path: Path) -
     assert second.previous == access_log._line_hash(line)
 
 
+def test_accesses_to_several_locked_suites_are_all_told(suites: Any, tmp_path: Path) -> None:
+    other: Any = Suite("other", ["e"], tmp_path / "other.jsonl")
+    found = log_accesses([suites["shut"], other], Protocol(), [])
+    assert [access["suite"] for access in found] == ["shut", "other"]
+    assert len(read_access_log(tmp_path / "other.jsonl")) == 1
+
+
 def test_nothing_seen_forbids_nothing() -> None:
     entries: Any = [SimpleNamespace(name="c", family="f", source="c")]
     check_locked(entries, {})

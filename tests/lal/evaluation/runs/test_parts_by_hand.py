@@ -142,6 +142,22 @@ def test_a_full_fit_is_one_point(data: Any) -> None:
     assert found.metrics["accuracy"][0] == pytest.approx(right.mean())
 
 
+def test_a_full_fit_of_numbers_is_measured_on_the_test_part() -> None:
+    X = np.linspace(0.0, 1.0, 40)[:, None]
+    y = np.sin(6.0 * X[:, 0])
+    line = make_dataset("line", X, y, source="made-up", family="kin", task="regression")
+    rules = Protocol(budget=3, start=5, metric="r2", metrics=("r2", "neg_rmse"))
+    one = Run(rules, line, "ridge", Repetition(0, 0), FULL)
+    found = run_module.execute(one)
+    task = one.task()
+    model = task.learner.fit(task.pool.X, task.pool.y, n_classes=0, seed=0)
+    test = task.test_part()
+    error = np.sqrt(np.mean((model.predict(test.X) - test.y) ** 2))
+    assert found.metrics["neg_rmse"] == pytest.approx([-error])
+    assert found.metrics["r2"] == pytest.approx([1 - error**2 / test.y.var()])
+    assert found.n_labels.tolist() == [len(task.pool)]
+
+
 def test_oracles_take_one_label_at_a_time(data: Any) -> None:
     oracle = MethodSpec("@oracle_seen", "@oracle_seen", role="oracle")
     rules = Protocol(budget=4, batch_size=2)

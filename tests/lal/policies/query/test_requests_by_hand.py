@@ -130,6 +130,13 @@ def test_seeds_come_from_what_callers_hold() -> None:
             read_seed(bad)
 
 
+def test_seeds_without_a_state_are_fresh_and_in_the_range_of_integers() -> None:
+    fresh = [read_seed(None) for _ in range(20)]
+    assert len(set(fresh)) == 20
+    assert all(0 <= seed < 2**31 for seed in fresh)
+    assert max(fresh) > 2**27
+
+
 def test_answers_are_in_the_callers_numbers() -> None:
     request = read_request(X, Y, GaussianNB(), Options(candidates=[[5.0], [6.0]]))
     utilities = [np.arange(6.0), np.arange(6.0) * 10]

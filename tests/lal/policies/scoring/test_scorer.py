@@ -116,6 +116,20 @@ def test_a_row_of_zeros_is_a_block_without_columns():
     same(registers(op, w=w)["y"], torch.nn.functional.linear(T["candidates"], torch.tensor(w)))
 
 
+def test_only_the_blocks_are_multiplied():
+    """Numbers outside of the blocks are never read: those of the compiled program are apart."""
+    w = scipy.linalg.block_diag(tensor(2, 1), tensor(3, F - 1))
+    prepare = OPS["affine"].prepare
+    assert prepare is not None
+    found = prepare({"weight": w, "bias": tensor(5)})
+    assert set(found) == {"weight", "bias", "blocks", "block0", "block1"}
+    assert found["blocks"].tolist() == [[0, 2, 0, 1], [2, 5, 1, F]]
+    np.testing.assert_array_equal(found["block0"], w[:2, :1].T)
+    np.testing.assert_array_equal(found["block1"], w[2:, 1:].T)
+    assert set(prepare({"weight": np.ones((2, 3))})) == {"weight"}
+    assert set(prepare({"weight": np.ones((0, 3))})) == {"weight"}
+
+
 @pytest.mark.parametrize("into", ["candidates", "context", "reference"])
 def test_affine_with_blocks(into):
     width = INPUTS[into].shape[-1]
