@@ -233,6 +233,10 @@ class _Seen:
         drawn = find_capability(self.full, "pixel_samples", X, n, rng)
         return None if drawn is None else self._narrow(drawn)
 
+    def pixel_names(self, X: object) -> Floats | None:
+        found: Floats | None = find_capability(self.full, "pixel_names", X)
+        return found
+
     def gradient_embedding(self, X: object) -> Floats | None:
         found = find_capability(self.full, "gradient_embedding", X)
         if found is None:

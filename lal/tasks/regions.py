@@ -26,15 +26,21 @@ def commonest_class(pixels: Ints, n_classes: int) -> Ints:
     return codes
 
 
-def region_part(scenes: Sequence[Scene], side: int, n_classes: int) -> Part:
+def region_part(
+    scenes: Sequence[Scene], side: int, n_classes: int, points: Sequence[Ints] = ()
+) -> Part:
     """Return the regions of images, image by image and in each row by row.
 
     Args:
         scenes: The images.
         side: Pixels of a region in each direction.
         n_classes: C.
+        points: Which point of a surface each pixel shows, (S, S) for each image; the last column
+            of the pixels. None are named when empty.
     """
-    X = np.concatenate([tiles(pixel_features(scene.image), side) for scene in scenes])
+    columns = [pixel_features(scene.image) for scene in scenes]
+    columns = [np.dstack(pair) for pair in zip(columns, points, strict=True)] if points else columns
+    X = np.concatenate([tiles(one, side) for one in columns])
     pixels = np.concatenate([tiles(scene.classes, side) for scene in scenes]).astype(np.int64)
     y = commonest_class(pixels, n_classes)
     return Part(X.reshape(len(X), -1), y, pixels=pixels)
@@ -50,6 +56,7 @@ def make_region_task(
     base: Learner | str = "logistic_regression",
     budget: int = 40,
     start: Start = 4,
+    points: Sequence[Ints] = (),
     name: str = "scenes",
 ) -> Task:
     """Return a task in which a label is the class of every pixel of a region.
@@ -63,6 +70,8 @@ def make_region_task(
         base: Learns the class of a pixel, a learner or its name.
         budget: Regions that are labelled after the start.
         start: Random regions before them.
+        points: Where several images show one surface, the number of the point that each pixel
+            shows, (S, S) for each image of the pool; see the strategy "viewal".
         name: Of the images, for tables.
 
     Raises:
@@ -71,15 +80,17 @@ def make_region_task(
     if not pool:
         raise UsageError("a task of regions needs an image whose regions may be asked, got none")
     make = partial(region_part, side=side, n_classes=n_classes)
-    learner = make_learner("segmentation", base=base, n_pixels=side * side)
+    named = int(len(points) > 0)
+    nowhere = [np.full(scene.classes.shape, -1) for scene in (*reward, *test)] if named else []
+    learner = make_learner("segmentation", base=base, n_pixels=side * side, n_names=named)
     return Task(
         name=f"{name}/{learner.name}",
         family=name,
         learner=learner,
         n_classes=n_classes,
-        pool=make(pool),
-        reward=make(reward) if reward else None,
-        test=make(test) if test else None,
+        pool=make(pool, points=points),
+        reward=make(reward, points=nowhere[: len(reward)]) if reward else None,
+        test=make(test, points=nowhere[len(reward) :]) if test else None,
         budget=budget,
         start=start,
         classes_known=True,
