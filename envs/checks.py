@@ -222,7 +222,12 @@ def _with_other_hidden_labels(task: Task, bought: list[int], seed: int) -> Task:
     else:
         y = rng.integers(task.n_classes, size=len(task.pool))
     y[bought] = task.pool.y[bought]
-    return replace(task, pool=Part(task.pool.X, y))
+    pixels = task.pool.pixels
+    if pixels is not None:
+        drawn = rng.integers(task.n_classes, size=pixels.shape)
+        drawn[bought] = pixels[bought]
+        pixels = drawn
+    return replace(task, pool=Part(task.pool.X, y, pixels=pixels))
 
 
 def _quietly(run: Callable[[], None]) -> None:

@@ -1,7 +1,7 @@
 """PoolEnv: active learning over any learner as a Gymnasium environment."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import gymnasium
@@ -19,10 +19,10 @@ from envs.simulator.arguments import (
 )
 from envs.vector import checked_seed
 from lal.arrays import Bools, Ints
-from lal.episode import Episode
+from lal.episode import Episode, measure_model
 from lal.errors import UsageError
 from lal.features import default_features
-from lal.metrics import METRICS_OF_KIND
+from lal.metrics import Metric, task_metrics
 from lal.registry import Registry
 from lal.rng import generator
 from lal.state import QueryState, Strategy
@@ -175,7 +175,7 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         self._reached = False
         self._over = False
         self._pending: list[int] = []
-        self._measured = self._episode.measure(self._reward_part, METRICS_OF_KIND[self.kind])
+        self._measured = self._episode.measure(self._reward_part, self._metrics)
         self._curve = [(self._episode.spent, self._measured[self._headline])]
         self._offer()
         return self._observation(), self._info(queried=-1, invalid=False)
@@ -199,6 +199,8 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
             )
             self._over = terminated or truncated
             self._offer()
+        else:
+            self._within_batch()
         info = self._info(queried=row, invalid=invalid)
         return self._observation(), reward, terminated, truncated, info
 
@@ -249,8 +251,13 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
 
     @property
     def _headline(self) -> str:
-        """Name of the metric that curves and targets are about: the first of its kind."""
-        return next(iter(METRICS_OF_KIND[self.kind]))
+        """Name of the metric that curves and targets are about: the first one."""
+        return next(iter(self._metrics))
+
+    @property
+    def _metrics(self) -> Mapping[str, Metric]:
+        """What is measured on the reward part."""
+        return task_metrics(self.kind, of_pixels=self.task.pool.pixels is not None)
 
     @staticmethod
     def _default_source() -> TaskSource:
@@ -272,14 +279,12 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         pool = task.answered()
         model = task.learner.fit(
             pool.X,
-            pool.y,
+            pool.targets,
             n_classes=task.n_classes,
             seed=episode.streams.learner_seed(len(pool)),
         )
-        number = self.kind != CLASSIFICATION
-        part = self._reward_part
-        answer = model.predict(part.X) if number else model.predict_proba(part.X)
-        return TARGET_SHARE * METRICS_OF_KIND[self.kind][self._headline](part.y, answer)
+        measured = measure_model(model, self._reward_part, task.kind, self._metrics)
+        return TARGET_SHARE * measured[self._headline]
 
     def _labels_left(self) -> int:
         episode = self._running()
@@ -297,6 +302,9 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         self._slate: Ints = np.full(self._observer.slate_size, -1, dtype=np.int64)
         self._slate[:n] = self._slate_rule(self._state, n, episode.streams["slate"])
         self._offered = self._slate[:n].copy()
+
+    def _within_batch(self) -> None:
+        """Prepare the next step of a batch: the slate stays, with a slot closed."""
 
     def _legal_slot(self, action: int) -> tuple[int, bool]:
         if self._slate[action] >= 0:
@@ -318,7 +326,7 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         for row in self._pending:
             episode.label(row)
         self._pending = []
-        self._measured = episode.measure(self._reward_part, METRICS_OF_KIND[self.kind])
+        self._measured = episode.measure(self._reward_part, self._metrics)
         quality = self._measured[self._headline]
         self._curve.append((episode.spent, quality))
         if self._target is not None and quality >= self._target:
@@ -345,7 +353,7 @@ class PoolEnv(IndependentCopies, gymnasium.Env[Observation, np.int64]):
         utilities = margin.utilities(self._state, fork.streams["strategy"])
         for row in select_top(utilities, self._offered, fork.streams["ties"], n):
             fork.label(int(row))
-        return fork.measure(self._reward_part, METRICS_OF_KIND[self.kind])
+        return fork.measure(self._reward_part, self._metrics)
 
     def _observation(self) -> Observation:
         return self._observer.observe(self._state, self._slate)

@@ -18,6 +18,9 @@ REGRESSION_ID = "lal/PoolRegression-v0"
 CROWD_ID = "lal/Crowd-v0"
 """Questions to annotators who are wrong in places; vectorised like PoolRegression-v0."""
 
+REGIONS_ID = "lal/Regions-v0"
+"""Regions of images, answered pixel by pixel; vectorised like PoolRegression-v0."""
+
 LAL_RL_ID = "lal/LalRl-v0"
 """The published LAL-RL workload on the compiled simulator."""
 
@@ -40,7 +43,9 @@ SMALL = {
 
 
 OUR_IDS = tuple(
-    sorted((POOL_ID, REGRESSION_ID, CROWD_ID, LAL_RL_ID, STREAM_ID, SEQUENCE_ID, *SMALL))
+    sorted(
+        (POOL_ID, REGRESSION_ID, CROWD_ID, REGIONS_ID, LAL_RL_ID, STREAM_ID, SEQUENCE_ID, *SMALL)
+    )
 )
 """The ids that this package registers; others may add to the namespace."""
 
@@ -57,6 +62,8 @@ def register_envs() -> None:
         register(id=REGRESSION_ID, entry_point="envs.pool_regression_env:PoolRegressionEnv")
     if CROWD_ID not in registry:
         register(id=CROWD_ID, entry_point="envs.crowd_env:CrowdEnv")
+    if REGIONS_ID not in registry:
+        register(id=REGIONS_ID, entry_point="envs.regions_env:RegionsEnv")
     if LAL_RL_ID not in registry:
         register(
             id=LAL_RL_ID,

@@ -13,7 +13,7 @@ from lal.errors import UsageError
 from lal.learners.capabilities import TrainingDiary, find_capability
 from lal.learners.pool_aware import bind_pool
 from lal.metrics import METRICS as METRICS
-from lal.metrics import METRICS_OF_KIND, Metric, with_group_metrics
+from lal.metrics import Metric, task_metrics, with_group_metrics
 from lal.metrics import accuracy as accuracy
 from lal.metrics import balanced_accuracy as balanced_accuracy
 from lal.metrics import log_likelihood as log_likelihood
@@ -24,7 +24,7 @@ from lal.rng import Streams
 from lal.state import QueryState, Strategy
 from lal.strategies.base import EpisodeStart, select, with_memory
 from lal.task import INVALID, Model, Part, Task
-from lal.task_kind import REGRESSION, check_served
+from lal.task_kind import REGRESSION, TaskKind, check_served
 
 
 class Episode:
@@ -38,10 +38,11 @@ class Episode:
         self.task = task
         self.streams = Streams(seed)
         self.geometry = make_geometry(task.pool.X)
-        self.pool = Pool(task.pool.X, task.n_classes)
+        pixels = task.pool.pixels
+        self.pool = Pool(task.pool.X, task.n_classes, 0 if pixels is None else pixels.shape[1])
         self.learner = bind_pool(task.learner, task.pool.X)
         self.corrupt = corrupt
-        self._oracle = Oracle(task.pool.y)
+        self._oracle = Oracle(task.pool.y, pixels)
         self._model: Model | None = None
         self._buy_start()
         self.n_start = self.spent
@@ -76,7 +77,8 @@ class Episode:
         """Acquire the label of one row and return it, `INVALID` for a row of no class of the task.
 
         With `corrupt`, a class is replaced by a uniformly drawn one with that probability; a number
-        gets normal noise of that many standard deviations of the pool's labels.
+        gets normal noise of that many standard deviations of the pool's labels. A region whose
+        class was replaced has the drawn class in all its pixels.
         """
         if not 0 <= index < len(self.pool):
             raise UsageError(f"sample {index} is not in the pool of {len(self.pool)} samples")
@@ -86,8 +88,10 @@ class Episode:
         if answer == INVALID and self.task.kind != REGRESSION:
             self.pool.refuse(index)
             return INVALID
-        label = self._corrupted(answer)
-        self.pool.add(index, label)
+        label, pixels = self._corrupted(answer), self._oracle.pixels(index)
+        if pixels is not None and label != answer:
+            pixels = np.full_like(pixels, int(label))
+        self.pool.add(index, label, pixels)
         self._model = None
         return label
 
@@ -105,21 +109,15 @@ class Episode:
         """Return an independent copy at this point: nothing that it does changes this episode."""
         twin = copy.copy(self)
         twin.streams = copy.deepcopy(self.streams)
-        twin._oracle = Oracle(self.task.pool.y)
-        twin.pool = Pool(self.task.pool.X, self.task.n_classes)
-        acquired = dict(zip(self.pool.labelled.tolist(), self.pool.labels.tolist(), strict=True))
-        for index in self.pool.order.tolist():
-            if index in acquired:
-                twin.pool.add(index, acquired[index])
-            else:
-                twin.pool.refuse(index)
+        twin._oracle = Oracle(self.task.pool.y, self.task.pool.pixels)
+        twin.pool = self.pool.copy()
         return twin
 
     @property
     def model(self) -> Model:
         """The task model fitted to what was labelled, over all classes of the task."""
         if self._model is None:
-            self._model = self._fit(self.task.n_classes, self.pool.labels)
+            self._model = self._fit(self.task.n_classes, self.pool.targets)
         return self._model
 
     def _fit(self, n_classes: int, labels: Labels) -> Model:
@@ -175,9 +173,18 @@ class Episode:
 
     def measure(self, part: Part, metrics: Mapping[str, Metric]) -> dict[str, float]:
         """Return the metrics of the present model on the rows of a part."""
-        number = self.task.kind == REGRESSION
-        answer = self.model.predict(part.X) if number else self.model.predict_proba(part.X)
-        return {name: metric(part.y, answer) for name, metric in metrics.items()}
+        return measure_model(self.model, part, self.task.kind, metrics)
+
+
+def measure_model(
+    model: Model, part: Part, kind: TaskKind, metrics: Mapping[str, Metric]
+) -> dict[str, float]:
+    """Return metrics of a model on the rows of a part, or on the pixels where rows are regions."""
+    if part.pixels is not None:
+        answer: Floats = find_capability(model, "pixel_proba", part.X).reshape(-1, model.n_classes)
+    else:
+        answer = model.predict(part.X) if kind == REGRESSION else model.predict_proba(part.X)
+    return {name: metric(part.targets.ravel(), answer) for name, metric in metrics.items()}
 
 
 class _Seen:
@@ -227,6 +234,10 @@ class _Seen:
     def pixel_samples(self, X: object, n: int, rng: np.random.Generator) -> Floats | None:
         drawn = find_capability(self.full, "pixel_samples", X, n, rng)
         return None if drawn is None else self._narrow(drawn)
+
+    def pixel_names(self, X: object) -> Floats | None:
+        found: Floats | None = find_capability(self.full, "pixel_names", X)
+        return found
 
     def gradient_embedding(self, X: object) -> Floats | None:
         found = find_capability(self.full, "gradient_embedding", X)
@@ -291,7 +302,8 @@ def run_episode(
         The curve, measured after the start and after every batch.
     """
     check_served(strategy, task.kind)
-    metrics = METRICS_OF_KIND[task.kind] if metrics is None else metrics
+    of_pixels = task.pool.pixels is not None
+    metrics = task_metrics(task.kind, of_pixels=of_pixels) if metrics is None else metrics
     episode = Episode(task, seed)
     where = task.test_part() if part == "test" else task.reward_part()
     metrics = with_group_metrics(metrics, where.groups)

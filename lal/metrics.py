@@ -52,6 +52,30 @@ def r2(y: Labels, prediction: Floats) -> float:
     return 1.0 - (1.0 - rmse_skill(y, prediction)) ** 2
 
 
+def class_ious(y: Labels, proba: Floats) -> Floats:
+    """Return the intersection over union of every class among the truth, shape (classes,).
+
+    A pixel's class is the likeliest one. Classes without a pixel in the truth are left out.
+    """
+    said, n = np.argmax(proba, axis=1), proba.shape[1]
+    counts = np.bincount(y * n + said, minlength=n * n).reshape(n, n)
+    true = counts.sum(axis=1)
+    union = true + counts.sum(axis=0) - counts.diagonal()
+    ious: Floats = counts.diagonal()[true > 0] / union[true > 0]
+    return ious
+
+
+def mean_iou(y: Labels, proba: Floats) -> float:
+    """Return the mean intersection over union of the classes among the truth."""
+    return float(class_ious(y, proba).mean())
+
+
+def rare_iou(y: Labels, proba: Floats) -> float:
+    """Return the intersection over union of the rarest class among the truth."""
+    counts = np.bincount(y)
+    return float(class_ious(y, proba)[np.argmin(counts[counts > 0])])
+
+
 def group_accuracies(y: Labels, proba: Floats, groups: Ints) -> Floats:
     """Return the accuracy within each group, in the order of their codes, shape (G,)."""
     hit = np.argmax(proba, axis=1) == y
@@ -113,7 +137,21 @@ METRICS_OF_KIND: Mapping[TaskKind, Mapping[str, Metric]] = {
 """All metrics, by what a label is; the first of each is the headline of environments."""
 
 
+REGION_METRICS: Mapping[str, Metric] = {"mean_iou": mean_iou, **METRICS, "rare_iou": rare_iou}
+"""Metrics of regions; those of classification are of pixels there."""
+
+
+def task_metrics(kind: TaskKind, *, of_pixels: bool) -> Mapping[str, Metric]:
+    """Return what is measured of a task; the first one is its headline.
+
+    Args:
+        kind: What a label is.
+        of_pixels: Rows are regions, answered pixel by pixel.
+    """
+    return REGION_METRICS if of_pixels else METRICS_OF_KIND[kind]
+
+
 def find_metrics(names: tuple[str, ...]) -> Mapping[str, Metric]:
-    """Return metrics of either kind by name."""
-    every = {**METRICS, **REGRESSION_METRICS}
+    """Return metrics by name."""
+    every = {**REGION_METRICS, **REGRESSION_METRICS}
     return {name: every[name] for name in names}

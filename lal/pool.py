@@ -1,5 +1,7 @@
 """Pool: the samples, the labels acquired so far and their order. It holds no hidden label."""
 
+import copy
+
 import numpy as np
 
 from lal.arrays import Bools, Floats, Ints, Labels, Rows
@@ -56,9 +58,10 @@ class Pool:
         X: N samples as the learner takes them.
         n_classes: Classes of the task; labels are codes in ``range(n_classes)``. 0 in regression,
             where labels are numbers.
+        n_pixels: Pixels of a row, where rows are regions of images; 0 elsewhere.
     """
 
-    def __init__(self, X: Rows, n_classes: int) -> None:
+    def __init__(self, X: Rows, n_classes: int, n_pixels: int = 0) -> None:
         self.X = X
         self.n_classes = int(n_classes)
         dtype = np.int64 if self.n_classes else np.float64
@@ -66,13 +69,26 @@ class Pool:
         self._known: Bools = np.zeros(n_rows(X), dtype=bool)
         self._refused: Bools = np.zeros(n_rows(X), dtype=bool)
         self._order: list[int] = []
+        self._pixels: Ints = np.zeros((n_rows(X), n_pixels), dtype=np.int64)
 
     def __len__(self) -> int:
         """Return the number of samples N."""
         return len(self._known)
 
-    def add(self, index: int, label: float) -> None:
+    def copy(self) -> "Pool":
+        """Return an independent copy over the same samples."""
+        twin = copy.copy(self)
+        for name in ("_values", "_known", "_refused", "_order", "_pixels"):
+            setattr(twin, name, getattr(self, name).copy())
+        return twin
+
+    def add(self, index: int, label: float, pixels: Ints | None = None) -> None:
         """Write down an acquired label.
+
+        Args:
+            index: Of the sample.
+            label: Its class or number.
+            pixels: The classes of its pixels where it is a region, shape (n_pixels,).
 
         Raises:
             UsageError: The index is outside the pool or asked already, or the label is unknown.
@@ -81,6 +97,8 @@ class Pool:
         if self.n_classes and not 0 <= label < self.n_classes:
             raise UsageError(f"label {label} is not a class; expected 0 to {self.n_classes - 1}")
         self._values[index] = label
+        if pixels is not None:
+            self._pixels[index] = pixels
         self._known[index] = True
         self._order.append(int(index))
 
@@ -136,6 +154,11 @@ class Pool:
     def labels(self) -> Labels:
         """Labels of `labelled`, shape (L,)."""
         return self._values[self._known]
+
+    @property
+    def targets(self) -> Labels:
+        """What a learner is fitted to: `labels`, or the classes of pixels, shape (L, n_pixels)."""
+        return self._pixels[self._known] if self._pixels.shape[1] else self.labels
 
     @property
     def open(self) -> Ints:

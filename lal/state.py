@@ -217,6 +217,13 @@ class QueryState:
         return members
 
     @cached_property
+    def pixel_proba(self) -> Floats | None:
+        """Probabilities of every pixel of all regions, (N, P, C), where the model has pixels."""
+        found = getattr(self.model, "pixel_proba", None)
+        proba: Floats | None = None if found is None else found(self.X)
+        return proba
+
+    @cached_property
     def memo_store(self) -> dict[str, Any]:
         """What several features of one state share; see `memo`."""
         return {}
@@ -267,7 +274,7 @@ class QueryState:
             sample_weight=None if weights is None else np.insert(weights, place, 1.0),
             assumption=Assumption(row, code, self.memo_store),
         )
-        for name in ("committee", "variance", "members"):
+        for name in ("committee", "variance", "members", "pixel_proba"):
             if name in self.__dict__:
                 after.__dict__[name] = self.__dict__[name]
         return after

@@ -69,15 +69,23 @@ class Part:
         y: Class codes, or numbers in regression, shape (n,).
         groups: Groups that results are compared over, shape (n,), or None. They are measured with
             and never reach a strategy.
+        pixels: Where rows are regions of images, the class of each of their pixels, shape (n, P);
+            y is then the commonest class of each region. See `lal.tasks.regions`.
     """
 
     X: Rows
     y: Labels
     groups: Ints | None = None
+    pixels: Ints | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.y)
+
+    @property
+    def targets(self) -> Labels:
+        """What a learner is fitted to: y, or the classes of the pixels where there are any."""
+        return self.y if self.pixels is None else self.pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +143,13 @@ class Task:
                 f"task {self.name!r} is a {self.kind} task and its learner is for {mine}; make the "
                 f"learner with lal.make_learner(..., task={self.kind!r})"
             )
+        pixels = self.pool.pixels
+        if pixels is not None and getattr(self.learner, "n_pixels", 0) != pixels.shape[1]:
+            raise UsageError(
+                f"the rows of task {self.name!r} are regions of {pixels.shape[1]} pixels, and its "
+                'learner is not for them; make it with lal.make_learner("segmentation", base=..., '
+                f"n_pixels={pixels.shape[1]})"
+            )
         start = 2 if self.start == "two_classes" else int(self.start)
         if self.budget < 1:
             raise UsageError(f"budget must be at least 1, got {self.budget}")
@@ -160,7 +175,8 @@ class Task:
         if not self.has_invalid:
             return self.pool
         rows = np.flatnonzero(self.is_answered)
-        return Part(take(self.pool.X, rows), self.pool.y[rows])
+        pixels = None if self.pool.pixels is None else self.pool.pixels[rows]
+        return Part(take(self.pool.X, rows), self.pool.y[rows], pixels=pixels)
 
     def blind(self) -> "Task":
         """Return the task without its test part: what environments and agents are given."""

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from lal.curve import Curve
+from lal.episode import measure_model
 from lal.learners.pool_aware import bind_pool
-from lal.metrics import METRICS_OF_KIND, Metric, with_group_metrics
+from lal.metrics import Metric, task_metrics, with_group_metrics
 from lal.pool import take
 from lal.rng import Streams
 from lal.task import Learner, Task
-from lal.task_kind import REGRESSION
 
 
 def transfer_curve(
@@ -33,7 +33,8 @@ def transfer_curve(
         metrics: What is measured, by name; those of the kind of task when None.
     """
     test, streams = task.test_part(), Streams(seed)
-    metrics = METRICS_OF_KIND[task.kind] if metrics is None else metrics
+    of_pixels = task.pool.pixels is not None
+    metrics = task_metrics(task.kind, of_pixels=of_pixels) if metrics is None else metrics
     metrics = with_group_metrics(metrics, test.groups)
     bound = bind_pool(learner, task.pool.X)
     points = []
@@ -42,11 +43,12 @@ def transfer_curve(
         rows = rows[task.is_answered[rows]]
         seed_of_fit = streams.learner_seed(len(rows))
         model = bound.fit(
-            take(task.pool.X, rows), task.pool.y[rows], n_classes=task.n_classes, seed=seed_of_fit
+            take(task.pool.X, rows),
+            task.pool.targets[rows],
+            n_classes=task.n_classes,
+            seed=seed_of_fit,
         )
-        number = task.kind == REGRESSION
-        answer = model.predict(test.X) if number else model.predict_proba(test.X)
-        points.append({name: metric(test.y, answer) for name, metric in metrics.items()})
+        points.append(measure_model(model, test, task.kind, metrics))
     return Curve(
         n_labels=curve.n_labels,
         metrics={name: np.array([point[name] for point in points]) for name in metrics},

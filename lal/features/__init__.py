@@ -1,6 +1,15 @@
 """Features: what a policy may know of a candidate and of the state. Importing fills FEATURES."""
 
-from lal.features import candidate, context, forest, lal_rl, model_doubt, regression, what_if
+from lal.features import (
+    candidate,
+    context,
+    forest,
+    lal_rl,
+    model_doubt,
+    regions,
+    regression,
+    what_if,
+)
 from lal.features.base import FEATURES, Feature, candidate_matrix, context_vector, define
 from lal.task_kind import CLASSIFICATION, REGRESSION, TaskKind
 
@@ -92,6 +101,20 @@ REGRESSION_CONTEXT_FEATURES = (
     "loo_neighbour_error@1",
 )
 
+REGION_CANDIDATE_FEATURES = (
+    "region_entropy@1",
+    "region_margin@1",
+    "region_impurity@1",
+    "region_borders@1",
+    "region_rarity@1",
+    "region_kl_labelled@1",
+    "region_kl_pool@1",
+)
+"""What policies for regions of images look at: the pixels that the model predicts."""
+
+REGION_CONTEXT_FEATURES = ("n_labelled@1", "spent_share@1", "region_state@1")
+"""The same for the state of learning."""
+
 
 def default_features(kind: TaskKind) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the ids of the default candidate and context features of a kind of task."""
@@ -105,6 +128,8 @@ __all__ = [
     "DEFAULT_CANDIDATE_FEATURES",
     "DEFAULT_CONTEXT_FEATURES",
     "FEATURES",
+    "REGION_CANDIDATE_FEATURES",
+    "REGION_CONTEXT_FEATURES",
     "REGRESSION_CANDIDATE_FEATURES",
     "REGRESSION_CONTEXT_FEATURES",
     "Feature",
@@ -117,6 +142,7 @@ __all__ = [
     "forest",
     "lal_rl",
     "model_doubt",
+    "regions",
     "regression",
     "what_if",
 ]

@@ -13,7 +13,7 @@ from lal.state import QueryState
 from lal.task_kind import CLASSIFICATION, TaskKind
 
 Scope = Literal["candidate", "context"]
-Need = Literal["proba", "committee", "variance", "prediction", "members"]
+Need = Literal["proba", "committee", "variance", "prediction", "members", "pixel_proba"]
 Reads = Literal["nothing", "counts", "places"]
 Compute = Callable[[QueryState, Ints], Floats]
 

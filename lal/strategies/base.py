@@ -77,6 +77,11 @@ for _name, _where in {
     "expected_model_change": "lal.strategies.regression:ExpectedModelChange",
     "crowd_expertise": "lal.strategies.crowds:CrowdExpertise",
     "multilabel_crowd": "lal.strategies.crowds:MultiLabelCrowd",
+    "region_entropy": "lal.strategies.regions:RegionEntropy",
+    "region_margin": "lal.strategies.regions:RegionMargin",
+    "region_bald": "lal.strategies.regions:RegionBald",
+    "region_impurity": "lal.strategies.regions:RegionImpurity",
+    "viewal": "lal.strategies.regions:ViewEntropy",
 }.items():
     STRATEGIES.add_lazy(_name, _where)
 STRATEGIES.add_prefix("skactiveml", "lal.strategies.skactiveml:from_name")

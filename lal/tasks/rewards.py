@@ -60,6 +60,9 @@ REWARDS: Registry[Reward] = Registry("reward")
 
 REGRESSION_REWARDS: Registry[Reward] = Registry("reward for regression")
 
+REGION_REWARDS: Registry[Reward] = Registry("reward for regions")
+"""Rewards where rows are regions of images and metrics are of pixels."""
+
 
 def step_cost(acquired: Acquisition) -> float:
     """Return -1 for every label up to and with the one that reaches the target, then 0.
@@ -127,6 +130,21 @@ def rmse_area(acquired: Acquisition) -> float:
     return height * acquired.n_acquired / acquired.n_budget
 
 
+def mean_iou_gain(acquired: Acquisition) -> float:
+    """Return the gain of the mean intersection over union of the classes."""
+    return acquired.gain("mean_iou")
+
+
+def mean_iou_area(acquired: Acquisition) -> float:
+    """Return the increment of the normalised area under the curve of the mean IoU."""
+    height = 0.5 * (acquired.before["mean_iou"] + acquired.after["mean_iou"])
+    return height * acquired.n_acquired / acquired.n_budget
+
+
+REGION_REWARDS.add("mean_iou_gain", Reward(mean_iou_gain))
+REGION_REWARDS.add("mean_iou_area", Reward(mean_iou_area, needs_whole_budget=True))
+REGION_REWARDS.add("accuracy_gain", Reward(accuracy_gain))
+REGION_REWARDS.add("step_cost", Reward(step_cost, needs_target=True))
 REGRESSION_REWARDS.add("rmse_gain", Reward(rmse_gain))
 REGRESSION_REWARDS.add("rmse_area", Reward(rmse_area, needs_whole_budget=True))
 REWARDS.add("step_cost", Reward(step_cost, needs_target=True))

@@ -117,6 +117,7 @@ for _number, _where in {
     54: "spaces:badge",
     55: "synthesis:asal",
     56: "streams:reject_option",
+    57: "regions:viewal",
     58: "spaces:fisher_kernel",
     60: "critics:sraal",
     61: "conditions:robust",

@@ -24,6 +24,7 @@ POOL_AGENTS = (
     "refine",
     "evolution",
     "ppo",
+    "ralis",
 )
 
 

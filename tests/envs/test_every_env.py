@@ -13,14 +13,16 @@ from gymnasium.utils.env_checker import data_equivalence
 
 from envs.registration import OUR_IDS
 from lal.errors import FirewallError, UsageError
+from lal.tasks.regions import RegionSampler
 
 IDS = OUR_IDS
 NEEDS = {"lal/SequenceLabelling-v0": "pycrfsuite"}
 BOXES = ("lal/Design-v0", "lal/Synthesis-v0")
 DISCRETE = [name for name in IDS if name not in BOXES]
-POOLS = ("lal/Pool-v0", "lal/PoolRegression-v0", "lal/Crowd-v0")
+POOLS = ("lal/Pool-v0", "lal/PoolRegression-v0", "lal/Crowd-v0", "lal/Regions-v0")
 MAPPINGS = (*POOLS, "lal/LalRl-v0", "lal/FewShot-v0", "lal/Search-v0")
 OPTIONS: dict[str, dict[str, Any]] = {name: {"slate_size": 10} for name in POOLS}
+OPTIONS["lal/Regions-v0"]["tasks"] = RegionSampler(budget=6, n_pool=3, n_reward=2)
 
 
 def make(name: str) -> Any:

@@ -24,12 +24,17 @@ from lal.policies.margin import margin_policy
 from lal.policies.pool_policy import PoolPolicy
 from lal.strategies.base import STRATEGIES
 
-LEARNER_FOR = {
+LEARNER_FOR: dict[str, Any] = {
     "learning_loss": "mlp_loss",
     "ta_vaal": "mlp_loss",
     "cartography": "mlp",
     "crowd_expertise": "crowd",
     "multilabel_crowd": "crowd",
+    "region_entropy": "segmentation",
+    "region_margin": "segmentation",
+    "region_bald": "segmentation",
+    "region_impurity": "segmentation",
+    "viewal": make_learner("segmentation", n_names=1),
 }
 
 

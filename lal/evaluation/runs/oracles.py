@@ -136,6 +136,11 @@ def run_oracle(
             f"the greedy oracle tries a class for every row, and task {task.name!r} has rows of no "
             "class; leave the oracles out (controls='rules')"
         )
+    if task.pool.pixels is not None:
+        raise UsageError(
+            f"the greedy oracle tries a class for every row, and the rows of task {task.name!r} "
+            "are regions of pixels; leave the oracles out (controls='rules')"
+        )
     selection, kept = (half.test_part() for half in halve_test(task, seed))
     oracle = Oracle(task.pool.y)
     greedy = GreedyOracle(oracle, selection, metric=metrics[pick_by], n_candidates=n_candidates)

@@ -30,6 +30,11 @@ class FakeModel:
         members = [np.exp(np.sin(m + 3.0 * X[:, :1] * steps + X[:, 1:2])) for m in range(3)]
         return np.stack([m / m.sum(axis=1, keepdims=True) for m in members])
 
+    def pixel_proba(self, X: Floats) -> Floats:
+        steps = np.arange(1, self.n_classes + 1)
+        pixels = [np.exp(2.0 * np.sin(m + X[:, :1] * steps - X[:, 1:2])) for m in range(4)]
+        return np.stack([m / m.sum(axis=1, keepdims=True) for m in pixels], axis=1)
+
     def variance(self, X: Floats) -> Floats:
         return 0.2 + np.cos(X[:, 0]) ** 2
 

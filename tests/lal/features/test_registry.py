@@ -76,11 +76,14 @@ def test_class_names_do_not_matter(case):
     if state.proba is None or case.n_classes < 2:
         pytest.skip("nothing to rename: no probabilities in this state")
     new = np.roll(np.arange(case.n_classes), 1)[::-1]  # class c becomes new[c]
-    members = state.committee
+    members, pixels = state.committee, state.pixel_proba
 
     class Renamed(type(state.model)):  # type: ignore[misc]
         def committee_proba(self, X):
             return members[:, :, np.argsort(new)]
+
+        def pixel_proba(self, X):
+            return pixels[:, :, np.argsort(new)]
 
     renamed = case.state(
         labels=new[case.labels],

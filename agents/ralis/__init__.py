@@ -1,0 +1,1 @@
+"""RALIS: double DQN over random candidate regions of images; see README.md."""

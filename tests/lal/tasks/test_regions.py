@@ -1,0 +1,121 @@
+"""Regions of images as tasks: what is asked, what is learned from, what is measured."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lal
+from lal.data.scenes import draw_scene, draw_style
+from lal.episode import Episode
+from lal.errors import FirewallError, UsageError
+from lal.evaluation.runs.oracles import run_oracle
+from lal.evaluation.transfer import transfer_curve
+from lal.features import FEATURES
+from lal.features.regions import border_share, divergence_histogram
+from lal.metrics import class_ious, mean_iou, rare_iou
+from lal.oracle import Oracle
+from lal.task import Part, Task
+from lal.tasks.regions import RegionSampler, commonest_class, make_region_task
+
+TASK: Any = RegionSampler(budget=6, n_pool=3, n_reward=1, n_test=2)(np.random.default_rng(0))
+
+
+def test_the_label_of_a_region_is_its_commonest_class():
+    pixels = np.array([[0, 1, 1, 2], [2, 2, 0, 0], [3, 3, 3, 0]])
+    assert commonest_class(pixels, 4).tolist() == [1, 0, 3]
+
+
+def test_iou_by_hand():
+    y = np.array([0, 0, 0, 1, 1, 2])
+    proba = np.eye(4)[[0, 0, 1, 1, 1, 3]]
+    np.testing.assert_allclose(class_ious(y, proba), [2 / 3, 2 / 3, 0.0])
+    assert mean_iou(y, proba) == pytest.approx(4 / 9)
+    assert rare_iou(y, np.eye(3)[[0, 0, 2, 1, 1, 2]]) == pytest.approx(0.5)
+
+
+def test_a_learner_is_fitted_to_the_pixels_of_the_regions_asked_and_to_no_others():
+    episode = Episode(TASK, 0)
+    for row in (5, 40):
+        if row in episode.pool.open:
+            episode.label(row)
+    rows = episode.pool.labelled
+    np.testing.assert_array_equal(episode.pool.targets, TASK.pool.pixels[rows])
+    np.testing.assert_array_equal(episode.pool.labels, TASK.pool.y[rows])
+    seed = episode.streams.learner_seed(len(rows))
+    model = TASK.learner.fit(TASK.pool.X[rows], TASK.pool.pixels[rows], n_classes=4, seed=seed)
+    state: Any = episode.state()
+    np.testing.assert_array_equal(state.pixel_proba, model.pixel_proba(TASK.pool.X))
+    np.testing.assert_allclose(state.proba, state.pixel_proba.mean(axis=1))
+
+
+def test_a_fork_goes_its_own_way():
+    episode = Episode(TASK, 0)
+    twin = episode.fork()
+    first, second = episode.pool.open[:2]
+    episode.label(first)
+    twin.label(second)
+    assert np.setdiff1d(episode.pool.labelled, twin.pool.labelled).tolist() == [first]
+    np.testing.assert_array_equal(twin.pool.targets, TASK.pool.pixels[twin.pool.labelled])
+
+
+def test_pixels_stay_hidden_until_their_region_is_asked():
+    oracle = Oracle(TASK.pool.y, TASK.pool.pixels)
+    with pytest.raises(FirewallError, match="sample 3 was not acquired; call reveal first"):
+        oracle.pixels(3)
+    assert oracle.reveal(3) == TASK.pool.y[3]
+    np.testing.assert_array_equal(oracle.pixels(3), TASK.pool.pixels[3])
+
+
+def test_a_wrong_answer_is_of_one_class():
+    episode = Episode(TASK, 0, corrupt=1.0)
+    rows = episode.pool.labelled
+    wrong = episode.pool.labels != TASK.pool.y[rows]
+    assert wrong.any()
+    answers = episode.pool.targets[wrong]
+    np.testing.assert_array_equal(answers, np.repeat(answers[:, :1], answers.shape[1], axis=1))
+
+
+def test_curves_are_of_pixels_and_transfer_to_the_same_learner():
+    curve = lal.run_episode(lal.make_strategy("margin"), TASK, seed=1, batch_size=3)
+    assert next(iter(curve.metrics)) == "mean_iou"
+    rows = np.sort(curve.queried)
+    model: Any = TASK.learner.fit(TASK.pool.X[rows], TASK.pool.pixels[rows], n_classes=4)
+    hit = model.pixel_proba(TASK.test.X).argmax(axis=2) == TASK.test.pixels
+    assert curve.metrics["accuracy"][-1] == pytest.approx(hit.mean())
+    again = transfer_curve(curve, TASK, TASK.learner, seed=1)
+    np.testing.assert_array_equal(again.metrics["mean_iou"], curve.metrics["mean_iou"])
+
+
+def test_features_by_hand():
+    codes = np.array([[0, 0, 0, 0], [0, 1, 0, 1], [0, 1, 2, 3]])
+    np.testing.assert_allclose(border_share(codes), [0.0, 0.5, 1.0])
+    one, two = np.array([[1.0, 0.0]]), np.array([[0.5, 0.5], [1.0, 0.0]])
+    found = divergence_histogram(one, two)[0]  # 1 - exp(-log 2) is 1/2, in the fifth bin of eight
+    assert found[0] == 0.5
+    assert found[3] + found[4] == 0.5
+    assert (divergence_histogram(one, two[:0]) == 0.0).all()
+
+
+def test_region_features_are_undefined_without_pixels():
+    task = lal.make_task(
+        lal.load_dataset("sklearn:iris"), lal.make_learner("gaussian_nb"), seed=0, budget=2
+    )
+    state = Episode(task, 0).state()
+    assert not FEATURES["region_entropy@1"].values(state, np.arange(3)).any()
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(UsageError, match="needs an image whose regions may be asked, got none"):
+        make_region_task([], n_classes=3)
+    with pytest.raises(UsageError, match="at least one image in the pool and one base, got n_pool"):
+        RegionSampler(n_pool=0)
+    rng = np.random.default_rng(0)
+    scene = draw_scene(draw_style(rng), rng)
+    with pytest.raises(UsageError, match="cannot be cut into regions of 5"):
+        make_region_task([scene], n_classes=4, side=5)
+    with pytest.raises(UsageError, match="are regions of pixels; leave the oracles out"):
+        run_oracle(TASK, seed=0)
+    part = Part(TASK.pool.X, TASK.pool.y, pixels=TASK.pool.pixels)
+    with pytest.raises(UsageError, match="are regions of 64 pixels, and its learner is not for"):
+        Task("t", "t", lal.make_learner("gaussian_nb"), 4, part, part, budget=2, start=4)
