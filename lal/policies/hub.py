@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lal.errors import PolicyFileError, UsageError, printable
-from lal.policies.card import Card
 from lal.registry import require
 
 PREFIX = "hf://"
@@ -89,8 +88,4 @@ def _refused(verb: str, address: str, error: Exception) -> str:
 
 def _readme(policy: Any) -> str:
     head = "---\nlibrary_name: learned-active-learning\ntags:\n- active-learning\n---\n\n"
-    if isinstance(policy.card, Card):
-        return head + policy.card.to_markdown()
-    said = str(policy.card.get("summary", ""))
-    summary = printable(said) if said else ""
-    return f"{head}# Policy {printable(policy.name)}\n\n{summary}\n"
+    return head + str(policy.card.to_markdown())

@@ -168,4 +168,9 @@ def test_addresses_and_pages_of_the_hub() -> None:
     plain = design(card={"summary": "Two \x1b[31mlines\nof it."})
     assert _readme(plain).startswith(head + "d\n\nTwo ")
     assert "\x1b" not in _readme(plain)
-    assert _readme(design()) == head + "d\n\n\n"
+    page = _readme(design())
+    assert page.startswith(
+        head + "d\n\n\n\n## Trained on\n- the file does not say\n\n## Made for\n"
+    )
+    assert "## Looks at\n- the designs and outcomes so far, whatever their order\n" in page
+    assert page.count("not measured") == 3
