@@ -1,7 +1,8 @@
 """The forecast: how many more labels an accuracy will take, from the learning curve so far.
 
-A power law is fitted to the curve, and its errors on simulated projects say how far it can be off:
-intervals are conformal, calibrated on episodes of data sets that the fit had not seen the end of.
+A power law is fitted to the curve. What it says about the best accuracy that will be measured is
+corrected by weights that were fitted to simulated projects, and errors on other simulated projects
+say how far a forecast can be off: intervals are conformal.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from lal.arrays import Floats
+from lal.arrays import Floats, Ints
 from lal.curve import checked_curve
 from lal.errors import UsageError
 from lal.serialization import read_json
@@ -125,25 +126,103 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Forecast:
-    """What the curve so far says about more labels.
+class Fit:
+    """A learning curve so far, and the power law that was fitted to it.
 
     Attributes:
         law: The fitted power law.
         n: Labels so far.
-        accuracy: The accuracy with them, as the law has it.
-        quantiles: Lower and upper error, in units of `error_scale`, of every range of `RATIOS`.
-        random_ratio: Labels that random choice needs as a multiple of the policy's: the median
-            and the ends of 90 % of the simulated projects.
+        best: The best accuracy measured so far.
         noise: Standard error of the accuracies.
     """
 
     law: PowerLaw
     n: float
-    accuracy: float
-    quantiles: Sequence[tuple[float, float]]
-    random_ratio: Interval
+    best: float
     noise: float = 0.0
+
+    @property
+    def accuracy(self) -> float:
+        """The accuracy with the labels so far, as the law has it."""
+        return float(self.law(self.n))
+
+    def scale(self, n: float | Floats) -> Any:
+        """Return what errors of a forecast for n labels are measured in."""
+        return error_scale(self.law, self.accuracy, n, self.noise)
+
+    def terms(self, n: Floats) -> Floats:
+        """Return what the rise of the best accuracy is a weighted sum of, shape (len(n), 8).
+
+        The rise of the law, the lead of the best accuracy over it, its spread and the room above
+        it, each alone and times the logarithm of the labels as a multiple of those so far; all in
+        units of `scale`.
+        """
+        now = self.accuracy
+        fixed = (self.best - now, self.law.spread, 1.0 - now)
+        terms = np.stack([self.law(n) - now, *(np.full(n.shape, x) for x in fixed)]) / self.scale(n)
+        return np.concatenate([terms, terms * np.log(n / self.n)]).T
+
+
+def fit_curve(n: Sequence[float], a: Sequence[float], of: int | None = None) -> Fit:
+    """Return the power law of a learning curve with what forecasts need beside it.
+
+    Args:
+        n: Labels, increasing; at least five points.
+        a: Accuracies with them, in [0, 1].
+        of: Rows that they are measured on; None for so many that it does not matter.
+    """
+    law = fit_power_law(n, a)
+    last = float(n[-1])
+    return Fit(law, last, float(max(a)), standard_error(float(law(last)), of))
+
+
+Ends = Sequence[tuple[float, float]]
+"""Lower and upper error, in units of `Fit.scale`, of every range of `RATIOS`."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What simulated projects say about the errors.
+
+    Attributes:
+        accuracy: Errors of the law.
+        best: Errors of the best accuracy, of other projects than `rise` was fitted to.
+        rise: Weights of `Fit.terms`: the median rise of the best accuracy.
+        random_ratio: Labels that random choice needs as a multiple of the policy's: the median
+            and the ends of 90 % of the simulated projects.
+    """
+
+    accuracy: Ends
+    best: Ends
+    rise: Sequence[float]
+    random_ratio: Interval
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What the curve so far says about more labels.
+
+    The accuracy with so many labels and the labels until an accuracy is first measured are two
+    questions: measured accuracies go up and down, and the first of them to reach a mark is a lucky
+    one. So each has its own middle and its own calibration.
+
+    Attributes:
+        fit: The curve so far.
+        calibration: Errors on simulated projects.
+    """
+
+    fit: Fit
+    calibration: Calibration
+
+    @property
+    def n(self) -> float:
+        """Labels so far."""
+        return self.fit.n
+
+    @property
+    def accuracy(self) -> float:
+        """The accuracy with the labels so far, as the law has it."""
+        return self.fit.accuracy
 
     def accuracy_with(self, n: float) -> Interval:
         """Return the accuracy that n labels will give.
@@ -156,14 +235,29 @@ class Forecast:
                 f"a forecast looks from the {self.n:g} labels so far to {FARTHEST:g} times as "
                 f"many, got {n:g}"
             )
-        value, low, high = self._band(np.array([n]))
+        value: Floats = self.fit.law(np.array([n]))
+        low, high = self._ends(value, np.array([n]), self.calibration.accuracy)
         return Interval(float(value[0]), float(low[0]), float(high[0]))
 
-    def labels_to(self, accuracy: float) -> Interval:
-        """Return how many labels in all an accuracy will take.
+    def best_with(self, n: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return the best accuracy that will be measured with up to n labels: middle, low, high.
 
-        The ends are where the band of `accuracy_with` first reaches it; what is not reached within
-        four times the labels so far is infinite.
+        Args:
+            n: Increasing numbers of labels, from those so far to `FARTHEST` times as many.
+        """
+        rise = self.fit.terms(n) @ np.array(self.calibration.rise)
+        value = self.fit.best + rise * self.fit.scale(n)
+        low, high = self._ends(value, n, self.calibration.best)
+        middle, low, high = (
+            np.maximum.accumulate(np.maximum(curve, self.fit.best)) for curve in (value, low, high)
+        )
+        return np.minimum(middle, 1.0), low, high
+
+    def labels_to(self, accuracy: float) -> Interval:
+        """Return after how many labels in all an accuracy will first be measured.
+
+        The ends are where the band of `best_with` reaches it; what is not reached within four times
+        the labels so far is infinite.
 
         Raises:
             UsageError: Not an accuracy.
@@ -171,22 +265,24 @@ class Forecast:
         if not 0.0 < accuracy <= 1.0:
             raise UsageError(f"an accuracy is a share above 0 and at most 1, got {accuracy!r}")
         n = np.arange(np.ceil(self.n), np.floor(FARTHEST * self.n) + 1.0)
-        value, low, high = self._band(n)
+        value, low, high = self.best_with(n)
         return Interval(*(_first(n, curve >= accuracy) for curve in (value, high, low)))
 
     def random_needs(self, accuracy: float) -> Interval:
         """Return how many labels random choice would take, by what it took in simulations."""
-        own, ratio = self.labels_to(accuracy), self.random_ratio
+        own, ratio = self.labels_to(accuracy), self.calibration.random_ratio
         return Interval(own.value * ratio.value, own.low * ratio.low, own.high * ratio.high)
 
-    def _band(self, n: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return the law with the ends of its 90 % interval, neither falling nor beyond [0, 1]."""
-        value: Floats = self.law(n)
-        scale = error_scale(self.law, self.accuracy, n, self.noise)
-        place = np.searchsorted(RATIOS, n / self.n)
-        ends = np.array(self.quantiles)[np.minimum(place, len(RATIOS) - 1)]
-        low, high = value + ends[:, 0] * scale, value + ends[:, 1] * scale
-        return value, np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0)
+    def _ends(self, value: Floats, n: Floats, ends: Ends) -> tuple[Floats, Floats]:
+        """Return the ends of 90 % intervals around values, within [0, 1]."""
+        scale, bounds = self.fit.scale(n), np.array(ends)[get_range(n / self.n)]
+        low, high = (np.clip(value + bounds[:, k] * scale, 0.0, 1.0) for k in (0, 1))
+        return low, high
+
+
+def get_range(ratio: Floats) -> Ints:
+    """Return in which of the ranges of `RATIOS` multiples of the labels so far lie."""
+    return np.minimum(np.searchsorted(RATIOS, ratio), len(RATIOS) - 1)
 
 
 def _first(n: Floats, reached: np.ndarray) -> float:
@@ -207,19 +303,15 @@ def forecast(n: Sequence[float], a: Sequence[float], *, of: int | None = None) -
     """
     if of is not None and of < 1:
         raise UsageError(f"accuracies are measured on at least one row, got {of}")
-    law = fit_power_law(n, a)
-    held = _calibration()
-    last = float(np.asarray(n, dtype=np.float64)[-1])
-    quantiles = [(float(low), float(high)) for low, high in held["quantiles"]]
-    ratio = Interval(*map(float, held["random_ratio"]))
-    accuracy = float(law(last))
-    return Forecast(law, last, accuracy, quantiles, ratio, standard_error(accuracy, of))
+    return Forecast(fit_curve(n, a, of), _calibration())
 
 
 @cache
-def _calibration() -> Mapping[str, Any]:
-    found: Mapping[str, Any] = read_json(CALIBRATION)
-    return found
+def _calibration() -> Calibration:
+    held: Mapping[str, Any] = read_json(CALIBRATION)
+    return Calibration(
+        held["accuracy"], held["best"], held["rise"], Interval(*map(float, held["random_ratio"]))
+    )
 
 
 def conformal_ends(errors: Sequence[Floats], share: float = 0.9) -> tuple[float, float]:

@@ -105,8 +105,9 @@ def _parallel(
         if not chunk:
             yield from parallel(tasks)
             return
-        while some := list(islice(tasks, chunk)):
-            yield from parallel(some)
+        with parallel:  # else every chunk would start its own worker processes
+            while some := list(islice(tasks, chunk)):
+                yield from parallel(some)
     except lost as error:
         raise WorkersLostError(f"{type(error).__name__}: {error}") from error
 

@@ -110,7 +110,7 @@ def test_accuracy_and_forecast_come_from_the_rows_kept_apart(data, tmp_path):
         assert checked.of == len(rows) == 17
         said = project.forecast()
         assert said.n == 50
-        assert said.noise == standard_error(said.accuracy, 17)
+        assert said.fit.noise == standard_error(said.accuracy, 17)
         session = LabellingSession(project, out=tmp_path / "out.csv", reach=(0.5,))
         session.look()
         assert session.news[0].startswith("checked accuracy")

@@ -11,6 +11,7 @@ from lal.labelling.forecast import (
     Interval,
     conformal_ends,
     error_scale,
+    fit_curve,
     fit_power_law,
     forecast,
 )
@@ -57,22 +58,47 @@ def test_bands_and_labels_agree():
     need = said.labels_to(target)
     assert need.low <= need.value <= need.high
     assert need.value == pytest.approx(200, rel=0.15)
-    assert said.accuracy_with(need.value).value >= target
-    assert said.accuracy_with(need.low).high >= target
+    middle, low, high = said.best_with(np.array([need.low, need.value]))
+    assert middle[1] >= target > middle[0]
+    assert high[0] >= target > low[1]
     assert said.labels_to(0.999).value == float("inf")
     ratio = said.random_needs(target)
-    assert ratio.value == pytest.approx(need.value * said.random_ratio.value)
+    assert ratio.value == pytest.approx(need.value * said.calibration.random_ratio.value)
     with pytest.raises(UsageError, match="from the 100 labels so far to 4 times"):
         said.accuracy_with(FARTHEST * 100 + 1)
     with pytest.raises(UsageError, match="an accuracy is a share"):
         said.labels_to(90)
 
 
+def test_the_best_accuracy_never_falls():
+    noisy = law(N) + np.where(N == 70, 0.05, 0.0)  # one lucky point
+    said = forecast(N.tolist(), noisy.tolist(), of=300)
+    assert said.fit.best == pytest.approx(law(70) + 0.05)
+    for curve in said.best_with(np.arange(100.0, 401.0)):
+        assert (np.diff(curve) >= 0).all()
+        assert curve.min() >= said.fit.best
+        assert curve.max() <= 1.0
+    already = said.labels_to(law(70) + 0.05)
+    assert (already.value, already.low, already.high) == (100, 100, 100)
+
+
+def test_the_terms_of_the_rise():
+    fit = fit_curve(N.tolist(), (law(N) + np.where(N == 70, 0.05, 0.0)).tolist())
+    now, far = fit.terms(np.array([100.0, 100.0 * np.e]))
+    rise, lead, spread, room = now[:4] * fit.scale(100.0)
+    assert (rise, lead) == (pytest.approx(0.0), pytest.approx(fit.best - fit.accuracy))
+    assert (spread, room) == (pytest.approx(fit.law.spread), pytest.approx(1 - fit.accuracy))
+    assert now[4:] == pytest.approx(0.0)  # the logarithm of one
+    assert far[4:] == pytest.approx(far[:4])
+    assert far[0] * fit.scale(100 * np.e) == pytest.approx(fit.law(100 * np.e) - fit.accuracy)
+
+
 def test_the_shipped_calibration_is_whole():
-    said = forecast(N.tolist(), law(N).tolist())
-    assert len(said.quantiles) == len(RATIOS)
-    assert all(low < 0 < high for low, high in said.quantiles)
-    ratio = said.random_ratio
+    held = forecast(N.tolist(), law(N).tolist()).calibration
+    assert len(held.accuracy) == len(held.best) == len(RATIOS)
+    assert all(low < 0 < high for low, high in (*held.accuracy, *held.best))
+    assert len(held.rise) == 8
+    ratio = held.random_ratio
     assert ratio.low <= ratio.value <= ratio.high
     assert ratio.value >= 1.0
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import contextmanager
 
 import pytest
 
@@ -10,6 +11,7 @@ from lal.evaluation.analysis.tables import long_table
 from lal.evaluation.runs import backends
 from lal.evaluation.runs.backends import WorkersLostError
 from lal.evaluation.runs.methods import parse_methods
+from lal.evaluation.runs.run import DONE, RunResult
 from lal.evaluation.runs.runner import execute_runs, plan
 from lal.evaluation.runs.store import RunStore
 
@@ -97,6 +99,33 @@ def test_a_missing_package_is_named_with_its_install_command(
     monkeypatch.setattr(backends, "require", absent)
     with pytest.raises(MissingDependencyError, match=rf"pip install 'x\[{backend}\]'"):
         execute_all(tmp_path, datasets, protocol, backend=backend, jobs=2)
+
+
+def test_chunks_share_their_workers(datasets, protocol, tmp_path, monkeypatch):
+    from joblib._parallel_backends import ThreadingBackend
+
+    started = []
+    configure = ThreadingBackend.configure
+
+    def counted(self, *args, **options):
+        started.append(1)
+        return configure(self, *args, **options)
+
+    @contextmanager
+    def chunked(jobs, _address, _cluster):
+        yield {"n_jobs": jobs, "backend": "threading", "chunk": 4}, ()
+
+    monkeypatch.setattr(ThreadingBackend, "configure", counted)
+    monkeypatch.setattr(backends, "_ray", chunked)
+    monkeypatch.setattr(
+        backends, "execute_limited", lambda run, seconds: RunResult(run.key, DONE, {})
+    )
+    methods = parse_methods(["random", "margin"])
+    store = RunStore(tmp_path, "json")
+    work = plan(protocol.with_runs(5), datasets, ["gaussian_nb"], methods, store=store)
+    with backends.workers("ray", jobs=2) as execute:
+        assert len(list(execute(work.missing))) == 30
+    assert len(started) == 1
 
 
 def test_what_died_is_played_again_and_nothing_twice(datasets, protocol, tmp_path, monkeypatch):
