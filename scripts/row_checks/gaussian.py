@@ -62,10 +62,7 @@ def acs_fw() -> Outcome:
 
 
 def kmc() -> Outcome:
-    """Variances are those of a Gaussian process; three unseen blobs of ten are found early.
-
-    Fifteen wins of twenty are what a sign test needs at 5 %.
-    """
+    """Variances are those of a Gaussian process; three unseen blobs of ten are found early."""
     errors, labels = [], []
     for seed in range(20):
         X, y = _blobs(seed)
@@ -82,9 +79,9 @@ def kmc() -> Outcome:
     fewer, same = np.mean(ours < margin), np.mean(ours == margin)
     return all_of(
         (max(errors) < 1e-8, f"variances against the closed form: {max(errors):.0e}"),
-        (bool(fewer >= 0.75), f"10 blobs, 3 of them unseen: all found with fewer labels than margin "
-         f"of a support vector machine in {100 * fewer:.0f} % of 20 runs (80 % as proposed is at the "
-         f"edge), as many in {100 * same:.0f} %"),
+        (bool(fewer >= 0.8), f"10 blobs, 3 of them unseen: all found with fewer labels than margin "
+         f"of a support vector machine in {100 * fewer:.0f} % of 20 runs, as many in "
+         f"{100 * same:.0f} %"),
         (True, f"labels {ours.mean():.0f}, margin {margin.mean():.0f}, random {random.mean():.0f}"),
     )  # fmt: skip
 
