@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from lal.errors import UsageError
@@ -32,6 +33,9 @@ class Config(EvaluationConfig):
     compiled (the simulator of the extra fast, for learners and methods that have kernels; many
     times faster, and its results are never mixed with the reference's)."""
 
+    report: Path | None = None
+    """Also write the page of scripts.report to this file when all runs are there (extra report)."""
+
     dry_run: bool = False
     """Say what there is to do and how long it should take, and stop."""
 
@@ -48,6 +52,8 @@ def main(config: Config) -> list[Row]:
     """
     if config.plan < 0 or (config.plan and config.shard):
         raise UsageError("--plan needs a number of shards, and goes without --shard")
+    if config.report is not None:
+        check_report(config)
     engine = make_engine(config.engine, config.jobs)
     if config.dry_run:
         print(estimate(config, engine=engine, shards=config.plan))
@@ -63,8 +69,22 @@ def main(config: Config) -> list[Row]:
         print(f"shard {config.shard}: {done_text(found.done)}")
         return []
     print(f"{done_text(found.done)}\n\n{found}")
+    if config.report is not None:
+        print(f"\n{found.report(config.report)}")
+        return found.summary
     print(f"\npython -m scripts.report {shlex.quote(str(config.out))} --out report.html")
     return found.summary
+
+
+def check_report(config: Config) -> None:
+    """Refuse a page that could not be written, before anything runs."""
+    if config.dry_run or config.plan or config.shard:
+        raise UsageError(
+            "--report needs all runs, so it goes without --dry-run, --plan and --shard; call "
+            "scripts.report when they are finished"
+        )
+    for package in ("jinja2", "matplotlib"):
+        require(package, "report")
 
 
 def write_plan(config: Config, engine: Engine | None) -> None:

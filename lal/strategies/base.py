@@ -44,6 +44,7 @@ for _name, _where in {
     "max_determinant": "lal.strategies.gaussian_design:MaxDeterminant",
     "matrix_partition": "lal.strategies.gaussian_design:MatrixPartition",
     "acs_fw": "lal.strategies.frank_wolfe:SparseSubset",
+    "kmc": "lal.strategies.kmc:KernelMachine",
     "probit_bald": "lal.strategies.probit:ProbitBald",
     "learning_loss": "lal.strategies.learning_loss:LearningLoss",
     "cartography": "lal.strategies.cartography:Cartography",

@@ -105,6 +105,7 @@ for _number, _where in {
     37: "spaces:core_set",
     41: "synthesis:bgadl",
     42: "critics:vaal",
+    43: "gaussian:kmc",
     44: "synthesis:sentence_between",
     45: "critics:dal",
     46: "conditions:redundancy",

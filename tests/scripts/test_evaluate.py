@@ -45,6 +45,20 @@ def test_saved_config_reruns_and_plays_nothing_twice(tmp_path, capsys):
     assert "6 runs were finished, 0 executed" in capsys.readouterr().out
 
 
+def test_a_network_on_images_and_its_page_take_one_command(tmp_path, capsys):
+    out, page = tmp_path / "eval", tmp_path / "page.html"
+    flags = ["--suite", "images", "--learners", "small_cnn?max_epochs=2", "--runs", "2"]
+    few = ["--start", "20", "--budget", "4", "--batch-size", "4", "--max-pool", "40"]
+    asked = [*flags, *few, "--strategies", "random", "badge", "--out", str(out)]
+    assert run_main(main, Config, [*asked, "--report", str(page)]) == 0
+    said = capsys.readouterr().out
+    assert said.rstrip().endswith(str(page))
+    assert "python -m scripts.report" not in said
+    assert "small_cnn" in page.read_text()
+    assert run_main(main, Config, [*asked, "--report", str(page), "--dry-run"]) == 2
+    assert "--report needs all runs" in capsys.readouterr().err
+
+
 def test_the_compiled_engine_executes_and_repeats_its_own_runs(tmp_path, capsys):
     pytest.importorskip("numba")
     out = tmp_path / "eval"

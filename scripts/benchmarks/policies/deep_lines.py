@@ -30,7 +30,7 @@ LINES: tuple[Line, ...] = (
         (2, "expected_error_reduction"), (2, "expected_gradient_length"), (2, "density_weighted"),
         (6, "discriminative_batch"), (9, "hierarchical_sampling"), (10, "matrix_partition"),
         (13, "bald"), (16, "coordinated_matching"), (18, "gibbs_error"), (19, "graph_signal"),
-        (35, "mval"), (37, "core_set"), (42, "vaal"), (45, "dal"), (48, "acs_fw"),
+        (35, "mval"), (37, "core_set"), (42, "vaal"), (43, "kmc"), (45, "dal"), (48, "acs_fw"),
         (52, "batch_bald"), (54, "badge"), (58, "fisher_kernel"), (60, "sraal"),
         (62, "minimax"), (65, "surprisal"), (69, "uncertain_gcn"), (69, "core_gcn"),
         (72, "virtual_adversary"), (75, "lada"), (81, "isal"), (83, "geal"),
@@ -68,7 +68,7 @@ LINES: tuple[Line, ...] = (
 
 ELSEWHERE = {
     1: "a page", 3: "a page", 4: "a page", 87: "a page", 88: "a page of theory",
-    8: "sequences", 38: "not here yet", 43: "not here yet", 50: "needs models of other tasks",
+    8: "sequences", 38: "not here yet", 50: "needs models of other tasks",
 }  # fmt: skip
 """Rows of neural learners and deep strategies without a line, and why."""
 

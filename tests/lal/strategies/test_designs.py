@@ -10,6 +10,7 @@ from lal.strategies.base import make_strategy, select
 from lal.strategies.frank_wolfe import frank_wolfe, likelihood_vectors
 from lal.strategies.gaussian_design import kernel
 from lal.strategies.probit import probit_information
+from scripts.row_checks.base import make_state
 
 
 def streams() -> tuple[np.random.Generator, np.random.Generator]:
@@ -67,6 +68,27 @@ def test_the_probit_s_information_agrees_with_monte_carlo():
 def test_probit_bald_prefers_what_the_model_does_not_know_of_two_equally_uncertain_rows():
     means, variances = np.zeros(2), np.array([0.1, 5.0])
     assert np.diff(probit_information(means, variances))[0] > 0.3
+
+
+def test_a_kernel_machine_asks_what_it_does_not_know_and_what_lies_between_classes():
+    X = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 0.0], [4.0, 4.0], [0.1, 0.0], [-0.1, 0.1]])
+    state = make_state(X, np.array([0, 1, 0, 2, 0, 0]), np.array([0, 1]))
+    rng = np.random.default_rng(0)
+    known, border = (
+        make_strategy("kmc", boundary=w).utilities(state, rng) for w in (0.0, 1.0)
+    )  # fmt: skip
+    assert known.argmax() == 3
+    assert known[0] < 0.011  # the noise is all that is left where there is a label
+    assert known[3] == pytest.approx(1.0, abs=0.05)
+    assert border.argmax() == 2
+    assert border[3] < 0.1
+    both = make_strategy("kmc").utilities(state, rng)
+    np.testing.assert_allclose(both, 0.7 * known + 0.3 * border)
+    assert set(select(make_strategy("kmc"), state, *streams(), 2).tolist()) == {2, 3}
+    unlabelled = make_state(X, np.array([0, 1, 0, 2, 0, 0]), np.zeros(0, dtype=np.int64))
+    np.testing.assert_allclose(make_strategy("kmc").utilities(unlabelled, rng), 0.7)
+    with pytest.raises(UsageError, match=r"boundary must lie in \[0, 1\], got 2"):
+        make_strategy("kmc", boundary=2)
 
 
 def test_wrong_draws_and_models_without_a_variance_are_refused():
