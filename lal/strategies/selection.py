@@ -21,6 +21,10 @@ SCORINGS = 400_000
 FEWEST = 1_000
 """Rows among which `greedy` chooses at the least, however large the batch is."""
 
+CONTENDERS = 0.25
+"""Share of the rows, those of highest utility, among which `greedy` chooses after the first pick;
+in pools of 1 000 to 2 000 rows, half of them made every batch of ten that all of them made."""
+
 Score = Callable[[QueryState, Ints], Floats]
 """State and rows (n,) to the utilities of these rows, shape (n,)."""
 
@@ -152,15 +156,16 @@ def greedy(batch: Batch, rng: np.random.Generator, ties: np.random.Generator) ->
     """Return the best row, then the best one if the first had its predicted label, and so on.
 
     Nothing is refitted: an assumed label changes what the utilities read of the labelled rows,
-    such as distances to them, so that the next pick looks elsewhere. Of a large batch, the picks
-    after the first come from the rows of highest utility at first: so many that `SCORINGS` rows
-    are scored again in all, and `FEWEST` at the least.
+    such as distances to them, so that the next pick looks elsewhere. The picks after the first
+    come from the rows of highest utility at first: a `CONTENDERS` share of them, no more than that
+    `SCORINGS` rows are scored again in all, and `FEWEST` at the least.
     """
     check_size(batch.size, len(batch.rows))
     state, utilities, left = batch.state, batch.utilities, batch.rows
     row = int(select_top(utilities, left, ties)[0])
     chosen, before = [row], [utilities]
-    most = max(SCORINGS // batch.size, FEWEST, 2 * batch.size)
+    wanted = min(int(CONTENDERS * len(left)), SCORINGS // batch.size)
+    most = max(wanted, FEWEST, 2 * batch.size)
     if batch.size > 1 and len(left) > most:
         left = np.sort(select_top(utilities, left, ties, most))
     scored = batch.scored if 2 * len(left) > len(batch.scored) else left

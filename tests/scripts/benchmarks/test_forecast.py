@@ -109,6 +109,8 @@ def test_kept_curves_are_read_again(tmp_path, monkeypatch):
     first = get_curves((config, "iris", 0))
     monkeypatch.setattr(forecast_curves, "_measure", lambda job: pytest.fail("measured again"))
     again = get_curves((config, "iris", 0))
+    assert first is not None
+    assert again is not None
     assert (again.n.tolist(), again.a.tolist()) == (first.n.tolist(), first.a.tolist())
     assert (again.of, len(again.random)) == (59, len(first.n))
     with pytest.raises(pytest.fail.Exception, match="measured again"):
