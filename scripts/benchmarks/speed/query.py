@@ -60,6 +60,12 @@ CASES = {
         1,
         ("predict_proba alone", "plain numpy margin", "lal margin", "lal default", *OTHERS),
     ),
+    "ten": Case(
+        "10 rows of 2 000 x 20, 3 classes",
+        (2_000, 20, 3, 60),
+        10,
+        ("predict_proba alone", "plain numpy margin", "lal margin", "lal default", *OTHERS),
+    ),
 }
 
 
@@ -68,7 +74,7 @@ class Config:
     """Which cases, how often."""
 
     cases: tuple[str, ...] = tuple(CASES)
-    """Cases: million, batch, classes, small."""
+    """Cases: million, batch, classes, small, ten."""
 
     repeats: int = 7
     """Timed queries after a first one; the median counts."""
