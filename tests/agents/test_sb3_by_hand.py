@@ -141,6 +141,22 @@ def test_predictions_explore_unless_deterministic() -> None:
     assert model.predict(seen)[0].tolist() == greedy.tolist()
 
 
+def test_first_steps_are_random_and_later_ones_the_networks() -> None:
+    model: Any = make()
+    model._last_obs = {k: v.numpy() for k, v in observations(400).items()}
+    model.num_timesteps, model.exploration_rate = 9, 0.0
+    taken, stored = model._sample_action(10, n_envs=400)
+    assert taken is stored
+    assert set(taken.tolist()) == {0, 2}
+    assert np.mean(taken == 0) == pytest.approx(0.5, abs=0.1)
+    model.num_timesteps = 10
+    later, _ = model._sample_action(10, n_envs=400)
+    assert later.tolist() == model.predict(model._last_obs, deterministic=True)[0].tolist()
+    model.num_timesteps, model._last_obs = 9, np.zeros(3)
+    with pytest.raises(UsageError, match="CandidateDQN needs dict observations with a mask"):
+        model._sample_action(10)
+
+
 def test_schedules_follow_the_whole_run() -> None:
     model: Any = make(planned_steps=100)
     model._update_current_progress_remaining(25, 50)

@@ -252,6 +252,20 @@ def test_a_checkpoint_that_cannot_be_written_leaves_nothing(tmp_path):
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["0001"]
 
 
+def test_a_checkpoint_that_is_gone_in_the_middle_is_one_sentence(tmp_path, monkeypatch):
+    import shutil
+
+    real = RunFolder.save_checkpoint
+
+    def lose(self, *given):
+        real(self, *given)
+        shutil.rmtree(self.folder / "checkpoints")
+
+    monkeypatch.setattr(RunFolder, "save_checkpoint", lose)
+    with pytest.raises(UsageError, match="run' lost its checkpoint while training; start the run"):
+        AGENT.train(CONFIG, tmp_path / "run")
+
+
 def test_watchers_see_every_segment_before_its_checkpoint(tmp_path):
     seen = []
 

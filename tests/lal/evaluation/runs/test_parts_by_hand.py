@@ -28,6 +28,7 @@ from lal.evaluation.runs.protocol import (
     WHOLE,
     Protocol,
     Repetition,
+    _alpbench,
     count_labels,
 )
 from lal.evaluation.runs.run import (
@@ -350,6 +351,16 @@ def test_regimes_are_what_the_documentation_says() -> None:
         "cdalbench": (400, "1C", 1, 1.0, WHOLE, *large),
     }
     assert Protocol().metrics == ("accuracy", "balanced_accuracy", "log_likelihood")
+
+
+def test_a_setting_of_alpbench_is_twenty_batches() -> None:
+    for size, start, batch_size in (("small", 30, 10), ("medium", 100, 50), ("large", 300, 200)):
+        found = _alpbench(size, start, batch_size)
+        assert found == PROTOCOLS[f"alpbench_{size}"]
+        assert found.name == f"alpbench_{size}"
+        assert (found.start, found.budget, found.batch_size) == (start, 20 * batch_size, batch_size)
+        assert (found.test_share, found.max_pool, found.max_share) == (1 / 3, WHOLE, 1.0)
+        assert (found.n_splits, found.n_starts, found.metric) == (10, 1, "accuracy")
 
 
 @pytest.mark.parametrize(
