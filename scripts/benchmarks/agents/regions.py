@@ -139,9 +139,8 @@ def _policies(config: Config) -> dict[str, Found]:
 
 def _measure(config: Config, label: str, strategy: Strategy, trained: Any = None) -> Found:
     """Return what a method reaches on every task."""
-    # what is measured does not depend on who else is
-    about = replace(config, kept=None, seeds=(), n_untrained=0)
-    depends = [label, to_mapping(about), to_mapping(trained)]
+    about = (config.runs, config.clicks, config.batch_size)
+    depends = [label, *about, to_mapping(trained)]
 
     def make() -> dict[str, Any]:
         rows = [_one_run(config, strategy, i) for i in range(config.runs)]
