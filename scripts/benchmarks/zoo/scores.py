@@ -138,17 +138,19 @@ def one_shot_scores(policy: Any, n: int, random: bool) -> Floats:
 def few_shot_scores(policy: Any, n: int, random: bool) -> Floats:
     """Return the accuracy in % of prototypes from five chosen items, on classes never seen."""
     from envs.class_banks import load_bank
-    from envs.few_shot.episodes import Layout, draw_few_shot
+    from envs.few_shot.episodes import Layout
+    from envs.few_shot.tasks import Classes
     from scripts.benchmarks.agents.few_shot import accuracy, played
 
     layout = Layout(*policy.card["episode"])._replace(n_query=75)
     budget = int(policy.card["labels"])
     rng = generator(SEED, "zoo", "few shot")
-    drawn = draw_few_shot(load_bank("vectors"), rng, layout, n=n, split="test")
+    task = Classes(layout)
+    drawn = task.draw(load_bank("vectors"), rng, n, "test")
     rows = np.stack([rng.permutation(layout.n_pool)[:budget] for _ in range(n)])
     if not random:
         rows = played(policy, drawn, budget)
-    return 100.0 * accuracy(policy, drawn, rows, layout.n_classes)
+    return 100.0 * accuracy(policy, drawn, rows, task)
 
 
 def design_scores(policy: Any, n: int, random: bool) -> Floats:
