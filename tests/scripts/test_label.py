@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import scripts.label as label
+from scripts.cli import main
 from scripts.entry import run_main
 from scripts.label_prompt import understand
 
@@ -159,6 +160,26 @@ def test_two_annotators_at_the_prompt(monkeypatch, table, capsys):
     assert run(monkeypatch, table, "", "--overlap-every", "3") == 2
     assert "a second opinion is that of a named annotator" in capsys.readouterr().err
     assert run(monkeypatch, table, "", "--disagreements", "--web") == 2
+
+
+def test_three_commands_from_a_csv_of_texts_to_a_question(monkeypatch, tmp_path, capsys):
+    page = (ROOT / "docs/guide/label.md").read_text()
+    block = page.split("takes three commands:")[1].split("```")[1]
+    install, command, answer = block.strip().splitlines()
+    assert install == "pip install 'learned-active-learning[web]'"
+    good, bad = "a lovely film, warm and clever", "a dull film, slow and loud"
+    lines = [f'{k},"{(good, bad)[k % 2]}, seen {k} times"' for k in range(40)]
+    (tmp_path / "reviews.csv").write_text("number,review\n" + "\n".join(lines) + "\n")
+    monkeypatch.chdir(tmp_path)
+    keys = [answer.split("#")[0].strip(), "2", "q"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(keys) + "\n"))
+    program, *arguments = command.split()
+    assert (program, main(arguments)) == ("lal", 0)
+    asked = capsys.readouterr().out.split("\nrow ")[1:]
+    assert len(asked) == 3
+    assert all(("lovely" in question) or ("dull" in question) for question in asked)
+    assert "the choice is random" in asked[0]
+    assert "the model says" in asked[2]
 
 
 def test_a_folder_of_images_with_a_function_from_a_file(monkeypatch, tmp_path, capsys):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lal.arrays import Floats
+from lal.arrays import Bools, Floats
 from lal.errors import UsageError
 from lal.labelling.forecast import (
     FARTHEST,
@@ -38,12 +38,14 @@ class Looks:
         ratio: Labels there as multiples of those so far.
         error: Accuracy there less that of the law, in units of `Fit.scale`.
         rise: Best accuracy up to there less the best so far, in the same units.
+        first: Whether its accuracy is first reached there.
         terms: What `rise` is explained by; see `Fit.terms`.
     """
 
     ratio: Floats
     error: Floats
     rise: Floats
+    first: Bools
     terms: Floats
 
 
@@ -57,14 +59,14 @@ def _starts(curves: Curves) -> range:
     return range(FEWEST_POINTS, len(curves.n))
 
 
-def _looks(curves: Curves, seen: int) -> tuple[Floats, Floats, Floats, Floats]:
+def _looks(curves: Curves, seen: int) -> tuple[Floats, Floats, Floats, Bools, Floats]:
     n, a = curves.n, curves.a
     fit = fit_curve(n[:seen].tolist(), a[:seen].tolist(), curves.of)
     later = slice(seen, int(np.searchsorted(n, FARTHEST * fit.n, side="right")))
     ahead, scale = n[later], fit.scale(n[later])
-    best = np.maximum.accumulate(np.maximum(a[later], fit.best))
-    error, rise = (a[later] - fit.law(ahead)) / scale, (best - fit.best) / scale
-    return ahead / fit.n, error, rise, fit.terms(ahead)
+    best = np.maximum.accumulate([fit.best, *a[later]])
+    error, rise = (a[later] - fit.law(ahead)) / scale, (best[1:] - fit.best) / scale
+    return ahead / fit.n, error, rise, best[1:] > best[:-1], fit.terms(ahead)
 
 
 def calibrate(path: Path, by_data: Sequence[Sequence[Curves]], results: Results) -> None:
@@ -80,7 +82,7 @@ def calibrate(path: Path, by_data: Sequence[Sequence[Curves]], results: Results)
         raise UsageError("no two data sets have curves long enough; raise --labels or --draws")
     rise = fit_rise(learned)
     accuracy = _ends([(x.ratio, x.error) for x in looks])
-    best = _ends([(x.ratio, x.rise - x.terms @ rise) for x in others])
+    best = _best_ends(others, rise)
     for times, law, most in zip(RATIOS, accuracy, best, strict=True):
         cells = {"accuracy": law, "best accuracy": most}
         shown = {what: f"{low:+.2f} to {high:+.2f}" for what, (low, high) in cells.items()}
@@ -114,6 +116,19 @@ def _ends(errors: Sequence[tuple[Floats, Floats]]) -> list[list[float]]:
             raise UsageError(f"no curve looks {ratio:g} times ahead; raise --labels")
         found.append(list(conformal_ends(inside)))
     return found
+
+
+def _best_ends(looks: Sequence[Looks], rise: Floats) -> list[list[float]]:
+    """Return the ends of the best accuracy in every range.
+
+    The lower ones are of all looks: they say by when an accuracy is reached at the latest, if it is
+    at all. The upper ones are of the looks where an accuracy is first reached, which are the lucky
+    ones: they say when at the earliest.
+    """
+    errors = [x.rise - x.terms @ rise for x in looks]
+    every = [(x.ratio, error) for x, error in zip(looks, errors, strict=True)]
+    first = [(x.ratio[x.first], error[x.first]) for x, error in zip(looks, errors, strict=True)]
+    return [[low, high] for (low, _), (_, high) in zip(_ends(every), _ends(first), strict=True)]
 
 
 def _random_ratio(by_data: Sequence[Sequence[Curves]]) -> list[float]:

@@ -7,7 +7,7 @@ from lal.errors import UsageError
 from lal.labelling.forecast import FARTHEST, FEWEST_POINTS, RATIOS, fit_curve
 from lal.serialization import read_json
 from scripts.benchmarks.base import Results
-from scripts.benchmarks.policies import forecast, forecast_curves
+from scripts.benchmarks.policies import forecast, forecast_calibration, forecast_curves
 from scripts.benchmarks.policies.forecast import Config, run
 from scripts.benchmarks.policies.forecast_calibration import (
     Looks,
@@ -49,6 +49,20 @@ def test_a_look_ahead_is_measured_in_its_scale():
     scale = fit.scale(80.0)
     assert found.error[2] * scale == pytest.approx(known.a[7] - fit.law(80.0))
     assert found.rise[2] * scale == pytest.approx(known.a[:8].max() - known.a[:5].max())
+    firsts = [known.a[k] > known.a[:k].max() for k in range(5, 20)]  # 50 labels, then up to 200
+    assert found.first[:15].tolist() == firsts
+    assert 0 < sum(firsts) < 15
+
+
+def test_upper_ends_are_those_of_accuracies_first_reached():
+    ratio = np.repeat(RATIOS, 20)
+    first = np.tile(np.arange(20) % 2 == 0, len(RATIOS))
+    rise = np.where(first, 3.0, -1.0)
+    looks = [Looks(ratio, rise, rise, first, np.zeros((len(ratio), 8)))] * 20
+    assert forecast_calibration._best_ends(looks, np.zeros(8)) == [[-1.0, 3.0]] * len(RATIOS)
+    rare = np.tile(np.arange(20) == 0, len(RATIOS))  # one in twenty is beyond 90 % of them all
+    looks = [Looks(ratio, rise, np.where(rare, 9.0, 0.0), rare, np.zeros((len(ratio), 8)))] * 20
+    assert forecast_calibration._best_ends(looks, np.zeros(8)) == [[0.0, 9.0]] * len(RATIOS)
 
 
 def test_the_weights_of_the_rise_are_found():
@@ -58,7 +72,7 @@ def test_the_weights_of_the_rise_are_found():
     for _ in range(20):
         terms = rng.normal(size=(30, 8))
         rise = terms @ weights + np.where(rng.random(30) < 0.1, 5.0, 0.0)  # the median ignores it
-        looks.append(Looks(np.ones(30), np.zeros(30), rise, terms))
+        looks.append(Looks(np.ones(30), np.zeros(30), rise, np.ones(30, bool), terms))
     assert fit_rise(looks) == pytest.approx(weights, abs=0.05)
 
 
