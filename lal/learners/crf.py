@@ -51,6 +51,7 @@ class CRFTagger:
         self._tagger: Any = None
         self._model = b""
         self._known: list[str] = []
+        self._weights: tuple[dict[str, Floats], Floats] | None = None
 
     def fit(
         self, features: Sequence[Sequence[Sequence[str]]], tags: Sequence[Sequence[str]]
@@ -79,6 +80,7 @@ class CRFTagger:
         self._tagger = None
         self._model = model
         self._tagger, self._known = tagger, tagger.labels()
+        self._weights = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the settings and the model; the library's own objects cannot be copied."""
@@ -96,6 +98,36 @@ class CRFTagger:
             return [self.tags[0]] * len(features)
         best: list[str] = self._tagger.tag(features)
         return best
+
+    def chain(self, features: Sequence[Sequence[str]]) -> tuple[Floats, Floats]:
+        """Return a sentence's emissions (T, K) and the transitions (K, K), over the K tags seen.
+
+        The score of a tagging is the sum of both; see `lal.strategies.sequence_scores`. Before a
+        fit all tags are equally likely.
+        """
+        if self._tagger is None:
+            n_tags = len(self.tags)
+            return np.zeros((len(features), n_tags)), np.zeros((n_tags, n_tags))
+        if self._weights is None:
+            self._weights = self._read_weights()
+        by_name, transition = self._weights
+        emission = np.zeros((len(features), len(self._known)))
+        for t, names in enumerate(features):
+            for name in names:
+                emission[t] += by_name.get(name, 0.0)
+        return emission, transition
+
+    def _read_weights(self) -> tuple[dict[str, Floats], Floats]:
+        """Return the weights of each feature, shape (K,), and of the transitions, (K, K)."""
+        place = {tag: i for i, tag in enumerate(self._known)}
+        parsed = self._tagger.info()
+        by_name: dict[str, Floats] = {}
+        for (name, tag), weight in parsed.state_features.items():
+            by_name.setdefault(name, np.zeros(len(place)))[place[tag]] = weight
+        transition = np.zeros((len(place), len(place)))
+        for (before, after), weight in parsed.transitions.items():
+            transition[place[before], place[after]] = weight
+        return by_name, transition
 
     def proba(self, features: Sequence[Sequence[str]]) -> tuple[Floats, float]:
         """Return marginals (T, C) and the T-th root of the best tagging's probability.

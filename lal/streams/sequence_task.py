@@ -53,16 +53,21 @@ class SentenceWorld:
         found = self.model.tag(self._features[t])
         return float(np.mean([a != b for a, b in zip(found, self.stream[t].tags, strict=True)]))
 
-    def learn(self, t: int) -> None:
-        """Train on all labelled sentences and this one."""
-        self._labelled.append(t)
-        self._vocabulary.update(w.lower() for w in self.stream[t].tokens)
+    def learn(self, *more: int) -> None:
+        """Train on all labelled sentences and these."""
+        for t in more:
+            self._labelled.append(t)
+            self._vocabulary.update(w.lower() for w in self.stream[t].tokens)
         rows = self._labelled
         self.model.fit([self._features[i] for i in rows], [self.stream[i].tags for i in rows])
         self._quality = None
 
     def label(self, t: int) -> None:
         """Return None: a sentence has a tag a token, not one class."""
+
+    def features(self, t: int) -> list[list[str]]:
+        """Return the features of the tokens of sentence t."""
+        return self._features[t]
 
     def quality(self, t: int) -> float:
         """Return F1 over tokens that are no O, edges merged, on the scored sentences."""

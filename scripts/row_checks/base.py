@@ -81,7 +81,7 @@ for _number, _where in {
     5: "streams:region",
     6: "refits:discriminative_batch",
     7: "synthesis:leaf_query",
-    8: "refits:sequences",
+    8: "sequences:settles_craven",
     9: "spaces:hierarchical_sampling",
     10: "gaussian:matrix_partition",
     11: "synthesis:rule_induction",

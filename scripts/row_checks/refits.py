@@ -1,4 +1,4 @@
-"""Rows 2, 6, 8, 16, 22, 35, 75 and 81: refits of the learner, pseudo-labels and sequences."""
+"""Rows 2, 6, 8 (formulas), 16, 22, 35, 75 and 81: refits, pseudo-labels and sequences."""
 
 from itertools import combinations, product
 
@@ -200,8 +200,8 @@ def ceal() -> Outcome:
     )
 
 
-def sequences() -> Outcome:
-    """Entropy and the N likeliest sequences are those of enumeration."""
+def chain_error() -> float:
+    """Return the error of entropy and of the N likeliest sequences against enumeration."""
     errors = []
     for seed in range(20):
         rng = np.random.default_rng(seed)
@@ -215,10 +215,7 @@ def sequences() -> Outcome:
         errors.append(abs(sequence_entropy(emission, transition) + (proba * np.log(proba)).sum()))
         likely = n_best(emission, transition, 4)[1]
         errors.append(float(np.abs(likely - proba[: len(likely)]).max()))
-    return all_of(
-        (max(errors) < 1e-8, f"against enumeration, T <= 6: {max(errors):.0e}"),
-        (bool(gradient_length_error() < 1e-6), "gradient length against finite differences"),
-    )
+    return float(max(errors))
 
 
 def gradient_length_error() -> float:

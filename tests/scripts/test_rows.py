@@ -20,7 +20,7 @@ from scripts.rows import DOCS, main, page, run_check
 
 ROWS = load_rows()
 FIGURES = json.loads((DOCS / "rows.json").read_text())
-QUICK = ("3", "8", "18", "52", "75", "83")
+QUICK = ("3", "10", "18", "52", "75", "83")
 INTEGRATIONS = ("modal", "alipy", "baal")
 
 
