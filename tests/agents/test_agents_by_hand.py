@@ -166,3 +166,24 @@ def test_only_a_candidate_network_is_exported() -> None:
     model: Any = SimpleNamespace(q_net=torch.nn.Linear(2, 1))
     with pytest.raises(UsageError, match="expected a CandidateQNetwork, got Linear"):
         learner.scorer(model)
+
+
+def test_designs_are_learned_at_a_rate_that_falls_along_a_cosine(monkeypatch: Any) -> None:
+    """Segment 1 of 2, two gradient steps each: a half and three quarters are done."""
+    from agents.dad import learner as dad
+    from agents.dad.config import PRESETS
+
+    config = replace(PRESETS["smoke"], gradient_steps=4, n_segments=2, learning_rate=0.5)
+    learner = dad.DadLearner(config)
+    bounds = iter([torch.tensor(1.0), torch.tensor(2.0)])
+    taken: list[Any] = []
+
+    def step(loss: torch.Tensor, *, max_norm: float) -> None:
+        taken.append((loss.item(), max_norm, learner.optimiser.param_groups[0]["lr"]))
+
+    monkeypatch.setattr(dad, "contrastive_bound", lambda *given: next(bounds))
+    monkeypatch.setattr(learner, "step", step)
+    assert learner.train_segment(1) == {"gradient_steps": 4, "bound": 1.5}
+    rates = [0.5 * (0.1 + 0.45 * (1 + np.cos(np.pi * done))) for done in (0.5, 0.75)]
+    assert [rate for *_, rate in taken] == pytest.approx(rates)
+    assert [(loss, norm) for loss, norm, _ in taken] == [(-1.0, 1.0), (-2.0, 1.0)]
