@@ -1,5 +1,7 @@
 """Row 57: surfaces that are seen from several sides."""
 
+from typing import Any
+
 import numpy as np
 
 import lal
@@ -64,7 +66,7 @@ def look(world: Scene, names: Ints, rng: np.random.Generator) -> tuple[Scene, In
     """Return a view of 32 x 32 pixels of a world, and which points its pixels show."""
     y, x = 8 * rng.integers(3, size=2)
     flip = -1 if rng.random() < 0.5 else 1
-    view = [part[y : y + 32, x : x + 32][:, ::flip] for part in (*world, names)]
+    view: list[Any] = [part[y : y + 32, x : x + 32][:, ::flip] for part in (*world, names)]
     return Scene(*view[:3]), view[3]
 
 
