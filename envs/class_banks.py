@@ -71,12 +71,20 @@ class ClassBank:
         drawn: Ints = known[np.argsort(rng.random((n, len(known))), axis=1)[:, :C]]
         return drawn
 
-    def draw_rows(self, rng: np.random.Generator, classes: Ints) -> Ints:
-        """Return one row of every class named, with replacement, same shape."""
+    def draw_rows(
+        self, rng: np.random.Generator, classes: Ints, *, between: tuple[float, float] = (0.0, 1.0)
+    ) -> Ints:
+        """Return one row of every class named, with replacement, same shape.
+
+        Args:
+            rng: What is drawn from.
+            classes: Codes, any shape.
+            between: Shares of a class's rows that those drawn lie between; (0, 0.5) and (0.5, 1)
+                have no row in common where classes have an even number of rows.
+        """
         order, first, counts = self.order
-        rows: Ints = order[
-            first[classes] + (rng.random(classes.shape) * counts[classes]).astype(int)
-        ]
+        share = between[0] + (between[1] - between[0]) * rng.random(classes.shape)
+        rows: Ints = order[first[classes] + (share * counts[classes]).astype(int)]
         return rows
 
     def draw_distinct(self, rng: np.random.Generator, classes: Ints, n: int) -> Ints:

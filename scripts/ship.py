@@ -7,7 +7,7 @@ file of a benchmark; it is never typed::
     python -m scripts.ship --policy runs/full/policy.safetensors --name lookahead-2026-11-22 \
         --store runs/evidence --strategy mine --alias default
     python -m scripts.ship --policy runs/few-graph-0/policy.safetensors --name few-shot-graph-1 \
-        --evidence docs/results/few-shot.json --strategy few-graph-0
+        --evidence docs/results/few-shot-graph-2026-11-29.json --strategy few-graph-0
 """
 
 from collections.abc import Iterable, Sequence
@@ -93,12 +93,30 @@ def main(config: Config) -> None:
     print(path)
 
 
+def _check_source(config: Config, policy: Any) -> None:
+    """Refuse evidence of the wrong source; a kind that is not for pools has to bring some."""
+    if isinstance(policy, PoolPolicy):
+        if config.evidence is not None:
+            raise UsageError("--evidence is for kinds that are not for pools; give --store")
+    elif config.store is not None:
+        raise UsageError(
+            f"a store holds evidence of policies for pools, and this one is of kind "
+            f"{policy.kind!r}; give --evidence, the JSON file of its benchmark"
+        )
+    elif config.evidence is None:
+        raise UsageError(
+            f"nothing shows that a policy of kind {policy.kind!r} learned; give --evidence, the "
+            "JSON file of its benchmark"
+        )
+
+
 def _card(config: Config, policy: Any) -> dict[str, Any]:
     """Return the policy's card with its evidence.
 
     Raises:
         UsageError: Evidence of the wrong source for its kind, or that does not show learning.
     """
+    _check_source(config, policy)
     card = {**policy.card, "trained_as": policy.name}
     if config.summary:
         card["summary"] = config.summary
@@ -110,11 +128,6 @@ def _card(config: Config, policy: Any) -> dict[str, Any]:
         card["evidence"] = benchmark_evidence(config.evidence, config.strategy)
         card["did_it_learn"] = {"learned": True}  # the evidence is refused otherwise
     if config.store is not None:
-        if not isinstance(policy, PoolPolicy):
-            raise UsageError(
-                f"a store holds evidence of policies for pools, and this one is of kind "
-                f"{policy.kind!r}; give --evidence, the JSON file of its benchmark"
-            )
         card["evidence"] = evidence(
             config.store, config.strategy, seen=families_seen(policy), controls=config.controls
         )

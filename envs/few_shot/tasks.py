@@ -68,18 +68,20 @@ class Conditions:
             )
 
     def draw(self, bank: ClassBank, rng: np.random.Generator, n: int, split: Split) -> FewShot:
-        """Return n episodes; the first four classes have the condition, half of all items do."""
+        """Return n episodes; the first four classes have the condition, half of all items do.
+
+        Pool and queries come from different halves of the rows of a class.
+        """
         groups = len(GROUP_SHARES)
         classes = bank.draw_classes(rng, n, 2 * groups, split)
         parts: list[np.ndarray] = []
-        for size in (self.layout.n_pool, self.layout.n_query):
+        halves = ((0.0, 0.5), (0.5, 1.0))
+        for size, half in zip((self.layout.n_pool, self.layout.n_query), halves, strict=True):
             labels = rng.permuted(np.tile(np.arange(size) % 2, (n, 1)), axis=1)
             group = rng.choice(groups, size=(n, size), p=GROUP_SHARES)
             slots = group + groups * (1 - labels)
-            parts += [
-                bank.X[bank.draw_rows(rng, np.take_along_axis(classes, slots, axis=1))],
-                labels,
-            ]
+            codes = np.take_along_axis(classes, slots, axis=1)
+            parts += [bank.X[bank.draw_rows(rng, codes, between=half)], labels]
         pool, labels, query, query_labels = parts
         none = np.zeros((n, 0), dtype=np.int64)
         return FewShot(pool, labels, pool[:, :0], none, query, query_labels)

@@ -197,7 +197,7 @@ def test_validation_classes_are_training_classes_that_no_gradient_sees():
 def test_conditions_have_common_and_rare_groups():
     """Half of all items have the condition; four classes a side, the first one half of it."""
     bank = ClassBank(
-        "tiny", np.arange(9, dtype=np.float32)[:, None], np.arange(9), np.array([8])
+        "tiny", np.arange(18, dtype=np.float32)[:, None] // 2, np.arange(18) // 2, np.array([8])
     )  # a sample of class c is the number c
     task = make_task("conditions", Layout(n_classes=2, n_pool=200, n_query=20))
     drawn = task.draw(bank, np.random.default_rng(0), 40, "train")
@@ -211,6 +211,11 @@ def test_conditions_have_common_and_rare_groups():
         counts = np.unique(pool[labels == 1], return_counts=True)[1]
         shares.append(np.sort(counts)[::-1] / 100)
     assert np.mean(shares, axis=0) == pytest.approx([0.5, 0.25, 0.15, 0.1], abs=0.03)
+    apart = ClassBank(
+        "apart", np.arange(36, dtype=np.float32)[:, None], np.arange(36) // 4, np.array([8])
+    )  # no two samples are equal
+    drawn = task.draw(apart, np.random.default_rng(0), 10, "train")
+    assert not set(drawn.pool.ravel()) & set(drawn.query.ravel())
     with pytest.raises(UsageError, match="expected n_classes=2"):
         make_task("conditions", Layout(n_classes=3))
 

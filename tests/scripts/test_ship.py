@@ -213,3 +213,15 @@ def test_cards_of_shipped_policies_say_what_the_benchmarks_file_says(name):
     run = Path(card["made_by"]["command"].split("--out ")[1]).name
     assert benchmark_evidence(file, run) == card["evidence"]
     assert card["do_not_use_when"]
+
+
+def test_a_source_that_does_not_fit_the_kind_is_refused(trained, tmp_path):
+    config = Config(policy=str(trained), name="mine", folder=tmp_path, evidence=tmp_path / "x.json")
+    with pytest.raises(UsageError, match="--evidence is for kinds that are not for pools"):
+        main(config)
+    subset = "few-shot-batch-2026-11-29"
+    with pytest.raises(UsageError, match="nothing shows that a policy of kind 'subset' learned"):
+        main(Config(policy=subset, name="mine", folder=tmp_path))
+    with pytest.raises(UsageError, match="a store holds evidence of policies for pools"):
+        main(Config(policy=subset, name="mine", folder=tmp_path, store=tmp_path))
+    assert not list(tmp_path.rglob("mine.safetensors"))

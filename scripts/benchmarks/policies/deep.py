@@ -2,7 +2,8 @@
 
 ``python -m scripts.benchmark deep`` runs every line of `LINES` on every data set, from the same
 random labels, and prints one line for each: the differences in AUBC points of accuracy with half of
-their 95 % interval. Finished runs lie in a folder and are never repeated; ``--minutes`` ends early.
+their 95 % interval by Student's t. Finished runs lie in a folder and are never repeated;
+``--minutes`` ends early.
 """
 
 import gzip
@@ -31,7 +32,7 @@ from lal.registry import parse_options
 from lal.rng import integer_seed
 from lal.serialization import read_json, write_json
 from lal.tasks.splits import make_task
-from scripts.benchmarks.base import Benchmark, Results, interval
+from scripts.benchmarks.base import Benchmark, Results, student_interval
 from scripts.benchmarks.policies.deep_lines import BASE, LINES, Line, applies
 
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
@@ -208,7 +209,8 @@ def _row(config: Config, dataset: str, line: Line) -> dict[str, str | int] | Non
     return {
         "row": line.row or "", "strategy": f"`{line.strategy}`", "learner": learner,
         "data set": _short(dataset), "pool": under, "runs": len(pairs),
-        "minus random": interval(ours - random, 2), "minus margin": interval(ours - margin, 2),
+        "minus random": student_interval(ours - random),
+        "minus margin": student_interval(ours - margin),
     }  # fmt: skip
 
 

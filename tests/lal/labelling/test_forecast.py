@@ -1,5 +1,7 @@
 """The forecast: the power law's known answers, conformal ends, and what the command prints."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -84,13 +86,13 @@ def test_the_best_accuracy_never_falls():
 
 def test_the_terms_of_the_rise():
     fit = fit_curve(N.tolist(), (law(N) + np.where(N == 70, 0.05, 0.0)).tolist())
-    now, far = fit.terms(np.array([100.0, 100.0 * np.e]))
+    now, far = fit.terms(np.array([100.0, 100.0 * math.e]))
     rise, lead, spread, room = now[:4] * fit.scale(100.0)
     assert (rise, lead) == (pytest.approx(0.0), pytest.approx(fit.best - fit.accuracy))
     assert (spread, room) == (pytest.approx(fit.law.spread), pytest.approx(1 - fit.accuracy))
     assert now[4:] == pytest.approx(0.0)  # the logarithm of one
     assert far[4:] == pytest.approx(far[:4])
-    assert far[0] * fit.scale(100 * np.e) == pytest.approx(fit.law(100 * np.e) - fit.accuracy)
+    assert far[0] * fit.scale(100 * math.e) == pytest.approx(fit.law(100 * math.e) - fit.accuracy)
 
 
 def test_the_shipped_calibration_is_whole():
