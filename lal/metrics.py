@@ -134,7 +134,7 @@ METRICS_OF_KIND: Mapping[TaskKind, Mapping[str, Metric]] = {
     CLASSIFICATION: METRICS,
     REGRESSION: REGRESSION_METRICS,
 }
-"""All metrics, by what a label is; the first of each is the headline of environments."""
+"""Metrics by what a label is; the first of each is the headline of environments."""
 
 
 REGION_METRICS: Mapping[str, Metric] = {"mean_iou": mean_iou, **METRICS, "rare_iou": rare_iou}

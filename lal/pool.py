@@ -88,7 +88,8 @@ class Pool:
         Args:
             index: Of the sample.
             label: Its class or number.
-            pixels: The classes of its pixels where it is a region, shape (n_pixels,).
+            pixels: The classes of its pixels where it is a region, shape (n_pixels,); all of them
+                are of class `label` when None.
 
         Raises:
             UsageError: The index is outside the pool or asked already, or the label is unknown.
@@ -97,8 +98,8 @@ class Pool:
         if self.n_classes and not 0 <= label < self.n_classes:
             raise UsageError(f"label {label} is not a class; expected 0 to {self.n_classes - 1}")
         self._values[index] = label
-        if pixels is not None:
-            self._pixels[index] = pixels
+        if self._pixels.shape[1]:
+            self._pixels[index] = label if pixels is None else pixels
         self._known[index] = True
         self._order.append(int(index))
 

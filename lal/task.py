@@ -144,6 +144,12 @@ class Task:
                 f"learner with lal.make_learner(..., task={self.kind!r})"
             )
         pixels = self.pool.pixels
+        parts = [part for part in (self.pool, self.test, self.reward) if part is not None]
+        if len({None if part.pixels is None else part.pixels.shape[1] for part in parts}) > 1:
+            raise UsageError(
+                f"pool, test and reward part of task {self.name!r} do not all have regions of the "
+                "same number of pixels"
+            )
         if pixels is not None and getattr(self.learner, "n_pixels", 0) != pixels.shape[1]:
             raise UsageError(
                 f"the rows of task {self.name!r} are regions of {pixels.shape[1]} pixels, and its "

@@ -66,6 +66,11 @@ class Conditions:
             raise UsageError(
                 "a condition is there or not: expected n_classes=2, n_distractors=0 and shots=0"
             )
+        if self.layout.n_query < 2:
+            raise UsageError(
+                f"AUROC needs queries of both sides: expected n_query of at least 2, got "
+                f"{self.layout.n_query}"
+            )
 
     def draw(self, bank: ClassBank, rng: np.random.Generator, n: int, split: Split) -> FewShot:
         """Return n episodes; the first four classes have the condition, half of all items do.

@@ -186,6 +186,10 @@ def count_clicks(classes: Ints) -> Ints:
         classes: Class of every pixel of square regions, shape (n, side^2).
     """
     side = math.isqrt(classes.shape[1])
+    if side**2 != classes.shape[1]:
+        raise UsageError(
+            f"clicks are counted in square regions, got {classes.shape[1]} pixels a region"
+        )
     grid = classes.reshape(-1, side, side)
     a, b, c, d = grid[:, :-1, :-1], grid[:, :-1, 1:], grid[:, 1:, :-1], grid[:, 1:, 1:]
     straight = ((a == b) & (c == d)) | ((a == c) & (b == d))

@@ -126,10 +126,10 @@ def load_suite(name_or_path: str | Path, *, kinds: Sequence[str] = KINDS) -> Sui
     if str(name_or_path) in SUITES:
         return SUITES[str(name_or_path)]()
     if str(name_or_path).startswith(IMAGES):
-        folder = str(name_or_path).removeprefix(IMAGES)
-        if folder in SUITES:
+        manifest = Path(str(name_or_path).removeprefix(IMAGES)).expanduser() / "manifest.json"
+        if str(name_or_path) == IMAGES or not manifest.is_file():
             raise DataError(f"expected images:FOLDER with a manifest.json, got {name_or_path!r}")
-        return load_suite(folder, kinds=("image",))
+        return _from_manifest(manifest, ("image",))
     path = Path(name_or_path).expanduser()
     if path.is_dir():
         manifest = path / "manifest.json"

@@ -112,7 +112,10 @@ def region_borders(state: QueryState, rows: Ints) -> Floats:
 
 @define("region_rarity@1", "candidate", needs=("pixel_proba",), cost="N P C")
 def region_rarity(state: QueryState, rows: Ints) -> Floats:
-    """Share of each class times how much rarer than the commonest it is in labelled regions."""
+    """Share of each class times how much rarer than the commonest it is.
+
+    Rarity is of what is predicted in labelled regions (in the reference set when there are none).
+    """
     proba = given(state.pixel_proba, "pixel_proba")
     labelled = state.labelled if len(state.labelled) else state.reference
     known = proba[labelled].mean(axis=(0, 1))

@@ -115,7 +115,7 @@ class Interval:
     """A number with a 90 % interval; `high` is infinite where it may be out of reach.
 
     Attributes:
-        value: The forecast; infinite when the law never gets there within the range.
+        value: The forecast; infinite when it never gets there within the range.
         low: Lower end.
         high: Upper end.
     """
@@ -186,7 +186,8 @@ class Calibration:
 
     Attributes:
         accuracy: Errors of the law.
-        best: Errors of the best accuracy, of other projects than `rise` was fitted to.
+        best: Errors of the best accuracy, of other projects than `rise` was fitted to; upper ends
+            are of looks at which an accuracy is first reached.
         rise: Weights of `Fit.terms`: the median rise of the best accuracy.
         random_ratio: Labels that random choice needs as a multiple of the policy's: the median
             and the ends of 90 % of the simulated projects.

@@ -116,6 +116,11 @@ class SubsetPolicy(ProgramPolicy):
                     "the batch head needs a support set: 'support' and 'support_labels'"
                 )
             support = self._embedded(info, "support")
+            if support.shape[1] != Z.shape[1]:
+                raise UsageError(
+                    f"items have {Z.shape[1]} columns and the support set {support.shape[1]}; "
+                    "embed both alike"
+                )
         given = similarities(Z, support)
         memory = {"Z": Z, "chosen": np.zeros(len(Z), dtype=bool), **given._asdict()}
         if self.head == "one_step":

@@ -78,7 +78,7 @@ class RegionBald:
     The mean over pixels of the mutual information of class and parameters.
 
     Args:
-        n_draws: Draws where the model has no members.
+        n_draws: Draws from the posterior; a model without one uses its members.
     """
 
     n_draws: int = 20

@@ -152,6 +152,8 @@ def run_sequences(
 ) -> Curve:
     """Acquire the tags of sentences until so many tokens are paid, and return F1 by tokens.
 
+    The curve's `n_labels` counts tokens, its `n_start` sentences.
+
     Args:
         score: A name in `SEQUENCE_SCORES`, or a function.
         world: Sentences, none of which has tags yet.
@@ -162,11 +164,16 @@ def run_sequences(
         seed: Of start, draws and ties.
 
     Raises:
-        UsageError: A start that is no part of the pool.
+        UsageError: A start that is not a part of the pool, or a world that has tags already.
     """
     rank, streams, n = SEQUENCE_SCORES[score] if isinstance(score, str) else score, Streams(seed), 0
     if not 1 <= start < len(world.stream):
         raise UsageError(f"start must be from 1 to {len(world.stream) - 1}, got {start}")
+    if world.n_labelled:
+        raise UsageError(
+            f"{world.n_labelled} sentences of this world have tags already; make a SentenceWorld "
+            "for every run"
+        )
     chosen = streams["start"].permutation(len(world.stream))[:start]
     labelled, paid, quality = np.zeros(0, dtype=np.int64), list[int](), list[float]()
     while len(chosen):

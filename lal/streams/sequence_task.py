@@ -39,6 +39,11 @@ class SentenceWorld:
         self._vocabulary: set[str] = set()
         self._quality: float | None = None
 
+    @property
+    def n_labelled(self) -> int:
+        """Sentences that it was trained on."""
+        return len(self._labelled)
+
     def item(self, t: int) -> StreamItem:
         """Return marginals, confidence, cost and content of sentence t."""
         tokens = self.stream[t].tokens

@@ -204,5 +204,6 @@ def student_interval(values: np.ndarray, digits: int = 2) -> str:
     """Return the mean and half of its 95 % interval by Student's t, for few values."""
     from scipy.stats import t
 
-    wide = float(t.ppf(0.975, len(values) - 1)) / 1.96 * half_width(values)
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    wide = float(t.ppf(0.975, len(values) - 1)) * error
     return f"{values.mean():+.{digits}f} +- {wide:.{digits}f}"

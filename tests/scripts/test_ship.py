@@ -216,10 +216,10 @@ def test_cards_of_shipped_policies_say_what_the_benchmarks_file_says(name):
 
 
 def test_a_source_that_does_not_fit_the_kind_is_refused(trained, tmp_path):
-    config = Config(policy=str(trained), name="mine", folder=tmp_path, evidence=tmp_path / "x.json")
+    config = Config(policy=trained, name="mine", folder=tmp_path, evidence=tmp_path / "x.json")
     with pytest.raises(UsageError, match="--evidence is for kinds that are not for pools"):
         main(config)
-    subset = "few-shot-batch-2026-11-29"
+    subset = ROOT / "lal/policies/shipped/subset/few-shot-batch-2026-11-29.safetensors"
     with pytest.raises(UsageError, match="nothing shows that a policy of kind 'subset' learned"):
         main(Config(policy=subset, name="mine", folder=tmp_path))
     with pytest.raises(UsageError, match="a store holds evidence of policies for pools"):

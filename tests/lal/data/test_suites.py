@@ -74,7 +74,7 @@ def test_images(folder):
     manifest["datasets"][0]["kind"] = "image"
     write_manifest(folder, manifest)
     assert load_suite(f"images:{folder}").names == [manifest["datasets"][0]["name"]]
-    with pytest.raises(DataError, match="neither a folder nor"):
+    with pytest.raises(DataError, match="got 'images:no/such/folder'"):
         load_suite("images:no/such/folder")
     with pytest.raises(DataError, match="expected images:FOLDER"):
         load_suite("images:bundled")

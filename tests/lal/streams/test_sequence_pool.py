@@ -82,3 +82,10 @@ def test_wrong_use_is_refused():
         run_sequences("random", made, tokens=10, start=4)
     with pytest.raises(UnknownNameError, match="did you mean 'token_entropy'"):
         run_sequences("token_entrpy", made, tokens=10)
+
+
+def test_a_world_that_has_tags_already_is_refused():
+    made = SentenceWorld(Language(np.random.default_rng(0)).sentences(6), [])
+    run_sequences("random", made, tokens=1, start=2)
+    with pytest.raises(UsageError, match="2 sentences of this world have tags already"):
+        run_sequences("random", made, tokens=10, start=2)

@@ -50,7 +50,7 @@ def test_a_line_is_the_mean_of_paired_differences_and_nothing_runs_twice(tmp_pat
         * (area[f"logistic_regression.dal.{s}.json"] - area[f"logistic_regression.random.{s}.json"])
         for s in (0, 1)
     ]
-    half = 12.7062 * np.std(gaps, ddof=1) / np.sqrt(2)  # Student's t, one degree of freedom
+    half = 12.706205 * np.std(gaps, ddof=1) / np.sqrt(2)  # Student's t, one degree of freedom
     assert row["minus random"] == f"{np.mean(gaps):+.2f} +- {half:.2f}"
     before = {name: path.stat().st_mtime_ns for name, path in files.items()}
     assert main(wanted) == 0

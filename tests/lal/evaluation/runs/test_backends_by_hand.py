@@ -129,10 +129,17 @@ class Parallel:
 
     made: ClassVar[list[Any]] = []
     sizes: ClassVar[list[int]] = []
+    entered: ClassVar[list[int]] = []
     dies = False
 
     def __init__(self, **options: Any) -> None:
         self.made.append(options)
+
+    def __enter__(self) -> "Parallel":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.entered.append(len(self.sizes))
 
     def __call__(self, tasks: Any) -> Any:
         given = list(tasks)
@@ -148,6 +155,7 @@ def parallel(monkeypatch: Any) -> Any:
     monkeypatch.setattr(backends, "execute_limited", lambda run, seconds: (run, seconds))
     monkeypatch.setattr(Parallel, "made", [])
     monkeypatch.setattr(Parallel, "sizes", [])
+    monkeypatch.setattr(Parallel, "entered", [])
     return Parallel
 
 
@@ -159,6 +167,7 @@ def test_runs_are_handed_out_in_chunks(parallel: Any, chunk: int, sizes: list[in
     assert found == [(letter, 1.5) for letter in "abcde"]
     assert parallel.made == [{"batch_size": 1, "n_jobs": 3}]
     assert parallel.sizes == sizes
+    assert parallel.entered == ([len(sizes)] if chunk else [])  # one pool for all chunks
 
 
 def test_lost_workers_are_named(parallel: Any, monkeypatch: Any) -> None:
