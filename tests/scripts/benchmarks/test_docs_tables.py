@@ -12,7 +12,7 @@ from scripts.benchmarks.tables import BEGIN, DOCS, END, Config, main, run, with_
 PAGES = {path: path.read_text() for path in sorted(DOCS.rglob("*.md"))}
 MARKED = [path for path, text in PAGES.items() if BEGIN.search(text)]
 OF_WORDS = ("aim", "library | extra", "kind | classes are", "environment | agents",
-    "column |", "`--format` | what is read", "| ALPBench (2024)",
+    "column |", "`--format` | what is read", "| ALPBench (2024)", "what they conclude",
 )  # fmt: skip
 """Beginnings of heads of tables that hold no figures."""
 
