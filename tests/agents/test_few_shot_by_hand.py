@@ -69,9 +69,10 @@ def test_a_segment_of_reinforce_by_hand(monkeypatch: Any, control: Any) -> None:
     log_p = torch.tensor([-1.0, -2.0, -3.0, -4.0])
     calls: list[Any] = []
 
-    def draw(bank: Any, rng: Any, sizes: Layout, *, n: int, split: str) -> str:
-        assert (bank is learner.bank, n, split) == (True, 2, "train")
-        assert sizes == layout(learner.config)._replace(n_query=11)
+    assert learner.task.layout == layout(learner.config)._replace(n_query=11)
+
+    def draw(bank: Any, rng: Any, n: int, split: str) -> str:
+        assert (bank is learner.bank, n, split) == (True, 2, "fit")
         calls.append(("draw", int(rng.integers(10**9))))
         return "drawn"
 
@@ -85,10 +86,12 @@ def test_a_segment_of_reinforce_by_hand(monkeypatch: Any, control: Any) -> None:
     def step(loss: torch.Tensor, *, max_norm: float) -> None:
         calls.append((loss.item(), max_norm, learner.optimiser.param_groups[0]["lr"]))
 
-    monkeypatch.setattr(few_shot, "draw_few_shot", draw)
+    monkeypatch.setattr(learner, "task", SimpleNamespace(draw=draw))
     monkeypatch.setattr(learner, "world", lambda drawn: SimpleNamespace(repeated=repeated))
     monkeypatch.setattr(learner, "sample", sample)
-    monkeypatch.setattr(learner, "_reward", lambda drawn, picked: rewards)
+    monkeypatch.setattr(
+        learner, "_reward", lambda drawn, picked, copies: rewards if copies == 2 else None
+    )
     monkeypatch.setattr(learner, "step", step)
     figures = learner.train_segment(1)
     assert figures == {"gradient_steps": 4, "accuracy": 0.625}
@@ -160,10 +163,10 @@ def test_a_reward_is_the_accuracy_of_the_nearest_prototype() -> None:
     drawn = make_episodes()
     picked = np.array([[0, 1], [0, 2], [0, 1], [2, 2]])
     wanted = [1.0, 0.5, 1.0, 0.5]
-    assert learner._reward(drawn, picked).tolist() == wanted
+    assert learner._reward(drawn, picked, 2).tolist() == wanted
     near_four = np.array([[[4.0]], [[0.0]]], dtype=np.float32)
     supported = drawn._replace(support=near_four, support_labels=np.array([[1], [1]]))
-    assert learner._reward(supported, picked).tolist() == [1.0, 1.0, 1.0, 0.5]
+    assert learner._reward(supported, picked, 2).tolist() == [1.0, 1.0, 1.0, 0.5]
 
 
 @pytest.mark.parametrize("head", ["one_step", "sequential", "batch", "graph"])
@@ -211,8 +214,8 @@ def test_a_few_shot_policy_says_what_it_is() -> None:
     config = replace(CONFIG, n_distractors=3, budget=4, control="shuffled_reward")
     assert card(config, "none") == {
         "summary": "few-shot sequential selection, vectors", "agent": "few_shot",
-        "control": "none", "head": "sequential", "bank": "vectors",
-        "episode": [2, 8, 3, 0, 15, 5], "labels": 4, "seed": 3,
+        "control": "none", "head": "sequential", "bank": "vectors", "task": "classes",
+        "episode": [2, 8, 3, 0, 15, 5], "labels": 4, "seed": 3, "gradient_steps": 4,
     }  # fmt: skip
     learner = FewShotLearner(config)
     policy = learner.export()

@@ -47,7 +47,7 @@ def test_episodes_of_one_shot_learning_by_hand() -> None:
     network: Any = Ask([0, 3, 1, 3, 2, 0], 3)
     learner.network = network
     values, chosen, rewards, labels = learner._play(np.random.default_rng(5), 0.0)
-    drawn = draw_episodes(learner.bank, np.random.default_rng(5), n=4, T=6, C=3, split="train")
+    drawn = draw_episodes(learner.bank, np.random.default_rng(5), n=4, T=6, C=3, split="fit")
     assert values.shape == (6, 4, 4)
     assert values[2, 0].tolist() == [0.0, 3.0, 0.0, 0.0]
     assert np.array_equal(labels.numpy(), drawn.labels.T)
