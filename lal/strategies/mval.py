@@ -29,7 +29,8 @@ def variances(table: Floats, weight: Floats) -> tuple[Floats, Floats]:
 class VarianceMaximization:
     """Asks for the largest product of the two variances, weighted by entropy.
 
-    At most 80 refits a query: the rows tried are those that are looked at. Source: Yang & Loog
+    At most 80 refits a query, so 80 / C rows are tried, those that are looked at; a larger batch is
+    filled with rows at random. Source: Yang & Loog
     (2018), "A variance maximization criterion for active learning".
     """
 

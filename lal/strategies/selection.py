@@ -23,8 +23,9 @@ FEWEST = 1_000
 
 CONTENDERS = 0.5
 """Share of the rows, those of highest utility, among which `greedy` chooses after the first pick.
-For the default policy in pools of up to 2 000 rows, it made every batch of ten that all rows made,
-and 99 % of the rows of batches of thirty."""
+
+It saves time and can change a pick, so pools of up to `FEWEST` rows contend as a whole.
+"""
 
 Score = Callable[[QueryState, Ints], Floats]
 """State and rows (n,) to the utilities of these rows, shape (n,)."""

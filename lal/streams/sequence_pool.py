@@ -7,7 +7,7 @@ learning strategies for sequence labeling tasks"::
     curve = run_sequences("information_density", world, tokens=400, seed=0)
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +16,7 @@ import numpy as np
 from lal.arrays import Floats, Ints
 from lal.curve import Curve
 from lal.errors import UsageError
+from lal.learners.crf import CRFTagger
 from lal.registry import Registry
 from lal.rng import Streams
 from lal.strategies import sequence_scores as scores
@@ -31,17 +32,21 @@ class SequenceState:
     """What a score may look at.
 
     Attributes:
-        world: Sentences, and the CRF fitted to those with tags; tags of others are not looked at.
+        tokens: The words of each sentence.
+        features: The features of each token of each sentence, by name.
+        model: The CRF fitted to the sentences with tags.
         labelled: Sentences with tags, shape (L,).
     """
 
-    world: SentenceWorld
+    tokens: Sequence[Sequence[str]]
+    features: Sequence[list[list[str]]]
+    model: CRFTagger
     labelled: Ints
 
     @property
     def N(self) -> int:
         """Number of sentences."""
-        return len(self.world.stream)
+        return len(self.tokens)
 
     @cached_property
     def open(self) -> Ints:
@@ -51,12 +56,12 @@ class SequenceState:
     @cached_property
     def lengths(self) -> Ints:
         """Tokens of each sentence, shape (N,)."""
-        return np.array([len(sentence.tokens) for sentence in self.world.stream])
+        return np.array([len(words) for words in self.tokens])
 
     @cached_property
     def words(self) -> Floats:
         """Counts of the words of each sentence, shape (N, V)."""
-        low = [[w.lower() for w in sentence.tokens] for sentence in self.world.stream]
+        low = [[w.lower() for w in words] for words in self.tokens]
         place = {word: i for i, word in enumerate(sorted({w for words in low for w in words}))}
         counts = np.zeros((self.N, len(place)))
         for row, words in enumerate(low):
@@ -67,7 +72,7 @@ class SequenceState:
         """Return the score of each open sentence's chain, shape (N,); 0 for labelled ones."""
         found = np.zeros(self.N)
         for row in self.open:
-            found[row] = score(*self.world.model.chain(self.world.features(int(row))))
+            found[row] = score(*self.model.chain(self.features[row]))
         return found
 
 
@@ -124,12 +129,12 @@ def expected_gradient_length(state: SequenceState, rng: np.random.Generator) -> 
     """The expected length of the gradient over the likeliest taggings (their equation 8)."""
     found = np.zeros(state.N)
     for row in state.open:
-        names = state.world.features(int(row))
+        names = state.features[row]
         place = {name: i for i, name in enumerate(sorted({n for some in names for n in some}))}
         vectors = np.zeros((len(names), len(place)))
         for t, some in enumerate(names):
             vectors[t, [place[name] for name in some]] = 1.0
-        chain = state.world.model.chain(names)
+        chain = state.model.chain(names)
         found[row] = scores.expected_gradient_length(*chain, vectors, N_BEST)
     return found
 
@@ -138,6 +143,18 @@ def expected_gradient_length(state: SequenceState, rng: np.random.Generator) -> 
 def information_density(state: SequenceState, rng: np.random.Generator) -> Floats:
     """Sequence entropy times the mean similarity of the words to all sentences (equation 9)."""
     return scores.information_density(sequence_entropy(state, rng), state.words)
+
+
+def look(world: SentenceWorld, labelled: Ints) -> SequenceState:
+    """Return what a score may look at: everything but tags.
+
+    Args:
+        world: Sentences, and the CRF fitted to those with tags.
+        labelled: Sentences with tags, shape (L,).
+    """
+    tokens = [sentence.tokens for sentence in world.stream]
+    features = [world.features(row) for row in range(len(tokens))]
+    return SequenceState(tokens, features, world.model, labelled)
 
 
 def run_sequences(
@@ -179,7 +196,7 @@ def run_sequences(
     while len(chosen):
         world.learn(*chosen.tolist())
         labelled = np.append(labelled, chosen)
-        state = SequenceState(world, labelled)
+        state = look(world, labelled)
         n = int(state.lengths[labelled].sum())
         paid.append(n)
         quality.append(world.quality(0))

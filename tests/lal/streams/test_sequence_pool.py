@@ -8,7 +8,7 @@ import pytest
 from lal.errors import UnknownNameError, UsageError
 from lal.strategies.sequence_scores import chain_marginals, sequence_entropy
 from lal.streams.sentences import Language
-from lal.streams.sequence_pool import SEQUENCE_SCORES, SequenceState, run_sequences
+from lal.streams.sequence_pool import SEQUENCE_SCORES, look, run_sequences
 from lal.streams.sequence_task import SentenceWorld
 
 pytest.importorskip("pycrfsuite")
@@ -43,7 +43,7 @@ def test_before_a_fit_all_taggings_are_alike():
 
 @pytest.mark.parametrize("name", SEQUENCE_SCORES.names())
 def test_every_score_ranks_open_sentences_and_repeats_itself(name):
-    state = SequenceState(world(), np.arange(6))
+    state = look(world(), np.arange(6))
     first, second = (SEQUENCE_SCORES[name](state, np.random.default_rng(1)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert first.shape == (24,)
@@ -52,7 +52,7 @@ def test_every_score_ranks_open_sentences_and_repeats_itself(name):
 
 
 def test_scores_of_tokens_are_sums_or_means():
-    state, rng = SequenceState(world(), np.arange(6)), np.random.default_rng(0)
+    state, rng = look(world(), np.arange(6)), np.random.default_rng(0)
     total, mean = (SEQUENCE_SCORES[n](state, rng) for n in ("total_token_entropy", "token_entropy"))
     np.testing.assert_allclose(total, mean * state.lengths)
     whole = SEQUENCE_SCORES["sequence_entropy"](state, rng)
@@ -89,3 +89,12 @@ def test_a_world_that_has_tags_already_is_refused():
     run_sequences("random", made, tokens=1, start=2)
     with pytest.raises(UsageError, match="2 sentences of this world have tags already"):
         run_sequences("random", made, tokens=10, start=2)
+
+
+def test_a_score_is_shown_no_tags():
+    """No attribute of the state leads to sentences, which carry their tags."""
+    state = look(world(), np.arange(2))
+    for value in vars(state).values():
+        assert not isinstance(value, SentenceWorld)
+        for one in value if isinstance(value, list) else [value]:
+            assert not hasattr(one, "tags") or one is state.model  # the names of all tags
