@@ -1,0 +1,46 @@
+"""The comparison of batches: settings, kinds of data sets, and finished runs that are kept."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_blobs
+
+from scripts.benchmarks.base import Results
+from scripts.benchmarks.policies import batches
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> batches.Config:
+    for name, classes in (("two", 2), ("three", 3)):
+        X, y = make_blobs(120, 2, centers=classes, cluster_std=3.0, random_state=classes)
+        np.savez(tmp_path / f"{name}.npz", X=X, y=y)
+    return batches.Config(
+        datasets=("two", "three"), folder=tmp_path, batch_sizes=("5", "10C"), starts=("4", "cold"),
+        labels=30, runs=2, max_pool=60, out=tmp_path / "kept",
+    )  # fmt: skip
+
+
+def test_every_setting_is_compared_by_kind_of_data_set(config, monkeypatch):
+    results = Results()
+    batches.run(config, results)
+    rows = results.tables["batches"].rows
+    settings = {(row["start"], row["batch"]) for row in rows}
+    assert settings == {("4", "5"), ("4", "10C"), ("cold", "5"), ("cold", "10C")}
+    assert len(rows) == 4 * 5 * 3
+    kinds = [row for row in rows if "classes" in row["data sets"]]
+    assert all(row["data sets ahead"].endswith("of 1") for row in kinds)
+    whole = [r for r in rows if r["data sets"] == "all" and r["default minus"] == "random"]
+    assert any(not row["accuracy"].startswith("+0.00 [+0.00, +0.00]") for row in whole)
+
+    monkeypatch.setattr(batches, "_run", lambda *_: pytest.fail("ran again"))
+    again = Results()
+    batches.run(config, again)
+    assert again.tables == results.tables
+
+
+def test_a_kept_run_belongs_to_its_settings(config):
+    one = batches.Run("4", "5", "two", 0)
+    first = batches._kept(config, one)
+    other = batches.replace(config, labels=20)
+    assert batches._kept(other, one) != first
