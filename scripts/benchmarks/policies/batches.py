@@ -88,21 +88,21 @@ class Run(NamedTuple):
 
 
 def run(config: Config, results: Results) -> None:
-    """Add the differences to every other method, by start, batch size and kind of data set."""
+    """Add the differences to every other method: a table for each kind of data set."""
     runs = list(_runs(config))
     with ProcessPoolExecutor(config.jobs) as pool:
         done = dict(zip(runs, pool.map(partial(_kept, config), runs), strict=True))
     kinds = {
         "all": config.datasets,
-        "two classes": [d for d in config.datasets if _load(config, d).n_classes == 2],
-        "more classes": [d for d in config.datasets if _load(config, d).n_classes > 2],
+        "two-classes": [d for d in config.datasets if _load(config, d).n_classes == 2],
+        "more-classes": [d for d in config.datasets if _load(config, d).n_classes > 2],
     }
     for start, size in product(config.starts, config.batch_sizes):
         for other, (kind, names) in product(list(METHODS)[1:], kinds.items()):
             if names:
                 gaps = np.array([_gaps(config, done, (start, size, d), other) for d in names])
-                row = {"start": start, "batch": size, "default minus": other, "data sets": kind}
-                results.add("batches", row | _summary(gaps))
+                row = {"start": start, "batch": size, "default minus": other}
+                results.add(kind, row | _summary(gaps))
 
 
 def _runs(config: Config) -> Iterator[Run]:
