@@ -97,12 +97,12 @@ def run(config: Config, results: Results) -> None:
         "two-classes": [d for d in config.datasets if _load(config, d).n_classes == 2],
         "more-classes": [d for d in config.datasets if _load(config, d).n_classes > 2],
     }
-    for start, size in product(config.starts, config.batch_sizes):
-        for other, (kind, names) in product(list(METHODS)[1:], kinds.items()):
-            if names:
-                gaps = np.array([_gaps(config, done, (start, size, d), other) for d in names])
-                row = {"start": start, "batch": size, "default minus": other}
-                results.add(kind, row | _summary(gaps))
+    settings = list(product(config.starts, config.batch_sizes, list(METHODS)[1:]))
+    for kind, names in kinds.items():
+        for start, size, other in settings if names else ():
+            gaps = np.array([_gaps(config, done, (start, size, d), other) for d in names])
+            row = {"start": start, "batch": size, "default minus": other}
+            results.add(kind, row | _summary(gaps))
 
 
 def _runs(config: Config) -> Iterator[Run]:
