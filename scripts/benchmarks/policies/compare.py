@@ -2,7 +2,8 @@
 
 ``python -m scripts.benchmark compare --strategies default --against margin uncertainty_herding``
 evaluates them, in the compiled engine unless told otherwise, and writes the differences over all
-data sets and over those of two and of more classes. It can be stopped and run again at any time.
+data sets and over those of two and of more classes, and with ``--at 100 200`` those at so many
+labels. It can be stopped and run again at any time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -61,6 +62,9 @@ class Config:
     """Take the data sets of two classes alone, the rarer class thinned out to each of these shares
     (0.1 and 0.03, say); as they are when empty."""
 
+    at: tuple[int, ...] = ()
+    """Labels at which the methods are compared, too, beside their areas."""
+
     max_pool: int | None = 1000
     """Larger pools are sub-sampled."""
 
@@ -110,6 +114,8 @@ def run(config: Config, results: Results) -> None:
                 part = table[table["dataset"].isin(names)]
                 if len(part):
                     results.add("compare", _row(part, kind, ours.label, other.label))
+            for labels in config.at:
+                results.add("at", _row_at(table, labels, ours.label, other.label))
 
 
 def _kinds(
@@ -137,6 +143,17 @@ def _row(table: Table, kind: str, ours: str, other: str) -> dict[str, str | int]
         row[f"won / level / lost, {metric.replace('_', ' ')}"] = (
             f"{found.wins} / {found.ties} / {found.losses}"
         )
+    return row
+
+
+def _row_at(table: Table, labels: int, ours: str, other: str) -> dict[str, str | int]:
+    """Return the differences at a number of labels, on the data sets whose pools hold so many."""
+    part = table[table["n_labels"] == labels]
+    row: dict[str, str | int] = {"strategy": ours, "minus": other, "labels": labels}
+    row["data sets"] = int(part["dataset"].nunique())
+    for metric in METRICS:
+        found = compare(part, ours, other, control=other, column=metric)
+        row[metric.replace("_", " ")] = show_interval(found.interval)
     return row
 
 
