@@ -12,8 +12,8 @@ class ExpectedErrorReduction:
     """Asks for the row after whose label the learner expects to err least on the others.
 
     ``-sum_y p(y|x) mean_u (1 - max_c p+(c|u))``, p+ refitted with (x, y). At most 80 refits a
-    query, so 80 / C rows are tried; a larger batch is filled with rows at random. Source: Roy &
-    McCallum (2001), "Toward optimal active learning through sampling estimation of error
+    query, so 80 / C rows are tried; a larger batch is filled with the smallest margins. Source: Roy
+    & McCallum (2001), "Toward optimal active learning through sampling estimation of error
     reduction".
     """
 

@@ -30,8 +30,8 @@ class VarianceMaximization:
     """Asks for the largest product of the two variances, weighted by entropy.
 
     At most 80 refits a query, so 80 / C rows are tried, those that are looked at; a larger batch is
-    filled with rows at random. Source: Yang & Loog
-    (2018), "A variance maximization criterion for active learning".
+    filled with the smallest margins. Source: Yang & Loog (2018), "A variance maximization criterion
+    for active learning".
     """
 
     def utilities(self, state: QueryState, rng: np.random.Generator) -> Floats:

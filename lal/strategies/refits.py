@@ -6,6 +6,7 @@ from lal.arrays import Floats, Ints
 from lal.errors import UsageError
 from lal.pool import take
 from lal.state import QueryState
+from lal.strategies.uncertainty import margin_utility
 
 REFITS = 80
 """Refits for one row of a query, at most."""
@@ -62,8 +63,13 @@ class WhatIf:
         )
 
     def scatter(self, values: Floats) -> Floats:
-        """Return values of the rows tried; all others are below them, shape (N,)."""
-        full = np.full(self.state.N, values.min() - 1.0)
+        """Return values of the rows tried; all others are below them, by margin, shape (N,).
+
+        A batch that is larger than the rows tried is thus filled with the smallest margins.
+        """
+        proba = self.state.proba
+        margins = np.zeros(self.state.N) if proba is None else margin_utility(proba)
+        full = values.min() - 1.0 + margins
         full[self.tried] = values
         return full
 

@@ -206,3 +206,17 @@ def test_density_by_hand():
     far = np.linalg.norm(state.Z - state.Z.mean(axis=0), axis=1).argmax()
     assert density.argmin() == far
     assert 0.0 < density.min() < density.max() < 1.0
+
+
+@pytest.mark.parametrize("name", ["expected_error_reduction", "mval"])
+def test_a_batch_beyond_the_rows_tried_goes_on_with_the_smallest_margins(name):
+    state: Any = sample_state(3, 12)
+    tried = WhatIf(state, "test", np.random.default_rng(0)).tried
+    utilities = make_strategy(name).utilities(state, np.random.default_rng(0))
+    rest = np.setdiff1d(state.open, tried)
+    assert len(tried) > 0
+    assert len(rest) > 1
+    assert utilities[rest].max() < utilities[tried].min()
+    ranked = rest[np.argsort(-utilities[rest], kind="stable")]
+    two = np.sort(state.proba[ranked], axis=1)
+    assert (np.diff(two[:, -1] - two[:, -2]) >= -1e-12).all()
