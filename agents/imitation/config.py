@@ -7,6 +7,7 @@ from agents.registry import Agent
 from agents.training.config import check_above, check_at_least
 from agents.training.prior_tasks import PriorPoolConfig
 from lal.errors import UsageError
+from lal.features import COVERAGE_CANDIDATE_FEATURES, DEFAULT_CANDIDATE_FEATURES
 
 MOST_MEMBERS = 16
 """Registers that one operation of a policy's program joins."""
@@ -176,6 +177,16 @@ WIDE: dict[str, Any] = {
 }
 """Rare classes, overlap, warm starts; gains measured on some 4 000 rows."""
 
+COVERAGE: dict[str, Any] = {
+    **FULL,
+    "own_policy": "lookahead-2026-11-22-b",
+    "candidate_features": (*DEFAULT_CANDIDATE_FEATURES, *COVERAGE_CANDIDATE_FEATURES),
+    "rows": (4_000, 5_000),
+    "rare": 0.1,
+    "warm": 0.1,
+}
+"""What uncertainty herding ranks by among the features; gains measured on some 2 000 rows."""
+
 SMOKE = ImitationConfig(
     learners=("gaussian_nb",), n_blocks=2, block_tasks=3, n_candidates=8, sizes=(2, 4),
     budget=6, max_pool=40, rows=(150, 200), columns=(2, 6), n_epochs=2, net_arch=(8, 8),
@@ -195,9 +206,10 @@ full at 1/50. smoke: seconds, learns nothing."""
 IMITATION_PRESETS = {
     "demo": ImitationConfig(n_blocks=10, held_out_blocks=2, n_members=2, n_dev_tasks=0),
     "full": ImitationConfig(**FULL, n_blocks=84, held_out_blocks=12, n_dev_tasks=0),
+    "coverage": ImitationConfig(**COVERAGE, n_blocks=72, held_out_blocks=12, n_dev_tasks=0),
     "smoke": replace(SMOKE, held_out_blocks=1, set_width=4, n_dev_tasks=0),
 }
-"""Variants of the same, evaluated by their picks on held-out blocks."""
+"""Variants of the same, evaluated by their picks on held-out blocks. coverage: more features."""
 
 LOOKAHEAD = Agent(
     name="lookahead",

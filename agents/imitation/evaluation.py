@@ -40,14 +40,20 @@ class HeldOut:
     block: Ints
 
 
-def score_states(policy: PoolPolicy, states: States) -> Floats:
+def score_states(policy: PoolPolicy, states: States, held: Sequence[str] | None = None) -> Floats:
     """Return a policy's utilities of all slots, shape (S, K), 0 where there is no candidate.
 
     A policy that reads the reference set is given the half of each candidate set that stands for it
     in training.
+
+    Args:
+        policy: The policy.
+        states: The states.
+        held: Ids of the candidate features that the states hold; None: those of the policy.
     """
-    in_set = get_set(states, list(policy.candidate_features).index("margin@1")) > 0
-    rows = states.candidates
+    held = list(held or policy.candidate_features)
+    in_set = get_set(states, held.index("margin@1")) > 0
+    rows = states.candidates[:, :, [held.index(name) for name in policy.candidate_features]]
     return score_slates(policy.scorer, SlateBatch(rows, states.context, states.mask, rows, in_set))
 
 

@@ -168,7 +168,12 @@ class _Behaviour:
         scores = _scores(seen.candidates, self.makers, self.rng, feature_lists(self.config)[0])
         if self.own is not None:
             mine = self.makers == BEHAVIOURS.index("own")
-            slates = SlateBatch(seen.candidates[mine], seen.context[mine], seen.mask[mine] > 0)
+            candidates, context = _columns(self.own, self.config)
+            slates = SlateBatch(
+                seen.candidates[mine][:, :, candidates],
+                seen.context[mine][:, context],
+                seen.mask[mine] > 0,
+            )
             scores[mine] = score_slates(self.own.scorer, slates)
         return scores
 
@@ -201,18 +206,28 @@ def own_policy(config: ImitationConfig) -> PoolPolicy | None:
     """Return the policy that also grows states, or None.
 
     Raises:
-        UsageError: It looks at other features than the run, so it cannot be asked here.
+        UsageError: It reads a feature that the run does not compute.
     """
     if not config.own_policy:
         return None
     policy = load_as(PoolPolicy, config.own_policy)
-    found = (tuple(policy.candidate_features), tuple(policy.context_features))
-    if found != feature_lists(config):
+    known = {name for names in feature_lists(config) for name in names}
+    lacking = [n for n in (*policy.candidate_features, *policy.context_features) if n not in known]
+    if lacking:
         raise UsageError(
-            f"own_policy {config.own_policy!r} looks at other features than this run; give one "
-            "that was trained with the same lists, or none"
+            f"own_policy {config.own_policy!r} reads {', '.join(lacking)}, which this run does not "
+            "compute; add them to the features of the run, or give another policy or none"
         )
     return policy
+
+
+def _columns(policy: PoolPolicy, config: ImitationConfig) -> tuple[list[int], list[int]]:
+    """Return where the run's candidate and context features hold those of a policy."""
+    candidate, context = feature_lists(config)
+    return (
+        [candidate.index(name) for name in policy.candidate_features],
+        [context.index(name) for name in policy.context_features],
+    )
 
 
 def _scores(

@@ -8,7 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.simulator.kernels.episodes import draw_slates
-from envs.simulator.kernels.features.names import CANDIDATE_KERNELS, CONTEXT_KERNELS, NEEDS_VARIANCE
+from envs.simulator.kernels.features.names import (
+    CANDIDATE_KERNELS,
+    CONTEXT_KERNELS,
+    NEEDS_VARIANCE,
+    OF_COVERAGE,
+)
 from envs.simulator.kernels.features.observe import SHARED, observe
 from envs.simulator.pool_rules import value_limits
 from envs.simulator.tables import TaskTables
@@ -64,6 +69,7 @@ class Slates:
         self._features, self._limits = value_limits(features[0], CANDIDATE_KERNELS)
         self._contexts, self._context_limits = value_limits(features[1], CONTEXT_KERNELS)
         self._with_variance = any(name in NEEDS_VARIANCE for name in features[0])
+        self._with_coverage = any(name in OF_COVERAGE for name in features[0])
         self.rows: Ints = np.full(shape, -1, dtype=np.int64)
         self.final_rows: Ints = np.full(shape, -1, dtype=np.int64)
         self.observations = Observations(
@@ -102,6 +108,10 @@ class Slates:
             self._context_limits, seen.candidates, seen.context,
             np.empty(SHARED * eps.open.shape[1], np.float32),
         )  # fmt: skip
+        if self._with_coverage:
+            from envs.simulator.kernels.features.coverage import observe_coverage
+
+            observe_coverage(t, eps, ids, self.rows, self._features, seen.candidates)
 
     def mark(self) -> None:
         """Write down which slots are open."""

@@ -3,6 +3,7 @@
 from lal.features import (
     candidate,
     context,
+    coverage,
     forest,
     lal_rl,
     model_doubt,
@@ -41,6 +42,16 @@ DEFAULT_CANDIDATE_FEATURES = (
     "uncovered_doubt@1",
 )
 """What policies look at unless told otherwise: nothing that only some learners have."""
+
+COVERAGE_CANDIDATE_FEATURES = (
+    "herding@1",
+    "herding_rank@1",
+    "max_herding@1",
+    "max_herding_rank@1",
+    "rarity@1",
+    "rarity_rank@1",
+)
+"""What uncertainty herding ranks by, and which classes are rare in the pool; for any learner."""
 
 REGRESSION_CANDIDATE_FEATURES = (
     "min_distance@1",
@@ -125,6 +136,7 @@ def default_features(kind: TaskKind) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 __all__ = [
+    "COVERAGE_CANDIDATE_FEATURES",
     "DEFAULT_CANDIDATE_FEATURES",
     "DEFAULT_CONTEXT_FEATURES",
     "FEATURES",
@@ -137,6 +149,7 @@ __all__ = [
     "candidate_matrix",
     "context",
     "context_vector",
+    "coverage",
     "default_features",
     "define",
     "forest",

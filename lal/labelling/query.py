@@ -45,6 +45,12 @@ WORDS = {
     "studentised_margin": "how close the classes are, given how little is known here",
     "nearest_disagreement": "whether the model contradicts the nearest labelled row",
     "scarcity": "how rarely its likely class was labelled",
+    "herding": "how many uncertain rows like it lack a labelled row",
+    "herding_rank": "how many uncertain rows like it lack a labelled row, compared with others",
+    "max_herding": "how much of the rows a label here would reach",
+    "max_herding_rank": "how much of the rows a label here would reach, compared with others",
+    "rarity": "how rare its likely class is among the rows",
+    "rarity_rank": "how rare its likely class is among the rows, compared with others",
     "dense_doubt": "how unsure the model is about many rows like it",
     "uncovered_doubt": "how unsure the model is where labels are missing",
 }

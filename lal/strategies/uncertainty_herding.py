@@ -1,54 +1,26 @@
 """Uncertainty herding: the rows whose labels raise most the uncertainty-weighted coverage."""
 
+from functools import partial
+
 import numpy as np
-from numpy.typing import NDArray
 
 from lal.arrays import Floats, Ints
-from lal.features.geometry import CHUNK, get_reference, squared_distances
+from lal.features.coverage import (
+    Float32Array,
+    coverage_gain,
+    covering_kernel,
+    covering_radius,
+    squares_to_reference,
+)
+from lal.features.geometry import CHUNK, get_reference
 from lal.features.labelled import unchanged
 from lal.learners.calibration import held_out, scale_temperature, select_temperature
 from lal.state import QueryState
 from lal.strategies.selection import Batch
 from lal.strategies.uncertainty import margin_utility
 
-Singles = NDArray[np.float32]
-
-PAIRS = 4_000_000
-"""Squared distances between rows and reference rows that are kept with a pool: 16 MB."""
-
-
 SPLITS = 3
 """Parts of the labelled rows that are held out in turn when a temperature is chosen."""
-
-
-def covering_radius(Z_labelled: Floats, default: float) -> float:
-    """Return the smallest distance above 0 between two labelled rows.
-
-    It shrinks as labels grow, so that coverage rules at first and uncertainty in the end.
-
-    Args:
-        Z_labelled: Encoded labelled rows, shape (L, d).
-        default: Returned while there are no two different labelled rows.
-    """
-    squares = squared_distances(Z_labelled, Z_labelled)
-    apart = squares[squares > 0.0]
-    return float(np.sqrt(apart.min())) if len(apart) else default
-
-
-def coverage_gain(kernel: Singles, covered: Singles, weight: Singles) -> Floats:
-    """Return what each row adds to the weighted coverage, shape (n,).
-
-    The coverage of a set is the mean over the reference rows of the weight times the largest
-    kernel value to a member of the set.
-
-    Args:
-        kernel: Kernel between rows and reference rows, shape (n, R).
-        covered: Largest kernel value of each reference row to a labelled row, shape (R,).
-        weight: Weights of the reference rows, shape (R,).
-    """
-    more = np.maximum(kernel - covered, np.float32(0.0))
-    gain: Floats = (more @ weight).astype(np.float64) / len(weight)
-    return gain
 
 
 class UncertaintyHerding:
@@ -89,11 +61,13 @@ class UncertaintyHerding:
         reference = get_reference(state.geometry)
         radius = state.memo("herding.radius", lambda: self._radius(state), unchanged)
         weight = self._weights(state, reference.rows)
-        covered = _kernel(self._squares(state, state.labelled), radius).max(axis=0, initial=0.0)
+        covered = covering_kernel(self._squares(state, state.labelled), radius).max(
+            axis=0, initial=0.0
+        )
         gains = np.empty(len(rows))
         for first in range(0, len(rows), CHUNK):  # the arrays of a chunk stay in the cache
             part = slice(first, first + CHUNK)
-            kernel = _kernel(self._squares(state, rows[part]), radius)
+            kernel = covering_kernel(self._squares(state, rows[part]), radius)
             gains[part] = coverage_gain(kernel, covered, weight)
         return gains
 
@@ -102,7 +76,7 @@ class UncertaintyHerding:
         scale = 1.0 if self.normalise else get_reference(state.geometry).scale
         return covering_radius(self._points(state, state.labelled), scale)
 
-    def _weights(self, state: QueryState, rows: Ints) -> Singles:
+    def _weights(self, state: QueryState, rows: Ints) -> Float32Array:
         """Return the uncertainties of some rows, 1 - margin; ones while there is no model."""
         if state.proba is None:
             return np.ones(len(rows), dtype=np.float32)
@@ -116,19 +90,12 @@ class UncertaintyHerding:
         Z = state.geometry.rows(rows)
         return unit_rows(Z) if self.normalise else Z
 
-    def _squares(self, state: QueryState, rows: Ints) -> Singles:
+    def _squares(self, state: QueryState, rows: Ints) -> Float32Array:
         """Return squared distances of some rows to the reference set, shape (n, R)."""
-        reference = get_reference(state.geometry).rows
-
-        def measure(wanted: Ints) -> Singles:
-            points = self._points(state, wanted), self._points(state, reference)
-            return squared_distances(*points).astype(np.float32)
-
-        if state.N * len(state.reference) > PAIRS:
-            return measure(rows)
-        key = f"herding.squares.{self.normalise}"
-        whole = state.geometry.memo(key, lambda: measure(np.arange(state.N)))
-        return whole[rows]
+        if self.normalise:
+            unit = partial(self._points, state)
+            return squares_to_reference(state, rows, unit, form="unit")
+        return squares_to_reference(state, rows)
 
 
 def unit_rows(Z: Floats) -> Floats:
@@ -144,8 +111,3 @@ def _temperature(state: QueryState) -> float:
         return 1.0
     proba, labels = held_out(state, SPLITS)
     return select_temperature(proba, labels)
-
-
-def _kernel(squares: Singles, radius: float) -> Singles:
-    kernel: Singles = np.exp(squares * np.float32(-(radius**-2)))
-    return kernel

@@ -28,6 +28,7 @@ from agents.imitation.targets import get_standard, get_targets, shuffled
 from agents.training.prior_tasks import prior_tasks
 from envs.simulator.pool import PoolSimulator
 from lal.errors import UsageError
+from lal.features import DEFAULT_CANDIDATE_FEATURES
 from lal.policies.kinds import load_policy
 from lal.policies.scoring.scorer import run
 from lal.rng import generator
@@ -224,9 +225,18 @@ def test_states_of_a_policy_of_ones_own_differ_from_those_of_the_rules(states):
     assert own.gains.shape != rules.gains.shape or not np.array_equal(own.gains, rules.gains)
 
 
+def test_an_own_policy_is_given_its_own_features_among_more():
+    config = replace(SMOKE, own_policy="lookahead-2026-11-22", block_tasks=3)
+    more = replace(config, candidate_features=("herding@1", *DEFAULT_CANDIDATE_FEATURES))
+    plain, wide = make_states(config, 0), make_states(more, 0)
+    np.testing.assert_array_equal(wide.candidates[:, :, 1:], plain.candidates)
+    np.testing.assert_array_equal(wide.gains, plain.gains)
+    assert 0.2 < wide.candidates[wide.mask][:, 0].mean() < 0.8
+
+
 def test_an_own_policy_of_other_features_is_refused_before_work(tmp_path):
     config = replace(SMOKE, own_policy="lal-independent")
-    with pytest.raises(UsageError, match="looks at other features"):
+    with pytest.raises(UsageError, match="lal_forest@1, which this run does not compute"):
         AGENTS["lookahead"].train(config, tmp_path / "run")
 
 

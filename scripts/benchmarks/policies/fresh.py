@@ -6,7 +6,7 @@ is given several times stands for the mean of its policies, one per training see
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,6 +44,9 @@ class Config:
 
     budget: int = 100
     """Labels acquired after the initial labelled set."""
+
+    start: int | None = None
+    """Random labels that a task begins with; one label each of two classes when not given."""
 
     max_pool: int = 300
     """Largest pool."""
@@ -100,7 +103,8 @@ def _areas(config: Config) -> Iterator[tuple[str, Floats]]:
 def _task(config: Config, i: int) -> Task:
     fields = {**SYNTHETIC_TASKS, "max_pool": config.max_pool, "rows": config.rows}
     options = PoolEnvConfig(**fields, learners=config.learners, budget=config.budget)
-    return training_tasks(options)(generator(config.seed, "fresh", i))
+    task = training_tasks(options)(generator(config.seed, "fresh", i))
+    return task if config.start is None else replace(task, start=config.start)
 
 
 main = Benchmark("fresh", Config, run)

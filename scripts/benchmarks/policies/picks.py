@@ -23,7 +23,8 @@ class Config:
     """What is compared."""
 
     policies: tuple[str, ...] = ("default",)
-    """Shipped names, files, or LABEL=NAME_OR_FILE; others are compared with the first."""
+    """Shipped names, files, or LABEL=NAME_OR_FILE; others are compared with the first, whose
+    features the states hold."""
 
     states: Path = Path("runs/full")
     """Folder of a look-ahead run with its blocks."""
@@ -58,9 +59,9 @@ def _picks(config: Config, policies: dict[str, PoolPolicy], results: Results) ->
     blocks = [load_states([path]) for path in paths]
     states = load_states(paths)
     number = np.repeat(np.arange(len(blocks)), [len(b.mask) for b in blocks])
-    gains = {k: pick_gains(states, score_states(p, states), 0.5) for k, p in policies.items()}
-    first = next(iter(policies.values()))
-    column = list(first.candidate_features).index("margin@1")
+    held = list(next(iter(policies.values())).candidate_features)
+    gains = {k: pick_gains(states, score_states(p, states, held), 0.5) for k, p in policies.items()}
+    column = held.index("margin@1")
     gains["margin"] = pick_gains(states, -states.candidates[:, :, column].astype(float), 0.5)
     results.note(
         f"AUBC points above the mean candidate, {len(states.mask)} states, {len(blocks)} blocks"

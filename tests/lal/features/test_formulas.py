@@ -1,5 +1,7 @@
 """Features against numbers worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,37 @@ def test_surroundings():
     # From 0: the rows at -1 and 1 are as near to the labelled ends, the ends are labelled.
     np.testing.assert_allclose(one(state, "uncovered@1"), [0, 0.25, 0, 0.25, 0])
     assert one(state, "novelty@1")[2] == pytest.approx((1 / 0.75) / (1 + 1 / 0.75))
+
+
+def test_coverage_gains():
+    """A label at 0 adds what the labelled ends, 4 / sqrt 2 apart in Z, do not cover yet."""
+    state = line_state(proba=PROBA)
+    near = np.exp(-(np.subtract.outer(np.arange(5), np.arange(5)) ** 2) / 16.0)
+    more = np.maximum(near - near[[0, 4]].max(axis=0), 0.0)
+    plain, weighted = more.sum(axis=1), more @ (1.0 - np.array([0.8, 0.4, 0.0, 0.6, 0.8]))
+    for name, gain in (("herding", weighted), ("max_herding", plain)):
+        ratio = gain / gain.mean()
+        np.testing.assert_allclose(one(state, f"{name}@1"), ratio / (1 + ratio), atol=1e-6)
+    np.testing.assert_allclose(one(state, "max_herding_rank@1"), [0.2, 0.7, 0.7, 0.7, 0.2])
+    np.testing.assert_allclose(one(state, "herding_rank@1"), [0.2, 0.7, 0.9, 0.5, 0.2])
+
+
+def test_coverage_where_the_model_is_sure_of_everything_is_plain():
+    state = line_state(proba=np.array([[1.0, 0.0]] * 4 + [[0.0, 1.0]]))
+    np.testing.assert_allclose(one(state, "herding@1"), one(state, "max_herding@1"), atol=1e-6)
+
+
+def test_coverage_of_a_pool_that_is_covered_gains_nothing():
+    state = replace(line_state(), labelled=np.arange(5), labels=np.array([0, 1, 0, 1, 0]))
+    assert (one(state, "max_herding@1") == 0.0).all()
+
+
+def test_rarity_compares_with_the_pool():
+    """The second class has a share of 0.52 among the five rows."""
+    share = PROBA.mean(axis=0)
+    expected = 1.0 - PROBA @ share
+    np.testing.assert_allclose(one(line_state(proba=PROBA), "rarity@1"), expected)
+    assert one(line_state(proba=PROBA), "rarity_rank@1")[0] == pytest.approx(0.9)
 
 
 def test_leverage_by_both_forms():

@@ -7,11 +7,12 @@ import pytest
 
 from lal.checks import check_strategy
 from lal.data.view import make_geometry
+from lal.features import coverage as coverage_features
+from lal.features.coverage import coverage_gain, covering_radius
 from lal.learners import make_learner
 from lal.state import QueryState
-from lal.strategies import uncertainty_herding
 from lal.strategies.base import make_strategy, select
-from lal.strategies.uncertainty_herding import coverage_gain, covering_radius, unit_rows
+from lal.strategies.uncertainty_herding import unit_rows
 
 
 def state_with(X, labelled, proba):
@@ -93,13 +94,13 @@ def test_a_small_radius_leaves_uncertainty_alone():
 def test_large_pools_are_measured_in_parts(monkeypatch):
     X, proba = small_pool(n=300)
     whole = utilities(state_with(X, [2, 7], proba))
-    monkeypatch.setattr(uncertainty_herding, "PAIRS", 0)
+    monkeypatch.setattr(coverage_features, "PAIRS", 0)
     np.testing.assert_allclose(utilities(state_with(X, [2, 7], proba)), whole, atol=1e-7)
 
 
-@pytest.mark.parametrize("limit", [0, uncertainty_herding.PAIRS])
+@pytest.mark.parametrize("limit", [0, coverage_features.PAIRS])
 def test_a_batch_updates_the_coverage_and_keeps_the_radius(monkeypatch, limit):
-    monkeypatch.setattr(uncertainty_herding, "PAIRS", limit)
+    monkeypatch.setattr(coverage_features, "PAIRS", limit)
     X, proba = small_pool(seed=3)
     labelled = [2, 7]
     state = state_with(X, labelled, proba)

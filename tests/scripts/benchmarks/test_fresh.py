@@ -3,7 +3,7 @@
 from typing import Any
 
 from scripts.benchmarks.base import Results
-from scripts.benchmarks.policies.fresh import Config, run
+from scripts.benchmarks.policies.fresh import Config, _task, run
 
 SMALL: dict[str, Any] = {"tasks": 3, "budget": 6, "max_pool": 60, "rows": (200, 300)}
 
@@ -16,3 +16,8 @@ def test_a_policy_is_level_with_itself_and_labels_are_averaged():
     assert rows["same", "default"]["balanced accuracy"] == "+0.00 [+0.00, +0.00]"
     assert (rows["same", "default"]["seeds"], rows["two", "default"]["seeds"]) == (1, 2)
     assert rows["same", "margin"]["accuracy"] != rows["two", "margin"]["accuracy"]
+
+
+def test_tasks_begin_with_as_many_random_labels_as_asked_for():
+    assert _task(Config(**SMALL), 0).start == "two_classes"
+    assert _task(Config(start=9, **SMALL), 0).start == 9

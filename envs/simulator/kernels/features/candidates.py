@@ -20,6 +20,7 @@ from envs.simulator.kernels.features.names import (
     DISAGREEMENT,
     ENTROPY,
     GAP,
+    HERDING,
     KNOWN_SINCE_PROBA,
     LEVERAGE,
     MARGIN,
@@ -92,6 +93,8 @@ def fill_candidates(
             for k in range(n):
                 uncertainty = ONE - shared[2, rows[k]] if by_uncertainty else ONE
                 column[k] = uncertainty * uncovered[k]
+        elif kind >= HERDING:
+            set_all(column, ZERO)  # a kernel by itself fills them, see `coverage`
         else:
             _other_column(kind, rows, column, known, free, leverage, spread, variance)
         low, high = np.float32(limits[0, f]), np.float32(limits[1, f])

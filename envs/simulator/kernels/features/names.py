@@ -31,6 +31,12 @@ CANDIDATE_KERNELS = {
             "uncovered_doubt@1",
             "committee_spread@1",
             "variance@1",
+            "herding@1",
+            "herding_rank@1",
+            "max_herding@1",
+            "max_herding_rank@1",
+            "rarity@1",
+            "rarity_rank@1",
         )
     )
 }
@@ -64,12 +70,17 @@ CONTEXT_KERNELS = {
 NEEDS_LEVERAGE = ("leverage@1", "studentised_margin@1")
 NEEDS_COMMITTEE = ("committee_spread@1",)
 NEEDS_VARIANCE = ("variance@1",)
+OF_COVERAGE = (
+    "herding@1", "herding_rank@1", "max_herding@1", "max_herding_rank@1", "rarity@1",
+    "rarity_rank@1",
+)  # fmt: skip
 
 MARGIN, MAX_PROBA, ENTROPY, MARGIN_RANK, MARGIN_Z = range(5)
 MIN_DISTANCE, MEAN_DISTANCE, MIN_RANK, MEAN_RANK, PREDICTED, OTHER = range(5, 11)
 GAP, NEIGHBOUR_ENTROPY, DENSITY, WIDE, DENSITY_RANK, WIDE_RANK = range(11, 17)
 UNCOVERED, NOVELTY, LEVERAGE, STUDENTISED, DISAGREEMENT, SCARCITY = range(17, 23)
 DENSE_DOUBT, UNCOVERED_DOUBT, SPREAD, VARIANCE = range(23, 27)
+HERDING, HERDING_RANK, MAX_HERDING, MAX_HERDING_RANK, RARITY, RARITY_RANK = range(27, 33)
 
 N_LABELLED, PER_CLASS, CLASS_ENTROPY, SMALLEST, N_CLASSES, MARGIN_MEAN, MARGIN_STD = range(7)
 ENTROPY_MEAN, PREDICTED_ENTROPY, LOO, NEIGHBOUR_DISAGREEMENT, REACHED, SPACING = range(7, 13)
