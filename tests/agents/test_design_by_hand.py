@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-
 from agents.dad import learner as dad
 from agents.dad.config import PRESETS
 from agents.dad.learner import DadLearner, contrastive_bound
