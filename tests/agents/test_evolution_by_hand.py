@@ -16,12 +16,14 @@ from agents.evolution.learner import (
     Tuning,
     get_card,
     get_check,
+    prepare,
     run_generation,
     told_scores,
 )
 from agents.evolution.score import get_scores, get_tail
 from agents.training.intervals import mean_interval
 from envs.simulator.rankers import margin
+from lal.policies.pool_policy import PoolPolicy
 from lal.rng import generator, integer_seed
 
 CONFIG = replace(PRESETS["smoke"], seed=5, tail_weight=0.5)
@@ -193,3 +195,20 @@ def test_scores_are_told_and_kept(monkeypatch: Any, tmp_path: Any) -> None:
     monkeypatch.setattr(evolution, "get_check", lambda tuning, policy: (tuning, policy))
     policy: Any = "policy"
     assert learner.check(policy) == {"synthetic_check": (learner.tuning, "policy")}
+
+
+def test_directions_and_tasks_of_a_run_are_those_of_its_config(monkeypatch: Any) -> None:
+    made: list[Any] = []
+
+    def space(start: Any, kind: str, *, dimensions: int, rng: Any) -> str:
+        made.append((start, kind, dimensions, int(rng.integers(10**9))))
+        return "space"
+
+    monkeypatch.setattr(evolution, "load_as", lambda kind, name: (kind, name))
+    monkeypatch.setattr(evolution, "Space", space)
+    monkeypatch.setattr(evolution, "prior_tasks", lambda config, budget: (config, budget))
+    found: Any = prepare(CONFIG)
+    start = (PoolPolicy, CONFIG.start)
+    assert found == Tuning(CONFIG, start, "space", (CONFIG, CONFIG.budget))  # type: ignore[arg-type]
+    number = int(generator(5, "directions").integers(10**9))
+    assert made == [(start, CONFIG.space, CONFIG.dimensions, number)]

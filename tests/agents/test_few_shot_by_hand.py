@@ -234,3 +234,30 @@ def test_a_few_shot_policy_says_what_it_is() -> None:
         assert any(np.array_equal(wanted, tensor) for tensor in copy.tensors.values())
         embedded = [name for name in copy.tensors if name.startswith("embed")]
         assert all(np.array_equal(copy.tensors[n], policy.tensors[n]) for n in embedded)
+
+
+def test_validation_is_on_episodes_of_its_own_in_parts(monkeypatch: Any) -> None:
+    """Five episodes, at most two at once; they are drawn once and played by the best items."""
+    learner: Any = make_learner(n_dev_episodes=5)
+    drawn: list[Any] = []
+
+    def draw(bank: Any, rng: Any, n: int, split: str) -> int:
+        drawn.append((bank is learner.bank, int(rng.integers(10**9)), n, split))
+        return n
+
+    def sample(world: str, *, greedy: bool) -> Any:
+        return f"{world}, {greedy}", None, None
+
+    def reward(n: int, picked: str) -> Any:
+        assert picked == f"world of {n}, True"
+        return np.arange(n) + 0.5
+
+    monkeypatch.setattr(few_shot, "DEV_BATCH", 2)
+    monkeypatch.setattr(learner, "task", SimpleNamespace(draw=draw))
+    monkeypatch.setattr(learner, "world", lambda n: f"world of {n}")
+    monkeypatch.setattr(learner, "sample", sample)
+    monkeypatch.setattr(learner, "_reward", reward)
+    for _ in range(2):
+        assert learner.validate("policy") == pytest.approx((0.5 + 1.5 + 0.5 + 1.5 + 0.5) / 5)
+    rng = generator(3, "few_shot", "validation")
+    assert drawn == [(True, int(rng.integers(10**9)), n, "validation") for n in (2, 2, 1)]

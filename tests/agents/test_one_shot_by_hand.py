@@ -168,3 +168,26 @@ def test_an_embedding_is_made_once_for_all_seeds(monkeypatch: Any) -> None:
     assert one_shot.n_columns(config, bank) == 5
     assert one_shot.get_embedding(ONE_SHOT["smoke"], bank) is None
     assert one_shot.n_columns(ONE_SHOT["smoke"], bank) == 16
+
+
+def test_validation_pays_for_answers_and_questions(monkeypatch: Any) -> None:
+    """Two episodes of three items: right, asked, wrong; right, right, asked."""
+    config = replace(ONE_SHOT["smoke"], seed=3, n_dev_episodes=2, wrong=-2.0, ask=-0.25)
+    learner = OneShotLearner(config)
+    given: list[Any] = []
+
+    def draw(bank: Any, rng: Any, **options: Any) -> Any:
+        given.append((bank is learner.bank, int(rng.integers(10**9)), options))
+        return SimpleNamespace(labels=np.array([[0, 1, 2], [1, 1, 0]]))
+
+    def play(policy: Any, drawn: Any) -> Any:
+        given.append(policy)
+        return np.array([[0, 3, 1], [1, 1, 3]])
+
+    monkeypatch.setattr(one_shot, "draw_episodes", draw)
+    monkeypatch.setattr(one_shot, "play", play)
+    policy: Any = "policy"
+    assert learner.validate(policy) == (1.0 - 0.25 - 2.0 + 1.0 + 1.0 - 0.25) / 2
+    number = int(generator(3, "one_shot", "validation").integers(10**9))
+    options = {"n": 2, "T": config.n_items, "C": config.n_classes, "split": "validation"}
+    assert given == [(True, number, options), "policy"]

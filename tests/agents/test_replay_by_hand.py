@@ -18,6 +18,7 @@ from agents.training.prioritised_replay import PRIORITY_FLOOR, PrioritisedReplay
 from agents.training.replay import fill, load_replay, save_replay
 from agents.training.torch_learner import TorchLearner
 from lal.errors import UsageError
+from lal.rng import generator
 
 SPACE = spaces.Dict(
     {
@@ -217,3 +218,24 @@ def test_rewards_are_scaled_or_those_of_other_times() -> None:
         first, second = ([e.exchange(np.arange(9.0)).tolist() for _ in range(3)]
                          for e in (one, two))  # fmt: skip
         assert first != second
+
+
+def test_shuffled_rewards_are_drawn_from_a_stream_of_their_own() -> None:
+    with wrapped(ShuffledRewards, seed=4) as envs:
+        drawn = [envs.exchange(np.array([i, i + 0.5])).tolist() for i in range(3)]
+    rng = generator(4, "shuffled rewards")
+    earned = [x for i in range(3) for x in (i, i + 0.5)]
+    assert drawn == [rng.choice(earned[: 2 * i + 2], 2).tolist() for i in range(3)]
+
+
+def test_steps_that_were_recorded_count_like_those_of_environments() -> None:
+    """Two rounds of four environments, then the gradient steps that are due for them."""
+    calls: list[Any] = []
+    model: Any = SimpleNamespace(
+        train_freq=SimpleNamespace(frequency=2), num_timesteps=5, n_envs=4, gradient_steps=3,
+        batch_size=7, train=lambda *given: calls.append(("train", *given)),
+        _on_step=lambda: calls.append(("step", model.num_timesteps)),
+        _update_current_progress_remaining=lambda *given: calls.append(given),
+    )  # fmt: skip
+    CandidateDQN.learn_offline(model)
+    assert calls == [("step", 9), ("step", 13), (13, 13), ("train", 3, 7)]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.training import tasks, validation
+from agents.training import embeddings, tasks, validation
 from agents.training.boosting import fit_boosted_trees
 from agents.training.config import (
     PoolConfig,
@@ -22,7 +22,7 @@ from agents.training.validation import PoolValidation
 from lal.errors import DataError, UsageError
 from lal.features import DEFAULT_CANDIDATE_FEATURES, DEFAULT_CONTEXT_FEATURES
 from lal.policies.margin import margin_policy
-from lal.rng import integer_seed
+from lal.rng import generator, integer_seed
 
 
 def test_boosted_trees_are_fitted_with_what_is_said(monkeypatch: Any) -> None:
@@ -216,3 +216,53 @@ def test_options_of_the_environments(monkeypatch: Any) -> None:
     }  # fmt: skip
     few = replace(config, n_tasks=1, episodes_per_task=1)
     assert _options(few, ((), ()), 3)["refresh"] == 1
+
+
+def test_an_embedding_has_streams_of_its_own_and_at_most_twenty_classes() -> None:
+    drawn: list[Any] = []
+
+    def draw_classes(rng: Any, n: int, C: int, split: str) -> Any:
+        drawn.append((int(rng.integers(10**9)), n, C, split))
+        return np.array([np.arange(C)])
+
+    def bank(n: int) -> Any:
+        return SimpleNamespace(
+            X=np.eye(n, dtype=np.float32), n_columns=n, classes=lambda split: np.arange(n),
+            draw_classes=draw_classes,
+            draw_distinct=lambda rng, classes, k: np.tile(classes, (k, 1)).T,
+        )  # fmt: skip
+
+    still = embeddings.train_embedding(bank(21), width=2, updates=0, seed=6)
+    torch.manual_seed(integer_seed(6, "few_shot", "embedding"))
+    fresh = embeddings.make_embedding(21, 2)
+    pairs = zip(still.parameters(), fresh.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+    for n, C in ((21, 20), (3, 3)):
+        embeddings.train_embedding(bank(n), width=2, updates=1, seed=6)
+        first = int(generator(6, "few_shot", "embedding").integers(10**9))
+        assert drawn.pop() == (first, 1, C, "fit")
+
+
+def test_one_update_of_an_embedding_by_hand(monkeypatch: Any) -> None:
+    """Two classes at 0 and 4, one sample and five queries each: distances to the first sample."""
+    rows = np.arange(12).reshape(2, 6)
+    X = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
+    bank: Any = SimpleNamespace(
+        X=X, n_columns=3, classes=lambda split: np.arange(2),
+        draw_classes=lambda *given: np.array([[0, 1]]), draw_distinct=lambda rng, classes, k: rows,
+    )  # fmt: skip
+    monkeypatch.setattr(torch.optim, "Adam", torch.optim.SGD)  # its steps follow the gradient
+    found = embeddings.train_embedding(bank, width=2, updates=1, seed=6)
+    torch.manual_seed(integer_seed(6, "few_shot", "embedding"))
+    net = embeddings.make_embedding(3, 2)
+    optimiser = torch.optim.SGD(net.parameters(), lr=1e-3)
+    Z = net(torch.from_numpy(X))
+    losses = []
+    for c in range(2):
+        for q in range(1, 6):
+            gaps = [((Z[rows[c, q]] - Z[rows[k, 0]]) ** 2).sum() for k in range(2)]
+            losses.append(gaps[c] + torch.logsumexp(-torch.stack(gaps), dim=0))
+    torch.stack(losses).mean().backward()
+    optimiser.step()
+    for one, other in zip(found.parameters(), net.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6, rtol=0.0)

@@ -1,15 +1,20 @@
 """What an episode shows a strategy that is not told the classes: probabilities of those seen."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from lal import episode as episode_module
 from lal.data.dataset import make_dataset
-from lal.episode import Episode, _Seen
+from lal.episode import Episode, _n_all_seen, _Seen, run_episode
 from lal.errors import UsageError
 from lal.learners import make_learner
+from lal.metrics import METRICS
+from lal.rng import Streams
+from lal.strategies.base import EpisodeStart
 from lal.tasks.splits import make_task
 
 
@@ -258,3 +263,116 @@ def test_rows_that_cannot_be_labelled_are_named():
     (row,) = episode.pool.labelled[:1]
     with pytest.raises(UsageError, match=f"sample {row} is already labelled; ask for an open one"):
         episode.label(int(row))
+
+
+def class_task(**changes):
+    """Three classes in two columns; budget 5."""
+    y = np.arange(90) % 3
+    X = np.random.default_rng(3).normal(size=(90, 2)) + 2.0 * y[:, None]
+    data = make_dataset("d", X, y, source="test:d", family="d")
+    options = {"budget": 5, "reward_share": 0.2, **changes}
+    return make_task(data, make_learner("gaussian_nb"), seed=0, test_share=0.25, **options)
+
+
+class Loop:
+    """Stands in for choosing: takes the last open rows, and notes what it is given."""
+
+    def __init__(self, monkeypatch):
+        self.calls: list[Any] = []
+        self.times = iter([0.0, 1.0, 10.0, 12.0, 100.0, 109.0])
+        monkeypatch.setattr(episode_module, "select", self.select)
+        monkeypatch.setattr(episode_module, "with_memory", lambda *given: given)
+        clock = SimpleNamespace(perf_counter=lambda: next(self.times))
+        monkeypatch.setattr(episode_module, "time", clock)
+
+    def select(self, strategy, state, rng, ties, size, *, batch_rule):
+        self.calls.append((strategy, len(state.labelled), rng.random(), ties.random(), size,
+                           batch_rule))  # fmt: skip
+        return state.open[-size:]
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("part", ["test", "reward"])
+def test_an_episode_by_hand(known, part, monkeypatch):
+    """Two, two and one label: the last batch is what the budget leaves."""
+    loop, task = Loop(monkeypatch), class_task(start=4, budget_known=known)
+    rule: Any = object()
+    curve = run_episode(rule, task, seed=7, batch_size=2, batch_rule="greedy", part=part)
+    streams, pool = Streams(7), len(task.pool)
+    draws = [(streams["strategy"].random(), streams["ties"].random()) for _ in range(3)]
+    given = (rule, EpisodeStart(pool, 5 if known else None))
+    assert loop.calls == [
+        (given, n, *drawn, size, "greedy")
+        for n, size, drawn in zip((4, 6, 8), (2, 2, 1), draws, strict=True)
+    ]
+    assert curve.n_labels.tolist() == [4, 6, 8, 9]
+    assert curve.n_labels.dtype == np.int64
+    assert curve.n_start == 4
+    assert curve.query_seconds == pytest.approx((1 + 2 + 9) / 3)
+    assert curve.query_p95 == pytest.approx(2 + 0.9 * 7)
+    twin, where = Episode(task, 7), task.test if part == "test" else task.reward
+    assert where is not None
+    points = [twin.measure(where, METRICS)]
+    for row in curve.queried[4:].tolist():
+        twin.label(row)
+        points.append(twin.measure(where, METRICS))
+    assert curve.queried.tolist() == twin.pool.order.tolist()
+    assert list(curve.metrics) == list(METRICS)
+    for name, values in curve.metrics.items():
+        assert values.tolist() == [points[i][name] for i in (0, 2, 4, 5)]
+
+
+def test_an_episode_measures_what_is_asked_for(monkeypatch):
+    Loop(monkeypatch)
+    rule: Any = object()
+    metrics: Any = {"mine": lambda y, answer: len(y) + answer.shape[1] / 10}
+    task = class_task(budget=1)
+    assert task.test is not None
+    curve = run_episode(rule, task, seed=0, metrics=metrics)
+    assert list(curve.metrics) == ["mine"]
+    assert curve.metrics["mine"].tolist() == [len(task.test) + 0.3] * 2
+
+
+@pytest.mark.parametrize(("order", "n"), [([3, 0, 1, 2], 4), ([0, 1, 4, 2], 3), ([0, 1, 3], None)])
+def test_when_all_classes_of_the_pool_were_seen(order, n):
+    """Row 4 is the one of class 2 besides row 2; class 9 is asked for by nobody."""
+    y = np.array([0, 1, 2, 0, 2])
+    answered = SimpleNamespace(y=y)
+    task = SimpleNamespace(answered=lambda: answered, pool=SimpleNamespace(y=y))
+    episode: Any = SimpleNamespace(task=task, pool=SimpleNamespace(order=np.array(order)))
+    assert _n_all_seen(episode) == n
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_state_of_classes_is_what_the_strategy_may_know(known):
+    task = class_task(classes_known=known, budget_known=known)
+    episode = Episode(task, 1)
+    state = episode.state()
+    seen = np.unique(episode.pool.labels)
+    assert len(seen) == 2
+    assert (state.classes_known, state.n_classes) == (known, 3 if known else 2)
+    assert state.budget == (episode.n_start + 5 if known else None)
+    wanted = episode.pool.labels if known else np.searchsorted(seen, episode.pool.labels)
+    assert state.labels.tolist() == wanted.tolist()
+    proba = episode.model.predict_proba(task.pool.X)
+    narrow = proba if known else proba[:, seen] / proba[:, seen].sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(state.proba, narrow)
+    assert (state.model is episode.model) == known
+    assert state.learner is episode.learner
+    assert state.geometry is episode.geometry
+    assert state.X is task.pool.X
+    assert state.refused.tolist() == []
+    assert state.labelled.tolist() == episode.pool.labelled.tolist()
+    alone = Episode(replace(task, start=1), 1).state()
+    assert (alone.proba, alone.model) == (None, None)
+
+
+def test_a_budget_ends_with_the_pool():
+    task = class_task(start=4)
+    n = len(task.pool)
+    for start, budget, total in ((4, 5, 9), (4, n - 4, n), (n - 1, 1, n)):
+        episode = Episode(replace(task, start=start, budget=budget), 0)
+        assert (episode.n_start, episode.budget_total) == (start, total)
+        assert not episode.finished
+    episode.label(int(episode.pool.open[0]))
+    assert episode.finished

@@ -3,6 +3,8 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from lal.evaluation.analysis.tables import read_table
 from lal.evaluation.runs.store import RunStore
 from lal.policies.kinds import list_policies, load_policy
 from lal.policies.margin import margin_policy
+from scripts import ship
 from scripts.ship import Config, benchmark_evidence, evidence, main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -225,3 +228,135 @@ def test_a_source_that_does_not_fit_the_kind_is_refused(trained, tmp_path):
     with pytest.raises(UsageError, match="a store holds evidence of policies for pools"):
         main(Config(policy=subset, name="mine", folder=tmp_path, store=tmp_path))
     assert not list(tmp_path.rglob("mine.safetensors"))
+
+
+def comparison(mean: float, wins: int) -> Any:
+    interval = SimpleNamespace(mean=mean, low=mean - 0.01, high=mean + 0.01)
+    return SimpleNamespace(interval=interval, wins=wins, ties=1, losses=2)
+
+
+def test_evidence_is_what_the_store_says_in_points(monkeypatch):
+    """Levels of the summary, and controls compared where the policy saw nothing in training."""
+    manifest = {"command": "a command", "protocol": {"metric": "accuracy"}, "seen": {"mine": ["b"]}}
+    row = SimpleNamespace(strategy="mine", n_sets=3, seen_sets=("sonar",), worst=("wine", -0.0325),
+                          against={"random": comparison(0.12346, 7)})  # fmt: skip
+    given: list[Any] = []
+
+    def summarise(table, seen):
+        given.append((table, {name: sorted(families) for name, families in seen.items()}))
+        return [SimpleNamespace(strategy="random", n_sets=3), row]
+
+    def compare(table, strategy, labels, control):
+        given.append((table, strategy, labels, control))
+        return comparison(0.5, 9)
+
+    summary, tables = "lal.evaluation.analysis.summary", "lal.evaluation.analysis.tables"
+    monkeypatch.setattr(f"{summary}.summarise", summarise)
+    monkeypatch.setattr(f"{tables}.drop_seen", lambda table, seen: (table, sorted(seen)))
+    monkeypatch.setattr(f"{tables}.read_table", lambda store: f"table of {store.name}")
+    monkeypatch.setattr(
+        RunStore, "existing", lambda folder: SimpleNamespace(name=folder, manifest=lambda: manifest)
+    )
+    monkeypatch.setattr(ship, "find_controls", lambda table, labels: {"untrained": (table, labels)})
+    monkeypatch.setattr(ship, "compare", compare)
+    folder: Any = "store"
+    found = evidence(folder, "mine", seen=["a"], controls=["u0", "u1"])
+    copies = ("table of store", ["u0", "u1"])
+    assert given == [
+        ("table of store", {"mine": ["a", "b"]}),
+        (("table of store", ["a", "b"]), "mine", copies, "untrained"),
+    ]
+    against = {
+        "random": {"points": 12.35, "low": 11.35, "high": 13.35, "wins_ties_losses": [7, 1, 2]},
+        "untrained": {"points": 50.0, "low": 49.0, "high": 51.0, "wins_ties_losses": [9, 1, 2]},
+    }
+    wanted = {
+        "command": "a command", "metric": "accuracy", "n_sets": 3, "against": against,
+        "seen_and_left_out": ["sonar"], "worst": ["wine", -3.25],
+    }  # fmt: skip
+    assert found == wanted
+    row.worst = None
+    del manifest["seen"]
+    assert evidence(folder, "mine") == {**wanted, "worst": None}
+    assert given[2] == ("table of store", {"mine": []})
+    with pytest.raises(UsageError, match="'x' is not in store; expected one of random, mine"):
+        evidence(folder, "x")
+    row.n_sets = 0
+    with pytest.raises(UsageError, match="'mine' saw every family of store in training; evalu"):
+        evidence(folder, "mine")
+
+
+def test_evidence_of_a_benchmark_is_rounded_and_complete(tmp_path):
+    rows = [
+        {"policy": name, "measure": "points", "against": against, "mean": mean, "low": mean - 0.5,
+         "high": mean + 0.5}
+        for name, against, mean in (("mine", "random", 1.2345), ("mine", "untrained", 0.75),
+                                    ("mine", "shuffled", 2.0), ("other", "random", 9.0),
+                                    ("low", "random", 0.5), ("low", "untrained", -1.0),
+                                    ("low", "shuffled", 3.0), ("low", "extra", -9.0))
+    ]  # fmt: skip
+    file = tmp_path / "evidence.json"
+    file.write_text(json.dumps({"command": "c", "tables": {"card": {"rows": rows}}}))
+    assert benchmark_evidence(file, "mine") == {
+        "command": "c", "measure": "points",
+        "against": {"random": {"points": 1.23, "low": 0.73, "high": 1.73},
+                    "untrained": {"points": 0.75, "low": 0.25, "high": 1.25},
+                    "shuffled": {"points": 2.0, "low": 1.5, "high": 2.5}},
+    }  # fmt: skip
+    behind = "'low' is not ahead of random and untrained (interval above 0), so it was not shown"
+    with pytest.raises(UsageError) as error:
+        benchmark_evidence(file, "low")
+    assert str(error.value).startswith(behind)
+    with pytest.raises(
+        UsageError, match=r"'x' is not in table 'card' of .*; it has mine, other, l"
+    ):
+        benchmark_evidence(file, "x")
+    file.write_text(json.dumps({"command": "c", "tables": {}}))
+    with pytest.raises(UsageError, match=r"is not in table 'card' of .*; it has none"):
+        benchmark_evidence(file, "mine")
+
+
+def test_a_card_keeps_what_it_said_and_adds_what_is_asked_for(monkeypatch, trained, tmp_path):
+    policy = replace(margin_policy(), card={"summary": "old", "families": ["f"]})
+    plain = ship._card(Config(), policy)
+    assert plain == {"summary": "old", "families": ["f"], "trained_as": "margin"}
+    against = {"random": {"low": 1.0}, "untrained": {"low": 2.0}, "shuffled": {"low": 3.0}}
+    given: list[Any] = []
+
+    def evidence(folder, strategy, **options):
+        given.append((folder, strategy, options))
+        return {"against": against}
+
+    monkeypatch.setattr(ship, "evidence", evidence)
+    monkeypatch.setattr(ship, "families_seen", lambda policy: ("seen", policy.name))
+    config = Config(
+        store=Path("store"), strategy="mine", summary="new", made_for="this",
+        do_not_use_when=("that",),
+    )  # fmt: skip
+    card = ship._card(config, policy)
+    assert card == {
+        **plain, "summary": "new", "made_for": "this", "do_not_use_when": ["that"],
+        "evidence": {"against": against},
+    }  # fmt: skip
+    options = {"seen": ("seen", "margin"), "controls": ()}
+    assert given == [(Path("store"), "mine", options)]
+    config = replace(config, controls=("u0",), command="make it", policy=trained)
+    git = {"git": {"commit": "c0ffee", "dirty": False}}
+    (trained.parent / "provenance.json").write_text(json.dumps(git))
+    for low, learned in ((3.0, True), (-1.0, False)):
+        against["shuffled"] = {"low": low}
+        told = ship._card(config, policy)
+        assert told["did_it_learn"] == {"learned": learned}
+        assert told["made_by"] == {"command": "make it", "commit": "c0ffee"}
+
+
+def test_an_alias_is_added_and_others_stay(trained, tmp_path, capsys):
+    folder = tmp_path / "shipped"
+    folder.mkdir()
+    (folder / "aliases.json").write_text(json.dumps({"old": "x", "best": "y"}))
+    main(Config(policy=trained, name="mine_1-b", folder=folder, alias="best"))
+    assert json.loads((folder / "aliases.json").read_text()) == {"old": "x", "best": "mine_1-b"}
+    assert capsys.readouterr().out == f"{folder / 'mine_1-b.safetensors'}\n"
+    for name in ("", "-", "a.b", "a b"):
+        with pytest.raises(UsageError, match=f"name '{name}' must be of letters, digits, - and _"):
+            main(Config(policy=trained, name=name, folder=folder))

@@ -52,6 +52,9 @@ def test_the_files_hold_every_run_with_its_curve_and_picks(published):
         np.testing.assert_array_equal(asked.row, result.queried)
         assert run.area == aubc(curve.n_labels.to_numpy(), curve.balanced_accuracy.to_numpy())
     assert (~picks.initial).sum() == 4 * 5
+    parquet = pytest.importorskip("pyarrow.parquet")
+    column = parquet.ParquetFile(folder / "curves.parquet").metadata.row_group(0).column(0)
+    assert column.compression == "ZSTD"
     starts = picks[picks.initial].groupby("key").row.apply(tuple)
     assert len(starts) == 4
     assert len(set(starts)) == 2  # random and rule share the initial labels of each run

@@ -22,7 +22,7 @@ from scripts.benchmarks.robustness.mutation import (
     mutable,
     score,
 )
-from scripts.benchmarks.robustness.mutations import selection
+from scripts.benchmarks.robustness.mutations import runs, selection
 from scripts.benchmarks.robustness.mutations.runs import (
     attempt,
     functions,
@@ -213,6 +213,29 @@ def test_modules_that_load_late_are_imported_before_functions_are_looked_for(tmp
     assert place not in functions()
     import_modules(["mutated_late.py", "without_library.py"])
     assert place in functions()
+
+
+@pytest.mark.parametrize("clean", ["survived", "killed", "timeout"])
+def test_what_takes_too_long_or_fails_is_tried_without_the_fault(clean, monkeypatch):
+    """Where others use the processors, tests may not end in time whatever the mutant does."""
+    tried = []
+
+    def in_fork(mutant, arguments, alive):
+        tried.append((mutant["text"], mutant["tests"]))
+        return {"outcome": clean}
+
+    monkeypatch.setattr(runs, "in_fork", in_fork)
+    monkeypatch.setattr(runs, "CHECKED", {})
+    mutant = {"text": "fault", "tests": ["t.py::a", "t.py::b"], "seconds": 1.0}
+    for outcome, by, again in (
+        ("timeout", "", mutant["tests"]),
+        ("killed", "t.py::b", ["t.py::b"]),
+    ):
+        result = {"outcome": outcome, "by": by}
+        assert runs.reliable(result, mutant, [], {}) == (clean == "survived")
+        assert tried.pop() == ("", again)
+    assert runs.reliable({"outcome": "survived", "by": ""}, mutant, [], {})
+    assert tried == []
 
 
 def test_every_area_has_files_and_tests():

@@ -215,3 +215,15 @@ def test_an_episode_as_the_script_reads_it() -> None:
         "tracks": [{"strategy": "mine", "queried": [1, 0], "n": [2, 3], "values": [0.1235, 0.5]}],
     }  # fmt: skip
     assert player.script_json({"a": "<b>", "c": 1}) == '{"a":"\\u003cb>","c":1}'
+
+
+def test_advice_is_written_with_its_command_samples_and_other_evidence(
+    monkeypatch: Any, tmp_path: Any
+) -> None:
+    monkeypatch.setattr(advice, "which_strategy", lambda *given, **options: f"{given} {options} é")
+    first: Any = "first"
+    more: Any = ["more"]
+    options = {"command": "make it", "n_samples": 7}
+    advice.write_which(first, tmp_path / "which.md", **options, more=more)  # type: ignore[arg-type]
+    text = (tmp_path / "which.md").read_text(encoding="utf-8")
+    assert text == f"('first',) {options | {'more': ['more']}} é"

@@ -148,3 +148,61 @@ def test_parts_of_charts_by_hand() -> None:
     saving: Any = type("S", (), {"dataset": "d", "ratio": 0.5, "low": 0.4, "high": 0.6,
                                  "censored": True})  # fmt: skip
     assert _saving_dot(saving, True) == Dot("d", 0.5, 0.4, 0.6, marked=True, censored=True)
+
+
+def strokes(parts: Any) -> set[tuple[str, float]]:
+    """Colour and width of lines, as many kinds as there are."""
+    return {(to_hex(part.get_color()), part.get_linewidth()) for part in parts}
+
+
+def test_figures_have_no_ground_and_small_grey_numbers() -> None:
+    figure = line_chart([Line("a", 0, X, X, X, X)], y_label="y", rope=0.2)
+    axes = get_axes(figure)
+    assert figure.get_facecolor() == axes.get_facecolor() == (0, 0, 0, 0)
+    assert type(figure.get_layout_engine()).__name__ == "ConstrainedLayoutEngine"
+    assert axes.get_axisbelow() is True
+    for axis in (axes.xaxis, axes.yaxis):
+        ticks = axis.get_tick_params()
+        assert (ticks["length"], ticks["labelsize"]) == (0, 8)
+        assert ticks["color"] == ticks["labelcolor"] == LIGHT["soft"]
+        assert (to_hex(axis.label.get_color()), axis.label.get_size()) == (LIGHT["ink"], 9)
+
+
+def test_lines_bands_and_grids_of_curves_are_thin() -> None:
+    axes = get_axes(line_chart([Line("a", 0, X, X, X - 1, X + 1)], y_label="y", rope=0.2))
+    assert strokes(axes.get_lines()[:1]) == {(LIGHT["ink"], 0.8)}
+    (region,), (band,) = axes.patches, axes.collections
+    assert (region.get_alpha(), region.get_linewidth()) == (0.22, 0)
+    assert (band.get_linewidth()[0], to_hex(band.get_facecolor()[0])) == (0, LIGHT["c0"])
+    assert strokes(axes.get_ygridlines()) == {(LIGHT["rule"], 0.7)}
+    assert all(line.get_visible() for line in axes.get_ygridlines())
+    assert not any(line.get_visible() for line in axes.get_xgridlines())
+
+
+def test_marks_and_spans_of_dots_are_of_one_size() -> None:
+    axes = get_axes(dot_chart(DOTS, x_label="x", rope=0.5))
+    reference, *marks = axes.get_lines()
+    assert strokes([reference]) == {(LIGHT["ink"], 0.8)}
+    assert {mark.get_markersize() for mark in marks} == {6}
+    assert {float(part.get_linewidth()[0]) for part in axes.collections} == {1.6}
+    (region,) = axes.patches
+    assert (region.get_alpha(), region.get_linewidth()) == (0.22, 0)
+    assert to_hex(region.get_facecolor()) == LIGHT["rope"]
+    assert {to_hex(text.get_color()) for text in axes.get_yticklabels()} == {LIGHT["ink"]}
+    assert strokes(axes.get_xgridlines()) == {(LIGHT["rule"], 0.5)}
+    assert all(line.get_visible() for line in axes.get_xgridlines())
+    assert not any(line.get_visible() for line in axes.get_ygridlines())
+
+
+def test_points_of_gain_against_time_are_named_beside_their_marks() -> None:
+    figure = cost_chart([Point("fast", 0.5, -1.0, 0)], y_label="y")
+    axes = get_axes(figure)
+    ((mark,), (name,)) = axes.get_lines(), axes.texts
+    assert (mark.get_marker(), mark.get_markersize(), mark.get_linestyle()) == ("o", 6, "None")
+    assert (name.get_size(), name.get_va(), to_hex(name.get_color())) == (8, "center", LIGHT["ink"])
+    assert name.anncoords == "offset points"
+    for lines in (axes.get_xgridlines(), axes.get_ygridlines()):
+        assert strokes(lines) == {(LIGHT["rule"], 0.7)}
+        assert all(line.get_visible() for line in lines)
+    assert type(axes.xaxis.get_minor_locator()).__name__ == "NullLocator"
+    assert tuple(figure.get_size_inches()) == pytest.approx((5.6, 3.5))

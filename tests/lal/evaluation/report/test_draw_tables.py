@@ -140,3 +140,30 @@ def test_tables_of_files_have_the_cells_of_the_page(monkeypatch: Any) -> None:
         r"1 & 5 \% & \{\textasciitilde{}\textasciicircum{}\textbackslash{}\} \\",
         r"\bottomrule", r"\end{tabular}",
     ]  # fmt: skip
+
+
+def test_cells_and_names_of_a_heat_map_are_written_small(heat: Any) -> None:
+    (axes,) = heat.axes
+    assert {(t.get_size(), t.get_ha(), t.get_va()) for t in axes.texts} == {(8, "center", "center")}
+    assert {box.get_linewidth() for box in get_boxes(heat)} == {0}
+    assert {(t.get_rotation(), t.get_ha()) for t in axes.get_xticklabels()} == {(35, "left")}
+    for axis in (axes.xaxis, axes.yaxis):
+        ticks = axis.get_tick_params()
+        assert ticks["color"] == ticks["labelcolor"] == LIGHT["ink"]
+
+
+def test_lines_and_names_of_ranks_are_ink_and_grey(ranks: Any) -> None:
+    (axes,) = ranks.axes
+    colours = [to_hex(line.get_color()) for line in axes.get_lines()]
+    assert colours == [LIGHT["ink"]] * 4 + [LIGHT["soft"]] * 3 + [LIGHT["ink"]] * 2
+    numbers, names = axes.texts[:3], axes.texts[3:]
+    assert {(to_hex(t.get_color()), t.get_size(), t.get_ha(), t.get_va()) for t in numbers} == {
+        (LIGHT["soft"], 8, "center", "bottom")
+    }
+    assert {(to_hex(t.get_color()), t.get_size(), t.get_va()) for t in names} == {
+        (LIGHT["ink"], 8, "center")
+    }
+    assert {(t.anncoords, t.get_annotation_clip()) for t in names} == {("offset points", False)}
+    alone = rank_diagram(["one"], np.array([1.0]), [])
+    assert alone.axes[0].get_xlim() == pytest.approx((0.95, 2.05))
+    assert alone.axes[0].get_ylim() == pytest.approx((2.0, -1))

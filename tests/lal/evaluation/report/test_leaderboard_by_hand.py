@@ -140,3 +140,34 @@ def test_a_leaderboard_leaves_oracles_out_and_names_what_was_seen(monkeypatch: A
         "", "Seen in training, therefore not averaged:", "", "- `mine`: iris, wine",
     ]  # fmt: skip
     assert any("beyond ±0.2 points. Sorted by the difference to margin." in li for li in lines)
+
+
+def test_the_page_is_written_with_as_many_samples_as_asked_for(
+    monkeypatch: Any, tmp_path: Any
+) -> None:
+    monkeypatch.setattr(module, "leaderboard", lambda *given, **options: f"{given} {options} é")
+    store: Any = "store"
+    module.write_leaderboard(store, tmp_path / "page.md", command="make it", n_samples=7)
+    text = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert text == "('store',) {'command': 'make it', 'n_samples': 7} é"
+
+
+def test_intervals_of_the_leaderboard_have_their_number_of_samples(monkeypatch: Any) -> None:
+    given: list[Any] = []
+
+    def summarise(table: Any, **options: Any) -> list[Any]:
+        given.append((table, options))
+        return []
+
+    table = make_table(("random", 0, 0, "done"))
+    evidence = Evidence(table, {"seen": {"p": ["kin"]}}, ("careful",))
+    monkeypatch.setattr(module, "complete_repetitions", lambda store: evidence)
+    monkeypatch.setattr(module, "summarise", summarise)
+    monkeypatch.setattr(module, "provenance", lambda found, command: f"from {command}")
+    store: Any = "store"
+    for options, n in (({}, 10_000), ({"n_samples": 5}, 5)):
+        text = leaderboard(store, command="a command", **options)
+        assert text.startswith("# Leaderboard\n\ncareful\n\nfrom a command\n\nDifferences are in")
+        told, settings = given.pop()
+        assert told is table
+        assert settings == {"seen": {"p": ["kin"]}, "n_samples": n}
