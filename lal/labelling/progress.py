@@ -92,9 +92,9 @@ def labels_missing(codes: Ints) -> str | None:
     """Return why there is no accuracy yet, or None when there are enough labels."""
     counts = np.bincount(codes) if len(codes) else np.zeros(1, dtype=np.int64)
     if len(codes) < MIN_LABELS:
-        return f"not enough labels: {len(codes)} of at least {MIN_LABELS}"
+        return f"no accuracy yet: {len(codes)} of at least {MIN_LABELS} labels"
     if int((counts >= MIN_PER_CLASS).sum()) < 2:
-        return f"not enough labels: two classes need at least {MIN_PER_CLASS} each"
+        return f"no accuracy yet: two classes need at least {MIN_PER_CLASS} labels each"
     return None
 
 

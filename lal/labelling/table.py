@@ -195,7 +195,10 @@ def learned_columns(
         columns.append(cells)
     if not columns:
         reasons = "; ".join(f"{name!r}: {reason}" for name, reason in unused.items())
-        raise DataError(f"{table.path.name!r} has no column to learn from ({reasons})")
+        raise DataError(
+            f"{table.path.name!r} has no column to learn from ({reasons}); learn from a column of "
+            "texts by text=, or --text COLUMN"
+        )
     return Learned(tuple(used), unused, stack_columns(columns))
 
 

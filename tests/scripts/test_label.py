@@ -84,7 +84,7 @@ def test_a_session(monkeypatch, table, capsys):
     out = capsys.readouterr().out
     assert "took back the label bee" in out
     assert "'what' is neither a class nor a command" in out
-    assert "not enough labels: 2 of at least 20" in out
+    assert "no accuracy yet: 2 of at least 20 labels" in out
     assert "the choice is random" in out
     assert "the model says" in out
     skipped = out.split("skipped rows: ")[1].splitlines()[0]
@@ -166,7 +166,7 @@ def test_three_commands_from_a_csv_of_texts_to_a_question(monkeypatch, tmp_path,
     page = (ROOT / "docs/guide/label.md").read_text()
     block = page.split("takes three commands:")[1].split("```")[1]
     install, command, answer = block.strip().splitlines()
-    assert install == "pip install 'learned-active-learning[web]'"
+    assert install.startswith("pip install '.[web]'")
     good, bad = "a lovely film, warm and clever", "a dull film, slow and loud"
     lines = [f'{k},"{(good, bad)[k % 2]}, seen {k} times"' for k in range(40)]
     (tmp_path / "reviews.csv").write_text("number,review\n" + "\n".join(lines) + "\n")

@@ -2,7 +2,8 @@
 
 Start Label Studio with ``ML_BLOCK_LOCAL_IP=false SSRF_PROTECTION_ENABLED=false`` and a user with a
 legacy token, then ``python -m scripts.benchmark label_studio --token TOKEN``. A project is made and
-stays there. Every row says what was looked at and whether it held.
+stays there. Every row says what was looked at and whether it held. With ``--pictures FOLDER --user
+EMAIL --password PASSWORD`` a headless Chromium also takes two pictures of the project.
 """
 
 import json
@@ -19,6 +20,7 @@ from typing import Any
 from lal.errors import UsageError
 from lal.rng import generator
 from scripts.benchmarks.base import Benchmark, Results
+from scripts.benchmarks.robustness.label_studio_pictures import find_browser, take_pictures
 
 INTERFACE = (
     '<View><Text name="note" value="$text"/><Choices name="kind" toName="note" choice="single">'
@@ -52,6 +54,15 @@ class Config:
 
     answers: int = 30
     """Texts that are labelled, the first of the order; a multiple of ten."""
+
+    pictures: Path | None = None
+    """Folder for pictures of the project; none are taken without it."""
+
+    user: str = ""
+    """E-mail address of the user, for the pictures."""
+
+    password: str = ""
+    """Password of the user, for the pictures."""
 
 
 class Studio:
@@ -93,10 +104,14 @@ def run(config: Config, results: Results) -> None:
     """Add a row for everything that is looked at.
 
     Raises:
-        UsageError: No token, or a folder that is there already.
+        UsageError: No token, a folder that is there already, or nobody to log in for pictures.
     """
     if not config.token or config.folder.exists():
         raise UsageError("label_studio needs --token, and a --folder that is not there yet")
+    if config.pictures is not None:
+        find_browser()
+        if not (config.user and config.password):
+            raise UsageError("--pictures needs --user and --password, to log in")
     studio = Studio(config)
     backend = _start(config)
     try:
@@ -121,6 +136,9 @@ def run(config: Config, results: Results) -> None:
         _row(results, "order of the others changed", left != [t for t in again if t not in done])
         _row(results, "labelled ones stand last", set(again[-len(done) :]) == set(done))
         _row(results, "predicted right, of the others", f"{right} of {len(left)}")
+        if config.pictures is not None:
+            who = (config.user, config.password)
+            take_pictures(config.url, who, studio.project, again[0], config.pictures)
     finally:
         backend.terminate()
         backend.wait()

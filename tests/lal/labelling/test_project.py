@@ -343,7 +343,7 @@ def test_accuracy_is_measured_on_rows_held_out():
 def test_accuracy_says_what_it_is_measured_on(path, truth):
     with project(path) as c:
         assert c.accuracy() is None
-        assert c.accuracy_line() == f"not enough labels: 3 of at least {MIN_LABELS}"
+        assert c.accuracy_line() == f"no accuracy yet: 3 of at least {MIN_LABELS} labels"
         answer(c, truth, 27)
         assert "on the 30 labelled rows" in c.accuracy_line()
         assert "the policy chose these rows" in c.accuracy_line()

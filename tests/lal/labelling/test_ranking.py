@@ -114,7 +114,9 @@ def test_a_column_of_texts_is_learned_from_when_named(tmp_path):
     path = tmp_path / "data.csv"
     rows = [f"{['the sea was calm', 'dogs bark'][i % 2]} no {i},{'ab'[i % 2]}" for i in range(24)]
     path.write_text("note,label\n" + "\n".join(rows))
-    with pytest.raises(DataError, match="nearly every row holds another text"):
+    with pytest.raises(
+        DataError, match=r"nearly every row holds another text\); .* or --text COLUMN"
+    ):
         table_pool(path, target="label")
     pool = table_pool(path, target="label", content=Content("note", "text"))
     assert len(pool.X) == 24
