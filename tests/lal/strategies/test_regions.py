@@ -24,11 +24,13 @@ class Pixels:
     """A model that says what it is given."""
 
     n_classes = 2
+    asked = 0
 
     def __init__(self, proba: Any, samples: Any = None, names: Any = None) -> None:
         self.proba, self.samples, self.names = proba, samples, names
 
     def pixel_proba(self, X: Any) -> Any:
+        self.asked += 1
         return self.proba
 
     def pixel_samples(self, X: Any, n: int, rng: Any) -> Any:
@@ -110,6 +112,15 @@ def test_a_surface_is_asked_once_and_in_the_view_that_differs_most():
     assert picked.tolist() == [3, 2]
     after = lal.make_strategy("viewal").utilities(state(model, [2]), rngs[0])
     np.testing.assert_array_equal(after[:3], -1.0)
+
+
+def test_pixels_are_predicted_once_for_a_batch():
+    names = np.arange(12).reshape(3, 4)[:, :, None]
+    for name in ("region_entropy", "region_margin", "region_impurity", "viewal"):
+        model = Pixels(0.9 * REGIONS + 0.05, names=names)
+        rngs = np.random.default_rng(0), np.random.default_rng(1)
+        select(lal.make_strategy(name), state(model), *rngs, 3, batch_rule="greedy")
+        assert model.asked == 1, name
 
 
 def test_the_points_of_a_surface_are_columns_of_the_pool_and_not_learned_from():
