@@ -68,6 +68,7 @@ for _name, _where in {
     "minimax": "lal.strategies.neural.minimax:Minimax",
     "uncertain_gcn": "lal.strategies.neural.gcn:UncertainGcn",
     "core_gcn": "lal.strategies.neural.gcn:CoreGcn",
+    "mada": "lal.strategies.mada:MultiAnchor",
     "albl": "lal.strategies.albl:ALBL",
     "uncertainty_herding": "lal.strategies.uncertainty_herding:UncertaintyHerding",
     "greedy_sampling_x": "lal.strategies.regression:GreedySamplingX",

@@ -134,6 +134,7 @@ for _number, _where in {
     73: "conditions:mismatch",
     74: "conditions:outliers",
     75: "refits:lada",
+    76: "domains:mada",
     78: "signals:two_views",
     81: "refits:isal",
     82: "conditions:representation",

@@ -30,6 +30,7 @@ LEARNER_FOR: dict[str, Any] = {
     "cartography": "mlp",
     "crowd_expertise": "crowd",
     "multilabel_crowd": "crowd",
+    "mada": make_learner("with_source", X=np.eye(4)[[0, 1, 2, 3, 0]], y=np.arange(5) % 2),
     "region_entropy": "segmentation",
     "region_margin": "segmentation",
     "region_bald": "segmentation",
