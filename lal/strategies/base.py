@@ -84,6 +84,7 @@ for _name, _where in {
     "region_bald": "lal.strategies.regions:RegionBald",
     "region_impurity": "lal.strategies.regions:RegionImpurity",
     "viewal": "lal.strategies.regions:ViewEntropy",
+    "region_clusters": "lal.strategies.region_clusters:RegionClusters",
 }.items():
     STRATEGIES.add_lazy(_name, _where)
 STRATEGIES.add_prefix("skactiveml", "lal.strategies.skactiveml:from_name")

@@ -139,6 +139,7 @@ for _number, _where in {
     81: "refits:isal",
     82: "conditions:representation",
     83: "spaces:geal",
+    85: "regions:gigapixel",
     84: "signals:cartography",
     87: "pages:tutorial",
     88: "theory:label_complexity",

@@ -35,6 +35,7 @@ LEARNER_FOR: dict[str, Any] = {
     "region_margin": "segmentation",
     "region_bald": "segmentation",
     "region_impurity": "segmentation",
+    "region_clusters": "segmentation",
     "viewal": make_learner("segmentation", n_names=1),
 }
 

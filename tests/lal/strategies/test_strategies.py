@@ -19,7 +19,14 @@ from lal.task_kind import served_kinds
 NEED_A_NETWORK = {"learning_loss", "ta_vaal", "cartography"}
 NEED_A_CROWD = {"crowd_expertise", "multilabel_crowd"}
 NEED_A_SOURCE = {"mada"}
-NEED_PIXELS = {"region_entropy", "region_margin", "region_bald", "region_impurity", "viewal"}
+NEED_PIXELS = {
+    "region_entropy",
+    "region_margin",
+    "region_bald",
+    "region_impurity",
+    "region_clusters",
+    "viewal",
+}
 NEED_A_LAST_LAYER = {
     "badge", "drop_query", "fisher_kernel", "probit_bald", "isal", "expected_gradient_length",
     "virtual_adversary",
