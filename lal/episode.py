@@ -133,7 +133,7 @@ class Episode:
         """Return the state that a strategy may look at."""
         if self.task.kind == REGRESSION:
             return self._number_state()
-        seen = np.unique(self.pool.labels)
+        seen = np.unique(self.pool.targets)  # where rows are regions, the classes of their pixels
         known = self.task.classes_known
         n_classes = self.task.n_classes if known else len(seen)
         labels = self.pool.labels if known else np.searchsorted(seen, self.pool.labels)
@@ -181,7 +181,14 @@ def measure_model(
 ) -> dict[str, float]:
     """Return metrics of a model on the rows of a part, or on the pixels where rows are regions."""
     if part.pixels is not None:
-        answer: Floats = find_capability(model, "pixel_proba", part.X).reshape(-1, model.n_classes)
+        found = find_capability(model, "pixel_proba", part.X)
+        if found is None:
+            raise UsageError(
+                f"the rows are regions of {part.pixels.shape[1]} pixels, and "
+                f"{type(model).__name__} does not predict pixels; use "
+                'the learner lal.make_learner("segmentation", ...)'
+            )
+        answer: Floats = found.reshape(-1, model.n_classes)
     else:
         answer = model.predict(part.X) if kind == REGRESSION else model.predict_proba(part.X)
     return {name: metric(part.targets.ravel(), answer) for name, metric in metrics.items()}
@@ -343,10 +350,10 @@ def _in_turns(order: Ints, y: Labels) -> Ints:
 
 
 def _n_all_seen(episode: Episode) -> int | None:
-    wanted = set(np.unique(episode.task.answered().y).tolist())
-    acquired = episode.task.pool.y[episode.pool.order]
-    for n, label in enumerate(acquired.tolist(), start=1):
-        wanted.discard(label)
+    wanted = set(np.unique(episode.task.answered().targets).tolist())
+    acquired = episode.task.pool.targets[episode.pool.order]
+    for n, answer in enumerate(acquired, start=1):
+        wanted.difference_update(np.atleast_1d(answer).tolist())
         if not wanted:
             return n
     return None

@@ -168,5 +168,5 @@ class Pool:
 
     @property
     def n_seen(self) -> int:
-        """Number of different classes (or values, in regression) among the acquired labels."""
-        return len(np.unique(self.labels))
+        """Number of different classes among `targets`; of different values in regression."""
+        return len(np.unique(self.targets))

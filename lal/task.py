@@ -87,6 +87,11 @@ class Part:
         """What a learner is fitted to: y, or the classes of the pixels where there are any."""
         return self.y if self.pixels is None else self.pixels
 
+    def at(self, rows: Ints) -> "Part":
+        """Return some rows, with their groups and pixels."""
+        groups, pixels = (None if v is None else v[rows] for v in (self.groups, self.pixels))
+        return Part(take(self.X, rows), self.y[rows], groups, pixels)
+
 
 @dataclass(frozen=True, eq=False)
 class Task:
@@ -180,9 +185,7 @@ class Task:
         """Return the pool without rows of no class: what a learner of all labels is fitted to."""
         if not self.has_invalid:
             return self.pool
-        rows = np.flatnonzero(self.is_answered)
-        pixels = None if self.pool.pixels is None else self.pool.pixels[rows]
-        return Part(take(self.pool.X, rows), self.pool.y[rows], pixels=pixels)
+        return self.pool.at(np.flatnonzero(self.is_answered))
 
     def blind(self) -> "Task":
         """Return the task without its test part: what environments and agents are given."""

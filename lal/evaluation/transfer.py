@@ -1,6 +1,7 @@
 """Transfer of a selected set: what labels that one learner asked for are worth to another."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -28,7 +29,8 @@ def transfer_curve(
     Args:
         curve: Of `lal.run_episode` on the task.
         task: Where the rows and labels are.
-        learner: Is fitted to the labels at each point of the curve; it chooses none.
+        learner: Is fitted to the labels at each point of the curve; it chooses none. For labels of
+            the task's kind, and for pixels where its rows are regions.
         seed: Of the fits.
         metrics: What is measured, by name; those of the kind of task when None.
     """
@@ -36,7 +38,7 @@ def transfer_curve(
     of_pixels = task.pool.pixels is not None
     metrics = task_metrics(task.kind, of_pixels=of_pixels) if metrics is None else metrics
     metrics = with_group_metrics(metrics, test.groups)
-    bound = bind_pool(learner, task.pool.X)
+    bound = bind_pool(replace(task, learner=learner).learner, task.pool.X)  # refused if unfit
     points = []
     for n in curve.n_labels.tolist():
         rows = np.sort(curve.queried[:n])

@@ -115,7 +115,7 @@ REGRESSION_CONTEXT_FEATURES = (
 REGION_CANDIDATE_FEATURES = (
     "region_entropy@1",
     "region_margin@1",
-    "region_impurity@1",
+    "region_class_entropy@1",
     "region_borders@1",
     "region_rarity@1",
     "region_kl_labelled@1",

@@ -98,8 +98,10 @@ def region_margin(state: QueryState, rows: Ints) -> Floats:
     return gap
 
 
-@define("region_impurity@1", "candidate", needs=("pixel_proba",), of_labels="nothing", cost="N P C")
-def region_impurity(state: QueryState, rows: Ints) -> Floats:
+@define(
+    "region_class_entropy@1", "candidate", needs=("pixel_proba",), of_labels="nothing", cost="N P C"
+)
+def region_class_entropy(state: QueryState, rows: Ints) -> Floats:
     """Entropy of the shares of the predicted classes, over log C."""
     return entropy(class_shares(state)[rows])
 

@@ -213,6 +213,14 @@ def pseudo_labels(base: Any = "logistic_regression", **options: Any) -> Learner:
     return PseudoLabels(make_learner(base), **options)
 
 
+@LEARNERS.register("with_source")
+def with_source(base: Any = "logistic_regression", **options: Any) -> Learner:
+    """A learner that is also given labelled rows of another domain."""
+    from lal.learners.with_source import WithSource
+
+    return WithSource(make_learner(base), **options)
+
+
 @LEARNERS.register("represented")
 def represented(base: Any = "logistic_regression", **options: Any) -> Learner:
     """A learner on a representation of the pool that is learned without labels."""

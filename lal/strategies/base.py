@@ -68,6 +68,7 @@ for _name, _where in {
     "minimax": "lal.strategies.neural.minimax:Minimax",
     "uncertain_gcn": "lal.strategies.neural.gcn:UncertainGcn",
     "core_gcn": "lal.strategies.neural.gcn:CoreGcn",
+    "mada": "lal.strategies.mada:MultiAnchor",
     "albl": "lal.strategies.albl:ALBL",
     "uncertainty_herding": "lal.strategies.uncertainty_herding:UncertaintyHerding",
     "greedy_sampling_x": "lal.strategies.regression:GreedySamplingX",
@@ -83,6 +84,7 @@ for _name, _where in {
     "region_bald": "lal.strategies.regions:RegionBald",
     "region_impurity": "lal.strategies.regions:RegionImpurity",
     "viewal": "lal.strategies.regions:ViewEntropy",
+    "region_clusters": "lal.strategies.region_clusters:RegionClusters",
 }.items():
     STRATEGIES.add_lazy(_name, _where)
 STRATEGIES.add_prefix("skactiveml", "lal.strategies.skactiveml:from_name")

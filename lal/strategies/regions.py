@@ -34,6 +34,18 @@ def pixel_mean(utility: Callable[[Floats], Floats], proba: Floats) -> Floats:
     return mean
 
 
+def region_pixels(state: QueryState, who: str) -> Floats:
+    """Return the probabilities of every pixel, shape (N, P, C); predicted once per state.
+
+    Raises:
+        UsageError: The model predicts no pixels.
+    """
+    if state.pixel_proba is not None:
+        return state.pixel_proba
+    found: Floats = require_capability(state, "pixel_proba", who)
+    return found
+
+
 def shares_entropy(proba: Floats) -> Floats:
     """Return the entropy in nats of the shares of the likeliest classes, (N, P, C) to (N,)."""
     codes = proba.argmax(axis=2)
@@ -54,7 +66,7 @@ class RegionEntropy:
         """Return the utility of every region, shape (N,); 0 before there is a model."""
         if state.proba is None:
             return np.zeros(state.N)
-        proba = require_capability(state, "pixel_proba", "region_entropy")
+        proba = region_pixels(state, "region_entropy")
         utility = pixel_mean(entropy_utility, proba)
         return utility / count_clicks(proba.argmax(axis=2)) if self.per_click else utility
 
@@ -67,7 +79,7 @@ class RegionMargin:
         """Return the utility of every region, shape (N,); 0 before there is a model."""
         if state.proba is None:
             return np.zeros(state.N)
-        proba = require_capability(state, "pixel_proba", "region_margin")
+        proba = region_pixels(state, "region_margin")
         return pixel_mean(margin_utility, proba)
 
 
@@ -109,7 +121,7 @@ class RegionImpurity:
         """Return the utility of every region, shape (N,); 0 before there is a model."""
         if state.proba is None:
             return np.zeros(state.N)
-        proba = require_capability(state, "pixel_proba", "region_impurity")
+        proba = region_pixels(state, "region_impurity")
         utility: Floats = shares_entropy(proba) * pixel_mean(entropy_utility, proba)
         return utility
 
@@ -134,8 +146,8 @@ class ViewEntropy:
         """Return the utility of every region, shape (N,); 0 before there is a model."""
         if state.proba is None:
             return np.zeros(state.N)
-        proba = require_capability(state, "pixel_proba", "viewal")
-        points = surface_points(state)
+        proba = region_pixels(state, "viewal")
+        points = state.memo("surface_points", lambda: surface_points(state), lambda kept: kept)
         scores = state.memo("view_scores", lambda: view_scores(proba, points), lambda kept: kept)
         done = np.isin(points, points[state.labelled]).any(axis=1)
         spread = scores[1] / (1.0 + scores[1])

@@ -12,7 +12,7 @@ import numpy as np
 
 from lal.arrays import Floats, Ints, Rows
 from lal.errors import DataError, UsageError
-from lal.pool import dense, take
+from lal.pool import dense
 from lal.registry import Registry, parse_options
 from lal.rng import generator
 from lal.task import INVALID, Part, Task
@@ -46,7 +46,7 @@ def apply_conditions(task: Task, conditions: Sequence[str | Condition], *, seed:
         seed: Each condition draws from a stream of its own.
 
     Raises:
-        UsageError: A condition on something else than classes, or one that does not apply.
+        UsageError: A condition on something else than one class a row, or one that does not apply.
     """
     if isinstance(conditions, str):
         raise UsageError(f"conditions is a list of texts, got the text {conditions!r}")
@@ -54,6 +54,11 @@ def apply_conditions(task: Task, conditions: Sequence[str | Condition], *, seed:
         if task.kind != CLASSIFICATION:
             raise UsageError(
                 f"conditions are for classification; task {task.name!r} is {task.kind}"
+            )
+        if task.pool.pixels is not None:
+            raise UsageError(
+                f"conditions are for rows of one class each, and those of task {task.name!r} are "
+                "regions of pixels; change the scenes before make_region_task instead"
             )
         condition = make_condition(given) if isinstance(given, str) else given
         task = condition(task, generator(seed, "condition", place))
@@ -256,7 +261,7 @@ def centres(X: Rows, n: int) -> Ints:
 
 def _only(task: Task, rows: Ints) -> Task:
     """Return the task with some of the pool's rows."""
-    return replace(task, pool=Part(take(task.pool.X, rows), task.pool.y[rows]))
+    return replace(task, pool=task.pool.at(rows))
 
 
 def _with_more(task: Task, X: Floats, y: Ints) -> Task:
@@ -267,9 +272,8 @@ def _with_more(task: Task, X: Floats, y: Ints) -> Task:
 
 
 def _recoded(part: Part, code: Ints) -> Part:
-    rows = np.flatnonzero(code[part.y] != INVALID)
-    groups = None if part.groups is None else part.groups[rows]
-    return Part(take(part.X, rows), code[part.y[rows]], groups)
+    kept = part.at(np.flatnonzero(code[part.y] != INVALID))
+    return replace(kept, y=code[kept.y])
 
 
 def _numbers(task: Task) -> Floats:

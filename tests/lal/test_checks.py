@@ -30,10 +30,12 @@ LEARNER_FOR: dict[str, Any] = {
     "cartography": "mlp",
     "crowd_expertise": "crowd",
     "multilabel_crowd": "crowd",
+    "mada": make_learner("with_source", X=np.eye(4)[[0, 1, 2, 3, 0]], y=np.arange(5) % 2),
     "region_entropy": "segmentation",
     "region_margin": "segmentation",
     "region_bald": "segmentation",
     "region_impurity": "segmentation",
+    "region_clusters": "segmentation",
     "viewal": make_learner("segmentation", n_names=1),
 }
 

@@ -107,8 +107,8 @@ def halve_test(task: Task, seed: int) -> tuple[Task, Task]:
     by_class = order[np.argsort(test.y[order], kind="stable")]
     first, second = (np.sort(by_class[start::2]) for start in (0, 1))
     return (
-        replace(task, test=Part(take(test.X, first), test.y[first])),
-        replace(task, test=Part(take(test.X, second), test.y[second])),
+        replace(task, test=test.at(first)),
+        replace(task, test=test.at(second)),
     )
 
 

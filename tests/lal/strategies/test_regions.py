@@ -11,6 +11,7 @@ from lal.data.view import make_geometry
 from lal.errors import UsageError
 from lal.state import QueryState
 from lal.strategies.base import select
+from lal.strategies.region_clusters import RegionClusters
 from lal.strategies.regions import RegionBald, RegionEntropy, shares_entropy, view_scores
 from lal.tasks.regions import RegionSampler, make_region_task
 
@@ -24,11 +25,13 @@ class Pixels:
     """A model that says what it is given."""
 
     n_classes = 2
+    asked = 0
 
     def __init__(self, proba: Any, samples: Any = None, names: Any = None) -> None:
         self.proba, self.samples, self.names = proba, samples, names
 
     def pixel_proba(self, X: Any) -> Any:
+        self.asked += 1
         return self.proba
 
     def pixel_samples(self, X: Any, n: int, rng: Any) -> Any:
@@ -110,6 +113,51 @@ def test_a_surface_is_asked_once_and_in_the_view_that_differs_most():
     assert picked.tolist() == [3, 2]
     after = lal.make_strategy("viewal").utilities(state(model, [2]), rngs[0])
     np.testing.assert_array_equal(after[:3], -1.0)
+
+
+def test_pixels_are_predicted_once_for_a_batch():
+    names = np.arange(12).reshape(3, 4)[:, :, None]
+    for name in ("region_entropy", "region_margin", "region_impurity", "viewal"):
+        model = Pixels(0.9 * REGIONS + 0.05, names=names)
+        rngs = np.random.default_rng(0), np.random.default_rng(1)
+        select(lal.make_strategy(name), state(model), *rngs, 3, batch_rule="greedy")
+        assert model.asked == 1, name
+
+
+def clustered(labelled=(), proba=None):
+    """Two clusters of a line, at 0 and 10, of four regions each; regions 3 and 7 lie off."""
+    X = np.array([[0.0], [0.1], [-0.1], [1.5], [10.0], [10.1], [9.9], [8.5]])
+    rows = np.array(labelled, dtype=np.int64)
+    given: Any = None if proba is None else np.asarray(proba)
+    return QueryState(
+        X=X, geometry=make_geometry(X), labelled=rows, labels=np.zeros(len(rows), dtype=np.int64),
+        n_classes=2, classes_known=True, proba=None if given is None else given.mean(axis=1),
+        model=None if given is None else Pixels(given),
+    )  # fmt: skip
+
+
+def test_clusters_take_turns_from_a_cold_start_and_typical_regions_go_first():
+    rngs = np.random.default_rng(0), np.random.default_rng(1)
+    rule = RegionClusters(n_clusters=2)
+    found = select(rule, clustered(), *rngs, 4)
+    assert [row // 4 for row in found] in ([0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 1, 0], [1, 0, 0, 1])
+    assert not {3, 7} & set(found.tolist())
+    utilities = rule.utilities(clustered([0, 1, 4]), rngs[0])
+    assert np.floor(utilities).tolist() == [-2.0] * 4 + [-1.0] * 4
+
+
+def test_of_a_cluster_the_uncertain_region_goes_first():
+    proba = np.array([[SURE] * 2] * 8)
+    proba[[3, 6]] = HALF
+    rule, rng = RegionClusters(n_clusters=2), np.random.default_rng(0)
+    utilities = rule.utilities(clustered([0], proba), rng)
+    state = clustered([0])
+    _, typical = rule.clusters(state)
+    np.testing.assert_allclose(utilities[[3, 6]], typical[[3, 6]] - [1.0, 0.0])
+    np.testing.assert_allclose(utilities[[1, 4, 5]], [-1.0, 0.0, 0.0], atol=1e-12)
+    assert utilities.argmax() == 6
+    with pytest.raises(UsageError, match="n_clusters must be at least 2, got 1"):
+        RegionClusters(1)
 
 
 def test_the_points_of_a_surface_are_columns_of_the_pool_and_not_learned_from():

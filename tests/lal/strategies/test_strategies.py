@@ -18,7 +18,15 @@ from lal.task_kind import served_kinds
 
 NEED_A_NETWORK = {"learning_loss", "ta_vaal", "cartography"}
 NEED_A_CROWD = {"crowd_expertise", "multilabel_crowd"}
-NEED_PIXELS = {"region_entropy", "region_margin", "region_bald", "region_impurity", "viewal"}
+NEED_A_SOURCE = {"mada"}
+NEED_PIXELS = {
+    "region_entropy",
+    "region_margin",
+    "region_bald",
+    "region_impurity",
+    "region_clusters",
+    "viewal",
+}
 NEED_A_LAST_LAYER = {
     "badge", "drop_query", "fisher_kernel", "probit_bald", "isal", "expected_gradient_length",
     "virtual_adversary",
@@ -101,6 +109,7 @@ def test_contract_of_every_rule(name, learner):
     state = episode.state()
     known = "mlp" if name in NEED_A_NETWORK else "crowd" if name in NEED_A_CROWD else ""
     known = "segmentation" if name in NEED_PIXELS else known
+    known = "with_source" if name in NEED_A_SOURCE else known
     if name in NEED_A_LAST_LAYER and learner != "logistic_regression":
         known = "logistic_regression"
     if known:

@@ -1,5 +1,6 @@
 """Regions of images as tasks: what is asked, what is learned from, what is measured."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,15 +8,16 @@ import pytest
 
 import lal
 from lal.data.scenes import draw_scene, draw_style
-from lal.episode import Episode
+from lal.episode import Episode, measure_model
 from lal.errors import FirewallError, UsageError
-from lal.evaluation.runs.oracles import run_oracle
+from lal.evaluation.runs.oracles import halve_test, run_oracle
 from lal.evaluation.transfer import transfer_curve
 from lal.features import FEATURES
 from lal.features.regions import border_share, divergence_histogram
 from lal.metrics import class_ious, mean_iou, rare_iou
 from lal.oracle import Oracle
 from lal.task import Part, Task
+from lal.tasks.conditions import apply_conditions
 from lal.tasks.regions import RegionSampler, commonest_class, make_region_task
 
 TASK: Any = RegionSampler(budget=6, n_pool=3, n_reward=1, n_test=2)(np.random.default_rng(0))
@@ -47,6 +49,39 @@ def test_a_learner_is_fitted_to_the_pixels_of_the_regions_asked_and_to_no_others
     state: Any = episode.state()
     np.testing.assert_array_equal(state.pixel_proba, model.pixel_proba(TASK.pool.X))
     np.testing.assert_allclose(state.proba, state.pixel_proba.mean(axis=1))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_one_commonest_class_of_two_pixel_classes_gives_a_model(known):
+    task: Any = RegionSampler(budget=6, n_pool=3, n_reward=1, n_test=1)(np.random.default_rng(4))
+    episode = Episode(replace(task, start=2, classes_known=known), 4)
+    assert np.unique(episode.pool.labels).tolist() == [0]
+    assert np.unique(episode.pool.targets).tolist() == [0, 2]
+    state: Any = episode.state()
+    assert state.n_classes == (4 if known else 2)
+    assert state.pixel_proba.shape == (48, 64, state.n_classes)
+    np.testing.assert_allclose(state.proba, state.pixel_proba.mean(axis=1))
+    utilities = lal.make_strategy("region_entropy").utilities(state, np.random.default_rng(0))
+    assert len(np.unique(utilities)) > 1
+    two = Episode(replace(task, start="two_classes"), 4)
+    assert two.n_start == next(
+        n for n in range(1, 9) if len(np.unique(task.pool.pixels[two.pool.order[:n]])) > 1
+    )
+
+
+def test_labels_are_of_classes_seen_so_far_where_the_number_is_unknown():
+    task = replace(TASK, classes_known=False, start=4)
+    episode = Episode(task, 0)
+    seen = np.unique(episode.pool.targets)
+    assert 1 < len(seen) < 4
+    state: Any = episode.state()
+    assert state.n_classes == len(seen)
+    np.testing.assert_array_equal(seen[state.labels], episode.pool.labels)
+    curve = lal.run_episode(lal.make_strategy("margin"), task, seed=0, batch_size=3)
+    n: Any = curve.n_all_seen
+    missing = [set(task.pool.pixels.flat) - set(task.pool.pixels[curve.queried[:m]].flat)
+               for m in (n - 1, n)]  # fmt: skip
+    assert [len(one) > 0 for one in missing] == [True, False]
 
 
 def test_a_fork_goes_its_own_way():
@@ -87,6 +122,15 @@ def test_curves_are_of_pixels_and_transfer_to_the_same_learner():
     np.testing.assert_array_equal(again.metrics["mean_iou"], curve.metrics["mean_iou"])
 
 
+def test_rows_of_a_part_keep_groups_and_pixels():
+    part: Any = replace(TASK.test, groups=np.arange(len(TASK.test)) % 3)
+    some = part.at(np.array([4, 1]))
+    assert some.groups.tolist() == [1, 1]
+    np.testing.assert_array_equal(some.pixels, part.pixels[[4, 1]])
+    halves: Any = [half.test_part() for half in halve_test(replace(TASK, test=part), 0)]
+    assert sum(len(half.pixels) for half in halves) == len(part)
+
+
 def test_features_by_hand():
     codes = np.array([[0, 0, 0, 0], [0, 1, 0, 1], [0, 1, 2, 3]])
     np.testing.assert_allclose(border_share(codes), [0.0, 0.5, 1.0])
@@ -116,6 +160,17 @@ def test_what_does_not_fit_is_refused():
         make_region_task([scene], n_classes=4, side=5)
     with pytest.raises(UsageError, match="are regions of pixels; leave the oracles out"):
         run_oracle(TASK, seed=0)
+    with pytest.raises(
+        UsageError, match="are regions of pixels; change the scenes before make_reg"
+    ):
+        apply_conditions(TASK, ["redundancy"], seed=0)
+    plain = lal.make_learner("gaussian_nb")
+    curve = lal.run_episode(lal.make_strategy("random"), TASK, seed=0, batch_size=6)
+    with pytest.raises(UsageError, match="are regions of 64 pixels, and its learner is not for"):
+        transfer_curve(curve, TASK, plain, seed=0)
+    model = plain.fit(TASK.pool.X, TASK.pool.y, n_classes=4)
+    with pytest.raises(UsageError, match="regions of 64 pixels, and SklearnModel does not predict"):
+        measure_model(model, TASK.test, TASK.kind, {})
     part = Part(TASK.pool.X, TASK.pool.y, pixels=TASK.pool.pixels)
     with pytest.raises(UsageError, match="are regions of 64 pixels, and its learner is not for"):
         Task("t", "t", lal.make_learner("gaussian_nb"), 4, part, part, budget=2, start=4)

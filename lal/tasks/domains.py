@@ -1,0 +1,91 @@
+"""Domain shift: a task whose pool is a target domain, with labelled rows of a source domain."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from lal.arrays import Floats, Ints
+from lal.errors import UsageError
+from lal.learners import make_learner
+from lal.pool import dense
+from lal.registry import Registry
+from lal.task import Part, Task
+from lal.task_kind import CLASSIFICATION
+
+Shift = Callable[[Floats, np.random.Generator], Floats]
+"""Rows of the source domain and a generator to rows of another domain, (n, D) to (n, D)."""
+
+SHIFTS: Registry[Shift] = Registry("shift")
+
+
+@SHIFTS.register("inverted")
+def inverted(X: Floats, rng: np.random.Generator) -> Floats:
+    """Return rows mirrored at the middle of each column's range: black on white."""
+    return X.min(axis=0) + X.max(axis=0) - X
+
+
+@SHIFTS.register("rotated")
+def rotated(X: Floats, rng: np.random.Generator) -> Floats:
+    """Return square drawings turned by a right angle."""
+    side = round(X.shape[1] ** 0.5)
+    if side**2 != X.shape[1]:
+        raise UsageError(f"only square drawings can be rotated, got {X.shape[1]} columns")
+    return np.rot90(X.reshape(-1, side, side), axes=(1, 2)).reshape(len(X), -1).copy()
+
+
+@SHIFTS.register("noisy")
+def noisy(X: Floats, rng: np.random.Generator) -> Floats:
+    """Return rows with normal noise of the average column's standard deviation."""
+    return X + X.std(axis=0).mean() * rng.normal(size=X.shape)
+
+
+def adaptation_task(
+    task: Task,
+    rng: np.random.Generator,
+    *,
+    by: str = "rotated",
+    source: float = 0.5,
+    share: float = 0.3,
+) -> Task:
+    """Return a task of domain adaptation: some rows become the source, some others are shifted.
+
+    The learner is fitted to the source, whose labels are free. Pool, test and reward rows are of
+    the target domain, which has rows as in the source and shifted ones; groups are 1 for those,
+    for measuring alone.
+
+    Args:
+        task: Of numbers and classes, as `lal.make_task` gives it.
+        rng: Draws source and shifted rows.
+        by: A name in `SHIFTS`.
+        source: Share of the pool that becomes the source, in (0, 1).
+        share: Share of the target rows that are shifted, in [0, 1].
+
+    Raises:
+        UsageError: A share outside its range, or a task of something else.
+    """
+    if not 0.0 < source < 1.0 or not 0.0 <= share <= 1.0:
+        raise UsageError(f"source must lie in (0, 1) and share in [0, 1], got {source} and {share}")
+    if task.kind != CLASSIFICATION or task.pool.pixels is not None or task.has_invalid:
+        raise UsageError(
+            f"domains are shifted in tasks whose rows have one class each, and {task.name!r} is "
+            "another kind of task"
+        )
+    order = rng.permutation(len(task.pool))
+    n = round(source * len(order))
+    known, left = (np.sort(rows) for rows in (order[:n], order[n:]))
+    given = {"X": dense(task.pool.X)[known], "y": task.pool.y[known]}
+    pool = _shifted(task.pool.at(left), by, share, rng)
+    test, reward = (
+        None if part is None else _shifted(part, by, share, rng)
+        for part in (task.test, task.reward)
+    )
+    learner = make_learner("with_source", base=task.learner, **given)
+    return replace(task, learner=learner, state_X=None, pool=pool, test=test, reward=reward)
+
+
+def _shifted(part: Part, by: str, share: float, rng: np.random.Generator) -> Part:
+    X = dense(part.X).copy()
+    groups: Ints = (rng.random(len(part)) < share).astype(np.int64)
+    X[groups == 1] = SHIFTS[by](X, rng)[groups == 1]
+    return Part(X, part.y, groups)
