@@ -1,5 +1,6 @@
 """StreamDQNConfig: everything that decides a run of the stream DQN."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agents.registry import Agent
@@ -35,6 +36,11 @@ class StreamQConfig(StreamConfig):
         check_above(self, 0.0, "learning_rate")
         check_within(self, "gamma", 0.0, 1.0)
         check_within(self, "exploration_final_eps", 0.0, 1.0)
+
+    @property
+    def training_size(self) -> Mapping[str, int]:
+        """Streams, the last one perhaps in part."""
+        return {"n_episodes": -(-self.total_timesteps // self.n_items)}
 
 
 @dataclass(frozen=True, kw_only=True)
