@@ -114,7 +114,6 @@ class SequentialHead(nn.Module):
         """Return programs and tensors."""
         names, tensors = cell_tensors(self.read, "read")
         if not self.sees_labels:
-            tensors[names["weight_ih"]] = tensors[names["weight_ih"]].copy()
             tensors[names["weight_ih"]][:, self.match.out_features :] = 0.0
         read = {"op": "gru_cell", "in": ["context", "h"], "out": ["next"], **names}
         width = self.match.out_features
