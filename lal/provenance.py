@@ -1,9 +1,12 @@
 """Where results come from: versions, git state, config hash and data hashes."""
 
+import hashlib
 import platform
 import shutil
 import subprocess
 from collections.abc import Mapping
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,30 @@ def provenance(config: Any = None, *, data: Mapping[str, str] | None = None) -> 
         "machine": {"python": platform.python_version(), "platform": platform.platform()},
         "versions": versions(),
     }
+
+
+CODE = ("lal", "envs", "agents")
+"""Packages whose source decides what a training comes to."""
+
+
+def code_state() -> dict[str, str]:
+    """Return what cards say of the code: the version of the package, the hash of its source."""
+    version = versions().get("learned-active-learning", "unknown")
+    return {"version": str(version), "sha256": code_hash()}
+
+
+@cache
+def code_hash() -> str:
+    """Return the sha256 of all Python files of `CODE` with their paths, in order of the paths."""
+    digest = hashlib.sha256()
+    for name in CODE:
+        spec = find_spec(name)
+        for place in (spec.submodule_search_locations or ()) if spec else ():
+            root = Path(place)
+            for path in sorted(root.rglob("*.py")):
+                digest.update(f"{name}/{path.relative_to(root).as_posix()}\0".encode())
+                digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def git_state(folder: Path) -> dict[str, str | bool] | None:

@@ -1,5 +1,6 @@
 """EvolutionConfig: everything that decides a fine-tuning run."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,6 +76,11 @@ class EvolutionConfig(PriorPoolConfig):
             raise UsageError(f"population must be even, got {self.population}")
         if self.candidate_features or self.context_features:
             raise UsageError("the features are those of the start; leave both lists out")
+
+    @property
+    def training_size(self) -> Mapping[str, int]:
+        """Tasks, each of which all vectors of a generation run."""
+        return {"n_tasks": self.generations * self.generation_tasks}
 
 
 PRESETS = {

@@ -21,6 +21,10 @@ class FewShotConfig(ClassEpisodeConfig):
     """classes: new classes to tell apart. conditions: a new condition that half of the items have,
     to detect (Smit et al. 2021); see `envs.few_shot.tasks`."""
 
+    one_shot: bool = False
+    """Whether the sequential head is shown no label, so that all items are chosen before the first
+    one is acquired."""
+
     bank: str = "omniglot"
     """Where samples come from; see `envs.class_banks`."""
 
@@ -84,6 +88,11 @@ class FewShotConfig(ClassEpisodeConfig):
         )  # fmt: skip
         if self.copies < 2:
             raise UsageError(f"copies must be at least 2 for a baseline, got {self.copies}")
+        if self.one_shot and self.head != "sequential":
+            raise UsageError(
+                f"one_shot hides labels from the sequential head, got head {self.head!r}; "
+                "one_step and batch see none anyway"
+            )
         if self.head == "batch" and self.shots < 1:
             raise UsageError("the batch head needs shots of at least 1 for its prototypes")
         if self.budget >= self.n_pool:
@@ -100,8 +109,8 @@ PRESETS = {
     "batch": RAVI,
     "batch-few-others": replace(RAVI, n_other_classes=5),
     "medselect": FewShotConfig(
-        head="one_step", task="conditions", n_classes=2, n_pool=200, budget=20, n_query=100,
-        batch_size=8, copies=8, gradient_steps=400, n_dev_episodes=300,
+        task="conditions", one_shot=True, n_classes=2, n_pool=100, budget=20, n_query=100,
+        batch_size=8, copies=8, gradient_steps=120, n_segments=6, n_dev_episodes=300,
     ),
     "smoke": FewShotConfig(
         bank="vectors", gradient_steps=2, n_segments=2,

@@ -199,6 +199,7 @@ def card(config: FewShotConfig, control: str) -> dict[str, Any]:
         "bank": config.bank,
         "episode": list(layout(config)),
         "labels": config.budget,
+        "one_shot": config.one_shot,
         "gradient_steps": config.gradient_steps,
         "seed": config.seed,
     }

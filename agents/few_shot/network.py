@@ -83,6 +83,7 @@ class SequentialHead(nn.Module):
 
     def __init__(self, config: FewShotConfig) -> None:
         super().__init__()
+        self.sees_labels = not config.one_shot
         self.read = nn.GRUCell(config.embedding + config.n_classes + 1, config.hidden_size)
         self.gate = nn.Linear(config.hidden_size, N_KNOWN)
         self.match = nn.Linear(config.hidden_size, config.embedding)
@@ -103,15 +104,17 @@ class SequentialHead(nn.Module):
         return logits
 
     def advance(self, state: Tensor, world: "World", picked: Tensor) -> Tensor:
-        """Read the labels of the items picked."""
+        """Read the items picked, and their labels unless they are hidden."""
         rows = torch.arange(len(picked))
-        told = _tensor(world.one_hot)[rows, picked]
+        told = _tensor(world.one_hot)[rows, picked] * float(self.sees_labels)
         after: Tensor = self.read(torch.cat([_tensor(world.Z)[rows, picked], told], dim=1), state)
         return after
 
     def programs(self) -> Parts:
         """Return programs and tensors."""
         names, tensors = cell_tensors(self.read, "read")
+        if not self.sees_labels:
+            tensors[names["weight_ih"]][:, self.match.out_features :] = 0.0
         read = {"op": "gru_cell", "in": ["context", "h"], "out": ["next"], **names}
         width = self.match.out_features
         for name, layer in (("gate", self.gate), ("match", self.match)):

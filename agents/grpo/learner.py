@@ -54,14 +54,14 @@ class GRPOLearner(PoolLearner[GRPOConfig], TorchLearner[GRPOConfig]):
         context, candidates = self.first_slates
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = CandidateScorer(
-                context.shape[1],
-                candidates.shape[1],
-                self.config.net_arch,
-                zero=self.start is not None,
-            )
+            network = self.fresh_network(context.shape[1], candidates.shape[1])
         network.standardise(context, candidates)
         return network
+
+    def fresh_network(self, n_context: int, n_candidate: int) -> CandidateScorer:
+        """Return a scorer with fresh weights from torch's generator."""
+        zero = self.start is not None
+        return CandidateScorer(n_context, n_candidate, self.config.net_arch, zero=zero)
 
     def train_segment(self, segment: int) -> Mapping[str, Any]:
         """Roll out and update up to the segment's end; return the figures."""

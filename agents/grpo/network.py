@@ -66,7 +66,7 @@ class CandidateScorer(nn.Module):
         weight: torch.Tensor = first.weight / self.deviation
         return weight, first.bias - weight @ self.mean
 
-    def exported(self) -> nn.Sequential:
+    def exported(self) -> nn.Module:
         """Return the same function as plain layers, for the program of a policy."""
         weight, bias = self.folded()
         first = nn.Linear(weight.shape[1], weight.shape[0])

@@ -1,5 +1,6 @@
 """RalisConfig: everything that decides a run of RALIS."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agents.registry import Agent
@@ -81,6 +82,11 @@ class RalisConfig(RunConfig):
         check_above(self, 0.0, "learning_rate", "reward_scale")
         for name in ("gamma", "exploration_fraction", "exploration_final_eps"):
             check_within(self, name, 0.0, 1.0)
+
+    @property
+    def training_size(self) -> Mapping[str, int]:
+        """Episodes, which take `budget` steps each."""
+        return {"n_episodes": max(self.total_timesteps // self.budget, 1)}
 
 
 PRESETS = {

@@ -1,5 +1,6 @@
 """StreamDQNConfig: everything that decides a run of the stream DQN."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agents.registry import Agent
@@ -25,16 +26,35 @@ class StreamQConfig(StreamConfig):
     exploration_final_eps: float = 0.2
     """Share of random steps after the first half of the run."""
 
+    n_segments: int = 1
+    """Parts of the run; after each there is a checkpoint, and a validation if streams for it."""
+
+    n_dev_streams: int = 0
+    """Streams on which the best policy is chosen; 0: the last one is taken."""
+
+    n_dev_items: int = 120
+    """Items of each of those."""
+
+    dev_budget_fraction: float = 0.15
+    """Share of their cost that is spent there."""
+
     pace: str = "level"
     """How the exported policy keeps to its budget; see `lal.streams.policy.StreamPolicy`."""
 
     def __post_init__(self) -> None:
         """Check ranges."""
         super().__post_init__()
-        check_at_least(self, total_timesteps=4)
+        check_at_least(self, total_timesteps=4, n_segments=1, n_dev_streams=0, n_dev_items=1)
         check_above(self, 0.0, "learning_rate")
         check_within(self, "gamma", 0.0, 1.0)
         check_within(self, "exploration_final_eps", 0.0, 1.0)
+        check_above(self, 0.0, "dev_budget_fraction")
+        check_within(self, "dev_budget_fraction", 0.0, 1.0)
+
+    @property
+    def training_size(self) -> Mapping[str, int]:
+        """Streams, the last one perhaps in part."""
+        return {"n_episodes": -(-self.total_timesteps // self.n_items)}
 
 
 @dataclass(frozen=True, kw_only=True)

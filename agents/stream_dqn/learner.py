@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, TypeVar, cast
 
 import gymnasium
+import numpy as np
 from stable_baselines3 import DQN
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
@@ -12,11 +13,12 @@ from torch import nn
 
 from agents.export.torch_layers import SHORT, layers_ops
 from agents.stream_dqn.config import StreamDQNConfig, StreamQConfig
-from agents.training.sb3 import Sb3Learner
-from envs.streams.stream_env import LIMIT, DriftingTables, StreamEnv
+from agents.training.sb3 import MoveBar, Sb3Learner
+from envs.streams.stream_env import LIMIT, DriftingTables, StreamEnv, Worlds
 from envs.wrappers import ShuffleReward
 from lal.errors import UsageError
-from lal.rng import integer_seed
+from lal.rng import generator, integer_seed
+from lal.streams.loop import run_stream
 from lal.streams.policy import Pace, StreamPolicy
 
 FEATURES = (
@@ -28,9 +30,16 @@ S = TypeVar("S", bound=StreamQConfig)
 
 
 class StreamLearner(Sb3Learner[S]):
-    """Trains a DQN that asks or skips, in one segment: runs take seconds and start again."""
+    """Trains a DQN that asks or skips; in one segment, a run that was cut off starts again."""
 
     name: ClassVar[str]
+
+    points: ClassVar[int] = 0
+    """Points of the quality curve whose mean is the score of a stream; 0: prequential accuracy."""
+
+    @abstractmethod
+    def make_worlds(self, n: int) -> Worlds:
+        """Return what hands out streams of n items."""
 
     @abstractmethod
     def make_env(self) -> StreamEnv:
@@ -68,7 +77,29 @@ class StreamLearner(Sb3Learner[S]):
         )
 
     def reseed(self, model: Any, seed: int) -> None:
-        """Leave the generators as the model seeded them: there is one segment."""
+        """Seed every generator; where there is one segment, they stay as the model seeded them."""
+        if self.n_segments > 1:
+            super().reseed(model, seed)
+
+    def learn(self, model: DQN, goal: int) -> None:
+        """Learn up to the goal; exploration falls over the whole run, not over a segment."""
+        left = self.total_timesteps - model.num_timesteps
+        bar = MoveBar(self.progress, stop_at=goal if goal < self.total_timesteps else None)
+        model.learn(left, bar, reset_num_timesteps=False)
+
+    def validate(self, policy: StreamPolicy) -> float | None:
+        """Return the mean score on streams of their own, the same for all checkpoints."""
+        config = self.config
+        worlds = self.make_worlds(config.n_dev_items)
+        runs = [
+            run_stream(
+                policy, worlds(generator(config.seed, "validation stream", i)),
+                budget=config.dev_budget_fraction, points=self.points,
+            )
+            for i in range(config.n_dev_streams)
+        ]  # fmt: skip
+        scores = [run.curve.mean() if self.points else run.accuracy for run in runs]
+        return float(np.mean(scores)) if scores else None
 
     def export(self) -> StreamPolicy:
         """Return the policy as it is now."""
@@ -82,7 +113,7 @@ class StreamLearner(Sb3Learner[S]):
         ops, tensors, utility = layers_ops(network, prefix="", source="h0", names=SHORT)
         card = {
             "summary": f"{name}: DQN on streams, {config.total_timesteps} steps",
-            "steps": config.total_timesteps,
+            "steps": model.num_timesteps,
             "control": config.control,
             "trained_on": self.trained_on(),
         }
@@ -109,12 +140,17 @@ class StreamDQNLearner(StreamLearner[StreamDQNConfig]):
     """Asks for the labels of table rows."""
 
     name = "stream_dqn"
+    score_name = "dev_accuracy"
+
+    def make_worlds(self, n: int) -> DriftingTables:
+        """Return what hands out streams of n rows."""
+        return DriftingTables(self.config.families, n=n)
 
     def make_env(self) -> StreamEnv:
         """Return the training environment."""
         config = self.config
         return StreamEnv(
-            DriftingTables(config.families, n=config.n_items),
+            self.make_worlds(config.n_items),
             features=FEATURES,
             budget=config.budget_fraction,
             price=config.price,

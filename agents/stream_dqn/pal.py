@@ -18,12 +18,18 @@ class PALLearner(StreamLearner[PALConfig]):
     """Asks for the labels of sentences."""
 
     name = "pal"
+    score_name = "dev_f1"
+    points = 10
+
+    def make_worlds(self, n: int) -> MadeUpLanguages:
+        """Return what hands out streams of n sentences."""
+        return MadeUpLanguages(n, self.config.n_scored)
 
     def make_env(self) -> SequenceEnv:
         """Return the training environment."""
         config = self.config
         return SequenceEnv(
-            MadeUpLanguages(config.n_items, config.n_scored),
+            self.make_worlds(config.n_items),
             features=FEATURES,
             budget=config.budget_fraction,
             price=config.price,

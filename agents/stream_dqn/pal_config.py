@@ -32,6 +32,7 @@ AGENT = Agent(
     config_type=PALConfig,
     presets={
         "demo": PALConfig(),
+        "full": PALConfig(total_timesteps=4_000, n_segments=4, n_dev_streams=8),
         "smoke": PALConfig(total_timesteps=60, n_items=20, n_scored=10),
     },
     learner="agents.stream_dqn.pal:PALLearner",

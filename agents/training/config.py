@@ -5,6 +5,7 @@ inherited and then refused does not exist. Ranges are checked when a config is m
 Hyperparameters have stable-baselines3's names, those of boosted trees scikit-learn's.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -36,6 +37,15 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         """Check ranges; a subclass calls this one first."""
+
+    @property
+    def training_size(self) -> Mapping[str, int]:
+        """What the whole run learns from, by the names of `lal.policies.card.COUNTS`.
+
+        The card gets the share of it that the policy's checkpoint had seen. Empty: the learner
+        writes a count of its own to the card.
+        """
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +158,11 @@ class PoolEnvConfig(PoolConfig):
         check_within(self, "reward_share", 0.05, 0.95)
         check_within(self, "gamma", 0.0, 1.0)
 
+    @property
+    def training_size(self) -> Mapping[str, int]:
+        """Episodes, which take `budget` steps each."""
+        return {"n_episodes": max(self.total_timesteps // self.budget, 1)}
+
 
 SYNTHETIC_TASKS: dict[str, Any] = {
     "datasets": (), "share_synthetic": 1.0, "hold_out": (), "rows": (500, 2500),
@@ -227,6 +242,11 @@ class EpisodeConfig(RunConfig):
                 f"gradient_steps must be a multiple of n_segments ({self.n_segments}), got "
                 f"{self.gradient_steps}"
             )
+
+    @property
+    def training_size(self) -> Mapping[str, int]:
+        """Episodes."""
+        return {"n_episodes": self.gradient_steps * self.batch_size}
 
 
 @dataclass(frozen=True, kw_only=True)

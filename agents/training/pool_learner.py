@@ -10,7 +10,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
 from agents.export.start import Start
-from agents.export.torch_layers import slate_program
+from agents.export.torch_layers import Arrays, slate_program
 from agents.training.config import FineTuningConfig, PoolEnvConfig
 from agents.training.learner import Learner
 from agents.training.pool_envs import make_pool_envs
@@ -22,6 +22,8 @@ from lal.policies.pool_policy import PoolPolicy
 from lal.rng import integer_seed
 
 P = TypeVar("P", bound=PoolEnvConfig)
+
+Program = tuple[dict[str, Any], Arrays]
 
 
 class PoolLearner(Learner[P]):
@@ -63,9 +65,13 @@ class PoolLearner(Learner[P]):
         data: Mapping[str, Any] = self.card()["data"]
         return data
 
+    def network_program(self, network: nn.Module) -> Program:
+        """Return a network (with the start added) as a scorer program and its tensors."""
+        return self.start.program(network) if self.start else slate_program(network)
+
     def export_network(self, network: nn.Module, name: str, card: Mapping[str, Any]) -> PoolPolicy:
         """Return the policy that ranks as a network does (with the start added), equal to 1e-5."""
-        program, tensors = self.start.program(network) if self.start else slate_program(network)
+        program, tensors = self.network_program(network)
         candidate_features, context_features = self.features
         return PoolPolicy(
             name=name,

@@ -86,7 +86,7 @@ class Sb3Learner(Learner[C]):
 
     def learn(self, model: Any, goal: int) -> None:
         """Learn until the model counts `goal` environment steps."""
-        model.learn(goal - model.num_timesteps, _MoveBar(self.progress), reset_num_timesteps=False)
+        model.learn(goal - model.num_timesteps, MoveBar(self.progress), reset_num_timesteps=False)
 
     def reseed(self, model: Any, seed: int) -> None:
         """Seed every generator that learning draws from."""
@@ -147,11 +147,18 @@ def load_model(model: BaseAlgorithm, folder: Path) -> None:
         load_replay(replay, folder / REPLAY)
 
 
-class _MoveBar(BaseCallback):
-    def __init__(self, progress: Progress) -> None:
+class MoveBar(BaseCallback):
+    """Moves the bar, and ends learning early where asked to.
+
+    Args:
+        progress: The bar.
+        stop_at: Environment steps, counted over the whole run, after which learning ends.
+    """
+
+    def __init__(self, progress: Progress, *, stop_at: int | None = None) -> None:
         super().__init__()
-        self._progress = progress
+        self._progress, self._stop_at = progress, stop_at
 
     def _on_step(self) -> bool:
         self._progress.at(self.num_timesteps)
-        return True
+        return self._stop_at is None or self.num_timesteps < self._stop_at

@@ -21,6 +21,7 @@ from agents.training.progress import Progress
 from agents.training.run_folder import RunFolder
 from lal.errors import UsageError
 from lal.policies.kinds import load_policy
+from lal.provenance import code_state
 from lal.serialization import write_atomic, write_json
 
 BEST = "best.safetensors"
@@ -28,6 +29,9 @@ BEST = "best.safetensors"
 
 SCORE = Learner.score_name
 """What the score of a validation is called unless a learner names it otherwise."""
+
+COUNTED = ("n_episodes", "n_tasks")
+"""What a segment's figures may count up to its end, for the card."""
 
 Row = dict[str, Any]
 
@@ -141,7 +145,14 @@ class Trainer:
         policy = load_policy(self._last_place() / BEST)
         found = {name: best[name]} if name in best else {}
         found |= learner.check(policy)
-        self._write({**found, "best": best}, replace(policy, card={**policy.card, **found}))
+        size = self._trained_on(best, learner.n_segments)
+        self._write({**found, "best": best}, replace(policy, card={**policy.card, **found, **size}))
+
+    def _trained_on(self, best: Row, n_segments: int) -> dict[str, int]:
+        """Return how much the policy of a segment was trained on: as counted, or as planned."""
+        share = (best["segment"] + 1) / n_segments
+        planned = {what: round(share * n) for what, n in self.config.training_size.items()}
+        return planned | {what: best[what] for what in COUNTED if what in best}
 
     def _finish_untrained(self) -> None:
         """Write a copy with random weights as if it were the run's result."""
@@ -152,7 +163,8 @@ class Trainer:
             self._write({}, policy)
 
     def _write(self, found: Mapping[str, Any], policy: Any) -> None:
-        write_atomic(self.run.policy_path, policy.save)
+        signed = replace(policy, card={**policy.card, "code": code_state()})
+        write_atomic(self.run.policy_path, signed.save)
         about = {"config_hash": self.run.hash, "policy": self.run.policy_path.name}
         self.run.finish({**found, **about})
 

@@ -11,7 +11,8 @@ from lal.policies.scoring.ops import need
 NOT_MEASURED = "not measured"
 
 COUNTS = {
-    "n_states": "states", "n_rows": "rows", "steps": "steps", "gradient_steps": "gradient steps",
+    "n_states": "states", "n_rows": "rows", "n_episodes": "episodes", "n_tasks": "tasks",
+    "steps": "steps", "gradient_steps": "gradient steps",
 }  # fmt: skip
 """What cards count of a training."""
 
@@ -179,6 +180,10 @@ def _made_by(card: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(made, Mapping):
         command, commit = _words(made.get("command", "")), _words(made.get("commit", ""))
         yield f"made by: {command} (commit {commit})"
+    code = card.get("code")
+    if isinstance(code, Mapping):
+        version, digest = _words(code.get("version", "")), _words(code.get("sha256", ""))
+        yield f"trained by version {version}, sha256 of the code {digest[:16]}"
 
 
 def _made_for(card: Mapping[str, Any]) -> Iterator[str]:

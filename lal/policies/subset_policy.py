@@ -146,6 +146,17 @@ class SubsetPolicy(ProgramPolicy):
             found.append(np.stack(states[::step])[place])
         return np.concatenate([*found, features], axis=1)
 
+    @property
+    def reads_labels(self) -> bool:
+        """Whether labels may change what is chosen; a sequential head can have no weight on them.
+
+        Where they may not, all items can be chosen before the first one is labelled.
+        """
+        weight = self.tensors.get("read.weight_ih")
+        if self.head != "sequential" or weight is None or weight.ndim != 2:
+            return self.head in READS_LABELS
+        return bool(weight[:, self.size("embedding") :].any())
+
     def scores(self, memory: Memory) -> Floats:
         """Return the logits of all items, shape (N,); -inf for those chosen already."""
         given = Similarities(*(memory[name] for name in Similarities._fields))
@@ -178,7 +189,7 @@ class SubsetPolicy(ProgramPolicy):
         index, label = int(event["item"]), int(event.get("label", -1))
         if not 0 <= index < len(memory["chosen"]) or memory["chosen"][index]:
             raise UsageError(f"item {index} cannot be chosen any more")
-        if self.head in READS_LABELS and label < 0:
+        if self.reads_labels and label < 0:
             raise UsageError(f"the {self.head} head needs the label of every chosen item")
         chosen = memory["chosen"].copy()
         chosen[index] = True

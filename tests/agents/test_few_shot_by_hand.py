@@ -14,6 +14,7 @@ from agents.few_shot.config import PRESETS
 from agents.few_shot.learner import FewShotLearner, card, get_embedding, layout
 from agents.few_shot.network import World, make_head
 from envs.few_shot.episodes import FewShot, Layout
+from lal.errors import UsageError
 from lal.policies.subset_features import (
     coverage_order,
     order_features,
@@ -215,7 +216,8 @@ def test_a_few_shot_policy_says_what_it_is() -> None:
     assert card(config, "none") == {
         "summary": "few-shot sequential selection, vectors", "agent": "few_shot",
         "control": "none", "head": "sequential", "bank": "vectors", "task": "classes",
-        "episode": [2, 8, 3, 0, 15, 5], "labels": 4, "seed": 3, "gradient_steps": 4,
+        "episode": [2, 8, 3, 0, 15, 5], "labels": 4, "one_shot": False, "seed": 3,
+        "gradient_steps": 4,
     }  # fmt: skip
     learner = FewShotLearner(config)
     policy = learner.export()
@@ -261,3 +263,39 @@ def test_validation_is_on_episodes_of_its_own_in_parts(monkeypatch: Any) -> None
         assert learner.validate("policy") == pytest.approx((0.5 + 1.5 + 0.5 + 1.5 + 0.5) / 5)
     rng = generator(3, "few_shot", "validation")
     assert drawn == [(True, int(rng.integers(10**9)), n, "validation") for n in (2, 2, 1)]
+
+
+def test_a_one_shot_head_sees_no_label() -> None:
+    """Fails when a label reaches the memory, or when the file still weighs labels."""
+    items = np.random.default_rng(0).normal(size=(8, 16)).astype(np.float32)
+    chosen = {}
+    for one_shot in (True, False):
+        learner = FewShotLearner(replace(CONFIG, one_shot=one_shot))
+        head: Any = learner.head
+        torch.nn.init.normal_(head.match.weight)  # what was read matters
+        torch.nn.init.normal_(head.read.weight_ih, std=9.0)
+        policy = learner.export()
+        assert policy.reads_labels is not one_shot
+        assert policy.card["one_shot"] is one_shot
+        memories = []
+        for label in (0, 1):
+            memory = policy.update(policy.start({"items": items}), {"item": 0, "label": label})
+            memories.append(memory["h"])
+        assert np.array_equal(memories[0], memories[1]) is one_shot
+        chosen[one_shot] = policy
+        world = learner.world(FewShot(
+            items[None], np.array([[0, 1] * 4]), items[None, :0], np.zeros((1, 0), int),
+            items[None], np.array([[0, 1] * 4]),
+        ))  # fmt: skip
+        with torch.no_grad():
+            picked, _, _ = learner.sample(world, greedy=True)
+        assert (
+            picked[0].tolist() == policy.choose({"items": items}, np.array([0, 1] * 4), 2).tolist()
+        )
+    blind = chosen[True]
+    memory = blind.update(blind.start({"items": items}), {"item": 3})  # no label is known yet
+    assert blind.act(memory) != 3
+    with pytest.raises(UsageError, match="sequential head needs the label"):
+        chosen[False].update(chosen[False].start({"items": items}), {"item": 3})
+    with pytest.raises(UsageError, match="one_shot hides labels from the sequential head, got"):
+        replace(CONFIG, one_shot=True, head="graph")

@@ -36,6 +36,7 @@ SMOKES = [("dad", DAD["smoke"]), ("active_one_shot", ONE_SHOT["smoke"]),
           *[("few_shot", replace(FEW_SHOT["smoke"], head=h))
             for h in ("one_step", "sequential", "graph")],
           ("few_shot", replace(FEW_SHOT["smoke"], head="one_step", task="conditions")),
+          ("few_shot", replace(FEW_SHOT["smoke"], task="conditions", one_shot=True)),
           ("few_shot", FEW_SHOT["smoke-batch"])]  # fmt: skip
 
 

@@ -1,6 +1,8 @@
 """The learner of stream policies by hand: environments, models, and what is exported."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from agents.stream_dqn.learner import FEATURES, StreamDQNLearner, _difference
 from envs.wrappers import ShuffleReward
 from lal.errors import UsageError
 from lal.rng import integer_seed
+from lal.streams.policy import load_stream_policy
 
 
 def make_stream_config(**changes: Any) -> StreamDQNConfig:
@@ -70,7 +73,7 @@ def test_a_stream_policy_is_the_model_it_was_made_of() -> None:
     assert policy.name == "stream_dqn-4"
     said = {name: policy.card[name] for name in ("summary", "steps", "control", "trained_on")}
     assert said == {
-        "summary": "stream_dqn-4: DQN on streams, 400 steps", "steps": 400, "control": "none",
+        "summary": "stream_dqn-4: DQN on streams, 400 steps", "steps": 0, "control": "none",
         "trained_on": ["abrupt", "hyperplane", "moving_clusters"],
     }  # fmt: skip
     assert policy.pace == "sign"
@@ -103,3 +106,27 @@ def test_a_stream_model_has_the_settings_of_the_config() -> None:
     assert widths[2] == (4, 5)
     more = StreamDQNLearner(make_stream_config(total_timesteps=8000))
     assert more.make_model(more.make_envs(0), seed=0).learning_starts == 500
+
+
+def test_exploration_falls_over_the_whole_run_and_the_best_segment_is_kept(tmp_path: Path) -> None:
+    """Fails when every segment explores down to the end of its own, or starts from new weights."""
+    config = make_stream_config(
+        total_timesteps=80, n_items=20, n_segments=2, n_dev_streams=2, n_dev_items=30,
+        families=("abrupt",),
+    )  # fmt: skip
+    early = StreamDQNLearner(replace(config, total_timesteps=160))
+    model = early.make_model(early.make_envs(0), seed=1)
+    early.learn(model, 40)
+    assert model.num_timesteps == 40
+    assert 0.6 <= model.exploration_rate <= 0.62  # half of the way down to 0.2, which is at 80
+    policy = load_stream_policy(STREAM_AGENT.train(config, tmp_path / "run"))
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["step"] for row in rows] == [40, 80]
+    best = max(rows, key=lambda row: (row["dev_accuracy"], row["step"]))
+    assert (policy.card["steps"], policy.card["dev_accuracy"]) == (
+        best["step"], best["dev_accuracy"],
+    )  # fmt: skip
+    assert StreamDQNLearner(config).validate(policy) == best["dev_accuracy"]
+    assert policy.card["n_episodes"] == best["step"] // 20
+    assert StreamDQNLearner(make_stream_config()).validate(policy) is None

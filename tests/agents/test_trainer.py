@@ -9,14 +9,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from agents import Agent, RunConfig
+from agents import AGENTS, Agent, RunConfig
 from agents.training.checkpoints import load_arrays, load_torch, save_arrays
 from agents.training.learner import Learner
 from agents.training.run_folder import RunFolder
 from agents.training.trainer import Trainer, best_row
 from lal.errors import UsageError
+from lal.policies.card import COUNTS
 from lal.policies.kinds import load_policy
 from lal.policies.pool_policy import PoolPolicy
+from lal.provenance import code_state
 from lal.rng import generator
 from lal.serialization import LEFTOVER_AGE
 
@@ -113,6 +115,44 @@ def test_the_best_segment_is_the_runs_policy(scores, best, tmp_path):
         assert made.card["dev_aubc"] == max(scores)
     else:
         assert "dev_aubc" not in made.card
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountingConfig(WalkConfig):
+    @property
+    def training_size(self):
+        return {"n_episodes": 40, "n_tasks": 8}
+
+
+class Counting(Walk):
+    """Counts its tasks itself; of its episodes only the whole run's number is known."""
+
+    def train_segment(self, segment):
+        return {**super().train_segment(segment), "n_tasks": 3 * (segment + 1)}
+
+
+def test_the_card_says_what_code_trained_and_how_much_the_kept_checkpoint_had_seen(tmp_path):
+    agent = replace(AGENT, name="counting", config_type=CountingConfig, learner=Counting)
+    config = CountingConfig(scores=(0.1, 0.4, 0.3, 0.2))
+    card = load_policy(agent.train(config, tmp_path / "run")).card
+    assert (card["n_episodes"], card["n_tasks"]) == (20, 6)  # two segments of four
+    assert card["code"] == code_state()
+    assert "20 episodes" in str(card)
+    assert f"sha256 of the code {card['code']['sha256'][:16]}" in str(card)
+    control = replace(config, control="untrained")
+    copy = load_policy(agent.train(control, tmp_path / "copy")).card
+    assert copy["code"] == code_state()
+    assert "n_episodes" not in copy  # it was trained on nothing
+
+
+@pytest.mark.parametrize("name", AGENTS.names())
+def test_every_agent_says_how_much_it_learned_from(name):
+    """Agents that learn from states or rows write their own count; all others have a size."""
+    by_state = {"gain_regression", "rmse_regression", "lal", "lal_rl", "lookahead", "imitation",
+                "refine"}  # fmt: skip
+    size = AGENTS[name].preset("smoke").training_size
+    assert bool(size) == (name not in by_state)
+    assert all(what in COUNTS and n >= 1 for what, n in size.items())
 
 
 def test_evidence_of_the_final_policy_is_on_its_card(tmp_path):

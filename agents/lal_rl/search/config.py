@@ -1,5 +1,6 @@
 """SearchConfig: everything that decides a run."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agents.lal_rl.config import FOLDER, OTHERS, GameConfig, named_files
@@ -58,6 +59,12 @@ class SearchConfig(GameConfig):
         super().__post_init__()
         check_at_least(self, searches=1, generations=1, pairs=1, n_episodes=1)
         check_above(self, 0.0, "spread", "step")
+
+    @property
+    def training_size(self) -> Mapping[str, int]:
+        """Episodes of all vectors of all searches."""
+        vectors = self.searches * self.generations * 2 * self.pairs
+        return {"n_episodes": vectors * self.n_episodes}
 
 
 FULL = SearchConfig(datasets=named_files(FOLDER), eval_datasets=named_files(FOLDER, OTHERS))

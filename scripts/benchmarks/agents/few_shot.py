@@ -35,6 +35,9 @@ class Config:
     budget: int = 0
     """Labels that are acquired; 0: as many as in training."""
 
+    pool: int = 0
+    """Items of the pool; 0: as many as in training."""
+
     episodes: int = 1000
     """Episodes of every policy."""
 
@@ -89,6 +92,7 @@ def add_tables(
     """
     first = next(iter(policies.values()))
     layout = Layout(*first.card["episode"])._replace(n_query=config.n_query)
+    layout = layout._replace(n_pool=config.pool or layout.n_pool)
     task = make_task(first.card.get("task", "classes"), layout)
     bank = load_bank(str(first.card["bank"]))
     budget = config.budget or int(first.card["labels"])
