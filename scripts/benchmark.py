@@ -21,6 +21,7 @@ BENCHMARKS.add_lazy("lal_rl_search", "scripts.benchmarks.reproduction.lal_rl_sea
 BENCHMARKS.add_lazy("lal_rl_backends", "scripts.benchmarks.reproduction.lal_rl_backends:main")
 BENCHMARKS.add_lazy("lal_rl_training", "scripts.benchmarks.reproduction.lal_rl_training:main")
 BENCHMARKS.add_lazy("albl", "scripts.benchmarks.reproduction.albl:main")
+BENCHMARKS.add_lazy("tailor", "scripts.benchmarks.reproduction.tailor:main")
 BENCHMARKS.add_lazy("simulator", "scripts.benchmarks.speed.simulator:main")
 BENCHMARKS.add_lazy("learners", "scripts.benchmarks.speed.learners:main")
 BENCHMARKS.add_lazy("compile", "scripts.benchmarks.speed.compile:main")
