@@ -141,7 +141,7 @@ def test_an_episode_is_repeatable_and_each_starts_anew(batch_size, classes_known
 
 
 def test_memory_is_plain_arrays():
-    strategy, state = make_strategy("tailor"), state_of({0: 0})
+    strategy, state = Tailor(), state_of({0: 0})
     adapter = StatefulStrategyAdapter(strategy, EpisodeStart(8, None))
     rows = adapter.select_batch(state, np.random.default_rng(0), np.random.default_rng(0), 3)
     memory = strategy.update(adapter.memory, Acted(adapter.action, state))
