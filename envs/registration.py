@@ -38,6 +38,7 @@ SMALL = {
     "lal/FewShot-v0": "envs.few_shot.env:FewShotEnv",
     "lal/Search-v0": "envs.search.env:SearchEnv",
     "lal/Synthesis-v0": "envs.synthesis_env:SynthesisEnv",
+    "lal/Explore-v0": "envs.explore_env:ExploreEnv",
 }
 """Environments in which no pool is ranked."""
 

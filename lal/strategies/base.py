@@ -69,7 +69,9 @@ for _name, _where in {
     "uncertain_gcn": "lal.strategies.neural.gcn:UncertainGcn",
     "core_gcn": "lal.strategies.neural.gcn:CoreGcn",
     "mada": "lal.strategies.mada:MultiAnchor",
+    "most_likely_positive": "lal.strategies.most_likely_positive:MostLikelyPositive",
     "albl": "lal.strategies.albl:ALBL",
+    "tailor": "lal.strategies.tailor:Tailor",
     "uncertainty_herding": "lal.strategies.uncertainty_herding:UncertaintyHerding",
     "greedy_sampling_x": "lal.strategies.regression:GreedySamplingX",
     "greedy_sampling_y": "lal.strategies.regression:GreedySamplingY",
@@ -212,7 +214,8 @@ class StatefulStrategyAdapter:
 
     Such a strategy has the protocol of `lal.policies.kinds`: ``start(EpisodeStart) -> memory``,
     ``act(memory, Observed) -> action``, which has a ``row``, and ``update(memory, Acted) ->
-    memory``. It requests one row at a time.
+    memory``. It requests one row at a time, unless it has ``act_batch(memory, Observed, size) ->
+    action``, whose action has ``rows``.
     """
 
     def __init__(self, strategy: Any, info: EpisodeStart) -> None:
@@ -222,12 +225,15 @@ class StatefulStrategyAdapter:
 
     def utilities(self, state: QueryState, rng: np.random.Generator) -> Floats:
         """Return 1 for the row of the action and 0 for all others, shape (N,)."""
-        if self.action is not None:
-            self.memory = self.strategy.update(self.memory, Acted(self.action, state))
+        self._learn(state)
         self.action = self.strategy.act(self.memory, Observed(state, rng))
         utilities = np.zeros(state.N)
         utilities[self.action.row] = 1.0
         return utilities
+
+    def _learn(self, state: QueryState) -> None:
+        if self.action is not None:
+            self.memory = self.strategy.update(self.memory, Acted(self.action, state))
 
     def select_batch(
         self,
@@ -236,10 +242,18 @@ class StatefulStrategyAdapter:
         ties: np.random.Generator,
         batch_size: int,
     ) -> Ints:
-        """Refuse: the memory learns from one label at a time."""
-        raise UsageError(
-            f"{type(self.strategy).__name__} asks one row at a time, got batch_size {batch_size}"
-        )
+        """Return the rows of the action, shape (batch_size,).
+
+        Raises:
+            UsageError: The memory learns from one label at a time.
+        """
+        name = type(self.strategy).__name__
+        if not hasattr(self.strategy, "act_batch"):
+            raise UsageError(f"{name} asks one row at a time, got batch_size {batch_size}")
+        self._learn(state)
+        self.action = self.strategy.act_batch(self.memory, Observed(state, rng), batch_size)
+        rows: Ints = self.action.rows
+        return rows
 
 
 def with_memory(strategy: Strategy, info: EpisodeStart) -> Strategy:

@@ -20,7 +20,7 @@ NEEDS = {"lal/SequenceLabelling-v0": "pycrfsuite"}
 BOXES = ("lal/Design-v0", "lal/Synthesis-v0")
 DISCRETE = [name for name in IDS if name not in BOXES]
 POOLS = ("lal/Pool-v0", "lal/PoolRegression-v0", "lal/Crowd-v0", "lal/Regions-v0")
-MAPPINGS = (*POOLS, "lal/LalRl-v0", "lal/FewShot-v0", "lal/Search-v0")
+MAPPINGS = (*POOLS, "lal/LalRl-v0", "lal/FewShot-v0", "lal/Search-v0", "lal/Explore-v0")
 OPTIONS: dict[str, dict[str, Any]] = {name: {"slate_size": 10} for name in POOLS}
 OPTIONS["lal/Regions-v0"]["tasks"] = RegionSampler(budget=6, n_pool=3, n_reward=2)
 

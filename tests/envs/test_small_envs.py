@@ -18,7 +18,7 @@ from envs.one_shot.env import OneShotEnv
 from envs.one_shot.episodes import draw_episodes
 from lal.errors import UnknownNameError, UsageError
 
-IDS = ["lal/Design-v0", "lal/OneShot-v0", "lal/FewShot-v0", "lal/Search-v0"]
+IDS = ["lal/Design-v0", "lal/OneShot-v0", "lal/FewShot-v0", "lal/Search-v0", "lal/Explore-v0"]
 
 
 def episode(name, seed, **options):
