@@ -64,7 +64,8 @@ class Observer:
     @property
     def known(self) -> Bools:
         """Objects seen so far, shape (n,)."""
-        return self.sides.any(axis=1)
+        known: Bools = self.sides.any(axis=1)
+        return known
 
     @property
     def confident(self) -> Bools:

@@ -69,7 +69,7 @@ class WhatIf:
         """
         proba = self.state.proba
         margins = np.zeros(self.state.N) if proba is None else margin_utility(proba)
-        full = values.min() - 1.0 + margins
+        full: Floats = values.min() - 1.0 + margins
         full[self.tried] = values
         return full
 

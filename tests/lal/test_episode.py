@@ -355,8 +355,9 @@ def test_a_state_of_classes_is_what_the_strategy_may_know(known):
     wanted = episode.pool.labels if known else np.searchsorted(seen, episode.pool.labels)
     assert state.labels.tolist() == wanted.tolist()
     proba = episode.model.predict_proba(task.pool.X)
-    narrow = proba if known else proba[:, seen] / proba[:, seen].sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(state.proba, narrow)
+    narrow: Any = proba if known else proba[:, seen] / proba[:, seen].sum(axis=1, keepdims=True)
+    found: Any = state.proba
+    np.testing.assert_allclose(found, narrow)
     assert (state.model is episode.model) == known
     assert state.learner is episode.learner
     assert state.geometry is episode.geometry

@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -145,8 +146,9 @@ def test_memory_is_plain_arrays():
     adapter = StatefulStrategyAdapter(strategy, EpisodeStart(8, None))
     rows = adapter.select_batch(state, np.random.default_rng(0), np.random.default_rng(0), 3)
     memory = strategy.update(adapter.memory, Acted(adapter.action, state))
-    file = io.BytesIO()
-    np.savez(file, **memory)
+    file: Any = io.BytesIO()
+    arrays: Any = memory
+    np.savez(file, **arrays)
     file.seek(0)
     kept = dict(np.load(file))
     after = state_of({0: 0, **{int(row): 1 for row in rows}})

@@ -1,5 +1,6 @@
 """The comparison of batches: settings, kinds of data sets, and finished runs that are kept."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def test_every_setting_is_compared_by_kind_of_data_set(config, monkeypatch):
         settings = {(row["start"], row["batch"]) for row in table.rows}
         assert settings == {("4", "5"), ("4", "10C"), ("cold", "5"), ("cold", "10C")}
         assert len(table.rows) == 4 * 5
-    assert results.tables["two-classes"].rows[0]["data sets ahead"].endswith("of 1")
+    assert str(results.tables["two-classes"].rows[0]["data sets ahead"]).endswith("of 1")
     to_random = [r for r in results.tables["all"].rows if r["default minus"] == "random"]
     assert any(row["accuracy"] != "+0.00 [+0.00, +0.00]" for row in to_random)
 
@@ -42,5 +43,5 @@ def test_every_setting_is_compared_by_kind_of_data_set(config, monkeypatch):
 def test_a_kept_run_belongs_to_its_settings(config):
     one = batches.Run("4", "5", "two", 0)
     first = batches._kept(config, one)
-    other = batches.replace(config, labels=22)
+    other = replace(config, labels=22)
     assert batches._kept(other, one) != first
