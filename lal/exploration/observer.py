@@ -64,7 +64,7 @@ class Observer:
     @property
     def known(self) -> Bools:
         """Objects seen so far, shape (n,)."""
-        known: Bools = self.sides.any(axis=1)
+        known: Bools = np.asarray(self.sides.any(axis=1))
         return known
 
     @property
