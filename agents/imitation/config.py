@@ -68,6 +68,12 @@ class ImitationConfig(PriorPoolConfig):
     fallback: bool = False
     """Learn from the context where to follow margin instead; takes the place of margin_prior."""
 
+    beside: str = ""
+    """Policy (shipped name or file) whose utility the score is added to; none: it ranks alone."""
+
+    beside_weight: float = 0.5
+    """Weight of the score beside that utility, in spreads of the score."""
+
     network: Literal["perceptron", "deep_set", "attention"] = "perceptron"
     """What a candidate is scored with. deep_set: the mean of what a perceptron makes of the
     reference set stands beside it. attention: what it attends to there does."""
@@ -126,7 +132,7 @@ class ImitationConfig(PriorPoolConfig):
             budget=2, n_dev_tasks=0, held_out_blocks=0, set_width=1, rounds=1, teacher_steps=1,
             check_tasks=0, check_budget=1, n_jobs=1,
         )  # fmt: skip
-        check_above(self, 0.0, "temperature", "learning_rate")
+        check_above(self, 0.0, "temperature", "learning_rate", "beside_weight")
         if not self.net_arch or min(self.net_arch) < 1:
             raise UsageError(f"net_arch must be widths of at least 1, got {self.net_arch}")
         if self.n_members > MOST_MEMBERS:
@@ -146,6 +152,11 @@ class ImitationConfig(PriorPoolConfig):
             raise UsageError("gains of states_from are measured already; leave teacher_steps at 1")
         if self.fallback and self.margin_prior:
             raise UsageError("fallback takes the place of margin_prior; set that to 0")
+        if self.beside and (self.fallback or self.margin_prior):
+            raise UsageError(
+                "beside adds the score to a policy that has its own margin prior; set margin_prior "
+                "to 0 and leave fallback out"
+            )
 
 
 FULL: dict[str, Any] = {

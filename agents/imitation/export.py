@@ -1,4 +1,4 @@
-"""From fitted networks to one policy: their mean, then margin's part or the learned fall-back."""
+"""From fitted networks to one policy: their mean, then margin, an earlier policy or a gate."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from agents.imitation.beside import stand_beside
 from agents.imitation.config import ImitationConfig
 from agents.imitation.margin_prior import MARGIN, lean_on_margin
 from agents.imitation.networks import network_program
 from agents.imitation.targets import CLIP, Standard
 from agents.training.tasks import feature_lists
 from lal.arrays import Floats
+from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
 
 Program = dict[str, Any]
@@ -48,6 +50,15 @@ def export_policy(
     program: Program = {"ops": [*prepare, *ops], "output": score}
     if found.gate is not None:
         program, tensors = _fall_back(program, tensors, found, (candidates, contexts))
+    elif config.beside:
+        program, tensors = stand_beside(
+            program,
+            tensors,
+            load_as(PoolPolicy, config.beside),
+            weight=config.beside_weight,
+            spread=found.spread,
+            features=(candidates, contexts),
+        )
     else:
         program, tensors = lean_on_margin(
             program,

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from agents.imitation.beside import check_beside
 from agents.imitation.config import ImitationConfig
 from agents.imitation.evaluation import HeldOut, pick_table, play_check, score_states
 from agents.imitation.export import Fitted, export_policy
@@ -39,6 +40,7 @@ from agents.training.validation import PoolValidation
 from lal.arrays import Ints
 from lal.data.prior import PRIOR_VERSION
 from lal.errors import UsageError
+from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
 from lal.registry import require
 from lal.rng import generator
@@ -57,6 +59,8 @@ class ImitationLearner(Learner[ImitationConfig]):
         super().__init__(config)
         own_policy(config)
         _check_features(config)
+        if config.beside:
+            check_beside(load_as(PoolPolicy, config.beside), feature_lists(config))
         self._sources = get_blocks(config)
         self._paths: list[Path] = []
         self._fitted: Fitted | None = None

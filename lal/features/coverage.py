@@ -48,8 +48,8 @@ def covering_kernel(squares: Float32Array, radius: float) -> Float32Array:
     return kernel
 
 
-def coverage_gain(kernel: Float32Array, covered: Float32Array, weight: Float32Array) -> Floats:
-    """Return what each row adds to the weighted coverage, shape (n,).
+def coverage_gain(kernel: Float32Array, covered: Float32Array, *weights: Float32Array) -> Floats:
+    """Return what each row adds to the weighted coverage, shape (W, n).
 
     The coverage of a set is the mean over the reference rows of the weight times the largest
     kernel value to a member of the set. A row's sum does not depend on the rows beside it.
@@ -57,11 +57,11 @@ def coverage_gain(kernel: Float32Array, covered: Float32Array, weight: Float32Ar
     Args:
         kernel: Kernel between rows and reference rows, shape (n, R).
         covered: Largest kernel value of each reference row to a labelled row, shape (R,).
-        weight: Weights of the reference rows, shape (R,).
+        weights: W times weights of the reference rows, each of shape (R,).
     """
     more = np.maximum(kernel - covered, np.float32(0.0))
-    gain: Floats = np.einsum("nr,r->n", more, weight).astype(np.float64) / len(weight)
-    return gain
+    sums = np.stack([np.einsum("nr,r->n", more, weight) for weight in weights])
+    return sums.astype(np.float64) / len(covered)
 
 
 def squares_to_reference(
@@ -79,7 +79,12 @@ def squares_to_reference(
     reference = get_reference(state.geometry).rows
 
     def measure(wanted: Ints) -> Float32Array:
-        return squared_distances(encode(wanted), encode(reference)).astype(np.float32)
+        anchors = encode(reference)
+        squares = np.empty((len(wanted), len(reference)), dtype=np.float32)
+        for first in range(0, len(wanted), CHUNK):
+            part = slice(first, first + CHUNK)
+            squares[part] = squared_distances(encode(wanted[part]), anchors)
+        return squares
 
     if state.N * len(reference) > PAIRS:
         return measure(rows)
@@ -89,7 +94,7 @@ def squares_to_reference(
 
 
 def _gains(state: QueryState, rows: Ints) -> Floats:
-    """Return gains in coverage, uncertainty-weighted and plain, shape (n, 2)."""
+    """Return gains in coverage, uncertainty-weighted and plain, shape (2, n)."""
     return for_rows(state, "coverage", rows, lambda: _measure_gains(state, rows))
 
 
@@ -97,12 +102,11 @@ def _measure_gains(state: QueryState, rows: Ints) -> Floats:
     scale = get_reference(state.geometry).scale
     radius = covering_radius(state.Z_labelled, scale)
     covered, weight = _covered(state, radius / scale), _uncertainty(state)
-    gains = np.empty((len(rows), 2))
+    gains = np.empty((2, len(rows)))
     for first in range(0, len(rows), CHUNK):  # the arrays of a chunk stay in the cache
         part = slice(first, first + CHUNK)
         kernel = covering_kernel(squares_to_reference(state, rows[part]), radius)
-        gains[part, 0] = coverage_gain(kernel, covered, weight)
-        gains[part, 1] = coverage_gain(kernel, covered, np.ones_like(weight))
+        gains[:, part] = coverage_gain(kernel, covered, weight, np.ones_like(weight))
     return gains
 
 
@@ -125,12 +129,27 @@ def _uncertainty(state: QueryState) -> Float32Array:
     return weight[reference.order].astype(np.float32)
 
 
-def _compared(state: QueryState, rows: Ints, column: int) -> Floats:
+def _compared(state: QueryState, rows: Ints, kind: int) -> Floats:
     """Return gains over the mean gain of the reference set, r / (1 + r), shape (n,)."""
-    mean = float(_gains(state, state.reference)[:, column].mean())
-    if mean <= 0.0:
-        return np.zeros(len(rows))
-    return squash(_gains(state, rows)[:, column] / mean)
+    return _over_mean(_gains(state, rows)[kind], _reference_gains(state, rows)[kind])
+
+
+def _reference_gains(state: QueryState, rows: Ints) -> Floats:
+    """Return the gains of the reference set, read off those of the rows where these are all."""
+    if len(rows) == state.N and (rows == np.arange(state.N)).all():
+        taken: Floats = _gains(state, rows)[:, state.reference]
+        return taken
+    return _gains(state, state.reference)
+
+
+def _over_mean(gains: Floats, reference: Floats) -> Floats:
+    mean = float(reference.mean())
+    return squash(gains / mean) if mean > 0.0 else np.zeros(len(gains))
+
+
+def _compared_rank(state: QueryState, rows: Ints, kind: int) -> Floats:
+    reference = _reference_gains(state, rows)[kind]
+    return _rank(_compared(state, rows, kind), _over_mean(reference, reference))
 
 
 def _rank(values: Floats, sample: Floats) -> Floats:
@@ -151,7 +170,7 @@ def herding(state: QueryState, rows: Ints) -> Floats:
 @define("herding_rank@1", "candidate", cost="(N + R) R")
 def herding_rank(state: QueryState, rows: Ints) -> Floats:
     """Share of the reference set with a smaller gain in uncertainty-weighted coverage."""
-    return _rank(herding(state, rows), herding(state, state.reference))
+    return _compared_rank(state, rows, 0)
 
 
 @define(
@@ -168,7 +187,7 @@ def max_herding(state: QueryState, rows: Ints) -> Floats:
 @define("max_herding_rank@1", "candidate", cost="(N + R) R")
 def max_herding_rank(state: QueryState, rows: Ints) -> Floats:
     """Share of the reference set with a smaller gain in coverage."""
-    return _rank(max_herding(state, rows), max_herding(state, state.reference))
+    return _compared_rank(state, rows, 1)
 
 
 @define(

@@ -68,7 +68,7 @@ class UncertaintyHerding:
         for first in range(0, len(rows), CHUNK):  # the arrays of a chunk stay in the cache
             part = slice(first, first + CHUNK)
             kernel = covering_kernel(self._squares(state, rows[part]), radius)
-            gains[part] = coverage_gain(kernel, covered, weight)
+            (gains[part],) = coverage_gain(kernel, covered, weight)
         return gains
 
     def _radius(self, state: QueryState) -> float:

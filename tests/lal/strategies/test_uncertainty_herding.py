@@ -56,7 +56,8 @@ def test_contract(options):
 def test_gain_by_hand():
     kernel = np.array([[1.0, 0.5], [0.25, 1.0]], dtype=np.float32)
     covered, weights = np.array([[0.5, 0.75], [1.0, 0.5]], dtype=np.float32)
-    gain = coverage_gain(kernel, covered, weights)
+    gain, plain = coverage_gain(kernel, covered, weights, np.ones(2, np.float32))
+    np.testing.assert_allclose(plain, [(0.5 + 0.0) / 2, (0.0 + 0.25) / 2])
     np.testing.assert_allclose(gain, [(0.5 * 1.0 + 0.0) / 2, (0.0 + 0.25 * 0.5) / 2])
 
 
