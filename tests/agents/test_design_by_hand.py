@@ -12,6 +12,7 @@ from agents.dad import learner as dad
 from agents.dad.config import PRESETS
 from agents.dad.learner import DadLearner, contrastive_bound
 from agents.dad.network import make_designer
+from envs.design.models import make_model
 from lal.rng import integer_seed
 
 CONFIG = replace(PRESETS["smoke"], seed=3)
@@ -33,7 +34,7 @@ class Walk:
 def test_the_bound_is_that_of_foster_and_others() -> None:
     """Equation 10: log p(h | own) less the log of the mean likelihood of own and contrastive."""
     config = replace(CONFIG, batch_size=3, n_contrast=4, n_experiments=2)
-    model = dad.make_model(config.model)
+    model = make_model(config.model)
     designer: Any = Walk()
     found = contrastive_bound(designer, model, config, torch.Generator().manual_seed(5))
     rng = torch.Generator().manual_seed(5)

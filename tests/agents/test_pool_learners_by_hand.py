@@ -21,6 +21,7 @@ from agents.dqn.learner import DQNLearner
 from agents.ppo import learner as ppo
 from agents.ppo.config import PRESETS as PPO
 from agents.ppo.learner import PPOLearner
+from agents.ppo.network import CandidatePPOPolicy
 from agents.training import pool_envs, pool_learner, tasks
 from agents.training.config import PoolConfig, PoolEnvConfig
 from agents.training.pool_envs import make_pool_envs, make_pool_vector_env
@@ -46,7 +47,12 @@ def test_training_tasks_are_drawn_as_the_config_says(monkeypatch: Any) -> None:
     monkeypatch.setattr(tasks, "training_datasets", lambda config: "data sets")
     monkeypatch.setattr(tasks, "TaskSampler", lambda **options: options)
     monkeypatch.setattr(tasks, "PlayableTasks", lambda sampler, budget: (sampler, budget))
-    told = {"learners": ("knn",), "budget": 7, "share_synthetic": 0.25, "max_pool": 90}
+    told: dict[str, Any] = {
+        "learners": ("knn",),
+        "budget": 7,
+        "share_synthetic": 0.25,
+        "max_pool": 90,
+    }
     config = PoolEnvConfig(
         **told, hold_out=("wdbc",), rows=(50, 60), columns=(2, 3), rare=0.5, reward_share=0.75
     )
@@ -152,7 +158,8 @@ def test_names_are_checked_in_one_environment_that_is_closed(monkeypatch: Any) -
     config = PoolEnvConfig(n_envs=8, candidate_features=FEATURES[0], context_features=FEATURES[1])
     learner = Copies(config)
     assert calls == [(replace(config, n_envs=1), FEATURES, {"segment": 0}), "closed"]
-    assert learner.make_envs(3) is envs  # type: ignore[comparison-overlap]
+    made_envs: Any = learner.make_envs(3)
+    assert made_envs is envs
     assert calls[2:] == [(config, FEATURES, 3)]
     learner._model = model = learner.make_model(envs, seed=3)
     found: Any = learner.export()
@@ -328,7 +335,7 @@ def test_a_ppo_is_made_of_its_config(monkeypatch: Any) -> None:
     names = "learning_rate n_steps batch_size n_epochs gamma gae_lambda ent_coef"
     kwargs = {"widths": (5, 4), "start": "margin", "start_scale": config.start_scale}
     assert learner.make_model("envs", seed=9) == (
-        (ppo.CandidatePPOPolicy, "envs"),
+        (CandidatePPOPolicy, "envs"),
         {**take(vars(config), names), "policy_kwargs": kwargs, "seed": 9, "device": "cpu"},
     )
     assert learner.make_envs(4) == ((config, (("margin@1",), ()), 4), {"reward_scale": 7.0})

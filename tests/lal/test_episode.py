@@ -356,7 +356,8 @@ def test_a_state_of_classes_is_what_the_strategy_may_know(known):
     assert state.labels.tolist() == wanted.tolist()
     proba = episode.model.predict_proba(task.pool.X)
     narrow = proba if known else proba[:, seen] / proba[:, seen].sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(state.proba, narrow)
+    found: Any = state.proba
+    np.testing.assert_allclose(found, narrow)
     assert (state.model is episode.model) == known
     assert state.learner is episode.learner
     assert state.geometry is episode.geometry

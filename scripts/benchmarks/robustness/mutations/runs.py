@@ -265,7 +265,7 @@ def reliable(
 ) -> bool:
     """Say whether what noticed a mutant is the mutant: without it, tests pass and end in time."""
     if result["outcome"] == TIMEOUT:
-        return in_fork({**mutant, "text": ""}, arguments, alive)["outcome"] == SURVIVED
+        return bool(in_fork({**mutant, "text": ""}, arguments, alive)["outcome"] == SURVIVED)
     return result["outcome"] != KILLED or passes(result["by"], arguments, alive)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lal.data.view import make_geometry
 from lal.errors import DataError, UsageError
 from lal.evaluation.runs import replay
 from lal.evaluation.runs.methods import FULL_LABEL
@@ -126,7 +127,7 @@ def test_a_view_shows_what_was_asked_and_others_at_random(
     others = np.array([0, 1, 3, 5, 6, 8, 10, 11])
     drawn = generator(5, "report view").choice(others, n_shown - 4, replace=False)
     shown = np.sort([*asked, *drawn])
-    flat, axes = replay.flat_view(replay.make_geometry(X).Z)
+    flat, axes = replay.flat_view(make_geometry(X).Z)
     assert view.points.tolist() == flat[shown].tolist()
     assert view.classes.tolist() == (shown % 3).tolist()
     for track, one in zip(view.tracks, results, strict=True):
