@@ -48,9 +48,10 @@ def run_prompt(session: LabellingSession, read: Read = input) -> None:
 def _ask(session: LabellingSession, row: Suggestion, read: Read) -> str:
     """Show a row, read until something was done, and return what."""
     classes, note = session.project.classes, ""
+    choices = menu(classes, settle=bool(session.project.disagreements()))
     print("\n".join(["", *card(row)]))
     while True:
-        text = read(printable(f"{menu(classes)} > ")).strip()  # input() may pass by sys.stdout
+        text = read(printable(f"{choices} > ")).strip()  # input() may pass by sys.stdout
         do = understand(text, classes)
         if do == ("quit", ""):
             return "quit"
@@ -106,13 +107,14 @@ def card(row: Suggestion) -> list[str]:
     return [f"row {row.name}", *cells, f"  ({reason(row)})"]
 
 
-def menu(classes: Sequence[str]) -> str:
-    """Return the line of choices."""
+def menu(classes: Sequence[str], *, settle: bool = False) -> str:
+    """Return the line of choices; settling is one where annotators answered differently."""
     names = [f"{i} {name}" for i, name in enumerate(classes, start=1)]
     if _numeric(classes):
         names = list(classes)
     free = [f"{key} {word}" for key, word in COMMANDS.items() if key not in classes]
-    free[-1:-1] = ["# TEXT note", "c ROW CLASS change", "d ROW CLASS settle"]  # quitting stays last
+    with_more = ["# TEXT note", "c ROW CLASS change", *["d ROW CLASS settle"] * settle]
+    free[-1:-1] = with_more  # quitting stays last
     return f"[{', '.join(names)} | {', '.join(free)}]"
 
 

@@ -85,6 +85,7 @@ def test_a_session(monkeypatch, table, capsys):
     assert "took back the label bee" in out
     assert "'what' is neither a class nor a command" in out
     assert "no accuracy yet: 2 of at least 20 labels" in out
+    assert "c ROW CLASS change, q quit]" in out  # nothing is to be settled
     assert "the choice is random" in out
     assert "the model says" in out
     skipped = out.split("skipped rows: ")[1].splitlines()[0]
@@ -148,6 +149,7 @@ def test_two_annotators_at_the_prompt(monkeypatch, table, capsys):
     assert run(monkeypatch, table, lines, "--annotator", "cy") == 0
     out = capsys.readouterr().out
     assert "to settle an answer, type: d ROW CLASS" in out
+    assert "c ROW CLASS change, d ROW CLASS settle, q quit]" in out
     assert f"row {key} is bee now" in out
     assert get_labels(table.with_name("data.labelled.csv"))[key] == "bee"
     assert run(monkeypatch, table, "", "--disagreements") == 0
