@@ -22,7 +22,8 @@ SHIFTS: Registry[Shift] = Registry("shift")
 @SHIFTS.register("inverted")
 def inverted(X: Floats, rng: np.random.Generator) -> Floats:
     """Return rows mirrored at the middle of each column's range: black on white."""
-    return X.min(axis=0) + X.max(axis=0) - X
+    mirrored: Floats = X.min(axis=0) + X.max(axis=0) - X
+    return mirrored
 
 
 @SHIFTS.register("rotated")
@@ -37,7 +38,8 @@ def rotated(X: Floats, rng: np.random.Generator) -> Floats:
 @SHIFTS.register("noisy")
 def noisy(X: Floats, rng: np.random.Generator) -> Floats:
     """Return rows with normal noise of the average column's standard deviation."""
-    return X + X.std(axis=0).mean() * rng.normal(size=X.shape)
+    noise: Floats = X.std(axis=0).mean() * rng.normal(size=X.shape)
+    return X + noise
 
 
 def adaptation_task(
@@ -74,13 +76,13 @@ def adaptation_task(
     order = rng.permutation(len(task.pool))
     n = round(source * len(order))
     known, left = (np.sort(rows) for rows in (order[:n], order[n:]))
-    given = {"X": dense(task.pool.X)[known], "y": task.pool.y[known]}
     pool = _shifted(task.pool.at(left), by, share, rng)
     test, reward = (
         None if part is None else _shifted(part, by, share, rng)
         for part in (task.test, task.reward)
     )
-    learner = make_learner("with_source", base=task.learner, **given)
+    given = task.pool.at(known)
+    learner = make_learner("with_source", base=task.learner, X=dense(given.X), y=given.y)
     return replace(task, learner=learner, state_X=None, pool=pool, test=test, reward=reward)
 
 

@@ -129,10 +129,11 @@ def clustered(labelled=(), proba=None):
     X = np.array([[0.0], [0.1], [-0.1], [1.5], [10.0], [10.1], [9.9], [8.5]])
     rows = np.array(labelled, dtype=np.int64)
     given: Any = None if proba is None else np.asarray(proba)
+    model: Any = None if proba is None else Pixels(given)
     return QueryState(
         X=X, geometry=make_geometry(X), labelled=rows, labels=np.zeros(len(rows), dtype=np.int64),
         n_classes=2, classes_known=True, proba=None if given is None else given.mean(axis=1),
-        model=None if given is None else Pixels(given),
+        model=model,
     )  # fmt: skip
 
 
