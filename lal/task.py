@@ -138,7 +138,7 @@ class Task:
         """Refuse a task that cannot be run."""
         if len(self.pool) == 0:
             raise DataError(f"task {self.name!r} has an empty pool; expected labelled rows")
-        if len(set(self.answered().y.tolist())) < 2:
+        if len(np.unique(self.answered().targets)) < 2:
             only = "number" if self.kind == REGRESSION else "class"
             raise DataError(
                 f"the pool of task {self.name!r} holds one {only} only; active learning needs two"

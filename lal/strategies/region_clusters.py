@@ -49,8 +49,8 @@ class RegionClusters:
 
         def make() -> Floats:
             proba = region_pixels(state, "region_clusters")
-            share: Floats = pixel_mean(entropy_utility, proba) / np.log(proba.shape[2])
-            return share
+            doubt: Floats = pixel_mean(entropy_utility, proba) / np.log(proba.shape[2])
+            return doubt
 
         return state.memo("region_clusters.doubt", make, lambda kept: kept)
 

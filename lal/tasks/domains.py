@@ -38,8 +38,8 @@ def rotated(X: Floats, rng: np.random.Generator) -> Floats:
 @SHIFTS.register("noisy")
 def noisy(X: Floats, rng: np.random.Generator) -> Floats:
     """Return rows with normal noise of the average column's standard deviation."""
-    noisy: Floats = X + X.std(axis=0).mean() * rng.normal(size=X.shape)
-    return noisy
+    noise: Floats = X.std(axis=0).mean() * rng.normal(size=X.shape)
+    return X + noise
 
 
 def adaptation_task(
@@ -81,8 +81,8 @@ def adaptation_task(
         None if part is None else _shifted(part, by, share, rng)
         for part in (task.test, task.reward)
     )
-    X, y = dense(task.pool.X)[known], task.pool.y[known]
-    learner = make_learner("with_source", base=task.learner, X=X, y=y)
+    given = task.pool.at(known)
+    learner = make_learner("with_source", base=task.learner, X=dense(given.X), y=given.y)
     return replace(task, learner=learner, state_X=None, pool=pool, test=test, reward=reward)
 
 

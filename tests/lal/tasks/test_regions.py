@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import lal
-from lal.data.scenes import draw_scene, draw_style
+from lal.data.scenes import Scene, draw_scene, draw_style, paint
 from lal.episode import Episode, measure_model
-from lal.errors import FirewallError, UsageError
+from lal.errors import DataError, FirewallError, UsageError
 from lal.evaluation.runs.oracles import halve_test, run_oracle
 from lal.evaluation.transfer import transfer_curve
 from lal.features import FEATURES
@@ -67,6 +67,20 @@ def test_one_commonest_class_of_two_pixel_classes_gives_a_model(known):
     assert two.n_start == next(
         n for n in range(1, 9) if len(np.unique(task.pool.pixels[two.pool.order[:n]])) > 1
     )
+
+
+def test_whole_images_of_mostly_background_are_a_task():
+    rng = np.random.default_rng(0)
+    style = draw_style(rng, 2)
+    corner = np.zeros((8, 8), dtype=np.int64)
+    corner[:2, :2] = 1
+    scenes = [Scene(paint(corner, style, rng), corner, corner) for _ in range(4)]
+    task = make_region_task(scenes, n_classes=2, side=8, budget=2, start=1)
+    assert np.unique(task.pool.y).tolist() == [0]
+    assert Episode(task, 0).state().proba is not None
+    empty = [scene._replace(classes=0 * corner) for scene in scenes]
+    with pytest.raises(DataError, match="holds one class only; active learning needs two"):
+        make_region_task(empty, n_classes=2, side=8, budget=2, start=1)
 
 
 def test_labels_are_of_classes_seen_so_far_where_the_number_is_unknown():
