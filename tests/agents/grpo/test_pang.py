@@ -1,6 +1,7 @@
 """Pang's meta-policy: generated weights by hand, the network as its policy file, its ablation."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from lal.errors import UsageError
 from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
 
-SMOKE = AGENT.presets["smoke"]
+SMOKE = AGENT.preset("smoke")
 FIRST, SECOND = torch.tensor([[1.0, 0.0]]), torch.tensor([[-1.0, 0.5]])
 """Contexts of two data sets."""
 
@@ -29,7 +30,7 @@ def score(network, candidates, context):
 
 def test_the_first_layer_has_the_weights_that_the_embedding_mixes():
     """Candidates 1 and 2 of one feature; weight W_0 + tanh(c_0) W_1 = 1 - 3 tanh(c_0)."""
-    network = MetaScorer(1, 1, replace(SMOKE, net_arch=(1,), embedding=1, rank=1))
+    network: Any = MetaScorer(1, 1, replace(SMOKE, net_arch=(1,), embedding=1, rank=1))
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
@@ -50,7 +51,7 @@ def test_the_first_layer_has_the_weights_that_the_embedding_mixes():
 
 def make_network(**changes):
     torch.manual_seed(1)
-    network = MetaScorer(2, 3, replace(SMOKE, **changes))
+    network: Any = MetaScorer(2, 3, replace(SMOKE, **changes))
     rng = np.random.default_rng(0)
     network.standardise(rng.normal(2.0, 3.0, (50, 2)), rng.normal(-1.0, 0.5, (50, 3)))
     for part in (network.basis, network.layers[-1]):

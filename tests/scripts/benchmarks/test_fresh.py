@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import pytest
+
+from lal.errors import UsageError
 from scripts.benchmarks.base import Results
-from scripts.benchmarks.policies.fresh import Config, run
+from scripts.benchmarks.policies.fresh import Config, _task, run
 
 SMALL: dict[str, Any] = {"tasks": 3, "budget": 6, "max_pool": 60, "rows": (200, 300)}
 
@@ -16,3 +19,10 @@ def test_a_policy_is_level_with_itself_and_labels_are_averaged():
     assert rows["same", "default"]["balanced accuracy"] == "+0.00 [+0.00, +0.00]"
     assert (rows["same", "default"]["seeds"], rows["two", "default"]["seeds"]) == (1, 2)
     assert rows["same", "margin"]["accuracy"] != rows["two", "margin"]["accuracy"]
+
+
+def test_tasks_come_from_the_families_that_are_asked_for():
+    config = Config(families=("network", "rules"), **SMALL)
+    assert {_task(config, i).family for i in range(3)} <= {"synthetic:network", "synthetic:rules"}
+    with pytest.raises(UsageError, match="no family 'net'; known: clusters, linear"):
+        _task(Config(families=("net",), **SMALL), 0)
