@@ -45,9 +45,10 @@ AGENT = Agent(
             max_pool=120,
         ),
         "full": PangConfig(
-            total_timesteps=204_800,
+            total_timesteps=122_880,
             rows=(500, 1500),
-            n_dev_tasks=48,
+            n_segments=6,
+            n_dev_tasks=32,
             hold_out=("synthetic:network", "synthetic:tree", "synthetic:xor"),
         ),
         "smoke": PangConfig(
