@@ -45,12 +45,11 @@ AGENT = Agent(
             max_pool=120,
         ),
         "full": PangConfig(
-            budget=40,
-            rows=(800, 2000),
-            total_timesteps=409_600,
-            n_segments=8,
-            n_dev_tasks=48,
-            hold_out=("synthetic:network", "synthetic:xor"),
+            total_timesteps=122_880,
+            rows=(500, 1500),
+            n_segments=6,
+            n_dev_tasks=32,
+            hold_out=("synthetic:network", "synthetic:tree", "synthetic:xor"),
         ),
         "smoke": PangConfig(
             total_timesteps=128,
@@ -75,4 +74,5 @@ AGENT = Agent(
     learner="agents.grpo.pang:PangLearner",
     controls=("shuffled_reward", "uncertainty_only"),
 )
-"""demo: seconds. full: minutes, two families of synthetic data held out. smoke: learns nothing."""
+"""demo: seconds. full: a minute or two, three families of synthetic data held out. smoke: learns
+nothing."""

@@ -43,13 +43,21 @@ class Layout(NamedTuple):
 
 
 def draw_few_shot(
-    bank: ClassBank, rng: np.random.Generator, layout: Layout, *, n: int, split: Split
+    bank: ClassBank,
+    rng: np.random.Generator,
+    layout: Layout,
+    *,
+    n: int,
+    split: Split,
+    apart: bool = False,
 ) -> FewShot:
     """Return n episodes; classes, distractors and order are drawn afresh.
 
     The pool's classes are drawn independently, so small pools may lack one. Samples may appear
-    twice where a class has few.
+    twice where a class has few, also as an item and as a query unless these are `apart`: then
+    queries come from the other half of the rows of a class.
     """
+    halves = ((0.0, 0.5), (0.0, 0.5), (0.5, 1.0)) if apart else ((0.0, 1.0),) * 3
     C = layout.n_classes
     inside = layout.n_pool - layout.n_distractors
     if inside < 1:
@@ -68,8 +76,8 @@ def draw_few_shot(
     support = np.tile(np.repeat(np.arange(C), layout.shots), (n, 1))
     query = np.tile(np.arange(layout.n_query) % C, (n, 1))
     parts = []
-    for slots in (drawn, support, query):
-        rows = bank.draw_rows(rng, np.take_along_axis(classes, slots, axis=1))
+    for slots, half in zip((drawn, support, query), halves, strict=True):
+        rows = bank.draw_rows(rng, np.take_along_axis(classes, slots, axis=1), between=half)
         parts.append(bank.X[rows])
     return FewShot(parts[0], np.minimum(drawn, C), parts[1], support, parts[2], query)
 

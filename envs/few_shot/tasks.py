@@ -36,13 +36,19 @@ class FewShotTask(Protocol):
 
 @dataclass(frozen=True)
 class Classes:
-    """C new classes; the nearest prototype answers, and its accuracy counts."""
+    """C new classes; the nearest prototype answers, and its accuracy counts.
+
+    Attributes:
+        layout: The sizes of an episode.
+        apart: Whether no query is an item of the pool, too.
+    """
 
     layout: Layout
+    apart: bool = False
 
     def draw(self, bank: ClassBank, rng: np.random.Generator, n: int, split: Split) -> FewShot:
         """Return n episodes; see `draw_few_shot`."""
-        return draw_few_shot(bank, rng, self.layout, n=n, split=split)
+        return draw_few_shot(bank, rng, self.layout, n=n, split=split, apart=self.apart)
 
     def score(self, labelled: Floats, labels: Ints, query: Floats, query_labels: Ints) -> Floats:
         """Return the accuracy; see `prototype_accuracy`."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from envs.class_banks import Split, load_bank
 from envs.few_shot.episodes import FewShot, Layout
-from envs.few_shot.tasks import FewShotTask, make_task
+from envs.few_shot.tasks import Classes, FewShotTask, make_task
 from lal.arrays import Floats, Ints
 from lal.policies.subset_features import similarities
 from lal.policies.subset_policy import SubsetPolicy
@@ -37,6 +37,9 @@ class Config:
 
     pool: int = 0
     """Items of the pool; 0: as many as in training."""
+
+    apart: bool = False
+    """Whether queries are drawn from rows that the pool never comes from; conditions always do."""
 
     episodes: int = 1000
     """Episodes of every policy."""
@@ -94,6 +97,8 @@ def add_tables(
     layout = Layout(*first.card["episode"])._replace(n_query=config.n_query)
     layout = layout._replace(n_pool=config.pool or layout.n_pool)
     task = make_task(first.card.get("task", "classes"), layout)
+    if config.apart:
+        task = Classes(layout, apart=True) if isinstance(task, Classes) else task
     bank = load_bank(str(first.card["bank"]))
     budget = config.budget or int(first.card["labels"])
     rng = generator(config.seed, "few_shot", "benchmark")
@@ -101,7 +106,8 @@ def add_tables(
     rules = choices(first, drawn, budget, rng)
     C = layout.n_classes
     found = {rule: 100 * accuracy(first, drawn, rows, task) for rule, rows in rules.items()}
-    results.note(f"{bank.name}, {layout}, {budget} labels, {config.episodes} episodes")
+    apart = ", queries apart from the pool" if config.apart else ""
+    results.note(f"{bank.name}, {layout}, {budget} labels, {config.episodes} episodes{apart}")
     for rule, rows in rules.items():
         results.add(f"rules{suffix}", {"rule": rule, **_cells(found[rule], drawn, rows, C)})
     groups: dict[tuple[str, str], list[Floats]] = {}
@@ -249,6 +255,23 @@ def choose_medoids(S: Similar, labels: Ints, budget: int, rng: np.random.Generat
     return best
 
 
+def choose_herding(S: Similar, labels: Ints, budget: int, rng: np.random.Generator) -> Ints:
+    """Return items whose mean stays nearest to the pool's in the feature space of a kernel.
+
+    Kernel herding (Chen, Welling and Smola 2010) with exp(4 (cosine - 1)): a group of items gets
+    its share of the choices, where the rules above spread them evenly.
+    """
+    K = np.exp(4.0 * (S.pool - 1.0))
+    chosen: list[int] = []
+    gathered = np.zeros(len(K))
+    for t in range(budget):
+        worth = (t + 1) * K.mean(axis=1) - gathered
+        worth[chosen] = -np.inf
+        chosen.append(int(worth.argmax()))
+        gathered += K[chosen[-1]]
+    return np.array(chosen)
+
+
 def choose_balanced(S: Similar, labels: Ints, budget: int, rng: np.random.Generator) -> Ints:
     """Return items of all classes in turn, distractors last; an oracle, it reads the labels."""
     order = rng.permutation(len(S.pool))
@@ -268,6 +291,7 @@ CHOOSERS: Mapping[str, Chooser] = {
     "farthest first": choose_farthest,
     FROM_SUPPORT: choose_beyond,
     "k-medoids": choose_medoids,
+    "herding": choose_herding,
     "balanced oracle": choose_balanced,
 }
 """What every policy is compared with."""

@@ -45,6 +45,9 @@ class Config:
     shuffled: Path | None = None
     """Folder of a run with shuffled rewards."""
 
+    rules: tuple[str, ...] = RULES
+    """Strategies of `lal.streams.strategies.STREAM_STRATEGIES` to compare with."""
+
     streams: int = 20
     """Unseen streams of each family, or unseen languages."""
 
@@ -83,7 +86,7 @@ def run(config: Config, results: Results) -> None:
 
 
 def _strategies(config: Config) -> Makers:
-    makers: Makers = {name: STREAM_STRATEGIES[name] for name in RULES}
+    makers: Makers = {name: STREAM_STRATEGIES[name] for name in config.rules}
     makers |= {f"skactiveml:{n}": STREAM_STRATEGIES[f"skactiveml:{n}"] for n in config.skactiveml}
     for i, folder in enumerate(config.run):
         makers[f"learned/{i}"] = _always(load_stream_policy(folder / "policy.safetensors"))

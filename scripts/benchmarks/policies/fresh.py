@@ -15,6 +15,8 @@ from agents.training.tasks import training_tasks
 from envs.simulator.engine import CompiledMethod
 from envs.simulator.rollout import rollout
 from lal.arrays import Floats
+from lal.data.generators import GENERATORS
+from lal.errors import UsageError
 from lal.evaluation.runs.methods import parse_method
 from lal.rng import generator
 from lal.task import Task
@@ -53,6 +55,9 @@ class Config:
 
     rows: tuple[int, int] = (1200, 3000)
     """Smallest and largest number of rows of a data set."""
+
+    families: tuple[str, ...] = ()
+    """Families of synthetic data that tasks come from, without "synthetic:"; none given: all."""
 
     seed: int = 999
     """Names the tasks; no preset trains with it."""
@@ -102,6 +107,12 @@ def _areas(config: Config) -> Iterator[tuple[str, Floats]]:
 
 def _task(config: Config, i: int) -> Task:
     fields = {**SYNTHETIC_TASKS, "max_pool": config.max_pool, "rows": config.rows}
+    if config.families:
+        unknown = sorted(set(config.families) - set(GENERATORS))
+        if unknown:
+            raise UsageError(f"no family {unknown[0]!r}; known: {', '.join(GENERATORS)}")
+        others = [name for name in GENERATORS if name not in config.families]
+        fields["hold_out"] = tuple(f"synthetic:{name}" for name in others)
     options = PoolEnvConfig(**fields, learners=config.learners, budget=config.budget)
     task = training_tasks(options)(generator(config.seed, "fresh", i))
     return task if config.start is None else replace(task, start=config.start)

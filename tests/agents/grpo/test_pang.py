@@ -17,7 +17,7 @@ from lal.errors import UsageError
 from lal.policies.kinds import load_as
 from lal.policies.pool_policy import PoolPolicy
 
-SMOKE: Any = AGENT.presets["smoke"]
+SMOKE = AGENT.preset("smoke")
 FIRST, SECOND = torch.tensor([[1.0, 0.0]]), torch.tensor([[-1.0, 0.5]])
 """Contexts of two data sets."""
 

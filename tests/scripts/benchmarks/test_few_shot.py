@@ -7,6 +7,9 @@ import pytest
 
 from agents import AGENTS
 from agents.few_shot.config import FewShotConfig
+from envs.class_banks import ClassBank
+from envs.few_shot.episodes import Layout
+from envs.few_shot.tasks import Classes
 from lal.policies.subset_features import coverage_gains, coverage_order, covered_by, similarities
 from scripts.benchmarks.agents.few_shot import CHOOSERS, FROM_SUPPORT, Config, Similar, run
 from scripts.benchmarks.base import Results
@@ -125,3 +128,38 @@ def test_cards_compare_with_rules_and_both_controls(tmp_path):
         "none", "none, untrained 0", "none, untrained 1", "shuffled_reward",
         "mean of 2: sequential, untrained",
     ]  # fmt: skip
+
+
+def test_herding_gives_every_group_its_share():
+    """Eight items of one direction and two of another: one in five of the choices is of the two."""
+    angles = np.deg2rad([*np.arange(8.0), 90.0, 91.0])
+    Z = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    S, rng, none = Z @ Z.T, np.random.default_rng(0), np.zeros(10, dtype=int)
+    found = CHOOSERS["herding"](Similar(S, S[:0]), none, 5, rng)
+    assert len(set(found.tolist())) == 5
+    assert sum(i >= 8 for i in found) == 1
+    assert found[0] in (3, 4)  # the middle of the larger group
+
+
+def test_queries_may_be_kept_apart_from_the_pool():
+    """A pool and queries of three rows a class, six to draw from: never the same row."""
+    X = np.arange(60.0, dtype=np.float32)[:, None]
+    bank = ClassBank("made-up", X, np.repeat(np.arange(10), 6), np.arange(5, 10))
+    layout = Layout(n_classes=2, n_pool=30, n_query=30)
+    shared = {}
+    for apart in (False, True):
+        task = Classes(layout, apart=apart)
+        drawn = task.draw(bank, np.random.default_rng(0), 4, "test")
+        assert drawn.pool.min() >= 30  # test classes alone
+        shared[apart] = bool(np.isin(drawn.query, drawn.pool).any())
+    assert shared == {False: True, True: False}
+
+
+def test_a_policy_is_measured_on_pools_and_queries_of_another_kind(tmp_path):
+    agent = AGENTS["few_shot"]
+    agent.train(agent.preset("smoke"), tmp_path / "run")
+    results = Results()
+    config = Config(runs=(tmp_path / "run",), episodes=3, n_query=8, pool=12, budget=4, apart=True)
+    run(config, results)
+    assert "n_pool=12" in results.notes[0]
+    assert "4 labels, 3 episodes, queries apart from the pool" in results.notes[0]

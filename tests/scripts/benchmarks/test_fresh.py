@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from lal.errors import UsageError
 from scripts.benchmarks.base import Results
 from scripts.benchmarks.policies.fresh import Config, _task, run
 
@@ -21,3 +24,10 @@ def test_a_policy_is_level_with_itself_and_labels_are_averaged():
 def test_tasks_begin_with_as_many_random_labels_as_asked_for():
     assert _task(Config(**SMALL), 0).start == "two_classes"
     assert _task(Config(start=9, **SMALL), 0).start == 9
+
+
+def test_tasks_come_from_the_families_that_are_asked_for():
+    config = Config(families=("network", "rules"), **SMALL)
+    assert {_task(config, i).family for i in range(3)} <= {"synthetic:network", "synthetic:rules"}
+    with pytest.raises(UsageError, match="no family 'net'; known: clusters, linear"):
+        _task(Config(families=("net",), **SMALL), 0)
