@@ -116,10 +116,12 @@ def jobs(monkeypatch):
     monkeypatch.setattr(joblib, "Parallel", Jobs)
     monkeypatch.setattr(blocks, "bound_workers", lambda: {"bound": True})
 
+    work: Any = abs
+
     def run(name, one_by_one, n_jobs, n):
         backend = type(name, (), {"supports_return_generator": one_by_one})()
         monkeypatch.setattr("joblib.parallel.get_active_backend", lambda: (backend, 7))
-        assert list(blocks._made(abs, range(n), n_jobs)) == [(i, i) for i in range(n)]
+        assert list(blocks._made(work, range(n), n_jobs)) == [(i, i) for i in range(n)]
         made, Jobs.made[:] = Jobs.made[:], []
         return made
 
