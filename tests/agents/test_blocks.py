@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from typing import Any, ClassVar
 
 import joblib
 import numpy as np
@@ -12,6 +13,7 @@ from agents import AGENTS
 from agents.imitation.config import SMOKE
 from agents.imitation.trees_config import PRESETS as TREES
 from agents.imitation.trees_states import load_samples, make_samples
+from agents.training import blocks
 from agents.training.blocks import make_blocks
 from agents.training.progress import Progress
 from agents.training.run_folder import RunFolder
@@ -91,3 +93,54 @@ def test_a_run_may_go_on_with_another_number_of_workers(tmp_path):
     assert resumed.hash == begun.hash
     with pytest.raises(UsageError, match="holds a run of another config"):
         RunFolder(tmp_path, agent="lookahead", config=replace(SMOKE, n_candidates=5, n_jobs=3))
+
+
+class Jobs:
+    """Stands in for joblib's Parallel: notes its options and runs jobs one after the other."""
+
+    made: ClassVar[list[Any]] = []
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+
+    def __call__(self, jobs: Any) -> Any:
+        jobs = list(jobs)
+        self.made.append((self.options, [given for _, given, _ in jobs]))
+        return [run(*given) for run, given, _ in jobs]
+
+
+@pytest.fixture
+def jobs(monkeypatch):
+    """What was run, by the active backend of a name that returns results one by one or not."""
+    monkeypatch.setattr(Jobs, "made", [])
+    monkeypatch.setattr(joblib, "Parallel", Jobs)
+    monkeypatch.setattr(blocks, "bound_workers", lambda: {"bound": True})
+
+    work: Any = abs
+
+    def run(name, one_by_one, n_jobs, n):
+        backend = type(name, (), {"supports_return_generator": one_by_one})()
+        monkeypatch.setattr("joblib.parallel.get_active_backend", lambda: (backend, 7))
+        assert list(blocks._made(work, range(n), n_jobs)) == [(i, i) for i in range(n)]
+        made, Jobs.made[:] = Jobs.made[:], []
+        return made
+
+    return run
+
+
+@pytest.mark.parametrize(("name", "n_jobs", "bound"), [
+    ("LokyBackend", 2, {"bound": True}), ("LokyBackend", -1, {"bound": True}),
+    ("LokyBackend", 1, {}), ("ThreadingBackend", 2, {}),
+])  # fmt: skip
+def test_workers_of_this_machine_are_bounded(jobs, name, n_jobs, bound):
+    options = {"n_jobs": n_jobs, "return_as": "generator_unordered", **bound}
+    assert jobs(name, True, n_jobs, 3) == [(options, [(abs, i) for i in range(3)])]
+
+
+@pytest.mark.parametrize(
+    ("n_jobs", "sizes"), [(2, [8, 8, 1]), (1, [4] * 4 + [1]), (-1, [4] * 4 + [1])]
+)
+def test_backends_of_whole_lists_are_given_four_blocks_a_worker(jobs, n_jobs, sizes):
+    found = jobs("RayBackend", False, n_jobs, 17)
+    assert [len(given) for _, given in found] == sizes
+    assert all(options == {"n_jobs": n_jobs} for options, _ in found)

@@ -1,11 +1,15 @@
 """Synthetic tasks by their config: warm starts, rare classes, overlap, and what is off."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from agents.training import prior_tasks as module
 from agents.training.prior_tasks import PriorPoolConfig, prior_tasks
+from lal.data.prior import PriorConfig, sample_dataset
 from lal.errors import UsageError
 from lal.rng import generator
 
@@ -59,3 +63,29 @@ def test_rare_classes_and_overlap_reach_the_tasks():
 def test_ranges_are_checked(change, match):
     with pytest.raises(UsageError, match=match):
         replace(PLAIN, **change)
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """In place of the sampler of the training tasks of a config."""
+
+    of: Any
+    synthetic: Any = None
+    reward_share: float = 0.0
+
+
+def test_the_prior_and_half_of_the_rows_for_rewards_are_those_of_the_config(monkeypatch):
+    monkeypatch.setattr(
+        module, "training_tasks", lambda config: SimpleNamespace(sampler=Sampler(config))
+    )
+    fields: Any = {"rows": (300, 400), "columns": (2, 6), "clean": 0.5, "informative": (0.3, 0.9),
+                   "rare": 0.25, "blurred": 0.125}  # fmt: skip
+    config = PriorPoolConfig(**fields)
+    found: Any = prior_tasks(config, 7)
+    assert found.budget == 7
+    assert (found.sampler.of, found.sampler.reward_share) == (config, 0.5)
+    synthetic = found.sampler.synthetic
+    assert (synthetic.func, synthetic.args) == (sample_dataset, ())
+    assert synthetic.keywords == {"config": PriorConfig(**fields)}
+    warm: Any = prior_tasks(replace(config, warm=0.5, warm_labels=(3, 5)), 7)
+    assert (warm.share, warm.labels, warm.tasks.budget) == (0.5, (3, 5), 7)

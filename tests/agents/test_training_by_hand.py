@@ -13,6 +13,7 @@ from agents.training import loggers, progress
 from agents.training.checkpoints import load_arrays, load_torch, save_arrays, save_torch
 from agents.training.config import (
     SYNTHETIC_TASKS,
+    ClassEpisodeConfig,
     EpisodeConfig,
     FineTuningConfig,
     PoolConfig,
@@ -65,6 +66,7 @@ from lal.errors import UsageError
          r"gradient_steps must be a multiple of n_segments \(8\), got 12"),
         (EpisodeConfig, {"batch_size": 1}, {"batch_size": 0}, "batch_size must be at least 1"),
         (EpisodeConfig, {"learning_rate": 1e-5}, {"learning_rate": 0.0}, "must be above 0"),
+        (ClassEpisodeConfig, {"n_dev_episodes": 1}, {"n_dev_episodes": 0}, "must be at least 1"),
         (PriorPoolConfig, {"warm_labels": (1, 1)}, {"warm_labels": (0, 3)},
          r"warm_labels must be a range from 1 up, got \(0, 3\)"),
         (PriorPoolConfig, {"warm_labels": (3, 3)}, {"warm_labels": (4, 3)}, "must be a range from"),

@@ -9,6 +9,7 @@ import pytest
 from lal.errors import DataError
 from lal.evaluation.report import advice, player
 from lal.evaluation.report.advice import Choice, Situation, _advice, _summary, choices, situations
+from lal.evaluation.report.leaderboard import Evidence
 from lal.evaluation.runs.run import RunResult
 
 pandas = pytest.importorskip("pandas", reason="pandas is absent")
@@ -227,3 +228,23 @@ def test_advice_is_written_with_its_command_samples_and_other_evidence(
     advice.write_which(first, tmp_path / "which.md", **options, more=more)  # type: ignore[arg-type]
     text = (tmp_path / "which.md").read_text(encoding="utf-8")
     assert text == f"('first',) {options | {'more': ['more']}} é"
+
+
+def test_the_words_of_the_page_around_its_tables(monkeypatch: Any) -> None:
+    monkeypatch.setattr(advice, "choices", lambda *given, **options: [])
+    monkeypatch.setattr(advice, "situations", lambda table: [])
+    monkeypatch.setattr(advice, "provenance", lambda found, command: f"from {command}")
+    first = Evidence(PLAIN, {"protocol": {"batch_size": 1}}, ("Careful.",))
+    assert advice.which_strategy(first, command="again") == (
+        "# Which strategy should I use?\n\nCareful.\n\n"
+        "No strategy finished enough runs to recommend one.\n\n"
+        "Each table lists the strategies that gained most over random sampling in the runs of that "
+        "kind, with the interval over new data sets (families, then sets, are drawn again); “minus "
+        "margin” is their mean paired difference to margin sampling. Only strategies that finished "
+        "90 % of the runs are listed. Where few data sets stand behind a row, intervals that reach "
+        "below zero decide nothing, and the best of many is flattered by luck.\n\n"
+        "## By batch\n\n**batches of 1**: nothing finished enough runs.\n\n"
+        "Larger batches were not evaluated here: `--regime batch` does it. Rules that rank rows "
+        "one by one then ask for near-duplicates, so check before use.\n\n"
+        "## Where this comes from\n\nfrom again\n"
+    )
