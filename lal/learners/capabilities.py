@@ -138,11 +138,13 @@ class Capability(NamedTuple):
 NEURAL = ("mlp", "mlp_consistency", "mlp_loss", "small_cnn", "text_bow")
 """Neural learners; they need the extra ``[neural]``."""
 
-LOGISTIC = ("logistic_regression", "pseudo_labels", "represented", "retuned")
+LOGISTIC = ("logistic_regression", "pseudo_labels", "represented", "retuned", "with_source")
 """Learners whose models are logistic regressions."""
 
 CAPABILITIES: Mapping[str, Capability] = {
-    "embed": Capability("what its last layer sees", (*LOGISTIC, "ridge", "segmentation", *NEURAL)),
+    "embed": Capability(
+        "what its last layer sees", ("label_spreading", *LOGISTIC, "ridge", "segmentation", *NEURAL)
+    ),
     "head_proba": Capability("its last layer alone", (*LOGISTIC, "ridge", *NEURAL)),
     "gradient_embedding": Capability("gradients of its last layer", (*LOGISTIC, *NEURAL)),
     "variance": Capability("a predictive variance", ("crowd", "gp", "segmentation", *LOGISTIC)),
@@ -151,7 +153,7 @@ CAPABILITIES: Mapping[str, Capability] = {
     "predict_loss": Capability("a prediction of its own loss", ("mlp_loss",)),
     "input_gradient": Capability(
         "gradients in its input",
-        ("logistic_regression", "pseudo_labels", "retuned", *NEURAL[:-1]),
+        ("logistic_regression", "pseudo_labels", "retuned", "with_source", *NEURAL[:-1]),
     ),
     "annotator_error": Capability("how often an annotator is wrong", ("crowd",)),
     "questions": Capability("what a question is about", ("crowd",)),

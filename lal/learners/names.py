@@ -213,6 +213,14 @@ def pseudo_labels(base: Any = "logistic_regression", **options: Any) -> Learner:
     return PseudoLabels(make_learner(base), **options)
 
 
+@LEARNERS.register("label_spreading")
+def label_spreading(**options: Any) -> Learner:
+    """Labels that spread along a graph of nearest neighbours over the rows of the pool."""
+    from lal.learners.label_spreading import LabelSpreadingLearner
+
+    return LabelSpreadingLearner(**options)
+
+
 @LEARNERS.register("with_source")
 def with_source(base: Any = "logistic_regression", **options: Any) -> Learner:
     """A learner that is also given labelled rows of another domain."""

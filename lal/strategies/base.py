@@ -86,6 +86,7 @@ for _name, _where in {
     "region_bald": "lal.strategies.regions:RegionBald",
     "region_impurity": "lal.strategies.regions:RegionImpurity",
     "viewal": "lal.strategies.regions:ViewEntropy",
+    "seg_propagation": "lal.strategies.seg_propagation:SegmentationPropagation",
     "region_clusters": "lal.strategies.region_clusters:RegionClusters",
 }.items():
     STRATEGIES.add_lazy(_name, _where)

@@ -96,6 +96,7 @@ for _number, _where in {
     20: "streams:abstention",
     21: "crowds:multilabel_crowd",
     22: "refits:ceal",
+    23: "propagation:seg_propagation",
     24: "synthesis:boundary_line",
     27: "synthesis:gaal",
     28: "streams:peers",

@@ -36,6 +36,7 @@ LEARNER_FOR: dict[str, Any] = {
     "region_bald": "segmentation",
     "region_impurity": "segmentation",
     "region_clusters": "segmentation",
+    "seg_propagation": "segmentation",
     "viewal": make_learner("segmentation", n_names=1),
 }
 

@@ -13,6 +13,7 @@ from lal.state import QueryState
 from lal.strategies.base import select
 from lal.strategies.region_clusters import RegionClusters
 from lal.strategies.regions import RegionBald, RegionEntropy, shares_entropy, view_scores
+from lal.strategies.seg_propagation import SegmentationPropagation, reach
 from lal.tasks.regions import RegionSampler, make_region_task
 
 HALF, SURE = [0.5, 0.5], [1.0, 0.0]
@@ -159,6 +160,38 @@ def test_of_a_cluster_the_uncertain_region_goes_first():
     assert utilities.argmax() == 6
     with pytest.raises(UsageError, match="n_clusters must be at least 2, got 1"):
         RegionClusters(1)
+
+
+def test_reach_by_hand():
+    points = np.array([[0.0], [1.0], [3.0]])
+    squares = np.array([[0.0, 1.0], [1.0, 0.0], [4.0, 0.0]])  # of the two nearest
+    weights = np.exp(-squares / (6.0 / 6.0))
+    found = reach(points, np.arange(3), 1)
+    np.testing.assert_allclose(found[0], [weights[0, 0], weights[0, 1], 0.0])
+    np.testing.assert_allclose(found[2], [0.0, np.exp(-4.0), 1.0])
+
+
+def test_images_that_reach_hard_ones_go_first_and_what_is_reached_counts_once():
+    proba = np.array([[SURE] * 2] * 8)
+    proba[4:] = HALF
+    model: Any = Pixels(proba)
+    model.embed = lambda X: X
+    there = clustered([0])
+    state = QueryState(
+        X=there.X, geometry=there.geometry, labelled=there.labelled, labels=there.labels,
+        n_classes=2, classes_known=True, proba=proba.mean(axis=1), model=model,
+    )  # fmt: skip
+    rule, rng = SegmentationPropagation(3), np.random.default_rng(0)
+    utilities = rule.utilities(state, rng)
+    np.testing.assert_allclose(utilities[:4], 0.0, atol=1e-12)  # nobody there is hard
+    assert utilities.argmax() == 4
+    later = rule.utilities(state.assume_label(4, 0), rng)
+    assert later.max() < utilities.max()
+    assert later.argmax() == 7  # reached least by region 4
+    plain = SegmentationPropagation(3, difficulty=False).utilities(state, rng)
+    assert plain[3] > 0.0
+    with pytest.raises(UsageError, match="n_neighbors must be at least 1, got 0"):
+        SegmentationPropagation(0)
 
 
 def test_the_points_of_a_surface_are_columns_of_the_pool_and_not_learned_from():

@@ -20,6 +20,7 @@ NEED_A_NETWORK = {"learning_loss", "ta_vaal", "cartography"}
 NEED_A_CROWD = {"crowd_expertise", "multilabel_crowd"}
 NEED_A_SOURCE = {"mada"}
 NEED_PIXELS = {
+    "seg_propagation",
     "region_entropy",
     "region_margin",
     "region_bald",
