@@ -135,6 +135,7 @@ for _number, _where in {
     74: "conditions:outliers",
     75: "refits:lada",
     78: "signals:two_views",
+    80: "exploration:seal",
     81: "refits:isal",
     82: "conditions:representation",
     83: "spaces:geal",
