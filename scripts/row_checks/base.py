@@ -137,6 +137,7 @@ for _number, _where in {
     75: "refits:lada",
     76: "domains:mada",
     78: "signals:two_views",
+    80: "exploration:seal",
     81: "refits:isal",
     82: "conditions:representation",
     83: "spaces:geal",

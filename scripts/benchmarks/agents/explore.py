@@ -57,7 +57,7 @@ class Config:
 
 def run(config: Config, results: Results) -> None:
     """Print confident cells, then the accuracy of detectors before and after self-labels."""
-    actors = {name: _rule(name) for name in RULES}
+    actors = {name: rule(name) for name in RULES}
     found = {name: confident_cells(config, act) for name, act in actors.items()}
     if config.timesteps:
         untrained = [_policy(make_ppo(config, seed)) for seed in range(config.n_untrained)]
@@ -88,7 +88,8 @@ def _detector_row(name: str, found: Floats) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _rule(name: str) -> Act:
+def rule(name: str) -> Act:
+    """Return the actions of a rule of `lal.exploration.strategies.EXPLORERS`."""
     return lambda env, observation, rng: env.act(name, rng)
 
 
