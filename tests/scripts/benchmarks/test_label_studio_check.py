@@ -1,15 +1,14 @@
 """What the end-to-end check of Label Studio refuses before it begins."""
 
-from scripts.benchmarks.robustness import label_studio_pictures
 from scripts.benchmarks.robustness.label_studio import main
 
 
 def test_pictures_need_a_user_and_a_browser(tmp_path, monkeypatch, capsys):
     flags = ["--token", "t", "--folder", str(tmp_path / "new"), "--pictures", str(tmp_path)]
-    monkeypatch.setattr(label_studio_pictures.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     assert main(flags) == 2
     assert "--pictures needs --user and --password, to log in" in capsys.readouterr().err
-    monkeypatch.setattr(label_studio_pictures.shutil, "which", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
     assert main([*flags, "--user", "a", "--password", "b"]) == 2
     assert "no chromium on the path" in capsys.readouterr().err
     assert main(["--token", "t", "--folder", str(tmp_path)]) == 2
