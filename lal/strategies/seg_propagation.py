@@ -21,9 +21,9 @@ class SegmentationPropagation:
     mean square of the edges, l the labelled images and those taken, e the mean embedding of an
     image's pixels and H_j the mean entropy of its pixels over log C, 1 before there is a model. So
     influence is weighted by difficulty, and images that reach the same ones exclude each other: the
-    coverage of `uncertainty_herding` over a graph of images. Source: Jain & Grauman (2016), "Active image
-    segmentation propagation", whose objective was not seen. Masks are propagated by the learner,
-    ``segmentation`` on ``label_spreading``.
+    coverage of `uncertainty_herding` over a graph of images. Source: Jain & Grauman (2016), "Active
+    image segmentation propagation", whose objective was not seen. Masks are propagated by the
+    learner, ``segmentation`` on ``label_spreading``.
 
     Args:
         n_neighbors: Edges of an image, at least 1.
