@@ -8,7 +8,7 @@ from scripts.row_checks.base import Outcome, all_of, lead
 
 def seal() -> Outcome:
     """PPO finds more confident cells than a random walk and the frontier; self-labels help."""
-    config = Config(timesteps=16_000, episodes=40, worlds=20, walks=3)
+    config = Config(timesteps=16_000, episodes=150, worlds=20, walks=3)
     act = train_ppo(config)
     ours, walk, frontier = (
         confident_cells(config, one) for one in (act, rule("random_walk"), rule("frontier"))
@@ -16,7 +16,7 @@ def seal() -> Outcome:
     before, by_map, own = 100.0 * accuracies(config, act).T
     better = float(np.mean(by_map > before))
     return all_of(
-        (_is_ahead(ours, walk), f"confident cells of PPO in 40 unseen rooms, {ours.mean():.1f} of "
+        (_is_ahead(ours, walk), f"confident cells of PPO in 150 unseen rooms, {ours.mean():.1f} of "
          f"12: {lead(ours, walk)} to a random walk"),
         (_is_ahead(ours, frontier), f"{lead(ours, frontier)} to the frontier"),
         (better >= 0.8, f"accuracy of the detector after labels of the map {lead(by_map, before)} "
