@@ -146,7 +146,7 @@ def test_memory_is_plain_arrays():
     rows = adapter.select_batch(state, np.random.default_rng(0), np.random.default_rng(0), 3)
     memory = strategy.update(adapter.memory, Acted(adapter.action, state))
     file = io.BytesIO()
-    np.savez(file, **memory)
+    np.savez(file, **memory)  # type: ignore[arg-type]
     file.seek(0)
     kept = dict(np.load(file))
     after = state_of({0: 0, **{int(row): 1 for row in rows}})
