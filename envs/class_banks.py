@@ -79,12 +79,13 @@ class ClassBank:
         Args:
             rng: What is drawn from.
             classes: Codes, any shape.
-            between: Shares of a class's rows that those drawn lie between; (0, 0.5) and (0.5, 1)
-                have no row in common where classes have an even number of rows.
+            between: Shares of a class's rows that those drawn lie between, rounded down to whole
+                rows: (0, 0.5) and (0.5, 1) have none in common where classes have two rows or more.
         """
         order, first, counts = self.order
-        share = between[0] + (between[1] - between[0]) * rng.random(classes.shape)
-        rows: Ints = order[first[classes] + (share * counts[classes]).astype(int)]
+        low, high = ((share * counts[classes]).astype(int) for share in between)
+        wide = np.maximum(high - low, 1)
+        rows: Ints = order[first[classes] + low + (rng.random(classes.shape) * wide).astype(int)]
         return rows
 
     def draw_distinct(self, rng: np.random.Generator, classes: Ints, n: int) -> Ints:

@@ -9,7 +9,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from envs.copies import IndependentCopies
-from envs.simulator.arguments import checked_action
+from envs.simulator.arguments import checked_action, checked_count
 from envs.text_rendering import text_image
 from envs.vector import checked_seed
 from lal.arrays import Floats
@@ -47,10 +47,8 @@ class ExploreEnv(IndependentCopies, gymnasium.Env[Any, np.int64]):
         steps: int = 40,
         render_mode: str | None = None,
     ) -> None:
-        if steps < 1:
-            raise UsageError(f"steps must be at least 1, got {steps}")
         self._rooms = MadeUpRooms() if rooms is None else rooms
-        self.steps, self.render_mode = steps, render_mode
+        self.steps, self.render_mode = checked_count("steps", steps), render_mode
         self.observation_space = spaces.Dict(
             {
                 "candidates": spaces.Box(0.0, 1.0, (4, len(CANDIDATE_FEATURES)), np.float32),
@@ -78,7 +76,10 @@ class ExploreEnv(IndependentCopies, gymnasium.Env[Any, np.int64]):
         super().reset(seed=seed)
         number = int(self.np_random.integers(2**31)) if seed is None else int(seed)
         room, detector = self._rooms(generator(number, "room"))
-        self._observer = Observer(room, detector, generator(number, "glances"))
+        observer = Observer(room, detector, generator(number, "glances"))
+        if not observer.open_moves().any():
+            raise UsageError("the start of the room has no free cell beside it; open one")
+        self._observer = observer
         self._taken, self._last = 0, -1
         return self._observation(), self._info(invalid=False)
 
@@ -151,10 +152,10 @@ class ExploreEnv(IndependentCopies, gymnasium.Env[Any, np.int64]):
 
 
 def _window(observer: Observer, cell: tuple[int, int]) -> Floats:
-    """Return the share of unknown cells around a cell, and new sides of doubtful objects over 4."""
+    """Return the share of unknown cells around a cell, and new sides of unsure objects over 4."""
     rows, columns = (slice(max(at - REACH, 0), at + REACH + 1) for at in cell)
     unknown = (observer.map[rows, columns] == UNKNOWN).sum() / (2 * REACH + 1) ** 2
     far = np.abs(observer.room.cells - np.array(cell)).max(axis=1)
-    doubtful = np.flatnonzero(observer.known & ~observer.confident & (far <= REACH))
-    new = ~observer.sides[doubtful, observer.room.sides_from(cell)[doubtful]]
+    unsure = np.flatnonzero(observer.known & ~observer.confident & (far <= REACH))
+    new = ~observer.sides[unsure, observer.room.sides_from(cell)[unsure]]
     return np.array([unknown, min(new.sum() / 4.0, 1.0)])

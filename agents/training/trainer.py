@@ -65,6 +65,7 @@ class Trainer:
         tensorboard: Path | None = None,
     ) -> None:
         self.run = RunFolder(folder, agent=agent, config=config)
+        self.code = code_state()  # at the start: files may be edited while a run goes on
         self.learner_type, self.config = learner_type, config
         self.progress = Progress(shown=progress)
         self.watchers, self.tensorboard = tuple(watchers), tensorboard
@@ -163,7 +164,7 @@ class Trainer:
             self._write({}, policy)
 
     def _write(self, found: Mapping[str, Any], policy: Any) -> None:
-        signed = replace(policy, card={**policy.card, "code": code_state()})
+        signed = replace(policy, card={**policy.card, "code": self.code})
         write_atomic(self.run.policy_path, signed.save)
         about = {"config_hash": self.run.hash, "policy": self.run.policy_path.name}
         self.run.finish({**found, **about})

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from lal.arrays import Floats, Ints
+from lal.errors import UsageError
 from lal.exploration.rooms import Looks, Room, make_looks, make_room
 
 PICTURES = 40
@@ -87,6 +88,14 @@ class MadeUpRooms:
     n_worlds: int = 100
     first: int = 0
     n_objects: int = 12
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        if self.n_worlds < 1 or self.first < 0:
+            raise UsageError(
+                "worlds are numbered from 0, and there must be at least one; got "
+                f"n_worlds={self.n_worlds}, first={self.first}"
+            )
 
     def __call__(self, rng: np.random.Generator) -> tuple[Room, Detector]:
         """Return a new room and a detector of its world."""

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from lal.arrays import Floats, Ints
+from lal.errors import UsageError
 from lal.exploration.detector import Detector, fit_detector, front_pictures
 from lal.exploration.observer import CONFIDENT, Observer
+from lal.exploration.rooms import make_looks
 
 
 def map_labels(observer: Observer) -> tuple[Floats, Ints]:
@@ -29,17 +31,20 @@ def own_labels(observer: Observer) -> tuple[Floats, Ints]:
     return features[kept], scores[kept].argmax(axis=1)
 
 
-def improve(
-    world: int, observers: Sequence[Observer], *, by_map: bool = True
-) -> Detector:  # fmt: skip
+def improve(world: int, observers: Sequence[Observer], *, by_map: bool = True) -> Detector:
     """Return the detector of a world, fitted to its first pictures and to self-labels.
 
     Args:
         world: The world, of `lal.exploration.detector.pretrained`.
         observers: Walks through rooms of it.
         by_map: Labels from the map; otherwise each glance has its own.
+
+    Raises:
+        UsageError: No walk, or one through a room of another world.
     """
-    looks = observers[0].room.looks
+    looks = make_looks(world)
+    if not observers or any(observer.room.looks is not looks for observer in observers):
+        raise UsageError(f"expected walks through rooms of world {world}, one at least")
     label = map_labels if by_map else own_labels
     pairs = [front_pictures(looks, world), *(label(one) for one in observers)]
     glances, codes = (np.concatenate(part) for part in zip(*pairs, strict=True))

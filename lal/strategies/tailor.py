@@ -100,8 +100,8 @@ class Tailor:
         discount: float = 0.9,
         choice: str = "thompson",
     ) -> None:
-        if not arms:
-            raise UsageError("TAILOR needs at least one arm; expected names of strategies")
+        if isinstance(arms, str) or not arms:
+            raise UsageError(f"arms must be a list of one or more strategies, got {arms!r}")
         if not 0.0 < discount <= 1.0:
             raise UsageError(f"discount must lie in (0, 1], got {discount}")
         if choice not in ("thompson", "uniform"):

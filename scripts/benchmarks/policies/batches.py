@@ -63,7 +63,8 @@ class Config:
     """Random labels that an episode begins with; cold: until two classes are observed."""
 
     labels: int = 100
-    """Labels at the end, the start included; fewer where the pool has fewer."""
+    """Labels at the end, the start included; fewer where the pool has fewer, and a few more where a
+    cold start takes long to observe two classes."""
 
     runs: int = 2
     """Paired runs a data set."""
@@ -112,11 +113,14 @@ def _runs(config: Config) -> Iterator[Run]:
 
 
 def _kept(config: Config, one: Run) -> dict[str, list[float]]:
-    """Return the areas of every method, one a metric, from the folder if they are there."""
-    same = replace(
-        config, datasets=(), batch_sizes=(), starts=(), runs=0, jobs=1, out=Path(), folder=Path()
-    )
-    return kept(config.out, "-".join(map(str, one)), (same, *one), partial(_run, config, one))
+    """Return the areas of every method, one a metric, from the folder if they are there.
+
+    The folder of the data sets counts, since suites share names.
+    """
+    same = replace(config, datasets=(), batch_sizes=(), starts=(), runs=0, jobs=1, out=Path())
+    methods = {name: str(asked) for name, asked in METHODS.items()}
+    depends = (same, *one, methods, load_policy("default").name)
+    return kept(config.out, "-".join(map(str, one)), depends, partial(_run, config, one))
 
 
 def _run(config: Config, one: Run) -> dict[str, list[float]]:

@@ -147,7 +147,7 @@ def _row(table: Table, kind: str, ours: str, other: str) -> dict[str, str | int]
 
 
 def _row_at(table: Table, labels: int, ours: str, other: str) -> dict[str, str | int]:
-    """Return the differences at a number of labels, on the data sets whose pools hold so many."""
+    """Return the differences at a number of labels, on the data sets whose runs go on that far."""
     part = table[table["n_labels"] == labels]
     row: dict[str, str | int] = {"strategy": ours, "minus": other, "labels": labels}
     row["data sets"] = int(part["dataset"].nunique())

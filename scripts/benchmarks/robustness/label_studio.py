@@ -1,12 +1,13 @@
 """The backend against a real Label Studio, from end to end: label, kill, go on.
 
 Start Label Studio with ``ML_BLOCK_LOCAL_IP=false SSRF_PROTECTION_ENABLED=false`` and a user with a
-legacy token, then ``python -m scripts.benchmark label_studio --token TOKEN``. A project is made and
-stays there. Every row says what was looked at and whether it held. With ``--pictures FOLDER --user
-EMAIL --password PASSWORD`` a headless Chromium also takes two pictures of the project.
+legacy token in ``LABEL_STUDIO_TOKEN``, then ``python -m scripts.benchmark label_studio``. A project
+is made and stays there. Every row says what was looked at and whether it held. With ``--pictures FOLDER --user
+EMAIL`` and the password in ``LABEL_STUDIO_PASSWORD`` a headless Chromium also takes two pictures.
 """
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -27,6 +28,9 @@ INTERFACE = (
     '<Choice value="boat"/><Choice value="pet"/></Choices></View>'
 )
 
+TOKEN, PASSWORD = "LABEL_STUDIO_TOKEN", "LABEL_STUDIO_PASSWORD"
+"""Variables of the environment, since flags are written to JSON files."""
+
 WORDS = {
     "boat": ("ship", "sea", "sail", "port", "wave", "mast"),
     "pet": ("dog", "cat", "fur", "paw", "tail", "vet"),
@@ -39,9 +43,6 @@ class Config:
 
     url: str = "http://localhost:8080"
     """Its address."""
-
-    token: str = ""
-    """A legacy token of a user."""
 
     folder: Path = Path("label-studio-check")
     """State of the backend; must not be there yet."""
@@ -61,9 +62,6 @@ class Config:
     user: str = ""
     """E-mail address of the user, for the pictures."""
 
-    password: str = ""
-    """Password of the user, for the pictures."""
-
 
 class Studio:
     """Calls of Label Studio's API about one project."""
@@ -77,7 +75,7 @@ class Studio:
         """Return the JSON that a call answers."""
         headers = {
             "Content-Type": "application/json",
-            "Authorization": f"Token {self.config.token}",
+            "Authorization": f"Token {os.environ[TOKEN]}",
         }
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
@@ -106,12 +104,12 @@ def run(config: Config, results: Results) -> None:
     Raises:
         UsageError: No token, a folder that is there already, or nobody to log in for pictures.
     """
-    if not config.token or config.folder.exists():
-        raise UsageError("label_studio needs --token, and a --folder that is not there yet")
+    if not os.environ.get(TOKEN) or config.folder.exists():
+        raise UsageError(f"label_studio needs a token in {TOKEN}, and a --folder not there yet")
     if config.pictures is not None:
         find_browser()
-        if not (config.user and config.password):
-            raise UsageError("--pictures needs --user and --password, to log in")
+        if not (config.user and os.environ.get(PASSWORD)):
+            raise UsageError(f"--pictures needs --user, and a password in {PASSWORD}, to log in")
     studio = Studio(config)
     backend = _start(config)
     try:
@@ -137,7 +135,7 @@ def run(config: Config, results: Results) -> None:
         _row(results, "labelled ones stand last", set(again[-len(done) :]) == set(done))
         _row(results, "predicted right, of the others", f"{right} of {len(left)}")
         if config.pictures is not None:
-            who = (config.user, config.password)
+            who = (config.user, os.environ[PASSWORD])
             take_pictures(config.url, who, studio.project, again[0], config.pictures)
     finally:
         backend.terminate()
