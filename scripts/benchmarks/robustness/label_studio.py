@@ -2,8 +2,9 @@
 
 Start Label Studio with ``ML_BLOCK_LOCAL_IP=false SSRF_PROTECTION_ENABLED=false`` and a user with a
 legacy token in ``LABEL_STUDIO_TOKEN``, then ``python -m scripts.benchmark label_studio``. A project
-is made and stays there. Every row says what was looked at and whether it held. With ``--pictures FOLDER --user
-EMAIL`` and the password in ``LABEL_STUDIO_PASSWORD`` a headless Chromium also takes two pictures.
+is made and stays there. Every row says what was looked at and whether it held. With ``--pictures
+FOLDER --user EMAIL`` and the password in ``LABEL_STUDIO_PASSWORD`` a headless Chromium also takes
+two pictures.
 """
 
 import json

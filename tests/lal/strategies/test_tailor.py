@@ -146,14 +146,9 @@ def test_memory_is_plain_arrays():
     adapter = StatefulStrategyAdapter(strategy, EpisodeStart(8, None))
     rows = adapter.select_batch(state, np.random.default_rng(0), np.random.default_rng(0), 3)
     memory = strategy.update(adapter.memory, Acted(adapter.action, state))
-<<<<<<< HEAD
     file: Any = io.BytesIO()
     arrays: Any = memory
     np.savez(file, **arrays)
-=======
-    file = io.BytesIO()
-    np.savez(file, **memory)  # type: ignore[arg-type]
->>>>>>> seal22
     file.seek(0)
     kept = dict(np.load(file))
     after = state_of({0: 0, **{int(row): 1 for row in rows}})
