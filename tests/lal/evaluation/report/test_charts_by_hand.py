@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lal.evaluation.analysis.statistics import ROPE
 from lal.evaluation.report import charts
 from lal.evaluation.report.draw import Dot, Point
 from lal.evaluation.report.draw_tables import Cell
@@ -91,7 +92,7 @@ def test_differences_are_points_and_seen_sets_are_marked(drawn: Any) -> None:
     drawn(_baselines=lambda page, table: ["margin"] if table == "runs" else 0,
           set_differences=differences)  # fmt: skip
     dots = [Dot("a", 50.0, 37.5, 75.0), Dot("old", -25.0, -37.5, 0.0, marked=True)]
-    figure = ("dot_chart", dots, {"rope": 100 * charts.ROPE, "x_label": "difference, AUBC points"})
+    figure = ("dot_chart", dots, {"rope": 100 * ROPE, "x_label": "difference, AUBC points"})
     assert made(charts.difference_charts(make_page())) == [
         chart("minus_margin", "differences", "mine minus margin, by data set", figure)
     ]
@@ -113,7 +114,7 @@ def test_a_band_is_drawn_over_sets_that_were_not_seen(drawn: Any, n_sets: float)
     (found,) = made(charts.band_charts(page))
     title = "mine minus margin, by labels acquired"
     name, (line,), options = found.pop("figure")
-    assert (name, options) == ("line_chart", {"y_label": "points", "rope": 100 * charts.ROPE})
+    assert (name, options) == ("line_chart", {"y_label": "points", "rope": 100 * ROPE})
     assert (line.name, line.style, line.x is N) == (title, 0, True)
     for values, wanted in ((line.y, 25 * N), (line.low, 12.5 * N), (line.high, 100 * N)):
         assert values.tolist() == wanted.tolist()
@@ -180,7 +181,7 @@ def test_a_heat_map_has_a_row_a_data_set_and_a_column_a_learner(drawn: Any) -> N
     cells = [[Cell(0.0, True), Cell(None, True)], [Cell(25.0), Cell(-12.5)],
              [Cell(None), Cell(None)]]  # fmt: skip
     title = "mine minus margin, points, by data set and learner"
-    figure = ("heat_map", ["old", "a", "b"], ["knn", "ridge"], cells, {})
+    figure: Any = ("heat_map", ["old", "a", "b"], ["knn", "ridge"], cells, {})
     assert made(charts.heat_charts(make_page(runs=table))) == [
         chart("heat_minus_margin", "heat", title, figure)
     ]
@@ -216,7 +217,7 @@ def test_ranks_are_of_different_rules_on_three_data_sets(
         "tell apart at 5 %. Ranks depend on who is listed: the differences are the result. "
         "Left out as the same rule: margin = mine Left out for unfinished data sets: late, later."
     )
-    figure = ("rank_diagram", "names", "ranks", "cliques", {})
+    figure: Any = ("rank_diagram", "names", "ranks", "cliques", {})
     assert found == [chart("ranks", "ranks", "Mean ranks over 3 data sets", figure, note)]
     assert made(charts.rank_chart(make_page(fair=lambda *names: []))) == []
 

@@ -1,6 +1,6 @@
 """Jobs by a stand-in of submitit: shards, stores, limits, and what becomes of lost jobs."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -224,9 +224,8 @@ def test_memory_is_that_after_a_tenth_of_the_runs_and_at_the_end(monkeypatch: An
     asked = iter(range(1, 99))
     told: list[Any] = []
 
-    @contextmanager
     def workers(*given: Any, **options: Any) -> Any:
-        yield "execute"
+        return nullcontext("execute")
 
     class Engine:
         name = "fast"
@@ -241,7 +240,7 @@ def test_memory_is_that_after_a_tenth_of_the_runs_and_at_the_end(monkeypatch: An
     kept: list[str] = []
     store: Any = SimpleNamespace(put=lambda result: kept.append(result.key))
     engine: Any = Engine()
-    found = runner.execute_runs(
+    found: Any = runner.execute_runs(
         Plan(runs + runs[:5], runs), store, engine=engine, report=told.append
     )
     assert found.memory == (2, 3)
