@@ -62,8 +62,8 @@ def test_a_fit_is_measured_on_the_last_blocks(stand: Stand, held: int, tasks: in
     stand.replace("_held_out_picks", "picks")
     stand.replace("play_check", "check")
     row = learner.train_segment(0)
-    (_, first), (_, states, _), *rest = stand.calls
-    assert first == paths(8)[:5]
+    (_, first), (_, states, given), *rest = stand.calls
+    assert (first, given) == (paths(8)[:5], config)
     assert learner._fitted == "fitted"
     expected: Any = {"n_states": 6, "pick_advantage": 0.25}
     wanted: list[Any] = [("export",), ("pick_advantage", states, "policy")]

@@ -102,3 +102,33 @@ def test_a_picture_names_its_lines_and_axes_and_is_written_whole(drawn: Any) -> 
     assert drawn["path"].name == "x.png"
     assert drawn["path"].read_bytes().startswith(b"\x89PNG")
     assert [one.name for one in drawn["path"].parent.iterdir()] == ["x.png"]
+
+
+def test_letters_and_lines_of_the_picture_are_small(drawn: Any) -> None:
+    figure = drawn["figure"]
+    (legend,) = figure.legends
+    titles = [axes.title for axes in figure.axes]
+    labels = [figure._supxlabel, figure._supylabel]
+    texts = [*titles, *labels, *legend.get_texts()]
+    assert {text.get_size() for text in texts} == {9}
+    assert {to_rgba(text.get_color()) for text in titles + labels} == {to_rgba(LIGHT["ink"])}
+    assert not legend.get_frame_on()
+    assert legend._ncols == 2
+    for axes in figure.axes:
+        assert axes.get_facecolor() == (0, 0, 0, 0)
+        assert not any(spine.get_visible() for spine in axes.spines.values())
+        assert axes.get_xlim() == (2, 4)
+        for axis in (axes.xaxis, axes.yaxis):
+            ticks = axis.get_tick_params()
+            assert (ticks["length"], ticks["labelsize"]) == (0, 7)
+            assert ticks["color"] == ticks["labelcolor"] == LIGHT["soft"]
+        assert {line.get_linewidth() for line in axes.get_lines()} == {1.6}
+        for band in axes.collections:
+            assert (band.get_alpha(), float(band.get_linewidth()[0])) == (0.13, 0)
+        rules = axes.get_ygridlines()
+        assert {(to_rgba(r.get_color()), r.get_linewidth()) for r in rules} == {
+            (to_rgba(LIGHT["rule"]), 0.7)
+        }
+        assert all(rule.get_visible() for rule in rules)
+        assert not any(rule.get_visible() for rule in axes.get_xgridlines())
+        assert all(float(place).is_integer() for place in axes.get_xticks())

@@ -1,6 +1,6 @@
 """Jobs by a stand-in of submitit: shards, stores, limits, and what becomes of lost jobs."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -9,7 +9,7 @@ import pytest
 
 from lal.data.dataset import make_dataset
 from lal.errors import UsageError
-from lal.evaluation.runs import launch
+from lal.evaluation.runs import launch, runner
 from lal.evaluation.runs.backends import WorkersLostError
 from lal.evaluation.runs.launch import (
     Limits,
@@ -216,3 +216,34 @@ def test_jobs_that_did_not_finish_are_named(runs: Any, tmp_path: Any, monkeypatc
     )
     with pytest.raises(WorkersLostError, match=said):
         launched(runs, tmp_path, monkeypatch, handles)
+
+
+def test_memory_is_that_after_a_tenth_of_the_runs_and_at_the_end(monkeypatch: Any) -> None:
+    """Of twenty runs the first two count; the most of all is asked for once more in the end."""
+    runs: Any = tuple(SimpleNamespace(engine="fast", key=f"{i:040d}") for i in range(20))
+    asked = iter(range(1, 99))
+    told: list[Any] = []
+
+    def workers(*given: Any, **options: Any) -> Any:
+        return nullcontext("execute")
+
+    class Engine:
+        name = "fast"
+
+        def execute(self, runs: Any) -> Any:
+            for i, run in enumerate(runs):
+                yield RunResult(run.key, FAILED if i in (3, 4) else DONE, {})
+
+    monkeypatch.setattr(runner, "peak_memory", lambda: next(asked))
+    monkeypatch.setattr(runner, "workers", workers)
+    monkeypatch.setattr(runner, "_run_with_restarts", lambda execute, runs, timeouts: iter(runs))
+    kept: list[str] = []
+    store: Any = SimpleNamespace(put=lambda result: kept.append(result.key))
+    engine: Any = Engine()
+    found: Any = runner.execute_runs(
+        Plan(runs + runs[:5], runs), store, engine=engine, report=told.append
+    )
+    assert found.memory == (2, 3)
+    assert kept == [run.key for run in runs]
+    assert (found.found, found.executed, found.failed) == (5, 20, 2)
+    assert [(p.done, p.total, p.failed) for p in told][3:5] == [(4, 20, 1), (5, 20, 2)]
