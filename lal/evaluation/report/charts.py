@@ -178,7 +178,7 @@ def rank_chart(page: Page) -> Iterator[Chart]:
     ]
     if same:
         notes.append(
-            "Left out as the same rule: " + "; ".join(f"{a} = {b}" for a, b in same.items())
+            "Left out as the same rule: " + "; ".join(f"{a} = {b}" for a, b in same.items()) + "."
         )
     if left_out:
         notes.append(f"Left out for unfinished data sets: {', '.join(left_out)}.")

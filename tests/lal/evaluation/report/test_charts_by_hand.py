@@ -215,7 +215,7 @@ def test_ranks_are_of_different_rules_on_three_data_sets(
     note = (
         "Bars join strategies that the signed-rank test with Holm's rule over all pairs cannot "
         "tell apart at 5 %. Ranks depend on who is listed: the differences are the result. "
-        "Left out as the same rule: margin = mine Left out for unfinished data sets: late, later."
+        "Left out as the same rule: margin = mine. Left out for unfinished data sets: late, later."
     )
     figure: Any = ("rank_diagram", "names", "ranks", "cliques", {})
     assert found == [chart("ranks", "ranks", "Mean ranks over 3 data sets", figure, note)]
