@@ -67,8 +67,8 @@ def test_small_agents_have_both_controls(name, preset, tmp_path):
         config = replace(agent.preset(preset), control=control)
         files[control] = load_policy(agent.train(config, tmp_path / control))
         assert files[control].card["control"] == control
-        scores = {"dev_accuracy", "dev_return"} - files[control].card.keys()  # of what was trained
-        assert files[control].card.keys() == files["none"].card.keys() - scores
+        trained = {"dev_accuracy", "dev_return", "n_episodes"} - files[control].card.keys()
+        assert files[control].card.keys() == files["none"].card.keys() - trained
         assert bool(scores & files["none"].card.keys()) == (control == "untrained")
     for control in controls[1:]:
         assert any(
