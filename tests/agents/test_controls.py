@@ -69,7 +69,7 @@ def test_small_agents_have_both_controls(name, preset, tmp_path):
         assert files[control].card["control"] == control
         trained = {"dev_accuracy", "dev_return", "n_episodes"} - files[control].card.keys()
         assert files[control].card.keys() == files["none"].card.keys() - trained
-        assert bool(scores & files["none"].card.keys()) == (control == "untrained")
+        assert bool(trained & files["none"].card.keys()) == (control == "untrained")
     for control in controls[1:]:
         assert any(
             not np.array_equal(tensor, files[control].tensors[role])
