@@ -1,5 +1,7 @@
 """lal/Explore-v0: both checkers, rewards, blocked moves, and what the observation shows."""
 
+from dataclasses import replace
+
 import gymnasium
 import numpy as np
 import pytest
@@ -66,8 +68,23 @@ def test_a_blocked_move_is_replaced_and_reported():
     *_, info = env.step(int(blocked[0]))
     assert info["invalid_action"]
     assert env.observer.cell != before
-    with pytest.raises(UsageError, match="steps must be at least 1, got 0"):
-        ExploreEnv(steps=0)
+
+
+@pytest.mark.parametrize("steps", [0, 1.5, "ten"])
+def test_steps_are_a_count(steps):
+    with pytest.raises(UsageError, match="steps must be"):
+        ExploreEnv(steps=steps)
+
+
+def test_a_start_without_a_way_out_is_refused():
+    def enclosed(rng):
+        room, detector = MadeUpRooms(2)(rng)
+        free = np.zeros_like(room.free)
+        free[room.start] = True
+        return replace(room, free=free), detector
+
+    with pytest.raises(UsageError, match="no free cell beside it"):
+        ExploreEnv(enclosed).reset(seed=0)
 
 
 def test_it_is_rendered_and_vectorised():

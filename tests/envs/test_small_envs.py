@@ -183,6 +183,17 @@ def test_distractors_are_of_other_classes():
     assert drawn.support_labels.tolist() == [[0, 1, 2]] * 5
 
 
+def test_halves_of_a_class_share_no_row():
+    sizes = (3, 4, 5)
+    y = np.repeat(np.arange(3), sizes)
+    bank = ClassBank("odd", np.arange(12, dtype=np.float32)[:, None], y, np.array([2]))
+    classes = np.tile(np.arange(3), 2_000)
+    rng = np.random.default_rng(0)
+    first, second = (bank.draw_rows(rng, classes, between=b) for b in ((0.0, 0.5), (0.5, 1.0)))
+    assert set(first.tolist()) == {0, 3, 4, 7, 8}
+    assert set(second.tolist()) == {1, 2, 5, 6, 9, 10, 11}
+
+
 def test_validation_classes_are_training_classes_that_no_gradient_sees():
     bank = load_bank("vectors")
     fit, validation = set(bank.classes("fit").tolist()), set(bank.classes("validation").tolist())

@@ -106,7 +106,9 @@ def run(config: Config, results: Results) -> None:
         UsageError: No token, a folder that is there already, or nobody to log in for pictures.
     """
     if not os.environ.get(TOKEN) or config.folder.exists():
-        raise UsageError(f"label_studio needs a token in {TOKEN}, and a --folder not there yet")
+        raise UsageError(
+            f"label_studio needs a token in {TOKEN}, and a --folder that is not there yet"
+        )
     if config.pictures is not None:
         find_browser()
         if not (config.user and os.environ.get(PASSWORD)):

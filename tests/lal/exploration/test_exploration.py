@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lal.errors import UnknownNameError, UsageError
-from lal.exploration.detector import any_side, fit_detector, pretrained
+from lal.exploration.detector import MadeUpRooms, any_side, fit_detector, pretrained
 from lal.exploration.observer import BLOCKED, CONFIDENT, FREE, UNKNOWN, Observer
 from lal.exploration.rooms import (
     OFFSETS,
@@ -152,3 +152,16 @@ def test_a_class_without_pictures_gets_no_score():
     assert scores[:, [1, 3]].max() < 1e-6
     assert detector.accuracy(glances, codes) > 0.95
     assert detector.scores(glances[:0]).shape == (0, 4)
+
+
+def test_walks_of_another_world_are_refused():
+    with pytest.raises(UsageError, match="walks through rooms of world 4, one at least"):
+        improve(4, [])
+    with pytest.raises(UsageError, match="walks through rooms of world 4, one at least"):
+        improve(4, [walk("random_walk", 5, 0, steps=1)])
+
+
+@pytest.mark.parametrize("options", [{"n_worlds": 0}, {"first": -1}])
+def test_worlds_are_numbered_from_zero(options):
+    with pytest.raises(UsageError, match="worlds are numbered from 0"):
+        MadeUpRooms(**options)

@@ -163,7 +163,8 @@ def test_memory_is_plain_arrays():
 @pytest.mark.parametrize(
     ("arms", "options", "message"),
     [
-        ((), {}, "needs at least one arm"),
+        ((), {}, r"arms must be a list of one or more strategies, got \(\)"),
+        ("margin", {}, "arms must be a list of one or more strategies, got 'margin'"),
         (("margin",), {"discount": 0.0}, r"discount must lie in \(0, 1\], got 0.0"),
         (("margin",), {"choice": "best"}, 'choice must be "thompson" or "uniform", got \'best\''),
     ],

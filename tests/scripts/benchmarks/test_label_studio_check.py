@@ -16,5 +16,5 @@ def test_pictures_need_a_user_and_a_browser(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("LABEL_STUDIO_PASSWORD", "b")
     assert main([*flags, "--user", "a"]) == 2
     assert "no chromium on the path" in capsys.readouterr().err
-    assert main(["--token", "t", "--folder", str(tmp_path)]) == 2
+    assert main(["--folder", str(tmp_path)]) == 2
     assert "a --folder that is not there yet" in capsys.readouterr().err
