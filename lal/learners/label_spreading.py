@@ -72,7 +72,7 @@ class LabelSpreadingLearner:
         k = min(self.n_neighbors, len(every))
         graph = LabelSpreading(kernel="knn", n_neighbors=k, alpha=self.alpha)
         with warnings.catch_warnings():
-            # stopping after 30 rounds leaves an error of the order of alpha^30, too small to act on
+            # a large alpha is cut off after 30 rounds, about alpha^30 off, at each fit alike
             warnings.simplefilter("ignore", ConvergenceWarning)
             graph.fit(every / scale, np.append(codes, np.full(len(more), -1)))
         return LabelSpreadingModel(graph.X_, _shares(graph, shares), scale, k)

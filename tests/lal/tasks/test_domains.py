@@ -130,6 +130,14 @@ def test_what_does_not_fit_is_refused():
         UsageError, match=r"mada needs a learner with labelled rows of a source .*kn"
     ):
         MultiAnchor().utilities(state, np.random.default_rng(0))
+    X, y = np.zeros((2, 4)), np.array([0, 1])
+    inner = lal.make_learner(
+        "pseudo_labels",
+        base=lal.make_learner("with_source", base=lal.make_learner("knn"), X=X, y=y),
+    )
+    state = Episode(replace(plain, learner=inner), 0).state()
+    with pytest.raises(UsageError, match="learners that have it: 'with_source', around all others"):
+        MultiAnchor().utilities(state, np.random.default_rng(0))
     with pytest.raises(UsageError, match="n_anchors must be at least 1, got 0"):
         MultiAnchor(0)
     with pytest.raises(
@@ -144,6 +152,11 @@ def test_what_does_not_fit_is_refused():
         iris(by="blurred")
     with pytest.raises(UsageError, match="a label for every row, got 2 rows and 0 labels"):
         lal.make_learner("with_source", X=np.zeros((2, 1)))
+    for wrong in (["a", "b"], [0.5, 1.0], [-1, 0]):
+        with pytest.raises(UsageError, match="must be class codes, integers from 0, got"):
+            lal.make_learner("with_source", X=X, y=np.array(wrong))
+    with pytest.raises(UsageError, match=r"shape \(2, 3\) for a pool of shape \(\d+, 4\)"):
+        lal.make_learner("with_source", X=X[:, :3], y=y).bind(plain.pool.X)
     regions = RegionSampler(budget=2, n_pool=1, n_reward=0)(np.random.default_rng(0))
     with pytest.raises(UsageError, match="is another kind of task"):
         adaptation_task(regions, np.random.default_rng(0))
