@@ -12,12 +12,12 @@ from envs.simulator.kernels.features.names import (
     CANDIDATE_KERNELS,
     CONTEXT_KERNELS,
     NEEDS_VARIANCE,
-    OF_COVERAGE,
 )
 from envs.simulator.kernels.features.observe import SHARED, observe
 from envs.simulator.pool_rules import value_limits
 from envs.simulator.tables import TaskTables
 from lal.arrays import Bools, Ints
+from lal.features import COVERAGE_CANDIDATE_FEATURES
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class Slates:
         self._features, self._limits = value_limits(features[0], CANDIDATE_KERNELS)
         self._contexts, self._context_limits = value_limits(features[1], CONTEXT_KERNELS)
         self._with_variance = any(name in NEEDS_VARIANCE for name in features[0])
-        self._with_coverage = any(name in OF_COVERAGE for name in features[0])
+        self._with_coverage = any(name in COVERAGE_CANDIDATE_FEATURES for name in features[0])
         self.rows: Ints = np.full(shape, -1, dtype=np.int64)
         self.final_rows: Ints = np.full(shape, -1, dtype=np.int64)
         self.observations = Observations(

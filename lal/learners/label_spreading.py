@@ -17,8 +17,8 @@ class LabelSpreadingLearner:
 
     Rows of the pool have no label there; no row outside the pool has a part in the graph, and a new
     row is given the mean of its neighbours. Without a pool the graph is that of the labelled rows.
-    Columns are scaled to unit variance. Source: Zhou, Bousquet, Lal, Weston & Schoelkopf (2004),
-    "Learning with local and global consistency", as in scikit-learn.
+    Columns are scaled to unit variance, except constant ones. Source: Zhou, Bousquet, Lal, Weston &
+    Schoelkopf (2004), "Learning with local and global consistency", as in scikit-learn.
 
     Args:
         n_neighbors: Of each row, at least 1.
@@ -67,10 +67,12 @@ class LabelSpreadingLearner:
             return ConstantModel(shares if len(codes) else np.full(n_classes, 1.0 / n_classes))
         more = rows[:0] if self.pool is None else self.pool
         every = np.concatenate([rows, more])
-        scale = np.maximum(every.std(axis=0), 1e-12)
+        std = every.std(axis=0)
+        scale = np.where(std > 1e-9 * np.abs(every).max(axis=0), std, 1.0)
         k = min(self.n_neighbors, len(every))
         graph = LabelSpreading(kernel="knn", n_neighbors=k, alpha=self.alpha)
         with warnings.catch_warnings():
+            # a large alpha is cut off after 30 rounds, about alpha^30 off, at each fit alike
             warnings.simplefilter("ignore", ConvergenceWarning)
             graph.fit(every / scale, np.append(codes, np.full(len(more), -1)))
         return LabelSpreadingModel(graph.X_, _shares(graph, shares), scale, k)

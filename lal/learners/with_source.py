@@ -23,7 +23,7 @@ class WithSource:
         y: Their class codes, shape (S,).
 
     Raises:
-        UsageError: As many labels as rows were expected.
+        UsageError: As many labels as rows were expected, and integers from 0 for labels.
     """
 
     def __init__(self, base: Learner, *, X: Rows | None = None, y: Ints | None = None) -> None:
@@ -33,12 +33,26 @@ class WithSource:
                 f"a source needs a label for every row, got {n} rows and "
                 f"{0 if y is None else len(y)} labels"
             )
-        self.base, self.source_X = base, X
-        self.source_y = np.zeros(0, dtype=np.int64) if y is None else np.asarray(y, dtype=np.int64)
+        codes = np.asarray(y if n else np.zeros(0, dtype=np.int64))
+        if codes.dtype.kind not in "iu" or (codes < 0).any():
+            raise UsageError(
+                "the labels of a source must be class codes, integers from 0, got "
+                f"{np.unique(codes)[:3].tolist()} of type {codes.dtype}"
+            )
+        self.base, self.source_X, self.source_y = base, X, codes.astype(np.int64)
         self.name = f"with_source({base.name}, {n} rows)"
 
     def bind(self, X: Rows) -> "WithSource":
-        """Return the learner whose base has seen the rows of a pool, shape (N, D)."""
+        """Return the learner whose base has seen the rows of a pool, shape (N, D).
+
+        Raises:
+            UsageError: The source has other columns.
+        """
+        if self.source_X is not None and _columns(X) != _columns(self.source_X):
+            raise UsageError(
+                "a source must have the columns of the pool, got rows of shape "
+                f"{self.source_X.shape} for a pool of shape {X.shape}"
+            )
         bound = copy.copy(self)
         bound.base = bind_pool(self.base, X)
         return bound
@@ -61,3 +75,8 @@ class WithSource:
             if sample_weight is not None:
                 sample_weight = np.append(sample_weight, np.ones(len(self.source_y)))
         return self.base.fit(X, y, n_classes=n_classes, sample_weight=sample_weight, seed=seed)
+
+
+def _columns(X: Rows) -> set[object]:
+    """Return the names of the columns of a frame, or the numbers of those of an array."""
+    return set(getattr(X, "columns", range(int(np.prod(X.shape[1:])))))

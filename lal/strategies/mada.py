@@ -32,7 +32,7 @@ class MultiAnchor:
         Without a source they are 0 as long as there is no model.
 
         Raises:
-            UsageError: The learner of the model has no source domain.
+            UsageError: The learner, or the outermost of several, has no source domain.
         """
         source = getattr(state.learner, "source_X", None)
         if source is None:
@@ -41,7 +41,7 @@ class MultiAnchor:
             name = getattr(state.learner, "name", "the classifier that was given")
             raise UsageError(
                 "mada needs a learner with labelled rows of a source domain (its X and y), which "
-                f"{name} does not have; learners that have it: 'with_source'"
+                f"{name} does not have; learners that have it: 'with_source', around all others"
             )
         anchors = state.geometry.memo(
             f"mada anchors {self.n_anchors}", lambda: self.anchors(state, source)

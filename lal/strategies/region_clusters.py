@@ -1,4 +1,4 @@
-"""Tiles of a slide: every kind of texture once before any of them twice, doubtful ones first."""
+"""Tiles of a slide: every kind of texture once before any of them twice, uncertain ones first."""
 
 from typing import ClassVar
 
@@ -7,6 +7,7 @@ import numpy as np
 from lal.arrays import Floats, Ints
 from lal.errors import UsageError
 from lal.features.geometry import squared_distances
+from lal.features.labelled import unchanged
 from lal.state import QueryState
 from lal.strategies.regions import pixel_mean, region_pixels
 from lal.strategies.uncertainty import entropy_utility
@@ -40,19 +41,19 @@ class RegionClusters:
             f"region clusters {self.n_clusters} {state.N}", lambda: self.clusters(state)
         )
         counts = np.bincount(clusters[state.labelled], minlength=self.n_clusters)[clusters]
-        return typical * self.doubt(state) - counts
+        return typical * self.uncertainty(state) - counts
 
-    def doubt(self, state: QueryState) -> Floats:
+    def uncertainty(self, state: QueryState) -> Floats:
         """Return the mean entropy of the pixels over log C, 1 before there is a model, (N,)."""
         if state.proba is None:
             return np.ones(state.N)
 
         def make() -> Floats:
             proba = region_pixels(state, "region_clusters")
-            doubt: Floats = pixel_mean(entropy_utility, proba) / np.log(proba.shape[2])
-            return doubt
+            uncertainty: Floats = pixel_mean(entropy_utility, proba) / np.log(proba.shape[2])
+            return uncertainty
 
-        return state.memo("region_clusters.doubt", make, lambda kept: kept)
+        return state.memo("region_clusters.uncertainty", make, unchanged)
 
     def clusters(self, state: QueryState) -> tuple[Ints, Floats]:
         """Return the cluster and the typicality t of every region, two (N,)."""

@@ -13,6 +13,7 @@ import numpy as np
 from lal.arrays import Floats, Ints
 from lal.data.scenes import count_clicks
 from lal.errors import UsageError
+from lal.features.labelled import unchanged
 from lal.learners.capabilities import find_capability, require_capability
 from lal.state import QueryState
 from lal.strategies.committee import consensus_divergence
@@ -147,8 +148,8 @@ class ViewEntropy:
         if state.proba is None:
             return np.zeros(state.N)
         proba = region_pixels(state, "viewal")
-        points = state.memo("surface_points", lambda: surface_points(state), lambda kept: kept)
-        scores = state.memo("view_scores", lambda: view_scores(proba, points), lambda kept: kept)
+        points = state.memo("surface_points", lambda: surface_points(state), unchanged)
+        scores = state.memo("view_scores", lambda: view_scores(proba, points), unchanged)
         done = np.isin(points, points[state.labelled]).any(axis=1)
         spread = scores[1] / (1.0 + scores[1])
         return np.where(done, -1.0, scores[0] + self.TIE * spread)

@@ -7,6 +7,7 @@ import numpy as np
 from lal.arrays import Floats, Ints
 from lal.errors import UsageError
 from lal.features.geometry import squared_distances
+from lal.features.labelled import unchanged
 from lal.state import QueryState
 from lal.strategies.regions import pixel_mean, region_pixels
 from lal.strategies.spaces import embedding
@@ -26,7 +27,7 @@ class SegmentationPropagation:
     learner, ``segmentation`` on ``label_spreading``.
 
     Args:
-        n_neighbors: Edges of an image, at least 1.
+        n_neighbors: Edges of an image to others, at least 1.
         difficulty: Weigh what is reached by H; otherwise all images alike.
     """
 
@@ -47,7 +48,7 @@ class SegmentationPropagation:
         points = embedding(state, who)
         weights = state.memo(
             f"propagation graph {self.n_neighbors}",
-            lambda: reach(points, rows, self.n_neighbors), lambda kept: kept,
+            lambda: reach(points, rows, self.n_neighbors), unchanged,
         )  # fmt: skip
         covered = weights[state.labelled].max(axis=0, initial=0.0)
         gain: Floats = np.maximum(weights - covered, 0.0) @ hard[rows] / len(rows)
@@ -60,11 +61,14 @@ def reach(points: Floats, rows: Ints, n_neighbors: int) -> Floats:
     Args:
         points: Embedding of the images, shape (N, h).
         rows: The reference set, shape (R,).
-        n_neighbors: Edges of an image; it reaches itself with weight 1 if it is in the set.
+        n_neighbors: Edges of an image to others; if it is in the set, it reaches itself as well,
+            with weight 1.
     """
     squares = squared_distances(points, points[rows])
-    k = min(n_neighbors, squares.shape[1] - 1)
-    edge = squares <= np.partition(squares, k, axis=1)[:, [k]]
+    itself = np.isin(np.arange(len(points)), rows)
+    last = np.minimum(n_neighbors - 1 + itself, len(rows) - 1)[:, None]
+    ordered = np.partition(squares, np.unique(last), axis=1)
+    edge = squares <= np.take_along_axis(ordered, last, axis=1)
     scale = max(float(squares[edge].mean()), 1e-12)
     weights: Floats = np.where(edge, np.exp(-squares / scale), 0.0)
     return weights

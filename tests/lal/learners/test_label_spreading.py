@@ -26,6 +26,18 @@ def test_without_a_pool_it_is_the_mean_of_the_nearest_labels():
     assert model.variance(X) is None
 
 
+def test_a_constant_column_changes_nothing():
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    X = rng.normal(size=(60, 20)) + 1.5 * y[:, None]  # many columns: distances by products of rows
+    found = []
+    for rows in (X, np.column_stack([X, np.full(60, 5.0)])):
+        learner = bind_pool(make_learner("label_spreading"), rows)
+        found.append(learner.fit(rows[:10], y[:10], n_classes=2).predict_proba(rows))
+    np.testing.assert_allclose(found[1], found[0], atol=1e-9)
+    assert (found[1].argmax(axis=1) == y).mean() > 0.9
+
+
 def test_one_class_and_what_does_not_fit():
     learner = make_learner("label_spreading")
     assert learner.fit(MOONS[:2], np.array([1, 1]), n_classes=3).predict(MOONS[:1]).tolist() == [1]

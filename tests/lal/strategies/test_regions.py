@@ -171,6 +171,13 @@ def test_reach_by_hand():
     np.testing.assert_allclose(found[2], [0.0, np.exp(-4.0), 1.0])
 
 
+def test_every_image_has_the_same_number_of_edges_to_others():
+    points = np.arange(9.0)[:, None] ** 1.1
+    found = reach(points, np.array([0, 2, 3, 4, 6, 8]), 3)
+    assert (found > 0).sum(axis=1).tolist() == [4, 3, 4, 4, 4, 3, 4, 3, 4]
+    assert (reach(points, np.array([0]), 3) > 0).all()
+
+
 def test_images_that_reach_hard_ones_go_first_and_what_is_reached_counts_once():
     proba = np.array([[SURE] * 2] * 8)
     proba[4:] = HALF

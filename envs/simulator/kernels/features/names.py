@@ -70,10 +70,6 @@ CONTEXT_KERNELS = {
 NEEDS_LEVERAGE = ("leverage@1", "studentised_margin@1")
 NEEDS_COMMITTEE = ("committee_spread@1",)
 NEEDS_VARIANCE = ("variance@1",)
-OF_COVERAGE = (
-    "herding@1", "herding_rank@1", "max_herding@1", "max_herding_rank@1", "rarity@1",
-    "rarity_rank@1",
-)  # fmt: skip
 
 MARGIN, MAX_PROBA, ENTROPY, MARGIN_RANK, MARGIN_Z = range(5)
 MIN_DISTANCE, MEAN_DISTANCE, MIN_RANK, MEAN_RANK, PREDICTED, OTHER = range(5, 11)
