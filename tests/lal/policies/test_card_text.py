@@ -100,6 +100,12 @@ def test_cards_say_what_they_said() -> None:
     assert forms() == GOLDEN.read_text(encoding="utf-8").split(BETWEEN)
 
 
+def test_a_line_of_a_stranger_is_cut() -> None:
+    card = Card({"do_not_use_when": ["a" * 30_000]}, {"name": "mine", "inputs": ("items",)})
+    (line,) = [line for part in card.sections() for line in part.lines if "aaa" in line]
+    assert line == "a" * 20_000
+
+
 @pytest.mark.parametrize(
     "good",
     [

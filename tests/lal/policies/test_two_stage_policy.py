@@ -149,6 +149,10 @@ def test_explain_names_the_features_of_the_stage_that_decides():
     assert told["margin@1"] == told["first utility"] == 0.0
     assert told["what_if_change@1"] < 0.0  # its value speaks for the best row
     assert list(policy.explain_state(state, int(order[-1]))) == ["margin@1", "min_distance@1"]
+    values = policy.utilities(state)[order[:7]]  # of the shortlist: all of one column
+    changes = [policy.explain_state(state, int(row))["what_if_change@1"] for row in order[:7]]
+    own = values - values.mean()
+    assert np.corrcoef(own, changes)[0, 1] == pytest.approx(-1.0)
 
 
 @pytest.mark.parametrize(

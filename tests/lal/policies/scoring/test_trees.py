@@ -1,5 +1,7 @@
 """Tree ensembles in a program predict what scikit-learn predicts."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris, make_regression
@@ -53,6 +55,19 @@ def test_forest_classifier_gives_probabilities():
     forest = RandomForestClassifier(n_estimators=9, random_state=0).fit(rows, y)
     ours = predict(from_sklearn_forest(forest, output=1), rows, float32=True)
     np.testing.assert_allclose(ours, forest.predict_proba(rows)[:, 1], atol=1e-6)
+
+
+def test_leaves_that_count_rows_give_shares():
+    """Trees of classifiers held counts before scikit-learn 1.3."""
+    tree = SimpleNamespace(
+        value=np.array([[[3.0, 7.0]], [[3.0, 1.0]], [[0.0, 6.0]]]),
+        children_left=np.array([1, -1, -1]), children_right=np.array([2, -1, -1]),
+        feature=np.array([0, -2, -2]), threshold=np.array([0.5, -2.0, -2.0]),
+    )  # fmt: skip
+    forest = SimpleNamespace(estimators_=[SimpleNamespace(tree_=tree)], classes_=np.arange(2))
+    tensors = from_sklearn_forest(forest, output=1)
+    rows = np.array([[0.0], [1.0]])
+    np.testing.assert_allclose(predict(tensors, rows, float32=True), [0.25, 1.0])
 
 
 def test_gradient_boosting():
