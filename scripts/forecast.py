@@ -54,8 +54,8 @@ def main(config: Config) -> None:
         )
     for accuracy in config.reach or _steps(said):
         print(
-            f"to reach {accuracy:.1%}: {labels_text(said.labels_to(accuracy))} labels in all; "
-            f"choosing at random {labels_text(said.random_needs(accuracy))}"
+            f"to reach {accuracy:.1%}: {labels_text(said.labels_to(accuracy), said)} labels in "
+            f"all; choosing at random {labels_text(said.random_needs(accuracy), said)}"
         )
 
 

@@ -1,5 +1,6 @@
 """Rows kept apart to measure an honest accuracy: every so many questions, one drawn at random."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -139,16 +140,17 @@ def forecast_lines(said: Forecast, reach: Sequence[float] = ()) -> list[str]:
         )
     for accuracy in reach:
         lines.append(
-            f"forecast: to reach {accuracy:.1%}, {labels_text(said.labels_to(accuracy))} labels in "
-            f"all; choosing at random {labels_text(said.random_needs(accuracy))}"
+            f"forecast: to reach {accuracy:.1%}, {labels_text(said.labels_to(accuracy), said)} "
+            f"labels in all; choosing at random {labels_text(said.random_needs(accuracy), said)}"
         )
     return lines
 
 
-def labels_text(interval: Interval) -> str:
-    """Return numbers of labels with their interval; what is out of range says so."""
-    value, low, high = (
-        f"{n:.0f}" if n < float("inf") else "out of range"
-        for n in (interval.value, interval.low, interval.high)
-    )
-    return f"{value} (90 % interval {low} to {high})"
+def labels_text(interval: Interval, said: Forecast) -> str:
+    """Return a number of labels with its interval; farther than the forecast looks is "more"."""
+    most = f"more than {FARTHEST * said.n:.0f}"
+    if math.isinf(interval.low):
+        return most
+    value, high = (most if math.isinf(n) else f"{n:.0f}" for n in (interval.value, interval.high))
+    ends = f"{interval.low:.0f} to {high}" if value != most else f"from {interval.low:.0f}"
+    return f"{value} (90 % interval {ends})"

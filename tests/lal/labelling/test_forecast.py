@@ -1,6 +1,8 @@
 """The forecast: the power law's known answers, conformal ends, and what the command prints."""
 
 import math
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,10 +138,23 @@ def test_the_command(tmp_path, capsys):
     assert "100 labels so far, accuracy about 8" in out
     assert "with 200 labels: " in out
     assert "to reach 85.0%: " in out
-    assert "to reach 99.9%: out of range (90 % interval" in out
+    assert "to reach 99.9%: more than 400" in out
     assert command.run([str(path)]) == 0
     assert capsys.readouterr().out.count("to reach") == 3
     path.write_text("labels,accuracy\n" + "10,x\n" * 6)
     assert command.run([str(path)]) == 2
     assert "column 'accuracy' must hold numbers" in capsys.readouterr().err
-    assert labels_text(Interval(5.0, 4.0, float("inf"))) == ("5 (90 % interval 4 to out of range)")
+
+
+@pytest.mark.parametrize(
+    ("interval", "text"),
+    [
+        ((5.0, 4.0, 9.0), "5 (90 % interval 4 to 9)"),
+        ((5.0, 4.0, np.inf), "5 (90 % interval 4 to more than 80)"),
+        ((np.inf, 4.0, np.inf), "more than 80 (90 % interval from 4)"),
+        ((np.inf, np.inf, np.inf), "more than 80"),
+    ],
+)
+def test_labels_beyond_the_forecast_are_more(interval, text):
+    said: Any = SimpleNamespace(n=20)
+    assert labels_text(Interval(*interval), said) == text
