@@ -337,8 +337,8 @@ def test_an_episode_measures_what_is_asked_for(monkeypatch):
 def test_when_all_classes_of_the_pool_were_seen(order, n):
     """Row 4 is the one of class 2 besides row 2; class 9 is asked for by nobody."""
     y = np.array([0, 1, 2, 0, 2])
-    answered = SimpleNamespace(y=y)
-    task = SimpleNamespace(answered=lambda: answered, pool=SimpleNamespace(y=y))
+    answered = SimpleNamespace(targets=y)
+    task = SimpleNamespace(answered=lambda: answered, pool=SimpleNamespace(targets=y))
     episode: Any = SimpleNamespace(task=task, pool=SimpleNamespace(order=np.array(order)))
     assert _n_all_seen(episode) == n
 
